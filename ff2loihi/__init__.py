@@ -1,0 +1,1 @@
+"""ff2loihi: Forward-Forward networks from PyTorch to Lava and Loihi."""
