@@ -1,0 +1,63 @@
+"""A layer's goodness: sums of its activities' powers, a polarity each, over one sample."""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+
+class Goodness(AbstractProcess):
+    """r(t) = r(t - 1) + s(t), cleared first where t mod period = offset; g = sums of r^power over + and -.
+
+    The squared Euclidean norm of Hinton 2022 (power 2), and the l1 norm (power 1), before any constant factor.
+
+    Parameters
+    ----------
+    positive: (n,) bool, the + neurons.  powers: tuple of 1 and 2.  period: steps of a sample.
+    offset: t mod period of a sample's first activity.
+
+    Ports and state
+    ---------------
+    s_in: (n,) int32, payload or 0/1.
+    g_out: (2 len(powers) + 1,) int64, sent each step: (+, -) of each power, then the spikes of the sample so far.
+    r: (n,) int32, the sample's activity so far: payload, or spike count.
+    """
+
+    def __init__(self, *, positive, powers: tuple[int, ...], period: int, offset: int) -> None:
+        super().__init__(positive=positive, powers=powers, period=period, offset=offset)
+        if not 0 <= offset < period:
+            raise ValueError(f"offset must be in 0..{period - 1} (the period), got {offset}")
+        self.s_in = InPort(shape=positive.shape)
+        self.g_out = OutPort(shape=(2 * len(powers) + 1,))
+        self.r = Var(shape=positive.shape, init=0)
+
+
+@implements(proc=Goodness, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyGoodnessModel(PyLoihiProcessModel):
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    g_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
+    r: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.spikes = 0
+
+    def run_spk(self) -> None:
+        if self.time_step % self.proc_params["period"] == self.proc_params["offset"]:
+            self.r[:] = 0
+            self.spikes = 0
+        s = self.s_in.recv().astype(np.int32)
+        self.r += s
+        self.spikes += np.count_nonzero(s)
+        positive = self.proc_params["positive"]
+        powers = [self.r.astype(np.int64) ** power for power in self.proc_params["powers"]]
+        sums = [part.sum() for p in powers for part in (p[positive], p[~positive])]
+        self.g_out.send(np.array([*sums, self.spikes], np.int64))

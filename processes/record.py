@@ -1,0 +1,61 @@
+"""Recorders: a port's or a Var's value at every step, as rows of a .npy file that the host made.
+
+A Var read by message costs one message an element; a row written here costs one copy.
+"""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyRefPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, RefPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+
+class Recorder(AbstractProcess):
+    """Row t - 1 of the array in `file` (steps, n) becomes what arrived at s_in at step t."""
+
+    def __init__(self, *, n: int, file: str) -> None:
+        super().__init__(file=file)
+        self.s_in = InPort(shape=(n,))
+
+
+class Probe(AbstractProcess):
+    """Row t - 1 of the array in `file` (steps, *shape) becomes the Var's value at the end of step t."""
+
+    def __init__(self, *, shape: tuple[int, ...], file: str) -> None:
+        super().__init__(file=file)
+        self.var = RefPort(shape=shape)
+
+
+@implements(proc=Recorder, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyRecorderModel(PyLoihiProcessModel):
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.rows = np.load(proc_params["file"], mmap_mode="r+")
+
+    def run_spk(self) -> None:
+        self.rows[self.time_step - 1] = self.s_in.recv()
+
+
+@implements(proc=Probe, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyProbeModel(PyLoihiProcessModel):
+    var: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.rows = np.load(proc_params["file"], mmap_mode="r+")
+
+    def post_guard(self) -> bool:
+        return True
+
+    def run_post_mgmt(self) -> None:
+        self.rows[self.time_step - 1] = self.var.read()
