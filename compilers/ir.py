@@ -1,0 +1,191 @@
+"""What passes between the stages: Checkpoint -> Network -> IntNetwork -> Program, all frozen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ff2loihi.compilers.spec import Probability, Spec
+
+CODES = "label codes"  # the name under which a Checkpoint holds its label codes
+Neuron = Literal["graded", "lif"]
+Reset = Literal["soft", "hard"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file's tensors, as numpy arrays, with what they mean.
+
+    tensors: name -> float array, the label codes under CODES; `source` names the file, `sha256` is its hash;
+    training: what the trainer wrote down (its data set, recipe, seed), empty for foreign files.
+    """
+
+    tensors: dict[str, np.ndarray]
+    spec: Spec
+    source: str
+    sha256: str
+    training: dict
+
+
+@dataclass(frozen=True)
+class Layer:
+    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons."""
+
+    name: str
+    weight: np.ndarray
+    bias: np.ndarray | None
+    positive: np.ndarray
+
+
+@dataclass(frozen=True)
+class Label:
+    """codes (classes, n) in [0, 1]; neutral (n,). The label inputs stand behind the pixels, or on the first n."""
+
+    kind: Literal["append", "overwrite"]
+    codes: np.ndarray
+    neutral: np.ndarray
+
+
+@dataclass(frozen=True)
+class Head:
+    """logits = sum_l weights[l] norm(h_l) + bias; weights[l] (classes, n_l) float32, bias (classes,)."""
+
+    weights: tuple[np.ndarray, ...]
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network:
+    """A float Forward-Forward network, checked: shapes chain, values are finite, everything has a chip form.
+
+    readout_layers: the layers that the read-out uses. head: None unless readout is "head".
+    """
+
+    pixels: int
+    label: Label
+    layers: tuple[Layer, ...]
+    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
+    probability: Probability
+    normalization: Literal["none", "l2", "l1", "rms"]
+    readout: Literal["goodness", "softmax", "head"]
+    readout_layers: tuple[int, ...]
+    head: Head | None = None
+
+    @property
+    def classes(self) -> int:
+        return self.label.codes.shape[0]
+
+
+def split_input(pixels: int, label_inputs: int, kind: str) -> tuple[slice, slice]:
+    """The columns of layer 1 that see the image, and those that see the label; of a row of pixels, the
+    image columns are the last ones: an overwritten pixel never reaches the network."""
+    if kind == "append":
+        return slice(0, pixels), slice(pixels, pixels + label_inputs)
+    return slice(label_inputs, pixels), slice(0, label_inputs)
+
+
+@dataclass(frozen=True)
+class IntLayer:
+    """A dense layer in the chip's integers.
+
+    weight (out, in) int16: even, -256..254 [weight LSB]; `weight_bits` b says the grid: multiples of 2^(9 - b).
+    graded: h = min(max((W x + bias) >> shift, 0), top); bias (out,) int32 [accumulator LSB].
+    lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
+            bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
+    scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
+    """
+
+    name: str
+    weight: np.ndarray
+    weight_bits: int
+    bias: np.ndarray
+    bias_exp: int
+    shift: int
+    top: int
+    vth: int
+    v0: int
+    positive: np.ndarray
+    scale: float
+
+
+@dataclass(frozen=True)
+class NormTable:
+    """y = min((h table[m]) >> (e + shift), top) with sum h^2 (or (sum h)^2) = (m + ...) 4^e: see processes.normalize.
+
+    table (entries,) int32; shift; top; the unit of y is `scale` (float value of one unit).
+    """
+
+    power: int
+    table: np.ndarray
+    shift: int
+    top: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class IntHead:
+    """weights[i] (classes, n) int16, even; scales[i]: the logit of one unit; bias (classes,) float at the read-out."""
+
+    weights: tuple[np.ndarray, ...]
+    scales: tuple[float, ...]
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class IntNetwork:
+    """The network in integers, ready for a back end.
+
+    label_codes (classes, n) int32 in 0..2^input_bits - 1; phases (inputs,) int32, lif only: start of the
+    input accumulators. norms: one table for each gap between layers, or () where normalisation is deferred
+    to the read-out (nets without bias) or absent.
+    """
+
+    neuron: Neuron
+    reset: Reset
+    steps: int  # time steps of a sample; 1 for graded
+    pixels: int
+    input_bits: int
+    label_kind: Literal["append", "overwrite"]
+    label_codes: np.ndarray
+    neutral: np.ndarray
+    phases: np.ndarray
+    layers: tuple[IntLayer, ...]
+    norms: tuple[NormTable, ...]
+    goodness: str
+    probability: Probability
+    normalization: str
+    deferred: bool
+    readout: str
+    readout_layers: tuple[int, ...]
+    head: IntHead | None
+
+    @property
+    def classes(self) -> int:
+        return self.label_codes.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].weight.shape[1]
+
+
+@dataclass(frozen=True)
+class LayerLoss:
+    """What a layer lost between float and integers, on calibration images.
+
+    weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
+    saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
+    """
+
+    weight_sqnr_db: float
+    clipped: float
+    saturated: float
+    activity_corr: float
+
+
+@dataclass(frozen=True)
+class Program:
+    """An artifact's content: the integer network, what each layer lost, and where it came from (JSON-able)."""
+
+    network: IntNetwork
+    losses: tuple[LayerLoss, ...]
+    provenance: dict

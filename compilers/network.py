@@ -1,0 +1,160 @@
+"""A Checkpoint becomes a Network: named layers, checked shapes, values and kinds. Every violation is reported."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.ir import CODES, Checkpoint, Head, Label, Layer, Network
+from ff2loihi.compilers.spec import LayerSpec
+
+MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
+ACTIVATIONS = ("relu",)
+
+
+@dataclass
+class _Reader:
+    """The checkpoint and what was found wrong in it so far."""
+
+    checkpoint: Checkpoint
+    wrong: list[str] = field(default_factory=list)
+
+    def tensor(self, key: str) -> np.ndarray:
+        return self.checkpoint.tensors[key]
+
+    def stop_if_wrong(self) -> None:
+        if self.wrong:
+            raise CheckpointError(f"{self.checkpoint.source}: {'; '.join(self.wrong)}")
+
+
+def build(checkpoint: Checkpoint) -> Network:
+    """The float network that the checkpoint describes. Raises CheckpointError with everything that is wrong."""
+    spec, reader = checkpoint.spec, _Reader(checkpoint)
+    if spec.activation not in ACTIVATIONS:
+        reader.wrong.append(f"activation {spec.activation!r} is not supported, only {', '.join(ACTIVATIONS)} is")
+    codes = _codes(reader)
+    reader.stop_if_wrong()
+    width = spec.pixels + codes.shape[1] if spec.label.kind == "append" else spec.pixels
+    if spec.label.kind == "overwrite" and codes.shape[1] >= spec.pixels:
+        reader.wrong.append(f"label: {codes.shape[1]} label inputs cannot overwrite {spec.pixels} pixels")
+    layers = []
+    for index, part in enumerate(spec.layers):
+        layer = _layer(reader, f"hidden{index + 1}", part, width, spec)
+        if layer is None:
+            break  # without its width the layers above cannot be checked
+        layers.append(layer)
+        width = len(layer.positive)
+    reader.stop_if_wrong()
+    used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(layers)))
+    if not used or len(set(used)) != len(used) or not all(0 <= index < len(layers) for index in used):
+        reader.wrong.append(f"readout.layers: must be different numbers in 0..{len(layers) - 1}, got {list(used)}")
+    if spec.probability.kind == "symmetric":
+        reader.wrong += [
+            f"{layer.name}: probability symmetric needs neurons of both polarities. Give the layer polarity: half"
+            for layer in layers
+            if layer.positive.all() or not layer.positive.any()
+        ]
+    reader.stop_if_wrong()
+    head = _head(reader, layers, used, codes.shape[0]) if spec.readout.head else None
+    reader.stop_if_wrong()
+    neutral = codes.mean(axis=0) if spec.label.neutral == "mean" else np.zeros(codes.shape[1], np.float32)
+    return Network(
+        pixels=spec.pixels,
+        label=Label(spec.label.kind, codes, neutral),
+        layers=tuple(layers),
+        goodness=spec.goodness,
+        probability=spec.probability,
+        normalization=spec.normalization,
+        readout=spec.readout.kind,
+        readout_layers=tuple(used),
+        head=head,
+    )
+
+
+def _codes(reader: _Reader) -> np.ndarray:
+    codes = reader.tensor(CODES)
+    classes = reader.checkpoint.spec.label.classes
+    if codes.ndim != 2 or codes.shape[0] != classes:
+        reader.wrong.append(f"label codes: shape {codes.shape}, label.classes = {classes} wants ({classes}, inputs)")
+    elif codes.min() < 0 or codes.max() > 1:
+        reader.wrong.append(
+            f"label codes: values {codes.min():g}..{codes.max():g}, must be in 0..1. "
+            "Divide the codes by their maximum and multiply the weights' label columns by it"
+        )
+    return codes
+
+
+def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, spec) -> Layer | None:
+    weight = reader.tensor(part.weight)
+    if weight.ndim == 4:
+        reader.wrong.append(
+            f"{name}: {part.weight!r} is 4-dimensional {weight.shape}: convolution is not supported yet"
+        )
+        return None
+    if weight.ndim != 2:
+        reader.wrong.append(f"{name}: {part.weight!r} has shape {weight.shape}, a dense layer's has 2 dimensions")
+        return None
+    weight = weight.T if part.orientation == "in_out" else weight
+    if weight.shape[1] != inputs:
+        reader.wrong.append(_misfit(reader, name, weight.shape, part, inputs, spec))
+        return None
+    n = weight.shape[0]
+    if not weight.any():
+        reader.wrong.append(f"{name}: all weights are zero. Train it, or drop the layer")
+    if np.abs(weight).max() > MAX_WEIGHT:
+        reader.wrong.append(
+            f"{name}: weights up to {np.abs(weight).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
+        )
+    bias = None
+    if part.bias:
+        bias = reader.tensor(part.bias).astype(np.float32)
+        if bias.shape != (n,):
+            reader.wrong.append(f"{name}: bias {part.bias!r} has shape {bias.shape}, ({n},) is wanted")
+        elif np.abs(bias).max() > MAX_WEIGHT:
+            reader.wrong.append(
+                f"{name}: biases up to {np.abs(bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
+            )
+        bias = bias if bias.any() else None
+    return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, _positive(reader, name, part, n))
+
+
+def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
+    text = f"{name}: {part.weight!r} takes {shape[1]} inputs, "
+    if name == "hidden1":
+        joint = "with the label behind them" if spec.label.kind == "append" else "with the label over the first ones"
+        text += f"{spec.pixels} pixels {joint} are {inputs}"
+    else:
+        text += f"the layer below has {inputs} neurons"
+    if shape[0] == inputs:
+        other = "in_out" if part.orientation == "out_in" else "out_in"
+        text += f". Its {shape[0]} rows would fit: set orientation: {other}"
+    return text
+
+
+def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray:
+    if part.polarity is None:
+        return np.ones(n, bool)
+    if part.polarity == "half":
+        return np.arange(n) < (n + 1) // 2
+    polarity = reader.tensor(part.polarity)
+    if polarity.shape != (n,) or not np.isin(polarity, (-1, 1)).all():
+        reader.wrong.append(f"{name}: polarity {part.polarity!r} must be {n} values of +1 and -1, got {polarity.shape}")
+    return polarity.ravel()[:n] > 0
+
+
+def _head(reader: _Reader, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
+    spec = reader.checkpoint.spec.readout.head
+    if len(spec.weights) != len(used):
+        reader.wrong.append(f"readout.head: {len(spec.weights)} weights for {len(used)} read-out layers")
+        return None
+    weights = tuple(reader.tensor(key) for key in spec.weights)
+    for key, weight, index in zip(spec.weights, weights, used, strict=True):
+        wanted = (classes, len(layers[index].positive))
+        if weight.shape != wanted:
+            reader.wrong.append(f"readout.head: {key!r} has shape {weight.shape}, {wanted} is wanted")
+        elif not weight.any() or np.abs(weight).max() > MAX_WEIGHT:
+            reader.wrong.append(f"readout.head: {key!r} is all zero or beyond {MAX_WEIGHT:g}. Train it again")
+    bias = reader.tensor(spec.bias) if spec.bias else np.zeros(classes, np.float32)
+    if bias.shape != (classes,):
+        reader.wrong.append(f"readout.head: bias {spec.bias!r} has shape {bias.shape}, ({classes},) is wanted")
+    return Head(weights, bias.astype(np.float32))

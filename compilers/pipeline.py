@@ -1,0 +1,76 @@
+"""The table of contents: a checkpoint goes through these stages, in this order, and leaves as a Program.
+
+Checkpoint -> Network (float, checked) -> IntNetwork -> thresholds (lif) -> chip rules -> losses -> Program
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ff2loihi.compilers import losses, network, quantize, resources, thresholds
+from ff2loihi.compilers.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import Checkpoint, Program
+from ff2loihi.compilers.quantize import Calibration, Options
+from ff2loihi.processes.limits import MAX_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
+
+__all__ = ["Calibration", "Options", "check_options", "compile_checkpoint", "load_checkpoint", "peek"]
+
+Progress = Callable[[str, str], None]  # (stage, what it did)
+
+
+def check_options(options: Options) -> None:
+    """Raise CompileError for options that no network could be compiled with."""
+    wrong = []
+    if not MIN_WEIGHT_BITS <= options.weight_bits <= WEIGHT_BITS:
+        wrong.append(f"--weight-bits must be in {MIN_WEIGHT_BITS}..{WEIGHT_BITS}, got {options.weight_bits}")
+    if options.neuron not in ("graded", "lif"):
+        wrong.append(f"--neuron must be graded or lif, got {options.neuron!r}")
+    if options.reset not in ("soft", "hard"):
+        wrong.append(f"--reset must be soft or hard, got {options.reset!r}")
+    if not 2 <= options.steps <= MAX_STEPS:
+        wrong.append(f"--steps must be in 2..{MAX_STEPS}, got {options.steps}")
+    if options.vth is not None and options.vth < 1:
+        wrong.append(f"--vth must be at least 1, got {options.vth}")
+    if wrong:
+        raise CompileError("; ".join(wrong))
+
+
+def compile_checkpoint(
+    checkpoint: Checkpoint, calibration: Calibration, options: Options, progress: Progress = lambda stage, text: None
+) -> Program:
+    """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
+    check_options(options)
+    net = network.build(checkpoint)
+    shape = "-".join(str(n) for n in (net.layers[0].weight.shape[1], *(len(layer.positive) for layer in net.layers)))
+    progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
+    progress("network", f"{shape}, goodness {net.goodness}, {net.probability.kind}, read-out {net.readout}")
+    if calibration.pixels.shape[1] != net.pixels:
+        raise CompileError(
+            f"calibration images have {calibration.pixels.shape[1]} pixels, the model takes {net.pixels}. "
+            "Use --calibrate with the model's own data set"
+        )
+    if net.readout != "head" and calibration.labels.max() >= net.classes:
+        raise CompileError(f"calibration labels reach {calibration.labels.max()}, the model has {net.classes} classes")
+    integers = quantize.quantize(net, calibration, options)
+    progress("quantize", f"{options.weight_bits}-bit weights, {integers.input_bits}-bit inputs, {options.neuron}")
+    trials = []
+    if options.neuron == "lif":
+        integers, trials = thresholds.sweep(net, integers, calibration.pixels, options.vth)
+        chosen = ", ".join(f"{layer.name} {layer.vth}" for layer in integers.layers)
+        progress("thresholds", f"vth {chosen}; {integers.reset} reset, {integers.steps} steps")
+    resources.check(integers)
+    progress("chip rules", f"{len(resources.RULES)} rules hold in each of {len(integers.layers)} layers")
+    found = losses.measure(net, integers, calibration.pixels)
+    for layer, loss in zip(integers.layers, found, strict=True):
+        progress("loss", f"{layer.name}: weights {loss.weight_sqnr_db:.1f} dB, activity r = {loss.activity_corr:.4f}")
+    provenance = {
+        "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
+        "options": {
+            "neuron": options.neuron,
+            "weight_bits": options.weight_bits,
+            **({"steps": options.steps, "reset": options.reset, "vth": options.vth} if options.neuron == "lif" else {}),
+        },
+        "calibration": {"images": len(calibration.pixels)},
+        "sweep": [{"candidate": t.name, "vth": list(t.vth), "agreement": t.agreement} for t in trials],
+    }
+    return Program(integers, found, provenance)

@@ -1,0 +1,86 @@
+"""From sums of activities to a score for each label: the host's part, the same for float, emulator and Lava."""
+
+import numpy as np
+
+from ff2loihi.compilers.forward import norm_power, powers
+from ff2loihi.compilers.ir import IntNetwork, Network
+
+
+def layer_goodness(sums, neurons: int, goodness: str, probability):
+    """A layer's score of each label. sums (samples, labels, 2): sum over + and - of h^2 (l1: of h).
+
+    G = sum h^2, its mean over the neurons, its square root (l2), or sum h (l1; Hinton 2022, Tosato 2025);
+    symmetric: (G+ + e) / (G+ + G- + 2 e) (Lee and Song 2023; Terres-Escudero 2024, eq. 6).
+    """
+    if goodness == "mean_squares":
+        sums = sums / neurons
+    if probability.kind == "symmetric":
+        parts = np.sqrt(sums) if goodness == "l2" else sums
+        return (parts[..., 0] + probability.epsilon) / np.maximum(parts.sum(-1) + 2 * probability.epsilon, 1e-300)
+    total = sums.sum(-1)
+    return np.sqrt(total) if goodness == "l2" else total
+
+
+def combine(layer_scores: list, readout: str):
+    """goodness: the layers' scores summed; softmax: the softmax over the labels of each layer, summed."""
+    if readout == "softmax":
+        layer_scores = [np.exp(s - s.max(1, keepdims=True)) for s in layer_scores]
+        layer_scores = [s / s.sum(1, keepdims=True) for s in layer_scores]
+    return sum(layer_scores)
+
+
+def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
+    """Each layer's goodness or probability in the float network's units: (samples, labels, layers).
+
+    sums (samples, labels, layers, powers, 2) int64. Where normalisation is deferred, a layer's h is too large by
+    the factor nu = norm of the layer below, so its sum of h^p is divided by nu^p here.
+    """
+    order = powers(network)
+    power = 1 if network.goodness == "l1" else 2
+    scores = []
+    for index, layer in enumerate(network.layers):
+        part = sums[:, :, index, order.index(power)].astype(np.float64) * layer.scale**power
+        if network.deferred and index:
+            below = network.layers[index - 1]
+            p = norm_power(network.normalization)
+            total = sums[:, :, index - 1, order.index(p)].sum(-1).astype(np.float64) * below.scale**p
+            if network.normalization == "rms":
+                total = total / below.weight.shape[0]
+            nu = total ** (1 / p)
+            part = np.divide(part, nu[..., None] ** power, out=np.zeros_like(part), where=nu[..., None] > 0)
+        scores.append(layer_goodness(part, layer.weight.shape[0], network.goodness, network.probability))
+    return np.stack(scores, axis=2)
+
+
+def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np.ndarray:
+    """The score of each label, (samples, classes) float64; the prediction is its arg-max.
+
+    A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division formed here from sum h_l^2.
+    """
+    if network.readout != "head":
+        parts = goodness(network, sums)
+        return combine([parts[:, :, index] for index in network.readout_layers], network.readout)
+    squares = sums[:, 0, :, powers(network).index(2)].sum(-1).astype(np.float64)  # (samples, layers)
+    logits = np.tile(network.head.bias.astype(np.float64), (len(sums), 1))
+    for position, index in enumerate(network.readout_layers):
+        norm = np.sqrt(np.maximum(squares[:, index], 1))[:, None]
+        logits += head[:, position] * network.head.scales[position] / norm
+    return logits
+
+
+def float_scores(network: Network, activities: list) -> np.ndarray:
+    """The float network's scores from its activities, one (samples, labels, n) array a layer."""
+    if network.readout == "head":
+        logits = network.head.bias.astype(np.float64)
+        for weight, index in zip(network.head.weights, network.readout_layers, strict=True):
+            h = activities[index][:, 0]
+            logits = logits + h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12) @ weight.T
+        return logits
+    parts = []
+    for index in network.readout_layers:
+        h = activities[index].astype(np.float64)
+        raised = h if network.goodness == "l1" else h * h
+        positive = network.layers[index].positive
+        sums = np.stack([raised[..., positive].sum(-1), raised[..., ~positive].sum(-1)], -1)
+        parts.append(layer_goodness(sums, len(positive), network.goodness, network.probability))
+    return combine(parts, network.readout)

@@ -1,0 +1,78 @@
+"""The chip's rules, one function each, and what a network takes of it. Every violation is reported, not the first."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import IntLayer, IntNetwork
+from ff2loihi.processes import limits
+
+
+def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    w = layer.weight
+    if (w % (1 << (9 - layer.weight_bits))).any():
+        yield f"weights off the {layer.weight_bits}-bit grid of multiples of {1 << (9 - layer.weight_bits)}"
+    if w.min() < limits.WEIGHT_MIN or w.max() > limits.WEIGHT_MAX:
+        yield f"weights {w.min()}..{w.max()}, the chip holds {limits.WEIGHT_MIN}..{limits.WEIGHT_MAX}"
+
+
+def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    w = layer.weight.astype(np.int64)
+    bias = layer.bias.astype(np.int64) if net.neuron == "graded" else 0
+    high = int((np.maximum(w, 0).sum(1) * x_top + np.maximum(bias, 0)).max())
+    low = int((np.minimum(w, 0).sum(1) * x_top + np.minimum(bias, 0)).min())
+    if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
+        yield f"sums reach {low:,}..{high:,}, {limits.ACCUMULATOR_BITS} bits are signed {limits.ACCUMULATOR_BITS}"
+    dendrite = max(high, -low - 1) >> layer.shift
+    if net.neuron == "lif" and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
+        yield f"dendritic sums reach {dendrite:,}, {limits.DENDRITE_BITS} signed bits hold 32,767"
+
+
+def threshold_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    if net.neuron == "lif" and not 1 <= layer.vth <= limits.VTH_MAX:
+        yield f"threshold {layer.vth:,}, the mantissa holds 1..{limits.VTH_MAX:,}"
+
+
+def bias_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    if net.neuron == "graded":
+        return  # a graded neuron's bias is one of the terms of sums_fit
+    mantissa = layer.bias >> layer.bias_exp
+    if (mantissa << layer.bias_exp != layer.bias).any() or np.abs(mantissa).max() > limits.BIAS_MANT_MAX:
+        yield f"biases up to {np.abs(layer.bias).max():,} are not {limits.BIAS_MANT_MAX} 2^{layer.bias_exp} at most"
+
+
+def goodness_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    top = layer.top if net.neuron == "graded" else net.steps
+    largest = top * top * len(layer.bias)
+    if largest >= 1 << limits.PAYLOAD_BITS:
+        yield f"the goodness reaches {largest:,}, a spike carries {limits.PAYLOAD_BITS} bits. Use a narrower layer"
+
+
+RULES = (weights_are_even_and_fit, sums_fit, threshold_fits, bias_fits, goodness_fits)
+
+
+def check(net: IntNetwork) -> None:
+    """Raise CompileError with every broken rule of every layer, in one line."""
+    found = []
+    for index, layer in enumerate(net.layers):
+        x_top = 1 if net.neuron == "lif" else (1 << net.input_bits) - 1
+        if index and net.neuron == "graded":
+            x_top = net.norms[index - 1].top if net.norms else net.layers[index - 1].top
+        found += [f"{layer.name}: {text}" for rule in RULES for text in rule(net, layer, x_top)]
+    if found:
+        raise CompileError("; ".join(found))
+
+
+def usage(net: IntNetwork) -> list[dict]:
+    """Neurons, synapses and synaptic bits of each layer; bits count the weights alone, zeros included."""
+    return [
+        {
+            "layer": layer.name,
+            "neurons": len(layer.bias),
+            "synapses": int(layer.weight.size),
+            "synapse_bits": int(layer.weight.size * layer.weight_bits),
+            "zero_weights": float((layer.weight == 0).mean()),
+        }
+        for layer in net.layers
+    ]

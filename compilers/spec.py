@@ -1,0 +1,119 @@
+"""The schema of `spec.yaml`, which says what the tensors of a checkpoint mean.
+
+A checkpoint that this project wrote carries the same spec inside, so there is one schema and one reader.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ff2loihi.compilers.errors import CheckpointError
+
+CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerSpec(_Strict):
+    """One dense layer: h = activation(W x + b)."""
+
+    weight: str  # key of the tensor in the file, "." where the file is one bare tensor
+    orientation: Literal["out_in", "in_out"] = "out_in"
+    bias: str | None = None  # key of a tensor of shape (out,)
+    polarity: str | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
+
+
+class LabelSpec(_Strict):
+    """How a label enters: appended behind the pixels, or written over the first ones."""
+
+    kind: Literal["append", "overwrite"]
+    codes: str = "one_hot"  # "one_hot", "key:NAME" (a tensor of the checkpoint), or a .npy/.pt file beside the spec
+    classes: int = Field(default=10, ge=2, le=1000)
+    neutral: Literal["mean", "zero"] = "mean"  # the label of a softmax head's single pass
+
+
+class Sigmoid(_Strict):
+    """P = sigmoid(alpha (G - theta))."""
+
+    kind: Literal["sigmoid"]
+    theta: float
+    alpha: float = Field(default=1.0, gt=0)
+
+
+class Symmetric(_Strict):
+    """P = (G+ + epsilon) / (G+ + G- + 2 epsilon)."""
+
+    kind: Literal["symmetric"]
+    epsilon: float = Field(default=1e-8, ge=0)
+
+
+class Contrast(_Strict):
+    """No probability of one sample: the loss compares Gneg with Gpos."""
+
+    kind: Literal["contrast"]
+
+
+Probability = Annotated[Sigmoid | Symmetric | Contrast, Field(discriminator="kind")]
+
+
+class HeadSpec(_Strict):
+    """A softmax head on the normalised activities of some layers, one key a layer: weight (classes, n), bias."""
+
+    weights: tuple[str, ...]
+    bias: str | None = None
+
+
+class ReadoutSpec(_Strict):
+    """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier."""
+
+    kind: Literal["goodness", "softmax", "head"] = "goodness"
+    layers: tuple[int, ...] | None = None  # 0-based; all of them where absent
+    head: HeadSpec | None = None
+
+    @model_validator(mode="after")
+    def _head_and_kind_agree(self) -> "ReadoutSpec":
+        if (self.kind == "head") != (self.head is not None):
+            raise ValueError("readout.head is given exactly where readout.kind is 'head'")
+        return self
+
+
+class Spec(_Strict):
+    """The meaning of a checkpoint's tensors. Pixels and label codes lie in [0, 1]."""
+
+    version: Literal[1] = 1
+    pixels: int = Field(ge=1)
+    label: LabelSpec
+    layers: tuple[LayerSpec, ...] = Field(min_length=1)
+    activation: str = "relu"
+    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"] = "sum_squares"
+    probability: Probability
+    normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers
+    readout: ReadoutSpec = ReadoutSpec()
+
+
+def parse_spec(data: object, where: str) -> Spec:
+    """Check `data` against the schema; all violations in one line. Raises CheckpointError."""
+    try:
+        return Spec.model_validate(data)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'the whole spec'}: {item['msg']}"
+            + ("" if item["type"] == "missing" else f" (got {str(item['input'])[:60]!r})")
+            for item in error.errors()
+        )
+        raise CheckpointError(f"{where}: {found}") from None
+
+
+def read_spec(path: Path) -> Spec:
+    """Read and check a spec.yaml. Raises CheckpointError."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return parse_spec(data, str(path))
