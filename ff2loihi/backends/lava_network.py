@@ -1,0 +1,160 @@
+"""A Program as a graph of Lava processes: Source -> [Dense -> neuron -> Goodness] a layer -> Recorder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+from lava.proc.dense.process import Dense
+from lava.proc.lif.process import LIFReset
+from lava.utils.weightutils import SignMode
+
+from ff2loihi.compilers.forward import powers, quantize_pixels
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
+from ff2loihi.processes.goodness import Goodness
+from ff2loihi.processes.graded_relu import GradedRelu
+from ff2loihi.processes.limits import DU_NO_MEMORY
+from ff2loihi.processes.normalize import Normalize
+from ff2loihi.processes.record import Probe, Recorder
+from ff2loihi.processes.soft_lif import SoftLIF
+from ff2loihi.processes.source import Source
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Rows of `file` hold `name` of each step; a sample's first row is `delay` steps after its first input."""
+
+    name: str
+    file: Path
+    delay: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The built graph: its source, how many steps it takes, and what is recorded where."""
+
+    source: AbstractProcess
+    steps: int
+    labels: int
+    recordings: tuple[Recording, ...]
+
+
+def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+    """Connect the processes for pixels (samples, pixels) uint8; the recordings are files in `folder`.
+
+    Layer l (from 0) sees a sample's step i at time step t = start + i + l + 1: one step a Dense.
+    """
+    return _Builder(network, pixels, folder, states).build()
+
+
+class _Builder:
+    def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
+        self.network, self.folder, self.states = network, folder, states
+        self.codes = network.neutral[None] if network.readout == "head" else network.label_codes
+        self.x = np.zeros((len(pixels), network.inputs), np.int32)
+        image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
+        self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
+        self.rows = len(pixels) * len(self.codes) * network.steps + len(network.layers) + 2
+        self.recordings: list[Recording] = []
+
+    def build(self) -> Graph:
+        net = self.network
+        source = Source(
+            samples=self.x,
+            codes=self.codes.astype(np.int32),
+            label_columns=self.label_columns,
+            phases=net.phases.astype(np.int32),
+            steps=net.steps,
+            full=(1 << net.input_bits) - 1,
+            graded=net.neuron == "graded",
+        )
+        below = source.s_out
+        for index, layer in enumerate(net.layers):
+            dense = self._dense(layer.weight, -layer.shift if net.neuron == "lif" else 0)
+            neuron = self._neuron(layer, index)
+            goodness = Goodness(
+                positive=layer.positive, powers=powers(net), period=net.steps, offset=(index + 2) % net.steps
+            )
+            below.connect(dense.s_in)
+            dense.a_out.connect(neuron.a_in)
+            neuron.s_out.connect(goodness.s_in)
+            self._record(f"{layer.name}.g", goodness.g_out, index + net.steps)
+            self._record_states(layer, index, dense, neuron, goodness)
+            if index in net.readout_layers and net.head:
+                self._head(index, neuron)
+            below = neuron.s_out
+            if index < len(net.norms):
+                below = self._normalize(layer, index, below)
+        return Graph(source, self.rows, len(self.codes), tuple(self.recordings))
+
+    def _dense(self, weight: np.ndarray, exponent: int) -> Dense:
+        return Dense(
+            weights=weight.astype(np.int32),
+            weight_exp=exponent,
+            num_weight_bits=8,
+            sign_mode=SignMode.MIXED,
+            num_message_bits=8 if self.network.neuron == "graded" else 0,
+        )
+
+    def _neuron(self, layer: IntLayer, index: int) -> AbstractProcess:
+        net = self.network
+        bias = layer.bias.astype(np.int32)
+        if net.neuron == "graded":
+            return GradedRelu(bias=bias, shift=layer.shift, top=layer.top)
+        if net.reset == "soft":
+            return SoftLIF(
+                bias=bias,
+                vth=layer.vth,
+                v0=layer.v0,
+                reset_interval=net.steps,
+                reset_offset=(index + 2) % net.steps,
+            )
+        return LIFReset(
+            shape=bias.shape,
+            du=DU_NO_MEMORY,
+            dv=0,
+            bias_mant=bias >> layer.bias_exp,
+            bias_exp=np.full(bias.shape, layer.bias_exp, np.int32),
+            vth=layer.vth,
+            reset_interval=net.steps,
+            reset_offset=index + 2,
+        )
+
+    def _normalize(self, layer: IntLayer, index: int, below):
+        norm = self.network.norms[index]
+        process = Normalize(n=len(layer.bias), power=norm.power, table=norm.table, shift=norm.shift, top=norm.top)
+        below.connect(process.s_in)
+        if self.states:
+            self._probe(f"{layer.name}.y", process.y, index + 1)
+        return process.s_out
+
+    def _head(self, index: int, neuron: AbstractProcess) -> None:
+        position = self.network.readout_layers.index(index)
+        dense = self._dense(self.network.head.weights[position], 0)
+        neuron.s_out.connect(dense.s_in)
+        self._record(f"head.{position}", dense.a_out, index + 2)
+
+    def _record_states(self, layer: IntLayer, index: int, dense, neuron, goodness) -> None:
+        if not self.states:
+            return
+        self._probe(f"{layer.name}.a", dense.a_buff, index)
+        if self.network.neuron == "graded":
+            self._probe(f"{layer.name}.h", neuron.h, index + 1)
+            return
+        self._probe(f"{layer.name}.u", neuron.u, index + 1)
+        self._probe(f"{layer.name}.v", neuron.v, index + 1)
+        self._probe(f"{layer.name}.r", goodness.r, index + 1)
+
+    def _record(self, name: str, port, delay: int) -> None:
+        recorder = Recorder(n=port.shape[0], file=str(self._file(name, port.shape, np.int64, delay)))
+        port.connect(recorder.s_in)
+
+    def _probe(self, name: str, var, delay: int) -> None:
+        probe = Probe(shape=var.shape, file=str(self._file(name, var.shape, np.int32, delay)))
+        probe.var.connect_var(var)
+
+    def _file(self, name: str, shape: tuple[int, ...], dtype: type, delay: int) -> Path:
+        file = self.folder / f"{name}.npy"
+        np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(self.rows, *shape)).flush()
+        self.recordings.append(Recording(name, file, delay))
+        return file

@@ -1,0 +1,64 @@
+"""The child that holds Lava's runtime: `python -m ff2loihi.backends.lava_worker FOLDER`.
+
+It prints "progress N" after each sample and "done" at the end; the parent reads the recordings from the folder. When
+the parent is gone, its standard input closes, and the child ends its whole session.
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.backends.session import end_session
+from ff2loihi.compilers import artifact
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):  # not sys.stdin: its lock would be held across Lava's forks, whose children close it
+        pass
+    end_session(os.getpid())
+
+
+def run(folder: Path) -> None:
+    """Build the graph, run every sample, write timing.json."""
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+
+    from ff2loihi.backends import lava_network
+
+    program, _ = artifact.read(folder / "job.ffl")
+    pixels = np.load(folder / "pixels.npy")
+    options = json.loads((folder / "job.json").read_text())
+    graph = lava_network.build(program.network, pixels, folder, options["states"])
+    (folder / "recordings.json").write_text(
+        json.dumps([[r.name, r.file.name, r.delay] for r in graph.recordings]), encoding="utf-8"
+    )
+    source = graph.source
+    source._log_config.level = logging.INFO  # Lava prints a model's traceback at this level, and at no other
+    config = Loihi2SimCfg(select_tag="fixed_pt")
+    started = time.perf_counter()
+    source.run(condition=RunSteps(num_steps=1), run_cfg=config)
+    ready = time.perf_counter()
+    print("progress 0", flush=True)
+    a_sample = graph.labels * program.network.steps
+    left = graph.steps - 1
+    for done in range(1, len(pixels) + 1):
+        steps = a_sample if done < len(pixels) else left
+        source.run(condition=RunSteps(num_steps=steps), run_cfg=config)
+        left -= steps
+        print(f"progress {done}", flush=True)
+    ended = time.perf_counter()
+    timing = {"startup": ready - started, "run": ended - ready, "steps": graph.steps - 1}
+    (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
+    print("done", flush=True)
+    source.stop()
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    run(Path(sys.argv[1]))

@@ -1,0 +1,121 @@
+"""Generated networks: every mode, read-out and normalisation, weights and states at the edges of their ranges."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ff2loihi.compilers import losses, quantize, resources, thresholds
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
+from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
+from ff2loihi.processes import limits
+
+
+def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Network:
+    pixels, label_inputs, classes = (int(rng.integers(a, b)) for a, b in ((4, 41), (2, 9), (2, 6)))
+    kind = "append" if rng.random() < 0.5 or label_inputs >= pixels else "overwrite"
+    depth = int(rng.integers(1, 5))
+    bias = rng.random() < 0.4
+    normalization = "none" if lif and bias else str(rng.choice(["none", "l2", "l1", "rms"]))
+    width = pixels + label_inputs if kind == "append" else pixels
+    layers = []
+    for index in range(depth):
+        n = int(rng.integers(2, wide + 1))
+        weight = rng.normal(0, 1, (n, width)) * np.exp(rng.normal(0, 0.5, (n, width)))
+        weight += (rng.random() < 0.2) * 3 * rng.choice([-1, 1])  # all of one sign: Lava has modes for that
+        layers.append(
+            Layer(
+                f"hidden{index + 1}",
+                weight.astype(np.float32),
+                rng.normal(0, 0.5, n).astype(np.float32) if bias else None,
+                np.arange(n) < (n + 1) // 2,
+            )
+        )
+        width = n
+    readout = str(rng.choice(["goodness", "softmax", "head"]))
+    head = None
+    if readout == "head":
+        weights = tuple(rng.normal(0, 1, (classes, len(layer.positive))).astype(np.float32) for layer in layers)
+        head = Head(weights, rng.normal(0, 1, classes).astype(np.float32))
+    codes = (rng.random((classes, label_inputs)) * (rng.random((classes, label_inputs)) < 0.6)).astype(np.float32)
+    probability = [
+        Symmetric(kind="symmetric"), Sigmoid(kind="sigmoid", theta=1.0), Contrast(kind="contrast")
+    ][rng.integers(3)]  # fmt: skip
+    goodness = str(rng.choice(["sum_squares", "mean_squares", "l2", "l1"]))
+    if readout == "head" and goodness == "l1":
+        goodness = "sum_squares"
+    return Network(
+        pixels=pixels,
+        label=Label(kind, codes, codes.mean(0)),
+        layers=tuple(layers),
+        goodness=goodness,
+        probability=probability,
+        normalization=normalization,
+        readout=readout,
+        readout_layers=tuple(range(depth)),
+        head=head,
+    )
+
+
+def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
+    """Weights of -256, 0 and 254, thresholds of 1 and 2^17 - 1, biases at both ends; what would not fit is thinned."""
+    net = program.network
+    layers = []
+    for layer in net.layers:
+        grid = 1 << (9 - layer.weight_bits)
+        kept = 1.0
+        while True:
+            edges = rng.choice([limits.WEIGHT_MIN, 256 - grid, 0, grid, -grid], layer.weight.shape)
+            weight = (edges * (rng.random(layer.weight.shape) < kept)).astype(np.int16)
+            changes = {"weight": weight}
+            if net.neuron == "graded":
+                changes["bias"] = rng.choice([0, 1, -1, 1 << 20, -(1 << 20)], len(layer.bias)).astype(np.int32)
+                changes["shift"] = int(rng.integers(0, 14))
+            else:
+                exponent = int(rng.integers(0, limits.BIAS_EXP_MAX + 1))
+                mantissa = rng.choice([0, 1, -1, limits.BIAS_MANT_MAX, -limits.BIAS_MANT_MAX], len(layer.bias))
+                changes["bias"] = (mantissa << exponent).astype(np.int32)
+                changes["bias_exp"] = exponent
+                changes["vth"] = int(rng.choice([1, 2, 300, 20000, limits.VTH_MAX]))
+                changes["v0"] = (changes["vth"] << limits.ALIGN) >> 1 if net.reset == "soft" else 0
+                changes["shift"] = int(rng.integers(0, 4))
+            edge = replace(layer, **changes)
+            try:
+                resources.check(replace(net, layers=(*layers, edge), norms=net.norms[: len(layers)]))
+            except CompileError:
+                kept *= 0.7
+                continue
+            layers.append(edge)
+            break
+    return replace(program, network=replace(net, layers=tuple(layers)))
+
+
+@pytest.fixture(scope="session")
+def generate():
+    """generate(seed) -> (Program, pixels): half of them as compiled, half pushed to the edges."""
+
+    def make(seed: int, wide: int = 64) -> tuple[Program, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        lif = bool(seed % 2)
+        network = float_network(rng, lif, wide)
+        images = rng.integers(0, 256, (40, network.pixels)).astype(np.uint8)
+        images[rng.random(images.shape) < 0.3] = 0
+        images[rng.random(images.shape) < 0.3] = 255
+        options = quantize.Options(
+            neuron="lif" if lif else "graded",
+            weight_bits=int(rng.integers(limits.MIN_WEIGHT_BITS, limits.WEIGHT_BITS + 1)),
+            steps=int(rng.integers(2, 10)),
+            reset=str(rng.choice(["soft", "hard"])),
+        )
+        calibration = quantize.Calibration(images, rng.integers(0, network.classes, len(images)))
+        integers = quantize.quantize(network, calibration, options)
+        if lif:
+            integers, _ = thresholds.sweep(network, integers, images, None)
+        resources.check(integers)
+        program = Program(integers, losses.measure(network, integers, images), {})
+        if rng.random() < 0.5:
+            program = at_the_edges(rng, program)
+        return program, images[: int(rng.integers(1, 4))]
+
+    return make
