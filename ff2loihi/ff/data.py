@@ -1,0 +1,82 @@
+"""The data sets, as uint8 images in rows: scikit-learn's digits, always there, and torchvision's."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.compilers.errors import DataError
+
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
+NAMES = ("digits", *TORCHVISION)
+SPLITS = ("train", "test", "fit", "validation")
+HELD_OUT = 10_000  # last training images, held out for tuning; digits: the last fifth
+DIGITS_SEED = 0  # of the one permutation that splits digits
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """images (samples, pixels) uint8, labels (samples,) int64 in 0..classes - 1."""
+
+    name: str
+    split: str
+    images: np.ndarray
+    labels: np.ndarray
+    classes: int
+
+
+def data_folder() -> Path:
+    """$FF2LOIHI_DATA, else the user's cache."""
+    return Path(os.environ.get("FF2LOIHI_DATA") or Path.home() / ".cache" / "ff2loihi")
+
+
+def load_data(
+    name: str, split: str, root: Path | None = None, limit: int | None = None, download: bool = True
+) -> Dataset:
+    """A split: train, test; fit and validation are train without, and only, its last 10,000 images (tuning).
+
+    root: torchvision's layout, else data_folder(); a missing set is downloaded into the cache folder alone.
+    Raises DataError.
+    """
+    if name not in NAMES:
+        raise DataError(f"data set must be one of {', '.join(NAMES)}, got {name!r}")
+    if split not in SPLITS:
+        raise DataError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if limit is not None and limit < 1:
+        raise DataError(f"limit must be at least 1, got {limit}")
+    test = split == "test"
+    images, labels = _digits(test) if name == "digits" else _torchvision(name, test, root, download)
+    if split in ("fit", "validation"):
+        held = HELD_OUT if name != "digits" else len(labels) // 5
+        part = slice(None, -held) if split == "fit" else slice(-held, None)
+        images, labels = images[part], labels[part]
+    return Dataset(name, split, images[:limit], labels[:limit], 10)
+
+
+def _digits(test: bool) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    order = np.random.default_rng(DIGITS_SEED).permutation(len(data.target))
+    cut = len(order) * 4 // 5
+    order = order[cut:] if test else order[:cut]
+    return np.rint(data.data[order] * (255 / 16)).astype(np.uint8), data.target[order].astype(np.int64)
+
+
+def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray]:
+    from torchvision import datasets
+
+    folder = Path(root) if root else data_folder()
+    may_download = download and root is None and not os.environ.get("FF2LOIHI_DATA")
+    try:
+        found = getattr(datasets, TORCHVISION[name])(str(folder), train=not test, download=may_download)
+        images, labels = found.data.numpy(), found.targets.numpy().astype(np.int64)
+    except Exception as error:  # torchvision raises RuntimeError, ValueError, URLError, ... for one thing: no data
+        raise DataError(
+            f"{name}: not found, or damaged, in {folder} ({' '.join(str(error).split())[:80]}). "
+            "Use --data-root DIR or FF2LOIHI_DATA, a folder in torchvision's layout, or --data digits"
+        ) from None
+    if len(images) != len(labels) or images.ndim != 3:
+        raise DataError(f"{name}: {folder} holds {len(images)} images and {len(labels)} labels: copy it again")
+    return images.reshape(len(images), -1), labels

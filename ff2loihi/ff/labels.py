@@ -1,0 +1,55 @@
+"""How a label enters the input, and the wrong labels of negative samples."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ff2loihi.compilers.ir import split_input
+
+CODE_BITS = 100  # inputs of a random binary label code (Terres-Escudero 2024: 784 + 100 inputs)
+CODE_P = 0.3  # share of ones in it
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """kind: append the code behind the pixels, or overwrite the first ones; codes (classes, n) in [0, 1]."""
+
+    kind: str
+    codes: Tensor
+
+    def columns(self, pixels: int) -> tuple[slice, slice]:
+        """Where image and label stand among the inputs."""
+        n = self.codes.shape[1]
+        return split_input(pixels, n, self.kind)
+
+    def inputs(self, pixels: int) -> int:
+        return pixels + self.codes.shape[1] if self.kind == "append" else pixels
+
+
+def make_embedding(name: str, classes: int, generator: torch.Generator) -> Embedding:
+    """binary: appended random bits, p = 0.3 (Lee and Song 2023); one_hot: appended; pixels: over the first pixels."""
+    if name == "binary":
+        bits = torch.rand(classes, CODE_BITS, generator=generator) < CODE_P
+        return Embedding("append", bits.float())
+    if name == "one_hot":
+        return Embedding("append", torch.eye(classes))
+    if name == "pixels":
+        return Embedding("overwrite", torch.eye(classes))
+    raise ValueError(f"embedding must be binary, one_hot or pixels, got {name!r}")
+
+
+def random_negatives(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
+    """A wrong label each, all equally likely; labels (samples,)."""
+    return (labels + torch.randint(1, classes, labels.shape, generator=generator)) % classes
+
+
+def hard_negatives(scores: Tensor, labels: Tensor) -> Tensor:
+    """The wrong label of the highest score; scores (samples, classes), labels (samples,)."""
+    return scores.scatter(1, labels[:, None], -torch.inf).argmax(1)
+
+
+def mixed_negatives(scores: Tensor, labels: Tensor, hard: float, generator: torch.Generator) -> Tensor:
+    """Hard with probability `hard`, random otherwise."""
+    choose = torch.rand(labels.shape, generator=generator) < hard
+    return torch.where(choose, hard_negatives(scores, labels), random_negatives(labels, scores.shape[1], generator))

@@ -1,0 +1,149 @@
+"""The network: layers, label embedding and read-out, and its checkpoint."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.spec import CHECKPOINT_FORMAT, CHECKPOINT_VERSION, Probability
+from ff2loihi.ff.goodness import score
+from ff2loihi.ff.labels import Embedding
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a layer is judged by and what passes to the next one; names as in spec.yaml."""
+
+    goodness: str
+    probability: Probability
+    normalization: str
+    readout: str  # goodness, or softmax
+
+
+def normalize(h: Tensor, kind: str) -> Tensor:
+    """h / ||h||_2, h / ||h||_1, or h / sqrt(mean h^2) (rms), between layers (Hinton 2022; Tosato 2025, app. K)."""
+    if kind == "none":
+        return h
+    if kind == "l2":
+        return F.normalize(h, dim=-1)
+    if kind == "l1":
+        return F.normalize(h, p=1, dim=-1)
+    if kind == "rms":
+        return F.normalize(h, dim=-1) * h.shape[-1] ** 0.5
+    raise ValueError(f"normalization must be none, l2, l1 or rms, got {kind!r}")
+
+
+class FFNetwork(nn.Module):
+    """h_l = relu(W_l n(h_(l-1)) + b_l), n the normalisation, identity on the input; no gradient between layers.
+
+    pixels: image inputs in [0, 1]. The first half of each layer's neurons is positive where the probability is
+    symmetric. head: a linear classifier of the l2-normalised activities under the neutral label (the mean code).
+    """
+
+    def __init__(
+        self, pixels: int, widths: tuple[int, ...], embedding: Embedding, rule: Rule, bias: bool, training: dict
+    ) -> None:
+        super().__init__()
+        self.pixels, self.embedding, self.rule, self.training_facts = pixels, embedding, rule, training
+        sizes = (embedding.inputs(pixels), *widths)
+        self.layers = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, widths, strict=False))
+        self.head: nn.Linear | None = None
+
+    def positive(self, index: int) -> Tensor:
+        """(n,) bool: the + neurons of a layer."""
+        n = self.layers[index].out_features
+        return torch.arange(n) < (n + 1) // 2 if self.rule.probability.kind == "symmetric" else torch.ones(n).bool()
+
+    def image_drive(self, images: Tensor) -> Tensor:
+        """The images' part of layer 1's sum, (samples, n): the same under every label."""
+        image, _ = self.embedding.columns(self.pixels)
+        return images[:, image] @ self.layers[0].weight[:, image].T
+
+    def label_drive(self, codes: Tensor) -> Tensor:
+        """The labels' part of layer 1's sum with its bias, (..., n)."""
+        _, label = self.embedding.columns(self.pixels)
+        return F.linear(codes, self.layers[0].weight[:, label], self.layers[0].bias)
+
+    def activities(self, drive: Tensor) -> list[Tensor]:
+        """h of each layer, (..., n), from layer 1's sum; each detached from the layer below."""
+        h = F.relu(drive)
+        out = [h]
+        for layer in self.layers[1:]:
+            h = F.relu(layer(normalize(h.detach(), self.rule.normalization)))
+            out.append(h)
+        return out
+
+    @torch.no_grad()
+    def label_scores(self, image_drive: Tensor) -> list[Tensor]:
+        """Each layer's score of each label, (samples, classes), from image_drive (samples, n)."""
+        drive = image_drive[:, None] + self.label_drive(self.embedding.codes)
+        return [
+            score(h, self.positive(index), self.rule.goodness, self.rule.probability)
+            for index, h in enumerate(self.activities(drive))
+        ]
+
+    @torch.no_grad()
+    def scores(self, images: Tensor) -> Tensor:
+        """(samples, classes): the read-out. images (samples, pixels) float in [0, 1]."""
+        if self.head is not None:
+            return self.head(self.features(images))
+        return self.combine(self.label_scores(self.image_drive(images)))
+
+    def combine(self, parts: list[Tensor]) -> Tensor:
+        """The layers' scores in one: their sum, or the sum of each one's softmax over the labels."""
+        return sum(part.softmax(1) for part in parts) if self.rule.readout == "softmax" else sum(parts)
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """The head's input: the l2-normalised activities of every layer under the neutral label."""
+        drive = self.image_drive(images) + self.label_drive(self.embedding.codes.mean(0))
+        return torch.cat([F.normalize(h, dim=-1) for h in self.activities(drive)], dim=1)
+
+    def checkpoint(self) -> dict:
+        """The file's content: tensors, what they mean (compilers.spec), and how they were trained."""
+        tensors = {"codes": self.embedding.codes}
+        layers = []
+        symmetric = self.rule.probability.kind == "symmetric"
+        for index, layer in enumerate(self.layers):
+            tensors[f"layers.{index}.weight"] = layer.weight.detach()
+            part = {"weight": f"layers.{index}.weight"}
+            if layer.bias is not None:
+                tensors[f"layers.{index}.bias"] = layer.bias.detach()
+                part["bias"] = f"layers.{index}.bias"
+            layers.append({**part, "polarity": "half"} if symmetric else part)
+        readout = {"kind": self.rule.readout}
+        if self.head is not None:
+            widths = [layer.out_features for layer in self.layers]
+            for index, part in enumerate(self.head.weight.detach().split(widths, dim=1)):
+                tensors[f"head.{index}.weight"] = part
+            tensors["head.bias"] = self.head.bias.detach()
+            keys = [f"head.{index}.weight" for index in range(len(widths))]
+            readout = {"kind": "head", "head": {"weights": keys, "bias": "head.bias"}}
+        spec = {
+            "version": 1,
+            "pixels": self.pixels,
+            "label": {"kind": self.embedding.kind, "codes": "key:codes", "classes": len(self.embedding.codes)},
+            "layers": layers,
+            "goodness": self.rule.goodness,
+            "probability": self.rule.probability.model_dump(),
+            "normalization": self.rule.normalization,
+            "readout": readout,
+        }
+        return {
+            "format": CHECKPOINT_FORMAT,
+            "version": CHECKPOINT_VERSION,
+            "spec": spec,
+            "tensors": {name: tensor.float().contiguous().clone() for name, tensor in tensors.items()},
+            "training": self.training_facts,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all. Raises CheckpointError."""
+        buffer = io.BytesIO()
+        torch.save(self.checkpoint(), buffer)
+        write_atomic(Path(path), buffer.getvalue(), CheckpointError)
