@@ -1,0 +1,5 @@
+"""`python -m ff2loihi`."""
+
+from ff2loihi.cli import main
+
+main()

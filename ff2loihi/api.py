@@ -1,0 +1,113 @@
+"""The Python form of the commands; ff2loihi.cli prints what these return."""
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+from ff2loihi.backends.base import Backend, Progress
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.lava_cpu import LavaCpu
+from ff2loihi.compilers import artifact, pipeline
+from ff2loihi.compilers.errors import BackendError, DataError
+from ff2loihi.compilers.ir import Checkpoint, Program
+from ff2loihi.compilers.quantize import Calibration, Options
+from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
+from ff2loihi.reports.equality import EqualityReport, equality_report
+from ff2loihi.reports.speed import SpeedReport
+
+CALIBRATION_IMAGES = 1000
+BACKENDS = ("emulator", "lava")
+
+
+def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
+    """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
+    name, _, count = text.partition(":")
+    if count and not (count.isdigit() and int(count) >= 1):
+        raise DataError(f"--calibrate {text}: must be NAME or NAME:N with N at least 1")
+    return load_data(name, "train", root=data_root, limit=int(count) if count else CALIBRATION_IMAGES)
+
+
+def compile(  # the command's name
+    checkpoint: Checkpoint | Path,
+    calibration: Dataset,
+    options: Options | None = None,
+    spec: Path | None = None,
+    progress: Callable[[str, str], None] = lambda stage, text: None,
+) -> Program:
+    """Compile a checkpoint or its file; training images of `calibration` set the ranges. Raises FF2LoihiError."""
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    images = Calibration(calibration.images, calibration.labels)
+    program = pipeline.compile_checkpoint(checkpoint, images, options or Options(), progress)
+    program.provenance["calibration"]["data"] = calibration.name
+    return program
+
+
+def save(program: Program, path: Path) -> str:
+    """Write an artifact, whole or not at all; returns its hash. Raises ArtifactError."""
+    return artifact.write(program, Path(path))
+
+
+def load(path: Path) -> Program:
+    """Read an artifact and check its hash. Raises ArtifactError."""
+    return artifact.read(Path(path))[0]
+
+
+def backend(name: str, device: str = "cpu") -> Backend:
+    """The back end of that name. Raises BackendError where it is not available."""
+    if name == "emulator":
+        return Emulator(device)
+    if name == "lava":
+        if device != "cpu":
+            raise BackendError(f"--backend lava runs on the CPU alone, got --device {device}")
+        return LavaCpu()
+    raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, got {name!r}")
+
+
+def run(program: Program, data: Dataset, on: Backend, progress: Progress | None = None) -> AccuracyReport:
+    """Classify `data` on a back end. Raises DataError or BackendError."""
+    _check_labels(program, data)
+    return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
+
+
+def verify(program: Program, data: Dataset, progress: Progress | None = None) -> EqualityReport:
+    """Run `data` on the emulator and on Lava and compare every state at every step."""
+    emulated = Emulator().run(program, data.images, states=True)
+    simulated = LavaCpu().run(program, data.images, states=True, progress=progress)
+    return equality_report(emulated, simulated)
+
+
+def bench(
+    program: Program, data: Dataset, lava_samples: int, repeats: int = 5, device: str = "cpu",
+    progress: Progress | None = None,
+) -> SpeedReport:  # fmt: skip
+    """Time both back ends on one artifact, Lava between two halves of the emulator's repeats."""
+    emulator = Emulator(device)
+    emulator.run(program, data.images[: min(len(data.images), 256)])  # warm-up
+    halves = (repeats + 1) // 2, repeats // 2
+    speeds = [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[0])]
+    few = data.images[:lava_samples]
+    slow = LavaCpu().run(program, few, progress=progress)
+    speeds += [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[1])]
+    passes = 1 if program.network.readout == "head" else program.network.classes
+    lava_speed = len(few) / slow.seconds
+    return SpeedReport(
+        emulator_device=device,
+        emulator_samples=len(data.images),
+        emulator_samples_per_second=statistics.median(speeds),
+        repeats=tuple(speeds),
+        lava_samples=len(few),
+        lava_samples_per_second=lava_speed,
+        lava_ms_per_step=1000 * slow.seconds / (len(few) * passes * program.network.steps),
+        ratio=statistics.median(speeds) / lava_speed,
+        equal=equality_report(emulator.run(program, few), slow).equal,
+    )
+
+
+def _check_labels(program: Program, data: Dataset) -> None:
+    if data.labels.max() >= program.network.classes:
+        raise DataError(
+            f"{data.name}: labels reach {data.labels.max()}, the model has {program.network.classes} classes. "
+            "Use the data set that the model was trained on"
+        )

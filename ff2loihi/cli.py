@@ -1,0 +1,174 @@
+"""The commands: the only place that prints, exits, or turns an error into one line."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ff2loihi import __version__
+
+app = typer.Typer(
+    name="ff2loihi",
+    help="Compile Forward-Forward networks from PyTorch to Lava and Loihi, bit for bit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="also write the result as JSON; - for stdout")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
+]
+Data = Annotated[str | None, typer.Option(help="digits, mnist or fashion-mnist [default: the calibration's data set]")]
+Artifact = Annotated[Path, typer.Argument(metavar="MODEL.ffl", help="an artifact that `ff2loihi compile` wrote")]
+Device = Annotated[str, typer.Option(help="where the emulator computes: cpu or cuda")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"ff2loihi {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print it")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Option(help="ffa-sigmoid, ffa-symmetric, ff-mlp or ff-hinton")] = "ffa-symmetric",
+    data: Annotated[str, typer.Option(help="digits, mnist or fashion-mnist")] = "digits",
+    output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
+    widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
+    seed: Annotated[int, typer.Option(help="of the weights, the batches and the negatives")] = 0,
+    head: Annotated[bool, typer.Option("--head", help="fit a softmax head: one pass in place of one a label")] = False,
+    bias: Annotated[bool, typer.Option("--bias", help="neurons with a bias")] = False,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Train an analog Forward-Forward network and write its checkpoint."""
+    from ff2loihi import console
+    from ff2loihi.commands import train as command
+
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, data_root), json)
+
+
+@app.command()
+def compile(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="a checkpoint")],
+    spec: Annotated[Path | None, typer.Option(help="spec.yaml of a checkpoint that ff2loihi did not write")] = None,
+    neuron: Annotated[str, typer.Option(help="graded: integer payloads; lif: spikes over --steps")] = "graded",
+    weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
+    steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
+    reset: Annotated[str, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")] = "soft",
+    vth: Annotated[int | None, typer.Option(help="lif: the threshold's mantissa [default: swept]")] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(metavar="DATA[:N]", help="images that set the ranges [default: the model's own]"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL.ffl]")] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Compile a checkpoint into an artifact for Lava and the emulator."""
+    from ff2loihi import console
+    from ff2loihi.commands import compile_model
+    from ff2loihi.compilers.quantize import Options
+
+    options = Options(neuron=neuron, weight_bits=weight_bits, steps=steps, reset=reset, vth=vth)
+    console.write_json(compile_model(model, spec, options, calibrate, output, data_root), json)
+
+
+@app.command()
+def run(
+    model: Artifact,
+    data: Data = None,
+    split: Annotated[str, typer.Option(help="test, train, or train's parts fit and validation")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
+    backend: Annotated[str, typer.Option(help="emulator or lava")] = "emulator",
+    device: Device = "cpu",
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Classify a data set: accuracy, goodness, spikes, time."""
+    from ff2loihi import console
+    from ff2loihi.commands import run_model
+
+    console.write_json(run_model(model, data, split, limit, backend, device, data_root), json)
+
+
+@app.command()
+def verify(
+    model: Artifact,
+    data: Data = None,
+    samples: Annotated[int, typer.Option(min=1, help="test samples, each under every label")] = 5,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Compare every state at every step, emulator against Lava; exit 1 where a bit differs."""
+    from ff2loihi.commands import verify_model
+
+    verify_model(model, data, samples, data_root, json)
+
+
+@app.command()
+def inspect(model: Annotated[Path, typer.Argument(metavar="FILE", help="a .ffl artifact or a .pt checkpoint")],
+            json: Json = None) -> None:  # fmt: skip
+    """Show what is inside an artifact, or which tensors a checkpoint holds."""
+    from ff2loihi import console
+    from ff2loihi.commands import inspect_file
+
+    console.write_json(inspect_file(model), json)
+
+
+@app.command()
+def bench(
+    model: Artifact,
+    data: Data = None,
+    samples: Annotated[int, typer.Option(min=1, help="samples of the emulator")] = 10000,
+    lava_samples: Annotated[int, typer.Option(min=1, help="samples of Lava")] = 20,
+    device: Device = "cpu",
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Time the emulator beside Lava on one artifact, in one run."""
+    from ff2loihi import console
+    from ff2loihi.commands import bench_model
+
+    console.write_json(bench_model(model, data, samples, lava_samples, device, data_root), json)
+
+
+@app.command()
+def doctor(json: Json = None) -> None:
+    """Say what this machine can do: Python, libraries, Lava, CUDA, data sets."""
+    from ff2loihi import console
+    from ff2loihi.commands import doctor as command
+
+    console.write_json(command(), json)
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 a check failed, 2 bad input or usage, 3 no back end, 130 interrupted."""
+    from ff2loihi.compilers.errors import FF2LoihiError
+
+    try:
+        app()
+    except FF2LoihiError as error:
+        if os.environ.get("FF2LOIHI_DEBUG") and hasattr(error, "details"):
+            print(error.details, file=sys.stderr)
+        print(f"ff2loihi: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("ff2loihi: interrupted; nothing was half-written", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
