@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
-from ff2loihi.processes.fixed_point import graded_relu, integrate, normalize, rate_step, shift_right
+from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_step
 from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
 
 
@@ -48,6 +48,23 @@ class Result:
     states: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A layer's arrays: weights (in, out) and bias hold W 2^-shift and bias 2^-shift (lif: W 2^-shift and the bias).
+
+    dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
+    parts (out, 2): membership of + and -; sum_dtype: the same for sums of powers; saturates: whether v can.
+    """
+
+    layer: IntLayer
+    dtype: str
+    weights: object
+    bias: object
+    parts: object
+    sum_dtype: str
+    saturates: bool
+
+
 class Forward:
     """An IntNetwork, its arrays made once; `run` takes a batch.
 
@@ -60,35 +77,31 @@ class Forward:
         self.powers = powers(network)
         label_count = network.label_codes.shape[1]
         self.image_columns, self.label_columns = split_input(network.pixels, label_count, network.label_kind)
-        self.one_pass = network.readout == "head"
-        self.codes = network.neutral[None] if self.one_pass else network.label_codes
+        self.codes = network.neutral[None] if network.readout == "head" else network.label_codes
         self.layers = [self._prepare(layer, index) for index, layer in enumerate(network.layers)]
         self.norm_tables = [self._to(norm.table, "float32") for norm in network.norms]
         self.head = [self._to(weight.T, "float64") for weight in network.head.weights] if network.head else []
-        first = self.layers[0]
-        self.image_weights = first["weights"][self.image_columns]
-        self.label_drive = self._label_drive(first)
+        self.image_weights = self.layers[0].weights[self.image_columns]
+        self.label_drive = self._label_drive()
 
-    def _prepare(self, layer: IntLayer, index: int) -> dict:
-        unit = 1 << (9 - layer.weight_bits)
-        x_top = self._input_top(index)
-        largest = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * x_top + np.abs(layer.bias.astype(np.int64))
-        dtype = "float32" if largest.max() < FLOAT32_EXACT else "float64"
-        sum_top = (layer.top if self.network.neuron == "graded" else self.network.steps) ** max(self.powers)
-        sum_dtype = "float32" if layer.weight.shape[0] * sum_top < FLOAT32_EXACT else "float64"
-        parts = np.stack([layer.positive, ~layer.positive], axis=1)
-        drive_top = (largest.max() >> layer.shift) + 1
-        swing = abs(layer.v0) + self.network.steps * ((int(drive_top) << ALIGN) + int(np.abs(layer.bias).max()))
-        return {
-            "layer": layer,
-            "dtype": dtype,
-            "unit": unit,
-            "weights": self._to(layer.weight.T // unit, dtype),
-            "bias": self._to(layer.bias, dtype),
-            "parts": self._to(parts, sum_dtype),
-            "sum_dtype": sum_dtype,
-            "saturates": swing > V_LIMIT,
-        }
+    def _prepare(self, layer: IntLayer, index: int) -> _Layer:
+        graded = self.network.neuron == "graded"
+        largest = int(np.abs(layer.weight.astype(np.int64)).sum(1).max()) * self._input_top(index)
+        largest_bias = int(np.abs(layer.bias.astype(np.int64)).max())
+        dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
+        activity = layer.top if graded else self.network.steps
+        sum_top = len(layer.bias) * activity ** max(self.powers)
+        swing = layer.v0 + self.network.steps * ((((largest >> layer.shift) + 1) << ALIGN) + largest_bias)
+        scale = 2.0**-layer.shift
+        return _Layer(
+            layer=layer,
+            dtype=dtype,
+            weights=self._to(layer.weight.T * scale, dtype),
+            bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
+            parts=self._to(np.stack([layer.positive, ~layer.positive], axis=1), "float32"),
+            sum_dtype="float32" if sum_top < FLOAT32_EXACT else "float64",
+            saturates=swing > V_LIMIT,
+        )
 
     def _input_top(self, index: int) -> int:
         if self.network.neuron == "lif":
@@ -97,43 +110,40 @@ class Forward:
             return self.full
         return self.network.norms[index - 1].top if self.network.norms else self.network.layers[index - 1].top
 
-    def _label_drive(self, first: dict):
-        """The labels' part of layer 1's sum: (classes, n) graded, (classes, steps, n) for spikes."""
-        weights = first["weights"][self.label_columns]
+    def _label_drive(self):
+        """The labels' part of layer 1's sum: graded (classes, n), its bias in it; lif (steps, classes, n)."""
+        first = self.layers[0]
         codes = self.codes.astype(np.int64)
         if self.network.neuron == "lif":
-            phases = self.network.phases[self.label_columns]
-            codes = np.stack(list(self._spike_rows(codes, phases)), axis=1)
-        return self._to(codes, first["dtype"]) @ weights
+            codes = np.stack(self._spike_rows(codes, self.network.phases[self.label_columns].astype(np.int64)))
+        drive = self._to(codes, first.dtype) @ first.weights[self.label_columns]
+        return drive + first.bias if self.network.neuron == "graded" else drive
 
-    def _spike_rows(self, q, phases):
-        acc = np.broadcast_to(phases, q.shape).astype(q.dtype) if isinstance(q, np.ndarray) else phases + 0 * q
+    def _spike_rows(self, q, phases) -> list:
+        """The spikes of each step of inputs q (..., n) whose accumulators start at phases (n,)."""
+        acc, rows = phases, []
         for _ in range(self.network.steps):
             spikes, acc = rate_step(acc, q, self.full)
-            yield spikes
-
-    def _sums(self, h, prepared: dict):
-        """Sums of h^power over + and -: (..., powers, 2) in float64, exact."""
-        h = self._cast(h, prepared["sum_dtype"])
-        return self.xp.stack(
-            [self._cast((h if p == 1 else h * h) @ prepared["parts"], "float64") for p in self.powers], -2
-        )
+            rows.append(spikes)
+        return rows
 
     def _cast(self, array, dtype: str):
         kind = getattr(self.xp, dtype)
         return array.astype(kind, copy=False) if self.xp is np else array.to(kind)
 
+    def _sums(self, h, part: _Layer):
+        """Sums of h^power over + and -: (..., powers, 2), exact."""
+        h, members = self._cast(h, part.sum_dtype), self._cast(part.parts, part.sum_dtype)
+        return self.xp.stack([(h if power == 1 else h * h) @ members for power in self.powers], -2)
+
     def run(self, pixels, states: bool = False) -> Result:
         """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
         keep: dict[str, object] = {}
-        if self.network.neuron == "graded":
-            sums, logits, spikes = self._graded(pixels, keep if states else None)
-        else:
-            sums, logits, spikes = self._lif(pixels, keep if states else None)
-        head = np.stack([self._integers(z) for z in logits], axis=1) if logits else None
+        forward = self._graded if self.network.neuron == "graded" else self._lif
+        sums, logits, spikes = forward(pixels, keep if states else None)
         return Result(
             sums=np.stack([self._integers(s) for s in sums], axis=2),
-            head=head,
+            head=np.stack([self._integers(z) for z in logits], axis=1) if logits else None,
             spikes=np.stack([self._integers(s) for s in spikes], axis=2),
             states={name: self._integers(value) for name, value in keep.items()},
         )
@@ -142,77 +152,81 @@ class Forward:
         array = array if isinstance(array, np.ndarray) else array.cpu().numpy()
         return array.astype(np.int64)
 
-    def _graded(self, pixels, keep):
+    def _graded(self, pixels, keep: dict | None):
         first = self.layers[0]
-        x = self._cast(pixels[:, self.image_columns], first["dtype"])
-        a = (x @ self.image_weights)[:, None] + self.label_drive
+        drive = self._cast(pixels[:, self.image_columns], first.dtype) @ self.image_weights
+        a = drive[:, None] + self.label_drive
         sums, logits, spikes, h = [], [], [], None
-        for index, prepared in enumerate(self.layers):
-            layer = prepared["layer"]
+        for index, part in enumerate(self.layers):
+            layer = part.layer
             if index:
-                a = self._cast(h, prepared["dtype"]) @ prepared["weights"]
-            a = a * prepared["unit"] if prepared["unit"] > 1 else a
-            h = graded_relu(a, prepared["bias"], layer.shift, layer.top)
-            sums.append(self._sums(h, prepared))
+                a = self._cast(h, part.dtype) @ part.weights
+                a += part.bias
+            if keep is not None:
+                keep[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
+            h = floor_clip(a, layer.top)
+            sums.append(self._sums(h, part))
             spikes.append((h > 0).sum(-1))
             if keep is not None:
-                keep |= {f"{layer.name}.a": a, f"{layer.name}.h": h}
+                keep[f"{layer.name}.h"] = h
             if self.head and index in self.network.readout_layers:
                 logits.append(self._cast(h, "float64")[:, 0] @ self.head[len(logits)])
             if self.network.norms and index < len(self.network.norms):
-                norm = self.network.norms[index]
-                total = self._cast(h, "float64") ** norm.power
-                h = normalize(
-                    self._cast(h, "float32"),
-                    total.sum(-1)[..., None],
-                    norm.power,
-                    self.norm_tables[index],
-                    norm.shift,
-                    norm.top,
-                    self.xp,
-                )
+                h = self._normalize(h, index)
                 if keep is not None:
                     keep[f"{layer.name}.y"] = h
         return sums, logits, spikes
 
-    def _lif(self, pixels, keep):
+    def _normalize(self, h, index: int):
+        norm = self.network.norms[index]
+        total = (self._cast(h, "float64") ** norm.power).sum(-1)[..., None]
+        table = self.norm_tables[index]
+        return normalize(self._cast(h, "float32"), total, norm.power, table, norm.shift, norm.top, self.xp)
+
+    def _lif(self, pixels, keep: dict | None):
         first = self.layers[0]
         phases = self._to(self.network.phases[self.image_columns], "float32")
         q = self._cast(pixels[:, self.image_columns], "float32")
-        image = self.xp.stack(list(self._spike_rows(q, phases)), 1)  # (samples, steps, pixels)
-        drive = (self._cast(image, first["dtype"]) @ self.image_weights)[:, None] + self.label_drive
-        sums, logits, counts, spikes = [], [], [], None
-        for index, prepared in enumerate(self.layers):
+        image = self.xp.stack(self._spike_rows(q, phases))  # (steps, samples, pixels)
+        drive = self._cast(image, first.dtype) @ self.image_weights
+        sums, logits, counts, trains = [], [], [], []
+        for index, part in enumerate(self.layers):
             if index:
-                drive = self._cast(spikes, prepared["dtype"]) @ prepared["weights"]
-            spikes, r = self._integrate(drive, prepared, keep)
-            sums.append(self._sums(r, prepared))
+                drive = self._cast(self.xp.stack(trains), part.dtype) @ part.weights
+            trains, r = self._integrate(drive, part, keep, first=index == 0)
+            sums.append(self._sums(r, part))
             counts.append(r.sum(-1))
             if self.head and index in self.network.readout_layers:
                 logits.append(self._cast(r, "float64")[:, 0] @ self.head[len(logits)])
         return sums, logits, counts
 
-    def _integrate(self, drive, prepared: dict, keep):
-        """All steps of one layer: spikes (samples, labels, steps, n) and their counts (samples, labels, n)."""
-        layer, xp = prepared["layer"], self.xp
+    def _integrate(self, drive, part: _Layer, keep: dict | None, first: bool):
+        """All steps of one layer: the spikes of each step, (samples, labels, n) each, and their counts.
+
+        drive: (steps, samples, labels, n), or for the first layer the images' part of it, (steps, samples, n).
+        """
+        layer, history = part.layer, []
         threshold = layer.vth << ALIGN
-        a = shift_right(drive * prepared["unit"], layer.shift)
-        v = xp.zeros_like(a[:, :, 0]) + layer.v0
-        trains, history = [], []
-        u = a * (1 << ALIGN) + prepared["bias"]  # the bias is zero in most nets, and this is one pass for all steps
+        v, r, trains = layer.v0, 0, []
         for step in range(self.network.steps):
-            v = integrate(v, a[:, :, step], prepared["bias"]) if prepared["saturates"] else v + u[:, :, step]
-            fired = v > threshold
-            v = v - fired * threshold if self.network.reset == "soft" else v * ~fired
+            a = drive[step][:, None] + self.label_drive[step] if first else drive[step]
+            a = floor(a) if layer.shift else a
+            if part.saturates:
+                v = integrate(v, a, part.bias)
+            else:
+                v = v + (a * (1 << ALIGN) + part.bias)
+            fired = self._cast(v > threshold, part.dtype)
+            v = v - fired * threshold if self.network.reset == "soft" else v * (1 - fired)
+            r = r + fired
             trains.append(fired)
             if keep is not None:
-                history.append(v)
-        spikes = xp.stack(trains, 2)
+                history.append((a, a * (1 << ALIGN), v, r))
         if keep is not None:
-            keep |= {
-                f"{layer.name}.a": a,
-                f"{layer.name}.u": a * (1 << ALIGN),
-                f"{layer.name}.v": xp.stack(history, 2),
-                f"{layer.name}.r": self._cast(spikes, "float64").cumsum(2),
-            }
-        return spikes, spikes.sum(2)
+            columns = zip("auvr", zip(*history, strict=True), strict=True)
+            keep |= {f"{layer.name}.{name}": self.xp.stack(values, 2) for name, values in columns}
+        return trains, r
+
+
+def layer_bias(layer: IntLayer, like):
+    """The layer's bias as an array of the library of `like`."""
+    return layer.bias if isinstance(like, np.ndarray) else like.new_tensor(layer.bias)

@@ -88,7 +88,7 @@ def split_input(pixels: int, label_inputs: int, kind: str) -> tuple[slice, slice
 class IntLayer:
     """A dense layer in the chip's integers.
 
-    weight (out, in) int16: even, -256..254 [weight LSB]; `weight_bits` b says the grid: multiples of 2^(9 - b).
+    weight (out, in) int16: even, -2^b..2^b - 2 [weight LSB] with b = weight_bits.
     graded: h = min(max((W x + bias) >> shift, 0), top); bias (out,) int32 [accumulator LSB].
     lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.

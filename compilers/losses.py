@@ -37,9 +37,9 @@ def _weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:
     q = layer.weight.astype(np.float64)
     step = float(np.vdot(w, q) / np.vdot(q, q))  # float value of one weight LSB, by least squares
     noise = float(((w - q * step) ** 2).sum())
-    top = (1 << 8) - (1 << (9 - layer.weight_bits))
+    top = (1 << layer.weight_bits) - 2
     sqnr = 10 * np.log10((w**2).sum() / noise) if noise > 0 else np.inf
-    return float(min(sqnr, 200.0)), float((np.abs(w) > step * (top + (1 << (8 - layer.weight_bits)))).mean())
+    return float(min(sqnr, 200.0)), float((np.abs(w) > step * (top + 1)).mean())
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

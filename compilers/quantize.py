@@ -10,7 +10,7 @@ import numpy as np
 from ff2loihi.compilers import reference
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Head, IntHead, IntLayer, IntNetwork, Layer, Network, NormTable
-from ff2loihi.processes.fixed_point import graded_relu, start_phases
+from ff2loihi.processes.fixed_point import floor_clip, start_phases
 from ff2loihi.processes.fixed_point import normalize as normalize_int
 from ff2loihi.processes.limits import (
     ACCUMULATOR_BITS,
@@ -46,7 +46,8 @@ class Calibration:
 def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
     """q = clip(round(W / s), -2^(b-1), 2^(b-1) - 1), s = c / (2^(b-1) - 1), c the clip of least squared error.
 
-    weight: any float array. Returns (even = q 2^(9-b) int16 [weight LSB], the float value of one weight LSB).
+    weight: any float array. Returns (2 q int16 [weight LSB], the float value of one weight LSB). 2 q is even, as
+    a mixed-sign synapse wants it, and no larger than b bits need: few-bit weights leave more bits to the activities.
     """
     w = weight.astype(np.float32)
     largest = float(np.abs(w).max())
@@ -65,20 +66,25 @@ def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
             best = (error, float(s))
     s = best[1]
     q = np.clip(np.rint(w / np.float32(s)), -top - 1, top).astype(np.int16)
-    return q << (9 - bits), s / (1 << (9 - bits))
+    if not q.any():
+        raise CompileError(f"weights of at most {largest:g} vanish in float32. Rescale them")
+    return 2 * q, s / 2
 
 
-def input_bits(weight: np.ndarray, bias_free_bits: int, name: str) -> int:
-    """The most input bits, 8 at most, for which no image can overflow the layer's sum (24 bit, signed).
+def payload_bits(weights: list[np.ndarray], most: int, name: str) -> int:
+    """The most payload bits, at most `most`, for which no input overflows a sum of 24 signed bits.
 
-    weight (out, in), even weights. Raises CompileError where not even one bit fits.
+    weights: even weights (out, in) of everything that the payload feeds; an eighth of the range is left to the
+    biases. Raises CompileError where not even one bit fits.
     """
-    for bits in range(INPUT_BITS, 0, -1):
-        if _bound(weight, (1 << bits) - 1) < 1 << (bias_free_bits - 1):
+    room = (7 << (ACCUMULATOR_BITS - 1)) >> 3
+    for bits in range(most, 0, -1):
+        if all(_bound(weight, (1 << bits) - 1) < room for weight in weights):
             return bits
+    reach = max(_bound(weight, 1) for weight in weights)
     raise CompileError(
-        f"{name}: a sum of up to {_bound(weight, 1):,} weight units, {bias_free_bits} bits hold "
-        f"{(1 << (bias_free_bits - 1)) - 1:,}. Use fewer --weight-bits is no help; the layer needs fewer inputs"
+        f"{name}: sums reach {reach:,} for 1-bit inputs, {room:,} fit beside the biases. Use fewer --weight-bits, "
+        "or fewer inputs"
     )
 
 
@@ -118,7 +124,7 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         )
     bits_in = INPUT_BITS
     if options.neuron == "graded":
-        bits_in = input_bits(grids[0][0], ACCUMULATOR_BITS, network.layers[0].name)
+        bits_in = payload_bits([grids[0][0]], INPUT_BITS, network.layers[0].name)
     full = (1 << bits_in) - 1
     label_codes = np.rint(network.label.codes * full).astype(np.int32)
     base = IntNetwork(
@@ -142,43 +148,41 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         head=None,
     )
     signal = _signal(network, calibration)
+    head = quantize_head(network, bits) if network.head else None
     if options.neuron == "graded":
-        layers, norms = _graded_layers(network, grids, bits, np.rint(signal * full), full, tables)
+        layers, norms = _graded_layers(network, grids, head, bits, np.rint(signal * full), full, tables)
     else:
         layers, norms = _lif_layers(network, grids, bits), ()
-    return replace(base, layers=layers, norms=norms, head=quantize_head(network, bits) if network.head else None)
+    return replace(base, layers=layers, norms=norms, head=head)
 
 
-def _graded_layers(network: Network, grids: list, bits: int, x: np.ndarray, full: int, tables: bool):
-    top = (1 << HIDDEN_BITS) - 1
-    scale, x_top = 1.0 / full, full
+def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: int, x, full: int, tables: bool):
+    """Layer by layer from the calibration inputs x (samples, inputs) in 0..full: shifts, biases, tables."""
+    scale = 1.0 / full
     layers, norms = [], []
     for index, (layer, (even, lsb)) in enumerate(zip(network.layers, grids, strict=True)):
         unit = lsb * scale  # float value of one accumulator LSB
         bias = _graded_bias(layer, unit)
-        reach = _bound(even, x_top) + int(np.abs(bias).max())
-        if reach >= 1 << (ACCUMULATOR_BITS - 1):
-            raise CompileError(
-                f"{layer.name}: sums reach {reach:,}, {ACCUMULATOR_BITS} bits hold "
-                f"{(1 << (ACCUMULATOR_BITS - 1)) - 1:,} (limits.ACCUMULATOR_BITS). "
-                "Use a narrower layer below it, or smaller biases"
-            )
+        fed = [head.weights[network.readout_layers.index(index)]] if head and index in network.readout_layers else []
+        above = [grids[index + 1][0]] if index + 1 < len(grids) else []
+        hidden_bits = payload_bits(fed if tables else fed + above, HIDDEN_BITS, layer.name)
+        top = (1 << hidden_bits) - 1
         a = x.astype(np.float64) @ even.T.astype(np.float64)
         peak = int(max(0, (a + bias).max()))
-        shift = max(0, peak.bit_length() - HIDDEN_BITS)
-        h = graded_relu(a, bias, shift, top)
+        shift = max(0, peak.bit_length() - hidden_bits)
+        h = floor_clip((a + bias) * 2.0**-shift, top)
         scale = unit * 2.0**shift
         layers.append(
             IntLayer(layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale)
         )  # no threshold in a graded neuron
-        x, x_top = h, top
+        x = h
         if tables and index + 1 < len(network.layers):
-            norm = _norm_table(network.normalization, h)
+            norm = _norm_table(network.normalization, h, payload_bits(above, HIDDEN_BITS, layer.name))
             norms.append(norm)
             total = (h**norm.power).sum(-1, keepdims=True)
             x = normalize_int(h, norm=total, power=norm.power, table=norm.table.astype(np.float64),
                               shift=norm.shift, top=norm.top, xp=np)  # fmt: skip
-            scale, x_top = norm.scale, norm.top
+            scale = norm.scale
     return tuple(layers), tuple(norms)
 
 
@@ -195,12 +199,13 @@ def _graded_bias(layer: Layer, unit: float) -> np.ndarray:
     return bias.astype(np.int32)
 
 
-def _norm_table(normalization: str, h: np.ndarray) -> NormTable:
+def _norm_table(normalization: str, h: np.ndarray, bits: int) -> NormTable:
+    """Table and shift for which the largest normalised activity of h (samples, n) fits `bits`."""
     power = 1 if normalization == "l1" else 2
     entries = 1 << NORM_ENTRY_BITS
     middle = (np.arange(((1 << power) - 1) * entries) + entries + 0.5) / entries
     table = np.rint((1 << NORM_FRACTION) / middle ** (1 / power)).astype(np.int32)
-    top = (1 << HIDDEN_BITS) - 1
+    top = (1 << bits) - 1
     norm = (h**power).sum(-1) ** (1 / power)
     peak = float((h.max(-1) / np.maximum(norm, 1)).max())  # the largest normalised activity, 0..1
     shift = NORM_FRACTION

@@ -11,10 +11,11 @@ from ff2loihi.processes import limits
 
 def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     w = layer.weight
-    if (w % (1 << (9 - layer.weight_bits))).any():
-        yield f"weights off the {layer.weight_bits}-bit grid of multiples of {1 << (9 - layer.weight_bits)}"
-    if w.min() < limits.WEIGHT_MIN or w.max() > limits.WEIGHT_MAX:
-        yield f"weights {w.min()}..{w.max()}, the chip holds {limits.WEIGHT_MIN}..{limits.WEIGHT_MAX}"
+    low, high = -(1 << layer.weight_bits), (1 << layer.weight_bits) - 2
+    if (w % 2).any():
+        yield f"{int((w % 2).sum()):,} odd weights, a mixed-sign synapse holds even ones"
+    if w.min() < low or w.max() > high:
+        yield f"weights {w.min()}..{w.max()}, {layer.weight_bits} bits hold {low}..{high}"
 
 
 def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
@@ -60,6 +61,11 @@ def check(net: IntNetwork) -> None:
         if index and net.neuron == "graded":
             x_top = net.norms[index - 1].top if net.norms else net.layers[index - 1].top
         found += [f"{layer.name}: {text}" for rule in RULES for text in rule(net, layer, x_top)]
+    for index, weight in zip(net.readout_layers, net.head.weights if net.head else (), strict=False):
+        top = net.layers[index].top
+        reach = int(np.abs(weight.astype(np.int64)).sum(1).max()) * (top if net.neuron == "graded" else net.steps)
+        if reach >= 1 << (limits.ACCUMULATOR_BITS - 1):
+            found.append(f"head of {net.layers[index].name}: sums reach {reach:,}, 24 signed bits hold 8,388,607")
     if found:
         raise CompileError("; ".join(found))
 

@@ -9,18 +9,21 @@ import numpy as np
 from ff2loihi.processes.limits import ALIGN, V_LIMIT
 
 
-def shift_right(a, bits: int):
-    """floor(a / 2^bits). An integer array stays one; for floats the division by a power of two is exact."""
-    if bits == 0:
-        return a
+def floor(a):
+    """The largest integer not above each element."""
+    return np.floor(a) if isinstance(a, np.ndarray) else a.floor()
+
+
+def floor_clip(a, top: int):
+    """min(max(floor(a), 0), top) of floats, in place."""
     if isinstance(a, np.ndarray):
-        return a >> bits if a.dtype.kind == "i" else np.floor(a * a.dtype.type(2.0**-bits))
-    return a.mul(2.0**-bits).floor_() if a.is_floating_point() else a >> bits
+        return np.clip(np.floor(a, out=a), 0, top, out=a)
+    return a.floor_().clamp_(0, top)
 
 
 def graded_relu(a, bias, shift: int, top: int):
-    """h = min(max((a + bias) >> shift, 0), top); a, bias [accumulator LSB], h in 0..top."""
-    return shift_right(a + bias, shift).clip(0, top)
+    """h = min(max((a + bias) >> shift, 0), top) of integers; a, bias [accumulator LSB], h in 0..top."""
+    return ((a + bias) >> shift).clip(0, top)
 
 
 def integrate(v, a, bias):

@@ -49,7 +49,7 @@ class Emulator:
     def _batch(self, network: IntNetwork) -> int:
         widest = max(layer.weight.shape[0] for layer in network.layers)
         labels = 1 if network.readout == "head" else network.classes
-        return max(1, BATCH_ELEMENTS[self.device] // (widest * labels * network.steps))
+        return max(1, BATCH_ELEMENTS[self.device] // (widest * labels))
 
 
 class _full_float32:

@@ -31,19 +31,19 @@ class Recipe:
 RECIPES = {
     "ffa-sigmoid": Recipe(
         source="Terres-Escudero 2024, analog FFA, sigmoid probability",
-        widths=(200,), embedding="binary", goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=20.0),
+        widths=(200,), embedding="binary", goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=40.0),
         normalization="none", readout="goodness",
         schedule=Schedule(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60,
     ),
     "ffa-symmetric": Recipe(
         source="Terres-Escudero 2024, analog FFA, symmetric probability",
-        widths=(200,), embedding="binary", goodness="sum_squares", probability=Symmetric(kind="symmetric"),
+        widths=(200,), embedding="binary", goodness="sum_squares", probability=Symmetric(kind="symmetric", epsilon=0.1),
         normalization="none", readout="goodness",
         schedule=Schedule(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60,
     ),
     "ff-mlp": Recipe(
-        source="Tosato 2025, FF: softplus loss on the l2 goodness, l2 normalisation",
-        widths=(500, 500), embedding="pixels", goodness="l2", probability=Contrast(kind="contrast"),
+        source="Tosato 2025, FF: softplus loss, l2 normalisation; the goodness squared, which did better (RESULTS.md)",
+        widths=(500, 500), embedding="pixels", goodness="sum_squares", probability=Contrast(kind="contrast"),
         normalization="l2", readout="softmax",
         schedule=Schedule(epochs=15, batch=200, rate=0.002, hard=1.0), small_epochs=60,
     ),

@@ -63,10 +63,10 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
     net = program.network
     layers = []
     for layer in net.layers:
-        grid = 1 << (9 - layer.weight_bits)
+        low, high = -(1 << layer.weight_bits), (1 << layer.weight_bits) - 2
         kept = 1.0
         while True:
-            edges = rng.choice([limits.WEIGHT_MIN, 256 - grid, 0, grid, -grid], layer.weight.shape)
+            edges = rng.choice([low, high, 0, 2, -2], layer.weight.shape)
             weight = (edges * (rng.random(layer.weight.shape) < kept)).astype(np.int16)
             changes = {"weight": weight}
             if net.neuron == "graded":
@@ -82,7 +82,7 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
                 changes["shift"] = int(rng.integers(0, 4))
             edge = replace(layer, **changes)
             try:
-                resources.check(replace(net, layers=(*layers, edge), norms=net.norms[: len(layers)]))
+                resources.check(replace(net, layers=(*layers, edge), norms=net.norms[: len(layers)], head=None))
             except CompileError:
                 kept *= 0.7
                 continue
