@@ -8,6 +8,15 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork
 from ff2loihi.processes import limits
 
+_SIGNED_24 = f"{limits.ACCUMULATOR_BITS} signed bits hold {(1 << (limits.ACCUMULATOR_BITS - 1)) - 1:,}"
+
+
+def _reach(weight: np.ndarray, bias, x_top: int) -> tuple[int, int]:
+    """The lowest and highest sum W x + b over all x in 0..x_top, and over all partial sums."""
+    w, b = weight.astype(np.int64), np.asarray(bias, np.int64)
+    low, high = np.minimum(w, 0).sum(1) * x_top, np.maximum(w, 0).sum(1) * x_top
+    return int((low + np.minimum(b, 0)).min()), int((high + np.maximum(b, 0)).max())
+
 
 def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     w = layer.weight
@@ -19,12 +28,9 @@ def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> It
 
 
 def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
-    w = layer.weight.astype(np.int64)
-    bias = layer.bias.astype(np.int64) if net.neuron == "graded" else 0
-    high = int((np.maximum(w, 0).sum(1) * x_top + np.maximum(bias, 0)).max())
-    low = int((np.minimum(w, 0).sum(1) * x_top + np.minimum(bias, 0)).min())
+    low, high = _reach(layer.weight, layer.bias if net.neuron == "graded" else 0, x_top)
     if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
-        yield f"sums reach {low:,}..{high:,}, {limits.ACCUMULATOR_BITS} bits are signed {limits.ACCUMULATOR_BITS}"
+        yield f"sums reach {low:,}..{high:,}, {_SIGNED_24}"
     dendrite = max(high, -low - 1) >> layer.shift
     if net.neuron == "lif" and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
         yield f"dendritic sums reach {dendrite:,}, {limits.DENDRITE_BITS} signed bits hold 32,767"
@@ -63,9 +69,9 @@ def check(net: IntNetwork) -> None:
         found += [f"{layer.name}: {text}" for rule in RULES for text in rule(net, layer, x_top)]
     for index, weight in zip(net.readout_layers, net.head.weights if net.head else (), strict=False):
         top = net.layers[index].top
-        reach = int(np.abs(weight.astype(np.int64)).sum(1).max()) * (top if net.neuron == "graded" else net.steps)
-        if reach >= 1 << (limits.ACCUMULATOR_BITS - 1):
-            found.append(f"head of {net.layers[index].name}: sums reach {reach:,}, 24 signed bits hold 8,388,607")
+        low, high = _reach(weight, 0, top if net.neuron == "graded" else 1)
+        if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
+            found.append(f"head of {net.layers[index].name}: sums reach {low:,}..{high:,}, {_SIGNED_24}")
     if found:
         raise CompileError("; ".join(found))
 

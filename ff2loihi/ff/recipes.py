@@ -50,8 +50,8 @@ RECIPES = {
     "ff-hinton": Recipe(
         source="Hinton 2022, threshold loss on the mean square, rms normalisation",
         widths=(500, 500), embedding="pixels", goodness="mean_squares",
-        probability=Sigmoid(kind="sigmoid", theta=2.0, alpha=1.0), normalization="rms", readout="goodness",
-        schedule=Schedule(epochs=10, batch=200, rate=0.001, hard=0.5), small_epochs=60,
+        probability=Sigmoid(kind="sigmoid", theta=0.1, alpha=100.0), normalization="rms", readout="goodness",
+        schedule=Schedule(epochs=10, batch=200, rate=0.002, hard=1.0), small_epochs=60,
     ),
 }  # fmt: skip
 

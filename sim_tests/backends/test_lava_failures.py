@@ -1,0 +1,174 @@
+"""When Lava raises, dies or hangs: one error in time, and nothing of it stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ff2loihi.backends import lava_cpu
+from ff2loihi.backends.lava_cpu import LavaCpu
+from ff2loihi.backends.session import members
+from ff2loihi.compilers.errors import BackendError
+
+pytestmark = pytest.mark.needs_lava
+GRADED, LIF = 0, 1  # seeds of the generator
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """The children that LavaCpu starts; afterwards none of their sessions, segments and folders is left."""
+    shared, temporary = set(Path("/dev/shm").glob("psm_*")), set(Path(tempfile.gettempdir()).glob("ff2loihi-lava-*"))
+    started = []
+    real = subprocess.Popen
+
+    def spy(*arguments, **options):
+        started.append(real(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(lava_cpu.subprocess, "Popen", spy)
+    yield started
+    assert started
+    for child in started:
+        assert child.returncode is not None
+        assert members(child.pid) == []
+    assert set(Path("/dev/shm").glob("psm_*")) <= shared
+    assert set(Path(tempfile.gettempdir()).glob("ff2loihi-lava-*")) <= temporary
+
+
+def failure(program, pixels, patience=60.0) -> tuple[str, float]:
+    started = time.monotonic()
+    with pytest.raises(BackendError) as caught:
+        LavaCpu(patience=patience).run(program, pixels)
+    assert "\n" not in str(caught.value)
+    return str(caught.value), time.monotonic() - started
+
+
+def test_a_model_that_raises_inside_lava_is_one_error_with_its_text(generate, children):
+    program, pixels = generate(LIF)
+    broken = replace(program.network, phases=np.zeros(len(program.network.phases) + 3, np.int32))
+    text, seconds = failure(replace(program, network=broken), pixels)
+    assert "Lava failed: " in text
+    assert "ValueError" in text
+    assert "broadcast" in text or "shape" in text
+    assert seconds < 30
+
+
+def test_a_worker_that_cannot_build_the_graph_is_one_error_with_its_text(generate, children):
+    program, pixels = generate(GRADED)
+    broken = replace(program.network, input_bits=-1)
+    text, seconds = failure(replace(program, network=broken), pixels)
+    assert "ValueError" in text
+    assert "negative shift count" in text
+    assert seconds < 30
+
+
+def test_the_whole_log_of_a_failure_is_kept_as_a_detail(generate, children):
+    program, pixels = generate(GRADED)
+    with pytest.raises(BackendError) as caught:
+        LavaCpu().run(replace(program, network=replace(program.network, input_bits=-1)), pixels)
+    assert "Traceback (most recent call last)" in caught.value.details
+
+
+def test_a_stopped_child_is_ended_after_the_patience(generate, children, monkeypatch):
+    program, pixels = generate(LIF)
+    real = lava_cpu.subprocess.Popen
+
+    def stopped(*arguments, **options):
+        child = real(*arguments, **options)
+        os.kill(child.pid, signal.SIGSTOP)
+        return child
+
+    monkeypatch.setattr(lava_cpu.subprocess, "Popen", stopped)
+    text, seconds = failure(program, pixels, patience=2.0)
+    assert "no sample in 2 s" in text
+    assert "--backend emulator" in text
+    assert 2 <= seconds < 10
+
+
+def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generate, children):
+    program, pixels = generate(LIF)
+    many = np.repeat(pixels[:1], 500, axis=0)
+
+    def stop(done, samples):
+        for pid in members(children[0].pid):
+            if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGSTOP)
+
+    started = time.monotonic()
+    with pytest.raises(BackendError, match="no sample in 3 s"):
+        LavaCpu(patience=3.0 if False else 8.0).run(program, many, progress=stop) if False else _run(program, many, stop)
+    assert time.monotonic() - started < 40
+
+
+def _run(program, many, stop):
+    lava = LavaCpu(patience=60.0)
+
+    def once(done, samples):
+        lava.patience = 3.0
+        stop(done, samples)
+
+    lava.run(program, many, progress=once)
+
+
+@pytest.mark.parametrize("name", ["killed", "ended"])
+def test_a_child_that_dies_silently_is_an_error_at_once(generate, children, monkeypatch, name):
+    program, pixels = generate(GRADED)
+    real = lava_cpu.subprocess.Popen
+    code = {"killed": "import os; os.kill(os.getpid(), 9)", "ended": "raise SystemExit(7)"}[name]
+    replaced = [sys.executable, "-c", code]
+    monkeypatch.setattr(lava_cpu.subprocess, "Popen", lambda command, **options: real(replaced, **options))
+    text, seconds = failure(program, pixels)
+    assert "Lava failed: its process ended with status" in text
+    assert {"killed": "-9", "ended": "7"}[name] in text
+    assert seconds < 5
+
+
+def test_an_interrupt_of_the_caller_ends_lava(generate, children):
+    program, pixels = generate(LIF)
+
+    def interrupt(done, samples):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LavaCpu().run(program, np.repeat(pixels[:1], 100, axis=0), progress=interrupt)
+
+
+def test_lava_ends_when_its_parent_is_killed(generate, children, tmp_path):
+    """The parent is a process of its own here: it cannot clean up, so the worker must."""
+    from ff2loihi.compilers import artifact
+
+    program, pixels = generate(LIF)
+    artifact.write(program, tmp_path / "m.ffl")
+    np.save(tmp_path / "pixels.npy", np.repeat(pixels[:1], 1000, axis=0))
+    code = (
+        "import numpy as np, sys; from pathlib import Path; from ff2loihi.backends.lava_cpu import LavaCpu; "
+        "from ff2loihi.compilers import artifact; folder = Path(sys.argv[1]); "
+        "LavaCpu().run(artifact.read(folder / 'm.ffl')[0], np.load(folder / 'pixels.npy'), "
+        "progress=lambda done, samples: print(done, flush=True))"
+    )
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    parent = lava_cpu.subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(scratch)}, start_new_session=True,
+    )  # fmt: skip
+    assert parent.stdout.readline().strip() == "0"
+    workers = [pid for pid in _children(parent.pid)]
+    assert len(workers) == 1
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while members(workers[0]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert members(workers[0]) == []
+
+
+def _children(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
