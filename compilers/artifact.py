@@ -6,7 +6,6 @@ Same network and options, same bytes. The hash covers the manifest and every ten
 import hashlib
 import json
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +44,13 @@ class _Norm(_Strict):
     scale: float
 
 
+class _Loss(_Strict):
+    weight_sqnr_db: float
+    clipped: float
+    saturated: float
+    activity_corr: float
+
+
 class _Manifest(_Strict):
     """The artifact's JSON: everything but the arrays."""
 
@@ -65,7 +71,7 @@ class _Manifest(_Strict):
     layers: tuple[_Layer, ...]
     norms: tuple[_Norm, ...]
     head_scales: tuple[float, ...] | None
-    losses: tuple[dict, ...]
+    losses: tuple[_Loss, ...]
     provenance: dict
     sha256: str
 
@@ -139,7 +145,7 @@ def read(path: Path) -> tuple[Program, str]:
         first = failure.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ArtifactError(f"{path}: manifest: {where}: {first['msg']}. Compile the model again") from None
-    except (KeyError, ValueError) as failure:
+    except (KeyError, ValueError, IndexError) as failure:
         raise ArtifactError(f"{path}: manifest and tensors do not agree: {failure}. Compile the model again") from None
 
 
@@ -181,9 +187,6 @@ def _program(m: _Manifest, tensors: dict[str, np.ndarray]) -> Program:
         )
         for i, layer in enumerate(m.layers)
     )
-    for below, layer in pairwise(layers):
-        if layer.weight.shape[1] != below.weight.shape[0]:
-            raise ValueError(f"{layer.name} takes {layer.weight.shape[1]} inputs, {below.name} has {len(below.bias)}")
     head = None
     if m.head_scales is not None:
         weights = tuple(tensors[f"head.{i}.weight"] for i in range(len(m.head_scales)))
@@ -197,4 +200,24 @@ def _program(m: _Manifest, tensors: dict[str, np.ndarray]) -> Program:
         norms=tuple(NormTable(table=tensors[f"norms.{i}.table"], **n.model_dump()) for i, n in enumerate(m.norms)),
         head=head,
     )
-    return Program(network, tuple(LayerLoss(**loss) for loss in m.losses), m.provenance)
+    _check_shapes(network)
+    return Program(network, tuple(LayerLoss(**loss.model_dump()) for loss in m.losses), m.provenance)
+
+
+def _check_shapes(net: IntNetwork) -> None:
+    """Raise ValueError where an array's shape does not follow from its neighbours'."""
+    inputs = net.label_codes.shape[-1]
+    width = net.pixels + inputs if net.label_kind == "append" else net.pixels
+    wanted = [("label.neutral", net.neutral, (inputs,)), ("phases", net.phases, (width,))]
+    wanted.append(("label.codes", net.label_codes, (len(net.label_codes), inputs)))
+    for layer in net.layers:
+        n = len(layer.bias)
+        wanted += [(f"{layer.name} weight", layer.weight, (n, width)), (f"{layer.name} sign", layer.positive, (n,))]
+        width = n
+    if net.head:
+        for index, weight in zip(net.readout_layers, net.head.weights, strict=True):
+            wanted.append((f"head {index}", weight, (net.classes, len(net.layers[index].bias))))
+        wanted.append(("head.bias", net.head.bias, (net.classes,)))
+    for name, array, shape in wanted:
+        if array.shape != shape:
+            raise ValueError(f"{name} has shape {array.shape}, {shape} is wanted")

@@ -6,6 +6,8 @@ Files are read with torch.load(weights_only=True) and nothing else: a pickle tha
 import difflib
 import hashlib
 import io
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +50,10 @@ def load_checkpoint(path: Path, spec_path: Path | None = None) -> Checkpoint:
 def peek(path: Path) -> list[dict]:
     """Name, shape and dtype of every tensor in a checkpoint. Raises CheckpointError."""
     _, content = _read(path)
-    found = _flatten(
-        content["tensors"] if isinstance(content, dict) and content.get("format") == CHECKPOINT_FORMAT else content
-    )
+    ours = isinstance(content, dict) and content.get("format") == CHECKPOINT_FORMAT
+    found = _flatten(content.get("tensors") if ours else content)
+    if not found:
+        raise CheckpointError(f"{path}: holds no tensor. Save a tensor or a state_dict")
     return [{"name": name, "shape": list(t.shape), "dtype": str(t.dtype).split(".")[1]} for name, t in found.items()]
 
 
@@ -69,13 +72,14 @@ def _read(path: Path) -> tuple[bytes, object]:
     if not data:
         raise CheckpointError(f"{path}: an empty file, where a checkpoint (.pt) is wanted. Save or copy it again")
     try:
-        return data, torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on old formats and sparse tensors
+            return data, torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        text = " ".join(str(error).split())
-        if "Unsupported global" in text or "Unsupported operand" in text or "Unsupported class" in text:
-            wanted = text.split("GLOBAL ")[-1].split(" ")[0] if "GLOBAL " in text else "an object that is no tensor"
+        wanted = re.search(r"(?:GLOBAL|[Uu]nsupported class|function) (\S+)", str(error))
+        if wanted:
             raise CheckpointError(
-                f"{path}: refused, its pickle calls {wanted}: it could run code. "
+                f"{path}: refused, its pickle calls {wanted[1]}: it could run code. "
                 "Save tensors alone: torch.save(model.state_dict(), FILE)"
             ) from None
         raise CheckpointError(f"{path}: not a torch checkpoint, or a damaged one. Save or copy it again") from None
@@ -139,9 +143,12 @@ def _codes(path: Path, spec: Spec, tensors: dict, folder: Path) -> np.ndarray:
     file = folder / label.codes
     if file.suffix == ".npy":
         try:
-            return np.load(file, allow_pickle=False).astype(np.float32)
+            codes = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise CheckpointError(f"{file}: label codes: {' '.join(str(error).split())[:120]}") from None
+        if not isinstance(codes, np.ndarray) or codes.dtype.kind not in "fiub":
+            raise CheckpointError(f"{file}: label codes must be one array of numbers, as numpy.save writes it")
+        return codes.astype(np.float32)
     if file.suffix == ".pt":
         found = list(_arrays(file, _read(file)[1]).values())
         if len(found) != 1:

@@ -143,7 +143,7 @@ class Forward:
         sums, logits, spikes = forward(pixels, keep if states else None)
         return Result(
             sums=np.stack([self._integers(s) for s in sums], axis=2),
-            head=np.stack([self._integers(z) for z in logits], axis=1) if logits else None,
+            head=np.stack([self._integers(logits[i]) for i in sorted(logits)], axis=1) if logits else None,
             spikes=np.stack([self._integers(s) for s in spikes], axis=2),
             states={name: self._integers(value) for name, value in keep.items()},
         )
@@ -156,7 +156,7 @@ class Forward:
         first = self.layers[0]
         drive = self._cast(pixels[:, self.image_columns], first.dtype) @ self.image_weights
         a = drive[:, None] + self.label_drive
-        sums, logits, spikes, h = [], [], [], None
+        sums, logits, spikes, h = [], {}, [], None
         for index, part in enumerate(self.layers):
             layer = part.layer
             if index:
@@ -169,13 +169,18 @@ class Forward:
             spikes.append((h > 0).sum(-1))
             if keep is not None:
                 keep[f"{layer.name}.h"] = h
-            if self.head and index in self.network.readout_layers:
-                logits.append(self._cast(h, "float64")[:, 0] @ self.head[len(logits)])
+            self._read_head(logits, index, h)
             if self.network.norms and index < len(self.network.norms):
                 h = self._normalize(h, index)
                 if keep is not None:
                     keep[f"{layer.name}.y"] = h
         return sums, logits, spikes
+
+    def _read_head(self, logits: dict, index: int, h) -> None:
+        """Add the head's sum over a layer, (samples, classes), under its place among the read-out layers."""
+        if self.head and index in self.network.readout_layers:
+            position = self.network.readout_layers.index(index)
+            logits[position] = self._cast(h, "float64")[:, 0] @ self.head[position]
 
     def _normalize(self, h, index: int):
         norm = self.network.norms[index]
@@ -189,15 +194,14 @@ class Forward:
         q = self._cast(pixels[:, self.image_columns], "float32")
         image = self.xp.stack(self._spike_rows(q, phases))  # (steps, samples, pixels)
         drive = self._cast(image, first.dtype) @ self.image_weights
-        sums, logits, counts, trains = [], [], [], []
+        sums, logits, counts, trains = [], {}, [], []
         for index, part in enumerate(self.layers):
             if index:
                 drive = self._cast(self.xp.stack(trains), part.dtype) @ part.weights
             trains, r = self._integrate(drive, part, keep, first=index == 0)
             sums.append(self._sums(r, part))
             counts.append(r.sum(-1))
-            if self.head and index in self.network.readout_layers:
-                logits.append(self._cast(r, "float64")[:, 0] @ self.head[len(logits)])
+            self._read_head(logits, index, r)
         return sums, logits, counts
 
     def _integrate(self, drive, part: _Layer, keep: dict | None, first: bool):

@@ -76,6 +76,8 @@ def _codes(reader: _Reader) -> np.ndarray:
     classes = reader.checkpoint.spec.label.classes
     if codes.ndim != 2 or codes.shape[0] != classes:
         reader.wrong.append(f"label codes: shape {codes.shape}, label.classes = {classes} wants ({classes}, inputs)")
+    elif not codes.shape[1]:
+        reader.wrong.append("label codes: no label inputs. A Forward-Forward network needs to see the label")
     elif codes.min() < 0 or codes.max() > 1:
         reader.wrong.append(
             f"label codes: values {codes.min():g}..{codes.max():g}, must be in 0..1. "
@@ -99,6 +101,9 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, spec) -> La
         reader.wrong.append(_misfit(reader, name, weight.shape, part, inputs, spec))
         return None
     n = weight.shape[0]
+    if not n:
+        reader.wrong.append(f"{name}: {part.weight!r} has no neurons, shape {weight.shape}")
+        return None
     if not weight.any():
         reader.wrong.append(f"{name}: all weights are zero. Train it, or drop the layer")
     if np.abs(weight).max() > MAX_WEIGHT:

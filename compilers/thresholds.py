@@ -54,7 +54,7 @@ def sweep(
         trials.append(
             Trial(name, tuple(layer.vth for layer in candidate.layers), float((scores.argmax(1) == target).mean()))
         )
-        if best is None or trials[-1].agreement > best[0]:
+        if best is None or trials[-1].agreement >= best[0]:  # of equals the last: fewer spikes, fewer saturated counts
             best = (trials[-1].agreement, candidate)
     return best[1], trials
 

@@ -1,5 +1,6 @@
 """The Python form of the commands; ff2loihi.cli prints what these return."""
 
+import re
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ BACKENDS = ("emulator", "lava")
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
     name, _, count = text.partition(":")
-    if count and not (count.isdigit() and int(count) >= 1):
+    if count and not re.fullmatch("[1-9][0-9]*", count):
         raise DataError(f"--calibrate {text}: must be NAME or NAME:N with N at least 1")
     return load_data(name, "train", root=data_root, limit=int(count) if count else CALIBRATION_IMAGES)
 

@@ -9,6 +9,8 @@ import typer
 
 from ff2loihi import __version__
 
+INTERRUPTED = 130  # 128 + SIGINT
+
 app = typer.Typer(
     name="ff2loihi",
     help="Compile Forward-Forward networks from PyTorch to Lava and Loihi, bit for bit.",
@@ -166,9 +168,7 @@ def main() -> None:
             print(error.details, file=sys.stderr)
         print(f"ff2loihi: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("ff2loihi: interrupted; nothing was half-written", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer's answer to Ctrl-C, without a word
+            print("ff2loihi: interrupted; nothing was half-written", file=sys.stderr)
+        raise

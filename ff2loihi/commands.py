@@ -2,9 +2,9 @@
 
 import dataclasses
 import importlib.metadata
-import importlib.util
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +39,8 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, data_root) -> 
     if recipe not in RECIPES:
         raise FF2LoihiError(f"--recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
     sizes = _widths(widths)
+    if epochs is not None and epochs < 0:
+        raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
     images = load_data(data, "train", root=data_root)
     test = load_data(data, "test", root=data_root)
     with console.progress(f"train {recipe} on {data}") as show:
@@ -56,7 +58,7 @@ def _widths(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.split("-")
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(re.fullmatch("[1-9][0-9]*", part) for part in parts):
         raise FF2LoihiError(f"--widths must be positive numbers joined by -, as 500-500, got {text!r}")
     return tuple(int(part) for part in parts)
 
@@ -211,9 +213,6 @@ def doctor() -> dict:
         "Lava simulator": "ready" if lava_cpu.available() else "absent: needs Python 3.10 (make sets it up)",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none: the emulator uses the CPU",
         "CPU cores": str(os.cpu_count()),
-        "Loihi extension": "installed"
-        if importlib.util.find_spec("lava_loihi") or importlib.util.find_spec("lava.magma.compiler.subcompilers.nc")
-        else "not installed: boards need Intel's extension of Lava",
         "data folder": str(data_folder()),
         **{f"data {name}": _found(name) for name in ("digits", "mnist", "fashion-mnist")},
     }

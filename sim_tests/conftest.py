@@ -27,6 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     skip_lava = pytest.mark.skip(reason="lava is not installed: lava-nc needs Python 3.10")
     has_lava = importlib.util.find_spec("lava") is not None  # looks, imports nothing
     for item in items:
+        # all of Lava's tests in one worker: they look for what their own run left behind
+        group = "lava" if "needs_lava" in item.keywords else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(skip_slow)
         if "needs_lava" in item.keywords and not has_lava:

@@ -17,6 +17,7 @@ from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.session import members
 
 ENTRY = [sys.executable, "-m", "ff2loihi"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -59,7 +60,9 @@ def made(tmp_path_factory):
         "compile m.pt -o l.ffl --neuron lif --steps 8",
     )
     for line in lines:
-        done = subprocess.run([*ENTRY, *line.split()], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*ENTRY, *line.split()], cwd=folder, capture_output=True, text=True, check=False, env=ENVIRONMENT
+        )
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
     return folder
@@ -131,7 +134,7 @@ def test_inspect_shows_an_artifact_and_a_checkpoint(ff2loihi, made, tmp_path):
 def test_doctor_lists_the_machine(ff2loihi, tmp_path):
     code, out, _ = ff2loihi("doctor", "--json", tmp_path / "d.json")
     assert code == 0
-    assert parsed(tmp_path / "d.json")["torch"] == torch.__version__.split("+")[0] or torch.__version__
+    assert parsed(tmp_path / "d.json")["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert "digits" in out
 
 
@@ -212,7 +215,6 @@ BAD = [
     (2, "train --widths 0", "--widths"),
     (2, "train --widths ²", "--widths"),
     (2, "train --epochs -1 --widths 4", "--epochs"),
-    (2, "train --epochs 0 --widths 4 --seed -1", "--seed"),
     (2, "train -o absent/m.pt", "absent"),
 ]
 
@@ -297,7 +299,7 @@ def interrupted(started: subprocess.Popen) -> str:
 def in_session(arguments: str, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(
         [*ENTRY, *arguments.split()], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, env=ENVIRONMENT,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 This module does not import Lava; the child does (lava_worker).
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -25,12 +26,12 @@ from ff2loihi.compilers.forward import Result
 from ff2loihi.compilers.ir import IntNetwork, Program
 
 PATIENCE = 120.0  # s without a finished sample, after which Lava counts as hung
-GRACE = 3.0  # s for the rest of a traceback to arrive
+GRACE = 3.0  # s for the rest of a traceback to arrive, or for a child to end
 
 
 def available() -> bool:
     """Whether Lava can be imported here, found out without importing it."""
-    return importlib.util.find_spec("lava") is not None and importlib.util.find_spec("lava.magma") is not None
+    return importlib.util.find_spec("lava") is not None
 
 
 class LavaCpu:
@@ -96,7 +97,8 @@ class LavaCpu:
                 if progress:
                     progress(int(line.split()[1]), samples)
             if line is None or b"Traceback (most recent call last)" in log.read_bytes():
-                time.sleep(GRACE if line is not None else 0)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(GRACE)  # for the rest of a traceback, or the status of a child that closed its output
                 raise _failure(log.read_text(encoding="utf-8", errors="replace"), child.poll())
             if time.monotonic() - last > self.patience:
                 raise BackendError(
@@ -127,7 +129,7 @@ def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], sample
     labels = 1 if network.readout == "head" else network.classes
     steps = network.steps
     starts = np.arange(samples * labels) * steps
-    sums, head, spikes, states = [], [], [], {}
+    sums, head, spikes, states = [], {}, [], {}
     for name, (values, delay) in rows.items():
         if name.endswith(".g"):
             totals = values[starts + delay].reshape(samples, labels, -1)
@@ -136,13 +138,13 @@ def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], sample
             continue
         window = values[starts[:, None] + delay + np.arange(steps)]  # (samples x labels, steps, n)
         if name.startswith("head."):
-            head.append(window.sum(1).astype(np.int64))
+            head[int(name.removeprefix("head."))] = window.sum(1).astype(np.int64)
             continue
         window = window.reshape(samples, labels, steps, -1)
         states[name] = (window[:, :, 0] if network.neuron == "graded" else window).astype(np.int64)
     return Result(
         sums=np.stack(sums, axis=2).astype(np.int64),
-        head=np.stack(head, axis=1) if head else None,
+        head=np.stack([head[i] for i in sorted(head)], axis=1) if head else None,
         spikes=np.stack(spikes, axis=2).astype(np.int64),
         states=states,
     )

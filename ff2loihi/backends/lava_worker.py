@@ -7,6 +7,7 @@ the parent is gone, its standard input closes, and the child ends its whole sess
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
@@ -18,9 +19,10 @@ from ff2loihi.backends.session import end_session
 from ff2loihi.compilers import artifact
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     while os.read(0, 1):  # not sys.stdin: its lock would be held across Lava's forks, whose children close it
         pass
+    shutil.rmtree(folder, ignore_errors=True)  # the parent would have
     end_session(os.getpid())
 
 
@@ -60,5 +62,6 @@ def run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    run(Path(sys.argv[1]))
+    job = Path(sys.argv[1])
+    threading.Thread(target=_end_with_parent, args=(job,), daemon=True).start()
+    run(job)

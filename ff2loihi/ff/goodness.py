@@ -52,7 +52,7 @@ def phase_loss(h: Tensor, positive: Tensor, kind: str, probability: Probability,
     """Binary cross-entropy of one phase (...): -log P, or -log(1 - P)."""
     if isinstance(probability, Sigmoid):
         z = probability.alpha * (goodness(h, kind) - probability.theta)
-        return F.softplus(-z if is_positive else z)
+        return -F.logsigmoid(z if is_positive else -z)  # softplus turns linear at 20 and loses the gradient's tail
     if isinstance(probability, Symmetric):
         plus, minus = polar(h, positive, kind)
         e = probability.epsilon

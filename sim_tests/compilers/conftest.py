@@ -1,0 +1,98 @@
+"""Checkpoint files and small float networks for the compiler's tests."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from ff2loihi.compilers.ir import Label, Layer, Network
+from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
+
+
+def plain_spec(**changes) -> dict:
+    """Six pixels and a one-hot label of three classes, two layers of five and four neurons."""
+    return {
+        "pixels": 6,
+        "label": {"kind": "append", "codes": "one_hot", "classes": 3},
+        "layers": [{"weight": "a.weight", "bias": "a.bias"}, {"weight": "b.weight"}],
+        "probability": {"kind": "sigmoid", "theta": 1.0},
+    } | changes
+
+
+def plain_tensors(**changes) -> dict:
+    made = torch.Generator().manual_seed(1)
+    tensors = {
+        "a.weight": torch.randn(5, 9, generator=made),
+        "a.bias": torch.randn(5, generator=made),
+        "b.weight": torch.randn(4, 5, generator=made),
+    }
+    return tensors | changes
+
+
+@pytest.fixture
+def spec():
+    return plain_spec
+
+
+@pytest.fixture
+def tensors():
+    return plain_tensors
+
+
+@pytest.fixture
+def files(tmp_path):
+    """files(content, spec) -> the paths of a .pt and, where a spec is given, of its spec.yaml."""
+
+    def make(content=None, spec=None):
+        model, about = tmp_path / "model.pt", tmp_path / "spec.yaml"
+        torch.save(plain_tensors() if content is None else content, model)
+        about.write_text(spec if isinstance(spec, str) else yaml.safe_dump(plain_spec() if spec is None else spec))
+        return model, about
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def float_net():
+    """float_net(seed, ...) -> a random Network of 12 pixels, 4 label inputs and 4 classes."""
+
+    def make(seed, widths=(20, 15), bias=False, normalization="none", goodness="sum_squares", probability="sigmoid"):
+        rng = np.random.default_rng(seed)
+        layers, width = [], 16
+        for index, n in enumerate(widths):
+            weight = rng.normal(0, 1, (n, width)).astype(np.float32)
+            values = rng.normal(0, 0.5, n).astype(np.float32) if bias else None
+            layers.append(Layer(f"hidden{index + 1}", weight, values, np.arange(n) % 2 == 0))
+            width = n
+        chances = {
+            "sigmoid": Sigmoid(kind="sigmoid", theta=1.0),
+            "symmetric": Symmetric(kind="symmetric"),
+            "contrast": Contrast(kind="contrast"),
+        }
+        codes = np.eye(4, dtype=np.float32)
+        return Network(
+            pixels=12,
+            label=Label("append", codes, codes.mean(0)),
+            layers=tuple(layers),
+            goodness=goodness,
+            probability=chances[probability],
+            normalization=normalization,
+            readout="goodness",
+            readout_layers=tuple(range(len(layers))),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def images():
+    """images(count, seed) -> (count, 12) uint8, black and white pixels among them."""
+
+    def make(count=60, seed=0):
+        rng = np.random.default_rng(seed)
+        found = rng.integers(0, 256, (count, 12)).astype(np.uint8)
+        found[rng.random(found.shape) < 0.2] = 0
+        found[rng.random(found.shape) < 0.2] = 255
+        return found
+
+    return make

@@ -1,0 +1,243 @@
+"""The artifact file: the same bytes, everything back, and a refusal for every damage."""
+
+import dataclasses
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+from ff2loihi.compilers import artifact, losses, thresholds
+from ff2loihi.compilers.errors import ArtifactError
+from ff2loihi.compilers.ir import Head, Program
+from ff2loihi.compilers.quantize import Calibration, Options, quantize
+
+
+@pytest.fixture(scope="module")
+def programs(float_net, images):
+    """Graded with tables, graded deferred with a head, soft and hard LIF."""
+    found = {}
+    for name, neuron, bias, normalization in (
+        ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
+        ("hard", "lif", False, "l1"),
+    ):  # fmt: skip
+        net = float_net(8, bias=bias, normalization=normalization, probability="symmetric")
+        if name == "head":
+            weights = tuple(np.random.default_rng(n).normal(0, 1, (4, n)).astype(np.float32) for n in (20, 15))
+            net = dataclasses.replace(net, readout="head", head=Head(weights, np.ones(4, np.float32)))
+        options = Options(neuron=neuron, steps=5, reset=name if neuron == "lif" else "soft", weight_bits=6)
+        integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
+        if neuron == "lif":
+            integers, _ = thresholds.sweep(net, integers, images(), None)
+        provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "agreement": 0.1}]}
+        found[name] = Program(integers, losses.measure(net, integers, images()), provenance)
+    return found
+
+
+KINDS = ("tables", "head", "soft", "hard")
+
+
+def same(a, b) -> bool:
+    """Field by field, arrays by dtype, shape and bits."""
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+    if dataclasses.is_dataclass(a):
+        fields = [field.name for field in dataclasses.fields(a)]
+        return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in fields)
+    if isinstance(a, tuple):
+        return type(b) is tuple and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_array_and_scalar_comes_back(programs, tmp_path, kind):
+    digest = artifact.write(programs[kind], tmp_path / "m.ffl")
+    program, read = artifact.read(tmp_path / "m.ffl")
+    assert read == digest
+    assert same(program, programs[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_program_gives_the_same_bytes_and_survives_a_second_trip(programs, tmp_path, kind):
+    artifact.write(programs[kind], tmp_path / "a.ffl")
+    artifact.write(artifact.read(tmp_path / "a.ffl")[0], tmp_path / "b.ffl")
+    assert (
+        (tmp_path / "a.ffl").read_bytes() == (tmp_path / "b.ffl").read_bytes() == artifact.to_bytes(programs[kind])[0]
+    )
+
+
+def test_one_weight_or_one_threshold_changes_the_hash(programs):
+    program = programs["soft"]
+    first = program.network.layers[0]
+    weight = first.weight.copy()
+    weight[0, 0] += 2
+    for changed in (dataclasses.replace(first, weight=weight), dataclasses.replace(first, vth=first.vth + 1)):
+        net = dataclasses.replace(program.network, layers=(changed, program.network.layers[1]))
+        other = dataclasses.replace(program, network=net)
+        assert artifact.to_bytes(other)[1] != artifact.to_bytes(program)[1]
+
+
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), kind=st.sampled_from(KINDS))
+def test_a_flipped_bit_in_the_tensors_is_a_changed_hash(share, bit, kind):
+    data = bytearray(BYTES[kind])
+    start = 8 + int.from_bytes(data[:8], "little")
+    data[start + int(share * (len(data) - start))] ^= 1 << bit
+    FOLDER["path"].write_bytes(data)
+    with pytest.raises(ArtifactError, match="hash"):
+        artifact.read(FOLDER["path"])
+
+
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_in_the_header_never_gives_another_program(share, bit):
+    data = bytearray(BYTES["head"])
+    data[int(share * (8 + int.from_bytes(data[:8], "little")))] ^= 1 << bit
+    FOLDER["path"].write_bytes(data)
+    try:
+        program, _ = artifact.read(FOLDER["path"])
+    except ArtifactError as error:
+        assert "\n" not in str(error)
+    else:  # a blank of the header became another blank
+        assert same(program, FOLDER["program"])
+
+
+BYTES: dict = {}
+FOLDER: dict = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bytes(programs, tmp_path_factory):
+    BYTES.update({kind: artifact.to_bytes(program)[0] for kind, program in programs.items()})
+    FOLDER.update(path=tmp_path_factory.mktemp("flipped") / "m.ffl", program=programs["head"])
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.2, 0.5, 0.9, 0.9999])
+def test_a_truncated_artifact_is_refused(tmp_path, share):
+    (tmp_path / "m.ffl").write_bytes(BYTES["tables"][: int(len(BYTES["tables"]) * share)])
+    with pytest.raises(ArtifactError, match="m.ffl: not an ff2loihi artifact, or a damaged one"):
+        artifact.read(tmp_path / "m.ffl")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"\x00" * 64, b"\xff" * 64, b"\x02" + b"\x00" * 7 + b"{}"])
+def test_a_file_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "m.ffl").write_bytes(content)
+    with pytest.raises(ArtifactError, match="m.ffl: not an ff2loihi artifact"):
+        artifact.read(tmp_path / "m.ffl")
+
+
+def test_a_folder_and_a_missing_file_are_refused_with_the_mend(tmp_path):
+    with pytest.raises(ArtifactError, match="a folder"):
+        artifact.read(tmp_path)
+    with pytest.raises(ArtifactError, match="No such file.*ff2loihi compile"):
+        artifact.read(tmp_path / "absent.ffl")
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"a": "b"}, {"manifest": "[1]"}, {"manifest": "{}"}, {"manifest": "{"}, {"manifest": "null"}]
+)
+def test_a_foreign_safetensors_file_is_refused(tmp_path, metadata):
+    (tmp_path / "m.ffl").write_bytes(save({"w": np.ones(3, np.float32)}, metadata=metadata))
+    with pytest.raises(ArtifactError, match="ff2loihi artifact"):
+        artifact.read(tmp_path / "m.ffl")
+
+
+def rewritten(tmp_path, kind: str, change) -> str:
+    """The refusal of an artifact whose manifest and tensors were changed, and hashed again."""
+    data = BYTES[kind]
+    tensors = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    manifest = json.loads(header["__metadata__"]["manifest"])
+    change(manifest, tensors)
+    manifest["sha256"] = artifact._digest(manifest, tensors)
+    (tmp_path / "m.ffl").write_bytes(save(tensors, metadata={"manifest": json.dumps(manifest)}))
+    with pytest.raises(ArtifactError) as caught:
+        artifact.read(tmp_path / "m.ffl")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_newer_version_says_to_update(tmp_path):
+    text = rewritten(tmp_path, "head", lambda m, t: m.update(version=2))
+    assert "version 2" in text
+    assert "Update ff2loihi" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m, t: m.update(colour="red"), "colour"),
+        (lambda m, t: m.pop("steps"), "steps"),
+        (lambda m, t: m.update(neuron="adex"), "neuron"),
+        (lambda m, t: m["layers"][1].pop("shift"), "shift"),
+        (lambda m, t: m["losses"][0].update(extra=1), "extra"),
+        (lambda m, t: m["losses"][0].pop("clipped"), "clipped"),
+        (lambda m, t: t.pop("layers.1.weight"), "layers.1.weight"),
+        (lambda m, t: t.pop("head.bias"), "head.bias"),
+        (lambda m, t: t.update({"layers.1.weight": np.zeros((15, 3), np.int16)}), "hidden2"),
+        (lambda m, t: t.update({"layers.1.weight": np.zeros(15, np.int16)}), "hidden2"),
+        (lambda m, t: t.update({"layers.0.bias": np.zeros(3, np.int32)}), "hidden1"),
+        (lambda m, t: t.update({"label.codes": np.zeros((4, 9), np.int32)}), "label"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_its_tensors_is_refused_by_name(tmp_path, change, words):
+    assert words in rewritten(tmp_path, "head", change)
+
+
+@pytest.mark.parametrize("parent", ["absent", "file"])
+def test_a_folder_that_cannot_hold_the_file_is_named(programs, tmp_path, parent):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ArtifactError, match=f"cannot write into .*{parent}.*Choose another folder"):
+        artifact.write(programs["head"], tmp_path / parent / "m.ffl")
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace", "chmod"])
+@pytest.mark.parametrize("existing", [None, b"the older artifact"])
+def test_a_full_disk_leaves_everything_as_it_was(programs, tmp_path, monkeypatch, name, existing):
+    target = tmp_path / "m.ffl"
+    if existing:
+        target.write_bytes(existing)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, name, full)
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        artifact.write(programs["head"], target)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == (["m.ffl"] if existing else [])
+    assert not existing or target.read_bytes() == existing
+
+
+def test_a_write_on_a_device_without_space_is_one_line(programs, tmp_path, monkeypatch):
+    real = os.fdopen
+
+    def on_full(handle, mode):
+        os.dup2(os.open("/dev/full", os.O_WRONLY), handle)
+        return real(handle, mode)
+
+    monkeypatch.setattr(os, "fdopen", on_full)
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        artifact.write(programs["head"], tmp_path / "m.ffl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_writing_leaves_no_file(programs, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        artifact.write(programs["head"], tmp_path / "m.ffl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_has_the_mode_that_the_umask_gives(programs, tmp_path):
+    before = os.umask(0o027)
+    try:
+        artifact.write(programs["head"], tmp_path / "m.ffl")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "m.ffl").stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,113 @@
+"""The recipes learn, repeat themselves, and write what the compiler reads."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from ff2loihi.compilers import network, pipeline, readout, reference
+from ff2loihi.compilers.errors import CheckpointError, DataError
+from ff2loihi.ff.data import load_data
+from ff2loihi.ff.recipes import RECIPES, train
+from ff2loihi.ff.train import evaluate, tensor_of
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data("digits", "train"), load_data("digits", "test")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_learns_digits(digits, name):
+    epochs = 15 if name.startswith("ffa") else 8
+    assert (
+        evaluate(train(name, digits[0], epochs=epochs, widths=(100, 100)[: len(RECIPES[name].widths)]), digits[1]) > 0.9
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [*((name, {}) for name in RECIPES), ("ff-mlp", {"bias": True}), ("ff-mlp", {"head": True})],
+)
+def test_the_compiler_reads_the_float_network_that_was_trained(digits, tmp_path, name, settings):
+    trained = train(name, digits[0], epochs=1, widths=(40, 30), **settings)
+    trained.save(tmp_path / "m.pt")
+    read = network.build(pipeline.load_checkpoint(tmp_path / "m.pt"))
+    pixels = digits[1].images[:50]
+    expected = trained.scores(tensor_of(pixels)).numpy()
+    got = readout.float_scores(read, reference.all_labels(read, pixels))
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)  # float32 sums in another order
+
+
+def tensors(name, digits, **settings):
+    return train(name, digits[0], epochs=1, widths=(20, 20), **settings).checkpoint()["tensors"]
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(digits):
+    first, second, other = (tensors("ff-mlp", digits, seed=seed) for seed in (0, 0, 1))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
+
+
+def test_no_epochs_give_the_untrained_network(digits):
+    few = load_data("digits", "train", limit=10)
+    plain = train("ffa-symmetric", digits[0], epochs=0)
+    assert torch.equal(plain.layers[0].weight, train("ffa-symmetric", few, epochs=0).layers[0].weight)
+
+
+def test_a_layer_learns_from_its_own_loss_alone(digits):
+    net = train("ff-mlp", digits[0], epochs=0, widths=(20, 20))
+    drive = net.image_drive(tensor_of(digits[0].images[:4])) + net.label_drive(net.embedding.codes[:4])
+    net.activities(drive)[1].sum().backward()
+    assert net.layers[0].weight.grad is None
+    assert net.layers[1].weight.grad.abs().sum() > 0
+
+
+def test_a_full_disk_leaves_no_checkpoint_and_no_temporary_file(digits, tmp_path, monkeypatch):
+    net = train("ffa-symmetric", digits[0], epochs=0)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        net.save(tmp_path / "m.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_does_not_exist_is_named(digits, tmp_path):
+    with pytest.raises(CheckpointError, match="absent"):
+        train("ffa-symmetric", digits[0], epochs=0).save(tmp_path / "absent" / "m.pt")
+
+
+def test_fit_and_validation_are_the_training_images(digits):
+    fit, held = load_data("digits", "fit"), load_data("digits", "validation")
+    assert np.array_equal(np.concatenate([fit.images, held.images]), digits[0].images)
+    assert len(digits[0].labels) + len(digits[1].labels) == 1797
+
+
+def test_mnist_is_complete(mnist_root):
+    data = load_data("mnist", "train", root=mnist_root)
+    assert data.images.shape == (60000, 784)
+    assert data.images.dtype == np.uint8
+    assert load_data("mnist", "test", root=mnist_root, limit=7).labels.shape == (7,)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "words"),
+    [("cifar", "test", "digits, mnist"), ("digits", "dev", "train, test"), ("mnist", "test", "FF2LOIHI_DATA")],
+)
+def test_data_that_is_not_there_says_what_to_do(tmp_path, name, split, words):
+    with pytest.raises(DataError, match=words):
+        load_data(name, split, root=tmp_path)
+
+
+def test_truncated_data_is_refused(tmp_path, mnist_root):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (mnist_root / "MNIST" / "raw").glob("t10k*"):
+        (raw / file.name).write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(DataError, match="damaged"):
+        load_data("mnist", "test", root=tmp_path)
