@@ -5,12 +5,12 @@ the parent is gone, its standard input closes, and the child ends its whole sess
 """
 
 import json
-import logging
 import os
 import shutil
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,20 @@ def _end_with_parent(folder: Path) -> None:
     end_session(os.getpid())
 
 
+def _show_tracebacks() -> None:
+    """Print a model's exception before Lava joins its threads: that join can hang, and the traceback with it."""
+    from lava.magma.core.model.py.model import AbstractPyProcessModel
+
+    join = AbstractPyProcessModel.join
+
+    def print_and_join(self) -> None:
+        if sys.exc_info()[0]:
+            traceback.print_exc()
+        join(self)
+
+    AbstractPyProcessModel.join = print_and_join
+
+
 def run(folder: Path) -> None:
     """Build the graph, run every sample, write timing.json."""
     from lava.magma.core.run_conditions import RunSteps
@@ -33,6 +47,7 @@ def run(folder: Path) -> None:
 
     from ff2loihi.backends import lava_network
 
+    _show_tracebacks()
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
     options = json.loads((folder / "job.json").read_text())
@@ -41,7 +56,6 @@ def run(folder: Path) -> None:
         json.dumps([[r.name, r.file.name, r.delay] for r in graph.recordings]), encoding="utf-8"
     )
     source = graph.source
-    source._log_config.level = logging.INFO  # Lava prints a model's traceback at this level, and at no other
     config = Loihi2SimCfg(select_tag="fixed_pt")
     started = time.perf_counter()
     source.run(condition=RunSteps(num_steps=1), run_cfg=config)
