@@ -27,7 +27,9 @@ def numpy_array(array: np.ndarray, dtype: str) -> np.ndarray:
 
 def quantize_pixels(pixels: np.ndarray, bits: int) -> np.ndarray:
     """round(pixel / 255 (2^bits - 1)), half up: (samples, pixels) uint8 -> int32 in 0..2^bits - 1."""
-    return (pixels.astype(np.int32) * ((1 << bits) - 1) * 2 + 255) // 510
+    if bits == 8:
+        return pixels.astype(np.int32)
+    return ((pixels * np.uint16(2 * ((1 << bits) - 1)) + np.uint16(255)) // np.uint16(510)).astype(np.int32)
 
 
 def norm_power(normalization: str) -> int:
@@ -53,14 +55,14 @@ class _Layer:
     """A layer's arrays: weights (in, out) and bias hold W 2^-shift and bias 2^-shift (lif: W 2^-shift and the bias).
 
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
-    parts (out, 2): membership of + and -; sum_dtype: the same for sums of powers; saturates: whether v can.
+    positive (out,): 1 for + neurons, 0 for -; sum_dtype: the same for sums of powers; saturates: whether v can.
     """
 
     layer: IntLayer
     dtype: str
     weights: object
     bias: object
-    parts: object
+    positive: object
     sum_dtype: str
     saturates: bool
 
@@ -91,6 +93,7 @@ class Forward:
         dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
         activity = layer.top if graded else self.network.steps
         sum_top = len(layer.bias) * activity ** max(self.powers)
+        sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
         swing = layer.v0 + self.network.steps * ((((largest >> layer.shift) + 1) << ALIGN) + largest_bias)
         scale = 2.0**-layer.shift
         return _Layer(
@@ -98,8 +101,8 @@ class Forward:
             dtype=dtype,
             weights=self._to(layer.weight.T * scale, dtype),
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
-            parts=self._to(np.stack([layer.positive, ~layer.positive], axis=1), "float32"),
-            sum_dtype="float32" if sum_top < FLOAT32_EXACT else "float64",
+            positive=self._to(layer.positive, sum_dtype),
+            sum_dtype=sum_dtype,
             saturates=swing > V_LIMIT,
         )
 
@@ -133,8 +136,12 @@ class Forward:
 
     def _sums(self, h, part: _Layer):
         """Sums of h^power over + and -: (..., powers, 2), exact."""
-        h, members = self._cast(h, part.sum_dtype), self._cast(part.parts, part.sum_dtype)
-        return self.xp.stack([(h if power == 1 else h * h) @ members for power in self.powers], -2)
+        h, sums = self._cast(h, part.sum_dtype), []
+        for power in self.powers:
+            terms = h if power == 1 else h * h
+            positive = (terms * part.positive).sum(-1)
+            sums.append(self.xp.stack([positive, terms.sum(-1) - positive], -1))
+        return self.xp.stack(sums, -2)
 
     def run(self, pixels, states: bool = False) -> Result:
         """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
@@ -166,7 +173,7 @@ class Forward:
                 keep[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
             h = floor_clip(a, layer.top)
             sums.append(self._sums(h, part))
-            spikes.append((h > 0).sum(-1))
+            spikes.append(self.xp.clip(h, None, 1).sum(-1))
             if keep is not None:
                 keep[f"{layer.name}.h"] = h
             self._read_head(logits, index, h)
