@@ -29,7 +29,8 @@ def quantize_pixels(pixels: np.ndarray, bits: int) -> np.ndarray:
     """round(pixel / 255 (2^bits - 1)), half up: (samples, pixels) uint8 -> int32 in 0..2^bits - 1."""
     if bits == 8:
         return pixels.astype(np.int32)
-    return ((pixels * np.uint16(2 * ((1 << bits) - 1)) + np.uint16(255)) // np.uint16(510)).astype(np.int32)
+    wide = pixels.astype(np.uint16)  # 255 * 2 * 127 + 255 fits
+    return ((wide * np.uint16(2 * ((1 << bits) - 1)) + np.uint16(255)) // np.uint16(510)).astype(np.int32)
 
 
 def norm_power(normalization: str) -> int:

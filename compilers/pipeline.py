@@ -71,6 +71,6 @@ def compile_checkpoint(
             **({"steps": options.steps, "reset": options.reset, "vth": options.vth} if options.neuron == "lif" else {}),
         },
         "calibration": {"images": len(calibration.pixels)},
-        "sweep": [{"candidate": t.name, "vth": list(t.vth), "agreement": t.agreement} for t in trials],
+        "sweep": [{"layer": t.layer, "candidate": t.name, "vth": list(t.vth), "fidelity": t.fidelity} for t in trials],
     }
     return Program(integers, found, provenance)

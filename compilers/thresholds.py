@@ -10,32 +10,35 @@ from ff2loihi.compilers.forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, Network
 from ff2loihi.processes.limits import ALIGN, BIAS_EXP_MAX, BIAS_MANT_MAX, VTH_MAX
 
-# The threshold as a share of the positive drive a step: (name, percentile, factor). The best one differs a network.
+# The threshold as a share of a layer's positive drive a step: (name, percentile, factor). The best differs a layer.
 CANDIDATES = (
     ("p50", 50.0, 1.0),
     ("2 p50", 50.0, 2.0),
     ("p90", 90.0, 1.0),
     ("p99", 99.0, 1.0),
+    ("p99.7", 99.7, 1.0),
     ("p99.9", 99.9, 1.0),
     ("max", 100.0, 1.0),
 )
+START = 5  # the candidate of the layers not yet swept
 SWEEP_IMAGES = 500  # images of the sweep
 SWEEP_WORK = 4e10  # multiply-adds of one candidate; a larger net is swept on fewer images
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate: the share of the sweep's images whose arg-max equals the float network's."""
+    """One candidate of one layer: all layers' thresholds, and how well the scores follow the float network's."""
 
+    layer: str
     name: str
     vth: tuple[int, ...]
-    agreement: float
+    fidelity: float
 
 
 def sweep(
     network: Network, integers: IntNetwork, pixels: np.ndarray, vth: int | None
 ) -> tuple[IntNetwork, list[Trial]]:
-    """`integers` with the thresholds whose predictions agree best with the float network's, and every trial.
+    """`integers` with the thresholds of highest fidelity, layer after layer from the lowest up, and every trial.
 
     pixels (samples, pixels) uint8. vth given: no sweep, that mantissa for each layer. Raises CompileError.
     """
@@ -43,20 +46,39 @@ def sweep(
         return _settle(network, integers, pixels, [lambda drive: vth] * len(integers.layers)), []
     macs = sum(layer.weight.size for layer in integers.layers) * integers.steps * integers.classes
     pixels = pixels[: int(max(50, min(SWEEP_IMAGES, SWEEP_WORK // macs)))]
-    target = readout.float_scores(network, reference.all_labels(network, pixels)).argmax(1)
+    target = readout.float_scores(_linear(network), reference.all_labels(network, pixels))
     quantized = quantize_pixels(pixels, integers.input_bits)
-    best, trials = None, []
-    for name, percentile, factor in CANDIDATES:
-        rule = [lambda drive, p=percentile, f=factor: _percentile(drive, p) * f] * len(integers.layers)
-        candidate = _settle(network, integers, pixels, rule)
-        result = Forward(candidate).run(quantized)
-        scores = readout.scores(candidate, result.sums, result.head)
-        trials.append(
-            Trial(name, tuple(layer.vth for layer in candidate.layers), float((scores.argmax(1) == target).mean()))
-        )
-        if best is None or trials[-1].agreement >= best[0]:  # of equals the last: fewer spikes, fewer saturated counts
-            best = (trials[-1].agreement, candidate)
-    return best[1], trials
+    chosen, best, trials = [CANDIDATES[START]] * len(integers.layers), None, []
+    for index, layer in enumerate(integers.layers):
+        found = []
+        for candidate in CANDIDATES:
+            rules = [*chosen[:index], candidate, *chosen[index + 1 :]]
+            settled = _settle(network, integers, pixels, [_rule(*rule) for rule in rules])
+            result = Forward(settled).run(quantized)
+            fidelity = correlation(readout.scores(_linear(settled), result.sums, result.head), target)
+            found.append((fidelity, settled, candidate))
+            trials.append(Trial(layer.name, candidate[0], tuple(part.vth for part in settled.layers), fidelity))
+        fidelity, best, chosen[index] = max(found, key=lambda trial: trial[0])
+    return best, trials
+
+
+def correlation(scores: np.ndarray, target: np.ndarray) -> float:
+    """Pearson's r of the scores, (samples, labels) each, every sample's mean taken off; 0 where one is constant.
+
+    The share of equal predictions would be coarser: on training images nearly every candidate reaches it.
+    """
+    a, b = scores - scores.mean(1, keepdims=True), target - target.mean(1, keepdims=True)
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm else 0.0
+
+
+def _linear(network):
+    """The network with the layers' goodness summed as it is: a softmax of confident layers hides differences."""
+    return replace(network, readout="goodness") if network.readout == "softmax" else network
+
+
+def _rule(name: str, percentile: float, factor: float):
+    return lambda drive: _percentile(drive, percentile) * factor
 
 
 def _percentile(drive: np.ndarray, percentile: float) -> float:

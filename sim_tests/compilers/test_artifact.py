@@ -33,7 +33,7 @@ def programs(float_net, images):
         integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
         if neuron == "lif":
             integers, _ = thresholds.sweep(net, integers, images(), None)
-        provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "agreement": 0.1}]}
+        provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "fidelity": 0.1}]}
         found[name] = Program(integers, losses.measure(net, integers, images()), provenance)
     return found
 
