@@ -1,0 +1,34 @@
+"""Every recipe's artifact on real images: the emulator and Lava agree on 20 MNIST samples, state by state."""
+
+import pytest
+
+from ff2loihi import api
+from ff2loihi.compilers.quantize import Options
+from ff2loihi.ff.data import load_data
+from ff2loihi.ff.recipes import RECIPES, train
+
+MODES = {
+    "graded": Options(),
+    "lif-soft": Options(neuron="lif"),
+    "lif-hard": Options(neuron="lif", reset="hard"),
+}
+NETS = {name: (name, {}) for name in RECIPES} | {
+    "ff-mlp-head": ("ff-mlp", {"head": True}),
+    "ff-mlp-bias": ("ff-mlp", {"bias": True}),
+    "ff-mlp-three": ("ff-mlp", {"widths": (100, 80, 60)}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", NETS)
+def test_twenty_real_samples_of_a_recipe_give_the_same_bits_on_lava(mnist_root, tmp_path, name, mode):
+    recipe, settings = NETS[name]
+    network = train(recipe, load_data("mnist", "train", root=mnist_root, limit=2000), epochs=2, seed=1, **settings)
+    network.save(tmp_path / "model.pt")
+    program = api.compile(tmp_path / "model.pt", api.calibration_set("mnist:200", mnist_root), MODES[mode])
+    report = api.verify(program, load_data("mnist", "test", root=mnist_root, limit=20))
+    assert report.first_divergence is None
+    assert report.variables
+    assert report.equal
