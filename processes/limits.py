@@ -18,6 +18,10 @@ VTH_MAX = (1 << 17) - 1  # vth mantissa (Lava: precision=17)
 BIAS_MANT_MAX = (1 << 12) - 1  # bias mantissa, 13 bit signed (Lava: precision=13)
 BIAS_EXP_MAX = 7  # bias exponent, 3 bit
 DU_NO_MEMORY = 4095  # current decay that leaves no memory (Lava: du + 1 = 4096)
+POST_TRACE_MAX = 127  # post traces y1, y2, y3 and ours: 7 bit, unsigned on the chip (Lava: clipped to -128..127)
+UPDATE_BITS = 7  # bits; a weight update is summed in 2^-7 weight LSB (Lava: bit-approximate learning rule applier)
+TRACE_DECAY_TAU = 65535  # steps; Lava's tau of a trace that nobody decays, which is not for ever
+TAG_MIN, TAG_MAX = -257, 255  # tag LSB after rounding (Lava)
 PAYLOAD_BITS = 32  # bits of a graded spike on Loihi 2; the goodness sums travel in one
 MAX_STEPS = 1024  # steps of a sample; ours: more than the sums of squared counts are sized for
 FLOAT32_EXACT = 1 << 24  # integers up to here are exact in float32 (IEEE 754)

@@ -15,7 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Recorder(AbstractProcess):
-    """Row t - 1 of the array in `file` (steps, n) becomes what arrived at s_in at step t."""
+    """Row (t - 1) mod rows of the array in `file` (rows, n) becomes what arrived at s_in at step t."""
 
     def __init__(self, *, n: int, file: str) -> None:
         super().__init__(file=file)
@@ -23,10 +23,13 @@ class Recorder(AbstractProcess):
 
 
 class Probe(AbstractProcess):
-    """Row t - 1 of the array in `file` (steps, *shape) becomes the Var's value at the end of step t."""
+    """Row (t - 1) mod rows of the array in `file` (rows, *shape) becomes the Var's value at the end of step t.
 
-    def __init__(self, *, shape: tuple[int, ...], file: str) -> None:
-        super().__init__(file=file)
+    every: only at steps t that it divides, and into row t / every - 1 mod rows.
+    """
+
+    def __init__(self, *, shape: tuple[int, ...], file: str, every: int = 1) -> None:
+        super().__init__(file=file, every=every)
         self.var = RefPort(shape=shape)
 
 
@@ -41,7 +44,7 @@ class PyRecorderModel(PyLoihiProcessModel):
         self.rows = np.load(proc_params["file"], mmap_mode="r+")
 
     def run_spk(self) -> None:
-        self.rows[self.time_step - 1] = self.s_in.recv()
+        self.rows[(self.time_step - 1) % len(self.rows)] = self.s_in.recv()
 
 
 @implements(proc=Probe, protocol=LoihiProtocol)
@@ -53,9 +56,10 @@ class PyProbeModel(PyLoihiProcessModel):
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
         self.rows = np.load(proc_params["file"], mmap_mode="r+")
+        self.every = proc_params["every"]
 
     def post_guard(self) -> bool:
-        return True
+        return self.time_step % self.every == 0
 
     def run_post_mgmt(self) -> None:
-        self.rows[self.time_step - 1] = self.var.read()
+        self.rows[(self.time_step // self.every - 1) % len(self.rows)] = self.var.read()

@@ -1,0 +1,77 @@
+"""The input of a learning network: one presentation after the other, and the control signals of every layer."""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from ff2loihi.processes.fixed_point import rate_step
+
+RATE_ONE = 256  # the rate, in 1/256 a step, at which an input spikes in every step
+
+
+class LearningSource(AbstractProcess):
+    """s(t) of input i is the overflow of acc += q_i at 256, for `steps` steps of each period; then silence.
+
+    At local step 0 of every period the host's next presentation is read: row k of `file`, for presentation k, holds
+    the phase (+1, -1, 0: no learning), the rates q and the accumulators' start.
+    Control of layer l, l steps late: reset = 1 at local step 0; the phase at steps - window - 2 .. steps - 3.
+
+    Parameters
+    ----------
+    file: .npy of (presentations, 1 + 2 n) int32, written by the host before the steps are run.
+    n: inputs.  layers, steps, window, period: ints.
+
+    Ports
+    -----
+    s_out: (n,) int32, 0/1.  c_out: (2 layers,) int32: reset and phase of each layer.
+    """
+
+    def __init__(self, *, file: str, n: int, layers: int, steps: int, window: int, period: int) -> None:
+        super().__init__(file=file, n=n, layers=layers, steps=steps, window=window, period=period)
+        if not 0 < window <= steps - 3:
+            raise ValueError(f"window must be in 1..{steps - 3} (steps - 3), got {window}")
+        if period < steps + layers:  # then no layer is still busy when the next presentation is read
+            raise ValueError(f"period must be at least {steps + layers} (steps + layers), got {period}")
+        self.s_out = OutPort(shape=(n,))
+        self.c_out = OutPort(shape=(2 * layers,))
+
+
+@implements(proc=LearningSource, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyLearningSourceModel(PyLoihiProcessModel):
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    c_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.p = {name: proc_params[name] for name in ("n", "layers", "steps", "window", "period")}
+        self.rows = np.load(proc_params["file"], mmap_mode="r")
+        self.sign = 0
+        self.q = self.acc = np.zeros(self.p["n"], np.int32)
+
+    def run_spk(self) -> None:
+        n, steps, window, period = (self.p[name] for name in ("n", "steps", "window", "period"))
+        presentation, i = divmod(self.time_step - 1, period)
+        if i == 0:
+            row = np.array(self.rows[presentation % len(self.rows)])
+            self.sign = row[0]
+            self.q, self.acc = row[1 : 1 + n], row[1 + n :]
+        control = np.zeros(2 * self.p["layers"], np.int32)
+        for layer in range(self.p["layers"]):
+            local = (i - layer) % period
+            control[2 * layer] = local == 0
+            if steps - window - 2 <= local <= steps - 3:
+                control[2 * layer + 1] = self.sign
+        self.c_out.send(control)
+        spikes = np.zeros(n, np.int32)
+        if i < steps:
+            spiked, self.acc = rate_step(self.acc, self.q, RATE_ONE)
+            spikes = spiked.astype(np.int32)
+        self.s_out.send(spikes)
