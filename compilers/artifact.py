@@ -5,75 +5,23 @@ Same network and options, same bytes. The hash covers the manifest and every ten
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import save
 
+from ff2loihi.compilers import inference_manifest, learning_manifest
 from ff2loihi.compilers.errors import ArtifactError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
-from ff2loihi.compilers.spec import Probability
+from ff2loihi.compilers.inference_manifest import InferenceManifest
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.learning_manifest import LearningManifest
+from ff2loihi.compilers.manifest import FORMAT, VERSION
 
-FORMAT, VERSION = "ff2loihi-artifact", 1
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Layer(_Strict):
-    name: str
-    weight_bits: int
-    bias_exp: int
-    shift: int
-    top: int
-    vth: int
-    v0: int
-    scale: float
-
-
-class _Norm(_Strict):
-    power: int
-    shift: int
-    top: int
-    scale: float
-
-
-class _Loss(_Strict):
-    weight_sqnr_db: float
-    clipped: float
-    saturated: float
-    activity_corr: float
-
-
-class _Manifest(_Strict):
-    """The artifact's JSON: everything but the arrays."""
-
-    format: Literal["ff2loihi-artifact"]
-    version: Literal[1]
-    neuron: Literal["graded", "lif"]
-    reset: Literal["soft", "hard"]
-    steps: int
-    pixels: int
-    input_bits: int
-    label_kind: Literal["append", "overwrite"]
-    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
-    probability: Probability
-    normalization: Literal["none", "l2", "l1", "rms"]
-    deferred: bool
-    readout: Literal["goodness", "softmax", "head"]
-    readout_layers: tuple[int, ...]
-    layers: tuple[_Layer, ...]
-    norms: tuple[_Norm, ...]
-    head_scales: tuple[float, ...] | None
-    losses: tuple[_Loss, ...]
-    provenance: dict
-    sha256: str
+_Manifest = Annotated[InferenceManifest | LearningManifest, Field(discriminator="kind")]
 
 
 def _digest(manifest: dict, tensors: dict[str, np.ndarray]) -> str:
@@ -86,40 +34,19 @@ def _digest(manifest: dict, tensors: dict[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
+def _form(network_or_manifest) -> object:
+    learns = isinstance(network_or_manifest, LearningNetwork | LearningManifest)
+    return learning_manifest if learns else inference_manifest
+
+
 def to_bytes(program: Program) -> tuple[bytes, str]:
     """The artifact's bytes and its hash."""
-    net = program.network
-    tensors = {"label.codes": net.label_codes, "label.neutral": net.neutral, "phases": net.phases}
-    for index, layer in enumerate(net.layers):
-        tensors[f"layers.{index}.weight"] = layer.weight
-        tensors[f"layers.{index}.bias"] = layer.bias
-        tensors[f"layers.{index}.positive"] = layer.positive
-    for index, norm in enumerate(net.norms):
-        tensors[f"norms.{index}.table"] = norm.table
-    if net.head:
-        tensors["head.bias"] = net.head.bias
-        for index, weight in enumerate(net.head.weights):
-            tensors[f"head.{index}.weight"] = weight
-    plain = _Manifest(
-        format=FORMAT,
-        version=VERSION,
-        **{name: getattr(net, name) for name in _SCALARS},
-        layers=[_Layer(**{name: getattr(layer, name) for name in _Layer.model_fields}) for layer in net.layers],
-        norms=[_Norm(**{name: getattr(norm, name) for name in _Norm.model_fields}) for norm in net.norms],
-        head_scales=net.head.scales if net.head else None,
-        losses=[asdict(loss) for loss in program.losses],
-        provenance=program.provenance,
-        sha256="",
-    ).model_dump(mode="json")
+    header = {"format": FORMAT, "version": VERSION, "provenance": program.provenance, "sha256": ""}
+    manifest, tensors = _form(program.network).pack(program, header)
+    plain = manifest.model_dump(mode="json")
     plain["sha256"] = _digest(plain, tensors)
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     return save(tensors, metadata={"manifest": json.dumps(plain, sort_keys=True)}), plain["sha256"]
-
-
-_SCALARS = (
-    "neuron", "reset", "steps", "pixels", "input_bits", "label_kind", "goodness", "probability", "normalization",
-    "deferred", "readout", "readout_layers",
-)  # fmt: skip
 
 
 def write(program: Program, path: Path) -> str:
@@ -140,7 +67,7 @@ def read(path: Path) -> tuple[Program, str]:
     manifest, tensors = _parse(path, data)
     try:
         checked = TypeAdapter(_Manifest).validate_python(manifest)
-        return _program(checked, tensors), checked.sha256
+        return _form(checked).unpack(checked, tensors), checked.sha256
     except ValidationError as failure:
         first = failure.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -175,49 +102,3 @@ def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
             "the file was changed. Compile the model again"
         )
     return manifest, tensors
-
-
-def _program(m: _Manifest, tensors: dict[str, np.ndarray]) -> Program:
-    layers = tuple(
-        IntLayer(
-            weight=tensors[f"layers.{i}.weight"],
-            bias=tensors[f"layers.{i}.bias"],
-            positive=tensors[f"layers.{i}.positive"],
-            **layer.model_dump(),
-        )
-        for i, layer in enumerate(m.layers)
-    )
-    head = None
-    if m.head_scales is not None:
-        weights = tuple(tensors[f"head.{i}.weight"] for i in range(len(m.head_scales)))
-        head = IntHead(weights, m.head_scales, tensors["head.bias"])
-    network = IntNetwork(
-        **{name: getattr(m, name) for name in _SCALARS},
-        label_codes=tensors["label.codes"],
-        neutral=tensors["label.neutral"],
-        phases=tensors["phases"],
-        layers=layers,
-        norms=tuple(NormTable(table=tensors[f"norms.{i}.table"], **n.model_dump()) for i, n in enumerate(m.norms)),
-        head=head,
-    )
-    _check_shapes(network)
-    return Program(network, tuple(LayerLoss(**loss.model_dump()) for loss in m.losses), m.provenance)
-
-
-def _check_shapes(net: IntNetwork) -> None:
-    """Raise ValueError where an array's shape does not follow from its neighbours'."""
-    inputs = net.label_codes.shape[-1]
-    width = net.pixels + inputs if net.label_kind == "append" else net.pixels
-    wanted = [("label.neutral", net.neutral, (inputs,)), ("phases", net.phases, (width,))]
-    wanted.append(("label.codes", net.label_codes, (len(net.label_codes), inputs)))
-    for layer in net.layers:
-        n = len(layer.bias)
-        wanted += [(f"{layer.name} weight", layer.weight, (n, width)), (f"{layer.name} sign", layer.positive, (n,))]
-        width = n
-    if net.head:
-        for index, weight in zip(net.readout_layers, net.head.weights, strict=True):
-            wanted.append((f"head {index}", weight, (net.classes, len(net.layers[index].bias))))
-        wanted.append(("head.bias", net.head.bias, (net.classes,)))
-    for name, array, shape in wanted:
-        if array.shape != shape:
-            raise ValueError(f"{name} has shape {array.shape}, {shape} is wanted")

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.compilers.spec import Probability, Spec
+from ff2loihi.processes.learning_rule import Neuron as LearningNeuron
+from ff2loihi.processes.learning_rule import OutputTrace, ThirdFactor
 
 CODES = "label codes"  # the name under which a Checkpoint holds its label codes
 Neuron = Literal["graded", "lif"]
@@ -183,9 +185,73 @@ class LayerLoss:
 
 
 @dataclass(frozen=True)
+class LearningLayer:
+    """A plastic layer: weight (out, in) int16, -256..255 [weight LSB]; positive (out,) bool, the + neurons."""
+
+    name: str
+    weight: np.ndarray
+    positive: np.ndarray
+    neuron: LearningNeuron
+    trace: OutputTrace
+    factor: ThirdFactor
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """dw = 2^-exponent x0 y2 - 2^-exponent x0 y3; with a tag that goes into dt, and dw = 2^-exponent t u0.
+
+    halve: the post traces are shifted right by it, below the smallest exponent; tag_exponent, tag_decay: of dt.
+    """
+
+    eligibility: Literal["none", "tag"]
+    exponent: int
+    halve: int = 0
+    tag_exponent: int = 0
+    tag_decay: int = 0
+
+
+@dataclass(frozen=True)
+class LearningNetwork:
+    """A network that learns on the chip, all layers at once, each from the spikes below it.
+
+    input_code: pixels, or contrast: |pixel - the image's median|; input_factor: an input fires pixel factor >> 8 times
+    in 256 steps; label_codes (classes, n) int32, rates of the label inputs behind the pixels in 1/256 a step;
+    label_phases (n,) int32: start of their accumulators. steps of a presentation, window: the last ones, that learn.
+    """
+
+    pixels: int
+    input_code: Literal["pixels", "contrast"]
+    input_factor: int
+    label_codes: np.ndarray
+    label_phases: np.ndarray
+    steps: int
+    window: int
+    layers: tuple[LearningLayer, ...]
+    update: UpdateRule
+
+    @property
+    def classes(self) -> int:
+        return self.label_codes.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        return self.pixels + self.label_codes.shape[1]
+
+    @property
+    def probability(self) -> str:
+        """symmetric or sigmoid, the same in every layer."""
+        return self.layers[0].factor.probability
+
+    @property
+    def period(self) -> int:
+        """Time steps from one presentation to the next: the last layer's goodness is out before the next begins."""
+        return self.steps + len(self.layers) + 1
+
+
+@dataclass(frozen=True)
 class Program:
     """An artifact's content: the integer network, what each layer lost, and where it came from (JSON-able)."""
 
-    network: IntNetwork
+    network: IntNetwork | LearningNetwork
     losses: tuple[LayerLoss, ...]
     provenance: dict

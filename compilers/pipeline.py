@@ -1,25 +1,33 @@
 """The table of contents: a checkpoint goes through these stages, in this order, and leaves as a Program.
 
 Checkpoint -> Network (float, checked) -> IntNetwork -> thresholds (lif) -> chip rules -> losses -> Program
+                                       -> LearningNetwork, with its rule -> the rule's fit -> Program
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
-from ff2loihi.compilers import losses, network, quantize, resources, thresholds
+from ff2loihi.compilers import learning, learning_fit, losses, network, quantize, resources, thresholds
 from ff2loihi.compilers.checkpoint import load_checkpoint, peek
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import Checkpoint, Program
+from ff2loihi.compilers.ir import Checkpoint, Network, Program
+from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.quantize import Calibration, Options
 from ff2loihi.processes.limits import MAX_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
 
-__all__ = ["Calibration", "Options", "check_options", "compile_checkpoint", "load_checkpoint", "peek"]
+__all__ = [
+    "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint", "compile_learning",
+    "load_checkpoint", "peek",
+]  # fmt: skip
 
 Progress = Callable[[str, str], None]  # (stage, what it did)
 
 
-def check_options(options: Options) -> None:
+def check_options(options: Options | LearningOptions) -> None:
     """Raise CompileError for options that no network could be compiled with."""
+    if isinstance(options, LearningOptions):
+        return learning.check_options(options)
     wrong = []
     if not MIN_WEIGHT_BITS <= options.weight_bits <= WEIGHT_BITS:
         wrong.append(f"--weight-bits must be in {MIN_WEIGHT_BITS}..{WEIGHT_BITS}, got {options.weight_bits}")
@@ -33,13 +41,10 @@ def check_options(options: Options) -> None:
         wrong.append(f"--vth must be at least 1, got {options.vth}")
     if wrong:
         raise CompileError("; ".join(wrong))
+    return None
 
 
-def compile_checkpoint(
-    checkpoint: Checkpoint, calibration: Calibration, options: Options, progress: Progress = lambda stage, text: None
-) -> Program:
-    """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
-    check_options(options)
+def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progress) -> Network:
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].weight.shape[1], *(len(layer.positive) for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
@@ -51,6 +56,37 @@ def compile_checkpoint(
         )
     if net.readout != "head" and calibration.labels.max() >= net.classes:
         raise CompileError(f"calibration labels reach {calibration.labels.max()}, the model has {net.classes} classes")
+    return net
+
+
+def compile_learning(
+    checkpoint: Checkpoint, calibration: Calibration, options: LearningOptions,
+    progress: Progress = lambda stage, text: None,
+) -> Program:  # fmt: skip
+    """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
+    check_options(options)
+    net = _network(checkpoint, calibration, progress)
+    trained = checkpoint.training.get("epochs") != 0
+    integers = learning.learning_network(net, options, trained)
+    progress("learning", f"{integers.steps} steps, the last {integers.window} learn; {options.trace} trace")
+    learning_fit.check(integers)
+    progress("chip rules", f"{len(learning_fit.RULES)} rules hold in each of {len(integers.layers)} layers")
+    for what, _, chip in learning_fit.describe(integers):
+        progress(what, chip)
+    provenance = {
+        "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
+        "options": {"learning": "on", **asdict(options)},
+        "calibration": {"images": len(calibration.pixels)},
+    }
+    return Program(integers, (), provenance)
+
+
+def compile_checkpoint(
+    checkpoint: Checkpoint, calibration: Calibration, options: Options, progress: Progress = lambda stage, text: None
+) -> Program:
+    """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
+    check_options(options)
+    net = _network(checkpoint, calibration, progress)
     integers = quantize.quantize(net, calibration, options)
     progress("quantize", f"{options.weight_bits}-bit weights, {integers.input_bits}-bit inputs, {options.neuron}")
     trials = []

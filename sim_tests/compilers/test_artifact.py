@@ -160,8 +160,8 @@ def rewritten(tmp_path, kind: str, change) -> str:
 
 
 def test_a_newer_version_says_to_update(tmp_path):
-    text = rewritten(tmp_path, "head", lambda m, t: m.update(version=2))
-    assert "version 2" in text
+    text = rewritten(tmp_path, "head", lambda m, t: m.update(version=3))
+    assert "version 3" in text
     assert "Update ff2loihi" in text
 
 

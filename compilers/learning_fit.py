@@ -1,0 +1,163 @@
+"""Whether a learning rule fits the chip: every width, exponent and bound, each violation with value, limit and mend."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from ff2loihi.processes import limits
+from ff2loihi.processes.learning_rule import BALANCE_MAX, SYMMETRIC_ONE, TABLE_SIZE
+
+M_BITS = 24  # bits, signed: the modulation travels as a graded spike and is multiplied by a trace of 7 bits
+PRODUCT_BITS = 32  # bits, signed: r m before its shift
+RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1
+CONTROL_STEPS = 3  # of a presentation before its window: reset, goodness and third factor are on their way
+
+
+def largest_modulation(layer: LearningLayer) -> int:
+    """The largest |m| that the third factor gives, balance included."""
+    factor = layer.factor
+    if factor.probability == "symmetric":
+        size = factor.gain * SYMMETRIC_ONE // max(1, factor.theta)
+    else:
+        size = factor.gain * 255 >> 8
+    return size * (256 + BALANCE_MAX) >> 8
+
+
+def weights_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    w = layer.weight
+    if (w % 2).any():
+        yield f"{int((w % 2).sum()):,} odd weights, a mixed-sign synapse holds even ones. Compile the model again"
+    if w.min() < limits.WEIGHT_MIN or w.max() > limits.WEIGHT_MAX:
+        yield (
+            f"weights {w.min()}..{w.max()}, {limits.WEIGHT_BITS} bits hold {limits.WEIGHT_MIN}..{limits.WEIGHT_MAX}. "
+            "Compile the model again"
+        )
+
+
+def sums_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    reach = layer.weight.shape[1] * -limits.WEIGHT_MIN
+    top = (1 << (limits.ACCUMULATOR_BITS - 1)) - 1
+    if reach > top:
+        yield f"sums reach {reach:,} where every weight saturates, {top:,} fit. Use fewer inputs"
+
+
+def neuron_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    if not 1 <= layer.neuron.vth <= limits.VTH_MAX:
+        yield f"threshold {layer.neuron.vth:,}, the mantissa holds 1..{limits.VTH_MAX:,}"
+    if not 0 <= layer.neuron.dv <= 4096:
+        yield f"decay {layer.neuron.dv}, 0..4096 are possible"
+
+
+def trace_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    trace = layer.trace
+    if not 1 <= trace.top <= limits.POST_TRACE_MAX:
+        yield f"output trace up to {trace.top}, 1..{limits.POST_TRACE_MAX} are possible"
+    if not 0 <= trace.keep <= 256 or trace.impulse < 1:
+        yield f"output trace keeps {trace.keep}/256 and adds {trace.impulse}; 0..256 and at least 1 are possible"
+
+
+def goodness_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    largest = layer.trace.top**2 * len(layer.positive)
+    if largest >= 1 << (limits.PAYLOAD_BITS - 1):
+        yield f"the goodness reaches {largest:,}, a spike carries {limits.PAYLOAD_BITS} bits. Use a narrower layer"
+
+
+def third_factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    factor, m = layer.factor, largest_modulation(layer)
+    if factor.theta < 1 or factor.gain < 1:
+        yield f"third factor: gain {factor.gain} and theta {factor.theta} must be at least 1"
+    entries = TABLE_SIZE + (factor.probability == "symmetric")
+    if len(factor.table) != entries or min(factor.table) < 0 or max(factor.table) > SYMMETRIC_ONE:
+        yield f"third factor: the probability's table must hold {entries} numbers in 0..{SYMMETRIC_ONE}"
+    if not 0 <= factor.balance_shift <= 31:
+        yield f"third factor: balance shift {factor.balance_shift}, 0..31 are possible"
+    if m >= 1 << (M_BITS - 1):
+        yield f"third factor reaches {m:,}, {(1 << (M_BITS - 1)) - 1:,} fit. Lower gain, or raise theta"
+    elif m * layer.trace.top >= 1 << (PRODUCT_BITS - 1):
+        yield f"trace times third factor reaches {m * layer.trace.top:,}, {PRODUCT_BITS} signed bits are too few"
+    if (layer.trace.top * m + 32) >> 6 < 1:
+        yield f"third factor reaches {m}: every update is rounded to 0. Raise gain"
+
+
+def rate_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    rule = net.update
+    exponents = {"learning rate": rule.exponent}
+    if rule.eligibility == "tag":
+        exponents |= {"tag": rule.tag_exponent, "tag decay": rule.tag_decay}
+    for name, exponent in exponents.items():
+        if not 0 <= exponent <= RATE_EXPONENT_MAX:
+            yield (
+                f"{name} 2^-{exponent}: exponents 0..{RATE_EXPONENT_MAX} are possible, a smaller step would round "
+                "toward minus infinity. Use --rate-exponent"
+            )
+    if not 0 <= rule.halve <= 6:
+        yield f"post traces shifted right by {rule.halve}: 0..6 leave one of 7 bits"
+
+
+def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    if not 1 <= net.window <= net.steps - CONTROL_STEPS:
+        yield f"window {net.window} of {net.steps} steps: 1..{net.steps - CONTROL_STEPS} are possible"
+    if not 1 <= net.input_factor <= 256:
+        yield f"input factor {net.input_factor}, 1..256 are possible"
+
+
+RULES = (
+    weights_fit, sums_fit, neuron_fits, trace_fits, goodness_fits, third_factor_fits, rate_fits, schedule_fits,
+)  # fmt: skip
+
+
+def check(net: LearningNetwork) -> None:
+    """Raise CompileError with every broken rule of every layer, in one line."""
+    found = [f"{layer.name}: {text}" for layer in net.layers for rule in RULES for text in rule(net, layer)]
+    if len(np.unique([layer.factor.probability for layer in net.layers])) > 1:
+        found.append("layers of different probabilities have no common score")
+    if found:
+        raise CompileError("; ".join(dict.fromkeys(found)))
+
+
+def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
+    """(quantity, the paper's equation, what the chip computes), for `ff2loihi inspect`; Terres-Escudero 2024."""
+    layer, rule = net.layers[0], net.update
+    factor, trace, neuron = layer.factor, layer.trace, layer.neuron
+    traces = {
+        "relu": ("r' = r + z (eq. 13)", f"r' = min({trace.top}, r + z)"),
+        "li": ("r' = lambda r + z (eq. 11)", f"r' = min({trace.top}, (r {trace.keep} >> 8) + {trace.impulse} z)"),
+        "hard-li": ("r' = 1 where z, lambda r else (eq. 12)", f"r' = {trace.top} where z, r {trace.keep} >> 8 else"),
+    }
+    if factor.probability == "symmetric":
+        paper = "M = (1 - P) / G+, P = G+ / (G+ + G-) (eq. 6)"
+        chip = (
+            f"p = table[256 G+ // (G+ + G- + 1)]; m+ = {factor.gain} (256 - p) // (G+ + {factor.theta}), "
+            "m- of G- likewise; a negative sample: p in place of 256 - p, signs exchanged"
+        )
+    else:
+        paper = "M = 1 - P, P = sigmoid(G - theta) (eq. 5)"
+        chip = (
+            f"m = {factor.gain} (255 - p) >> 8, p = table[((G - {factor.theta}) >> {factor.balance_shift}) + 128]; "
+            "a negative sample: p in place of 255 - p, depressing"
+        )
+    deviation = f"d = ({factor.target} - G) >> {factor.balance_shift}"
+    balance = f"m (256 + d) >> 8 where potentiating, m (256 - d) >> 8 else; {deviation}"
+    halved = f" >> {rule.halve}" if rule.halve else ""
+    rows = [
+        (
+            "neuron",
+            "LIF, decay 0.85",
+            f"v' = v {4096 - neuron.dv} 2^-12 + (a << 6); spike over {neuron.vth} << 6, then 0",
+        ),
+        ("output trace", *traces[trace.kind]),
+        ("third factor", paper, chip),
+        ("balance", "ours: holds the layer's goodness", f"{balance}, |d| <= {BALANCE_MAX}"),
+        ("post trace", "M r", f"y = min(127, (r |m| + 32) >> 6){halved}: y2 where m > 0, y3 where m < 0"),
+    ]
+    update = f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"
+    if rule.eligibility == "none":
+        return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {update}")]
+    tag = f"dt = 2^-{rule.tag_exponent}*x0*y2 - 2^-{rule.tag_exponent}*x0*y3 - 2^-{rule.tag_decay}*t*u0"
+    return [
+        *rows,
+        ("tag", "de = (1 - tau) (dL/dw - e) (eq. 7)", tag),
+        ("weight", "dw = eta e (eq. 8)", f"dw = 2^-{rule.exponent}*t*u0"),
+    ]

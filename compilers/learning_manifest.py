@@ -1,0 +1,112 @@
+"""The artifact's form of a LearningNetwork."""
+
+from dataclasses import asdict
+from typing import Literal
+
+import numpy as np
+
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
+from ff2loihi.compilers.manifest import Header, Strict, check_shapes
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
+
+
+class _Neuron(Strict):
+    vth: int
+    dv: int
+
+
+class _Trace(Strict):
+    kind: Literal["relu", "li", "hard-li"]
+    impulse: int
+    keep: int
+    top: int
+
+
+class _Factor(Strict):
+    probability: Literal["symmetric", "sigmoid"]
+    gain: int
+    theta: int
+    target: int
+    balance_shift: int
+    table: tuple[int, ...]
+
+
+class _Layer(Strict):
+    name: str
+    neuron: _Neuron
+    trace: _Trace
+    factor: _Factor
+
+
+class _Update(Strict):
+    eligibility: Literal["none", "tag"]
+    exponent: int
+    halve: int
+    tag_exponent: int
+    tag_decay: int
+
+
+class LearningManifest(Header):
+    """A LearningNetwork's JSON: everything but the arrays."""
+
+    kind: Literal["learning"]
+    pixels: int
+    input_code: Literal["pixels", "contrast"]
+    input_factor: int
+    steps: int
+    window: int
+    layers: tuple[_Layer, ...]
+    update: _Update
+
+
+_SCALARS = ("pixels", "input_code", "input_factor", "steps", "window")
+
+
+def pack(program: Program, header: dict) -> tuple[LearningManifest, dict[str, np.ndarray]]:
+    """The manifest and the arrays of a program."""
+    net = program.network
+    tensors = {"label.codes": net.label_codes, "label.phases": net.label_phases}
+    for index, layer in enumerate(net.layers):
+        tensors[f"layers.{index}.weight"] = layer.weight
+        tensors[f"layers.{index}.positive"] = layer.positive
+    manifest = LearningManifest(
+        **header,
+        kind="learning",
+        **{name: getattr(net, name) for name in _SCALARS},
+        layers=[
+            {"name": layer.name, **{part: asdict(getattr(layer, part)) for part in ("neuron", "trace", "factor")}}
+            for layer in net.layers
+        ],
+        update=asdict(net.update),
+    )
+    return manifest, tensors
+
+
+def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
+    """The inverse of pack. Raises KeyError or ValueError where manifest and arrays do not agree."""
+    layers = tuple(
+        LearningLayer(
+            name=layer.name,
+            weight=tensors[f"layers.{i}.weight"],
+            positive=tensors[f"layers.{i}.positive"],
+            neuron=Neuron(**layer.neuron.model_dump()),
+            trace=OutputTrace(**layer.trace.model_dump()),
+            factor=ThirdFactor(**layer.factor.model_dump()),
+        )
+        for i, layer in enumerate(m.layers)
+    )
+    network = LearningNetwork(
+        **{name: getattr(m, name) for name in _SCALARS},
+        label_codes=tensors["label.codes"],
+        label_phases=tensors["label.phases"],
+        layers=layers,
+        update=UpdateRule(**m.update.model_dump()),
+    )
+    width = network.inputs
+    wanted = [("label.phases", network.label_phases, network.label_codes.shape[1:])]
+    for layer in layers:
+        n = len(layer.positive)
+        wanted += [(f"{layer.name} weight", layer.weight, (n, width)), (f"{layer.name} sign", layer.positive, (n,))]
+        width = n
+    check_shapes(wanted)
+    return Program(network, (), m.provenance)
