@@ -3,22 +3,30 @@
 import re
 import statistics
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from ff2loihi.backends.base import Backend, Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
+from ff2loihi.backends.lava_learner import LavaLearner
+from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers import artifact, pipeline
-from ff2loihi.compilers.errors import BackendError, DataError
-from ff2loihi.compilers.ir import Checkpoint, Program
+from ff2loihi.compilers.errors import BackendError, CompileError, DataError
+from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
+from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.quantize import Calibration, Options
 from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.learning.controller import Schedule, check_schedule
+from ff2loihi.learning.run import Hooks, Run, check_data, identity
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.reports.equality import EqualityReport, equality_report
-from ff2loihi.reports.speed import SpeedReport
+from ff2loihi.reports.learning_equality import learning_equality, pairs
+from ff2loihi.reports.speed import LearningSpeedReport, SpeedReport, learning_speed
 
 CALIBRATION_IMAGES = 1000
 BACKENDS = ("emulator", "lava")
+ROUNDINGS = ("lava", "chip")
 
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
@@ -32,15 +40,21 @@ def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
 def compile(  # the command's name
     checkpoint: Checkpoint | Path,
     calibration: Dataset,
-    options: Options | None = None,
+    options: Options | LearningOptions | None = None,
     spec: Path | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
 ) -> Program:
-    """Compile a checkpoint or its file; training images of `calibration` set the ranges. Raises FF2LoihiError."""
+    """Compile a checkpoint or its file; training images of `calibration` set the ranges.
+
+    options: Options for inference, LearningOptions for a network that learns on the chip. Raises FF2LoihiError.
+    """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
     images = Calibration(calibration.images, calibration.labels)
-    program = pipeline.compile_checkpoint(checkpoint, images, options or Options(), progress)
+    if isinstance(options, LearningOptions):
+        program = pipeline.compile_learning(checkpoint, images, options, progress)
+    else:
+        program = pipeline.compile_checkpoint(checkpoint, images, options or Options(), progress)
     program.provenance["calibration"]["data"] = calibration.name
     return program
 
@@ -72,18 +86,62 @@ def run(program: Program, data: Dataset, on: Backend, progress: Progress | None 
     return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
 
 
-def verify(program: Program, data: Dataset, progress: Progress | None = None) -> EqualityReport:
-    """Run `data` on the emulator and on Lava and compare every state at every step."""
+def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "leaf") -> EqualityReport:
+    """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
+
+    form: of Lava's learning layers, see backends.lava_learner.
+    """
+    if isinstance(program.network, LearningNetwork):
+        check_data(program.network, data)
+        return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
     simulated = LavaCpu().run(program, data.images, states=True, progress=progress)
     return equality_report(emulated, simulated)
 
 
+def learn(
+    program: Program, data: Dataset, schedule: Schedule | None = None, backend: str = "emulator",
+    rounding: str = "lava", checkpoint: Path | None = None, resume: bool = False, hooks: Hooks | None = None,
+    held_out: Dataset | None = None,
+) -> Program:  # fmt: skip
+    """Learn `data` online, one sample at a time; the learned program.
+
+    backend: emulator or lava, with the same bits. rounding: lava (one draw a step) or, on the emulator, chip: a draw
+    for each synapse, weights on the even grid. checkpoint: a file for the run's state; resume: continue it.
+    held_out: classified after each epoch. Raises FF2LoihiError.
+    """
+    schedule = schedule or Schedule()
+    if not isinstance(program.network, LearningNetwork):
+        raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
+    check_schedule(schedule)
+    check_data(program.network, data)
+    if backend not in BACKENDS:
+        raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if rounding not in ROUNDINGS or (backend == "lava" and rounding != "lava"):
+        raise BackendError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
+    facts = identity(program, data, schedule, rounding, backend)
+    with ExitStack() as stack:
+        if backend == "lava":
+            presenter = stack.enter_context(LavaLearner(program.network))
+        else:
+            presenter = Learner(program.network, on_chip=rounding == "chip")
+        run = Run(program, data, schedule, presenter, hooks or Hooks(), checkpoint, facts, held_out)
+        if resume:
+            run.resume()
+        return run.go()
+
+
 def bench(
     program: Program, data: Dataset, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: Progress | None = None,
-) -> SpeedReport:  # fmt: skip
-    """Time both back ends on one artifact, Lava between two halves of the emulator's repeats."""
+) -> SpeedReport | LearningSpeedReport:  # fmt: skip
+    """Time both back ends on one artifact, Lava between two halves of the emulator's repeats.
+
+    A learning network is timed as it learns: presentations of the emulator and of two forms of Lava's layers.
+    """
+    if isinstance(program.network, LearningNetwork):
+        check_data(program.network, data)
+        return learning_speed(program.network, data, lava_samples, repeats, progress)
     emulator = Emulator(device)
     emulator.run(program, data.images[: min(len(data.images), 256)])  # warm-up
     halves = (repeats + 1) // 2, repeats // 2

@@ -72,6 +72,18 @@ def compile(
     steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
     reset: Annotated[str, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")] = "soft",
     vth: Annotated[int | None, typer.Option(help="lif: the threshold's mantissa [default: swept]")] = None,
+    learning: Annotated[str, typer.Option(help="on: compile the learning rule too, the network spikes")] = "off",
+    trace: Annotated[str, typer.Option(help="learning: output trace relu, li or hard-li")] = "relu",
+    eligibility: Annotated[str, typer.Option(help="learning: none, or tag: an eligibility trace")] = "none",
+    rate_exponent: Annotated[
+        int | None, typer.Option(help="learning: the first learning rate is 2^-N weight steps a trace, N to 7")
+    ] = None,
+    input_factor: Annotated[int, typer.Option(help="learning: pixel N >> 8 spikes in 256 steps")] = 64,
+    input_code: Annotated[str, typer.Option(help="learning: pixels, or contrast: |pixel - median|")] = "pixels",
+    curve: Annotated[
+        str | None,
+        typer.Option(help="learning: P linear, squared or stretched [default: linear; squared for a trained net]"),
+    ] = None,
     calibrate: Annotated[
         str | None,
         typer.Option(metavar="DATA[:N]", help="images that set the ranges [default: the model's own]"),
@@ -82,10 +94,16 @@ def compile(
 ) -> None:
     """Compile a checkpoint into an artifact for Lava and the emulator."""
     from ff2loihi import console
-    from ff2loihi.commands import compile_model
-    from ff2loihi.compilers.quantize import Options
+    from ff2loihi.commands import compile_model, compile_options
 
-    options = Options(neuron=neuron, weight_bits=weight_bits, steps=steps, reset=reset, vth=vth)
+    options = compile_options(
+        learning,
+        {"neuron": neuron, "weight_bits": weight_bits, "steps": steps, "reset": reset, "vth": vth},
+        {
+            "trace": trace, "eligibility": eligibility, "rate_exponent": rate_exponent, "input_factor": input_factor,
+            "input_code": input_code, "curve": curve,
+        },
+    )  # fmt: skip
     console.write_json(compile_model(model, spec, options, calibrate, output, data_root), json)
 
 
@@ -108,17 +126,56 @@ def run(
 
 
 @app.command()
+def learn(
+    model: Artifact,
+    data: Data = None,
+    split: Annotated[str, typer.Option(help="train, or its part fit: tune on the rest, validation")] = "train",
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
+    epochs: Annotated[int, typer.Option(help="passes over the samples; the rate falls over the run")] = 4,
+    negatives: Annotated[str, typer.Option(help="wrong labels: hard (the best one), random or mixed")] = "hard",
+    margin: Annotated[float, typer.Option(help="learn where the true label's score is not this much ahead")] = 0.2,
+    single: Annotated[
+        bool, typer.Option("--single", help="present each image once, true or wrong, whatever its scores")
+    ] = False,
+    shift: Annotated[int, typer.Option(help="move each image by up to N pixels")] = 1,
+    seed: Annotated[int, typer.Option(help="of order, shifts, input phases and negatives")] = 0,
+    rounding: Annotated[str, typer.Option(help="lava, or chip: each synapse by itself, even weights")] = "lava",
+    backend: Annotated[str, typer.Option(help="emulator or lava: the same bits")] = "emulator",
+    evaluate: Annotated[
+        str | None, typer.Option(metavar="SPLIT[:N]", help="also classify this split after each epoch")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="continue the run that was to write the output")] = False,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
+    from ff2loihi import console
+    from ff2loihi.learning.controller import Schedule
+    from ff2loihi.learning_commands import learn_model
+
+    schedule = Schedule(epochs, negatives, margin=None if single else margin, shift=shift, seed=seed)
+    place = (rounding, backend)
+    console.write_json(
+        learn_model(model, data, split, limit, schedule, place, evaluate, output, resume, data_root), json
+    )
+
+
+@app.command()
 def verify(
     model: Artifact,
     data: Data = None,
     samples: Annotated[int, typer.Option(min=1, help="test samples, each under every label")] = 5,
+    form: Annotated[
+        str, typer.Option(help="learning: leaf (a process a layer), graph (stock LearningDense) or own (ours)")
+    ] = "leaf",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Compare every state at every step, emulator against Lava; exit 1 where a bit differs."""
     from ff2loihi.commands import verify_model
 
-    verify_model(model, data, samples, data_root, json)
+    verify_model(model, data, samples, form, data_root, json)
 
 
 @app.command()

@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 
 from ff2loihi import api, console
-from ff2loihi.backends import lava_cpu
+from ff2loihi.backends import lava_child
 from ff2loihi.compilers import resources
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError, DataError, FF2LoihiError
-from ff2loihi.compilers.ir import Program
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint, peek
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.ff.data import Dataset, data_folder, load_data
@@ -22,11 +23,25 @@ from ff2loihi.ff.model import FFNetwork
 from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
+from ff2loihi.learning_reports import show_rule, show_speed
+from ff2loihi.reports.speed import LearningSpeedReport
 
-LIBRARIES = ("lava-nc", "numpy", "torch", "torchvision", "typer", "rich", "pydantic", "safetensors", "scikit-learn")
+FORMS = ("leaf", "graph", "own")
+LIBRARIES = (
+    "lava-nc",
+    "numpy",
+    "numba",
+    "torch",
+    "torchvision",
+    "typer",
+    "rich",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+)
 
 
-def _folder_is_writable(path: Path) -> None:
+def folder_is_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise FF2LoihiError(f"{path}: the folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
@@ -35,7 +50,7 @@ def _folder_is_writable(path: Path) -> None:
 
 def train(recipe, data, output, widths, epochs, seed, head, bias, data_root) -> dict:
     """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
-    _folder_is_writable(output)
+    folder_is_writable(output)
     if recipe not in RECIPES:
         raise FF2LoihiError(f"--recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
     sizes = _widths(widths)
@@ -63,10 +78,22 @@ def _widths(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(part) for part in parts)
 
 
-def compile_model(model, spec, options: Options, calibrate, output, data_root) -> dict:
+def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
+    """The options of one kind; raise where one of the other kind was given."""
+    if learning not in ("on", "off"):
+        raise FF2LoihiError(f"--learning must be on or off, got {learning!r}")
+    wanted, other = (LearningOptions, Options) if learning == "on" else (Options, LearningOptions)
+    values, idle = (rule, inference) if learning == "on" else (inference, rule)
+    idle = [f"--{name.replace('_', '-')}" for name, value in idle.items() if value != getattr(other(), name)]
+    if idle:
+        raise FF2LoihiError(f"{', '.join(idle)}: no meaning with --learning {learning}")
+    return wanted(**values)
+
+
+def compile_model(model, spec, options: Options | LearningOptions, calibrate, output, data_root) -> dict:
     """Compile, showing what each stage did, and write the artifact."""
     output = output or model.with_suffix(".ffl")
-    _folder_is_writable(output)
+    folder_is_writable(output)
     api.pipeline.check_options(options)
     checkpoint = load_checkpoint(model, spec)
     calibrate = calibrate or checkpoint.training.get("data")
@@ -79,8 +106,11 @@ def compile_model(model, spec, options: Options, calibrate, output, data_root) -
         checkpoint, images, options, progress=lambda stage, text: console.out.print(f"{stage:>11}  {text}")
     )
     digest = api.save(program, output)
-    _show_layers(program)
+    if isinstance(options, Options):
+        _show_layers(program)
     console.out.print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    if isinstance(options, LearningOptions):
+        return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
     return {
         "artifact": str(output),
         "sha256": digest,
@@ -106,7 +136,8 @@ def _show_layers(program: Program) -> None:
     console.table("what each layer lost", columns, rows)
 
 
-def _data(program: Program, name: str | None, split: str, limit: int | None, root: Path | None) -> Dataset:
+def dataset(program: Program, name: str | None, split: str, limit: int | None, root: Path | None) -> Dataset:
+    """The data set of that name, or the one that the program was compiled with. Raises DataError."""
     name = name or program.provenance["calibration"].get("data")
     if name is None:
         raise DataError("the artifact does not name a data set. Use --data NAME")
@@ -116,7 +147,7 @@ def _data(program: Program, name: str | None, split: str, limit: int | None, roo
 def run_model(model, data, split, limit, backend, device, data_root) -> dict:
     """Classify and show one table."""
     program = api.load(model)
-    images = _data(program, data, split, limit, data_root)
+    images = dataset(program, data, split, limit, data_root)
     place = api.backend(backend, device)
     with console.progress(f"run on {backend}") as show:
         report = api.run(program, images, place, show)
@@ -130,27 +161,33 @@ def run_model(model, data, split, limit, backend, device, data_root) -> dict:
             )
         ],
     )  # fmt: skip
-    pairs = zip(report.layers, report.spikes, strict=True)
+    learns = isinstance(program.network, LearningNetwork)
+    pairs = [
+        (name, "not counted" if learns else f"{report.spikes[index]:.1f}") for index, name in enumerate(report.layers)
+    ]
     if report.goodness_true is None:
-        console.table("layers", ("layer", "spikes a pass"), [(name, f"{spikes:.1f}") for name, spikes in pairs])
+        console.table("layers", ("layer", "spikes a pass"), pairs)
     else:
-        what = "P" if program.network.probability.kind == "symmetric" else "goodness"
+        probability = program.network.probability if learns else program.network.probability.kind
+        what = "P" if probability == "symmetric" else "goodness"
         rows = [
-            (name, f"{spikes:.1f}", f"{true:.4g}", f"{wrong:.4g}")
+            (name, spikes, f"{true:.4g}", f"{wrong:.4g}")
             for (name, spikes), true, wrong in zip(pairs, report.goodness_true, report.goodness_wrong, strict=True)
         ]
         console.table("layers", ("layer", "spikes a pass", f"{what}, true label", f"{what}, wrong labels"), rows)
     return dataclasses.asdict(report)
 
 
-def verify_model(model, data, samples, data_root, json) -> None:
+def verify_model(model, data, samples, form, data_root, json) -> None:
     """Compare both back ends; raise CheckFailed where they differ."""
+    if form not in FORMS:
+        raise FF2LoihiError(f"--form must be one of {', '.join(FORMS)}, got {form!r}")
     program = api.load(model)
-    images = _data(program, data, "test", samples, data_root)
+    images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
-        report = api.verify(program, images, show)
+        report = api.verify(program, images, show, form)
     console.table(
-        f"{model}: {report.left} against {report.right}, {report.samples} samples",
+        f"{model}: {report.left} against {report.right}, {report.samples}",
         ("variable", "values", "differing"),
         [(v.name, v.values, v.differing) for v in report.variables],
     )
@@ -169,6 +206,8 @@ def inspect_file(model: Path) -> dict:
         )
         return {"tensors": tensors}
     program = api.load(model)
+    if isinstance(program.network, LearningNetwork):
+        return show_rule(model, program)
     net = program.network
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
@@ -187,9 +226,12 @@ def inspect_file(model: Path) -> dict:
 def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:
     """Time both back ends and show the ratio."""
     program = api.load(model)
-    images = _data(program, data, "test", samples, data_root)
+    images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava") as show:
         report = api.bench(program, images, lava_samples, device=device, progress=show)
+    if isinstance(report, LearningSpeedReport):
+        show_speed(model, report)
+        return dataclasses.asdict(report)
     console.table(
         f"{model}: emulator beside Lava, start-up excluded",
         ("back end", "samples", "samples/s", "ratio"),
@@ -210,7 +252,7 @@ def doctor() -> dict:
     facts = {
         "Python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
-        "Lava simulator": "ready" if lava_cpu.available() else "absent: needs Python 3.10 (make sets it up)",
+        "Lava simulator": "ready" if lava_child.available() else "absent: needs Python 3.10 (make sets it up)",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none: the emulator uses the CPU",
         "CPU cores": str(os.cpu_count()),
         "data folder": str(data_folder()),

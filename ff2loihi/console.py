@@ -43,6 +43,11 @@ def table(title: str, columns: tuple[str, ...], rows: list[tuple]) -> None:
     out.print(shown)
 
 
+def warn(text: str) -> None:
+    """A line on standard error."""
+    err.print(f"warning: {text}", style="yellow", soft_wrap=True)
+
+
 def write_json(report: object, target: str | None) -> None:
     """Write a dataclass or dict as JSON to a file, or to standard output for "-"; nothing for None."""
     if target is None:

@@ -9,7 +9,7 @@ import numpy as np
 from ff2loihi.compilers import readout
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.forward import Result
-from ff2loihi.compilers.ir import IntNetwork, Program
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 Progress = Callable[[int, int], None]  # (samples done, samples)
 
@@ -20,8 +20,9 @@ class Trace:
 
     predictions (samples,); scores (samples, classes) float64; sums (samples, labels, layers, powers, 2) int64, the
     goodness sums over + and -; goodness (samples, labels, layers) float64, in the float network's units;
-    head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero payloads;
-    states: "hidden1.v" -> (samples, labels[, steps], n) int64, where asked for; seconds: of the run alone.
+    head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero payloads,
+    or None where they were not counted; states: "hidden1.v" -> (samples, labels[, steps], n) int64, where asked for;
+    seconds: of the run alone.
     """
 
     backend: str
@@ -30,7 +31,7 @@ class Trace:
     sums: np.ndarray
     goodness: np.ndarray
     head: np.ndarray | None
-    spikes: np.ndarray
+    spikes: np.ndarray | None
     states: dict[str, np.ndarray]
     seconds: float
 
@@ -47,7 +48,7 @@ class Backend(Protocol):
         ...
 
 
-def check_pixels(network: IntNetwork, pixels: np.ndarray) -> None:
+def check_pixels(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> None:
     """Raise DataError unless pixels is (samples, pixels) uint8 with at least one sample."""
     if pixels.ndim != 2 or pixels.shape[1] != network.pixels or pixels.dtype != np.uint8:
         raise DataError(

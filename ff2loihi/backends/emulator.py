@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
+from ff2loihi.backends.learned import classify
+from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers.errors import BackendError
 from ff2loihi.compilers.forward import Forward, Result, quantize_pixels
-from ff2loihi.compilers.ir import IntNetwork, Program
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 BATCH_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}  # activities of one batch: what fits a core's cache, or keeps a GPU
 
@@ -33,6 +35,8 @@ class Emulator:
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8. Raises DataError."""
         network = program.network
+        if isinstance(network, LearningNetwork):
+            return classify(self.name, network, Learner(network), pixels, progress)
         check_pixels(network, pixels)
         started = time.perf_counter()
         with torch.inference_mode(), _full_float32():

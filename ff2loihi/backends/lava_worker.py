@@ -1,43 +1,17 @@
 """The child that holds Lava's runtime: `python -m ff2loihi.backends.lava_worker FOLDER`.
 
-It prints "progress N" after each sample and "done" at the end; the parent reads the recordings from the folder. When
-the parent is gone, its standard input closes, and the child ends its whole session.
+It prints "progress N" after each sample and "done" at the end; the parent reads the recordings from the folder.
 """
 
 import json
-import os
-import shutil
 import sys
-import threading
 import time
-import traceback
 from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.session import end_session
+from ff2loihi.backends.lava_child import be_a_child
 from ff2loihi.compilers import artifact
-
-
-def _end_with_parent(folder: Path) -> None:
-    while os.read(0, 1):  # not sys.stdin: its lock would be held across Lava's forks, whose children close it
-        pass
-    shutil.rmtree(folder, ignore_errors=True)  # the parent would have
-    end_session(os.getpid())
-
-
-def _show_tracebacks() -> None:
-    """Print a model's exception before Lava joins its threads: that join can hang, and the traceback with it."""
-    from lava.magma.core.model.py.model import AbstractPyProcessModel
-
-    join = AbstractPyProcessModel.join
-
-    def print_and_join(self) -> None:
-        if sys.exc_info()[0]:
-            traceback.print_exc()
-        join(self)
-
-    AbstractPyProcessModel.join = print_and_join
 
 
 def run(folder: Path) -> None:
@@ -47,7 +21,6 @@ def run(folder: Path) -> None:
 
     from ff2loihi.backends import lava_network
 
-    _show_tracebacks()
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
     options = json.loads((folder / "job.json").read_text())
@@ -77,5 +50,5 @@ def run(folder: Path) -> None:
 
 if __name__ == "__main__":
     job = Path(sys.argv[1])
-    threading.Thread(target=_end_with_parent, args=(job,), daemon=True).start()
+    be_a_child(job)
     run(job)

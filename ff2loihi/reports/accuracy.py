@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ff2loihi.backends.base import Trace
-from ff2loihi.compilers.ir import IntNetwork
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class AccuracyReport:
 
     confusion[i][j]: samples of class i that were called j. goodness: mean of each layer's goodness (or probability)
     under the true label and under the others, one pair a layer; None for a head, which sees no label.
-    spikes: non-zero payloads (graded) or spikes (lif) a sample and label pass, one number a layer.
+    spikes: non-zero payloads (graded) or spikes (lif) a sample and label pass, one number a layer; None: not counted.
     """
 
     backend: str
@@ -26,18 +26,18 @@ class AccuracyReport:
     layers: tuple[str, ...]
     goodness_true: tuple[float, ...] | None
     goodness_wrong: tuple[float, ...] | None
-    spikes: tuple[float, ...]
+    spikes: tuple[float, ...] | None
     confusion: tuple[tuple[int, ...], ...]
 
 
-def accuracy_report(network: IntNetwork, trace: Trace, labels: np.ndarray) -> AccuracyReport:
+def accuracy_report(network: IntNetwork | LearningNetwork, trace: Trace, labels: np.ndarray) -> AccuracyReport:
     """The report of a Trace and its samples' labels (samples,)."""
     n = len(labels)
     accuracy = float((trace.predictions == labels).mean())
     confusion = np.zeros((network.classes, network.classes), int)
     np.add.at(confusion, (labels, trace.predictions), 1)
     true = wrong = None
-    if network.readout != "head":
+    if trace.head is None:
         is_true = np.arange(network.classes)[None] == labels[:, None]
         true = tuple(float(x) for x in trace.goodness[is_true].mean(0))
         wrong = tuple(float(x) for x in trace.goodness[~is_true].mean(0))
@@ -51,6 +51,6 @@ def accuracy_report(network: IntNetwork, trace: Trace, labels: np.ndarray) -> Ac
         layers=tuple(layer.name for layer in network.layers),
         goodness_true=true,
         goodness_wrong=wrong,
-        spikes=tuple(float(x) for x in trace.spikes.mean((0, 1))),
+        spikes=None if trace.spikes is None else tuple(float(x) for x in trace.spikes.mean((0, 1))),
         confusion=tuple(tuple(int(x) for x in row) for row in confusion),
     )

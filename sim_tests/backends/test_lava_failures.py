@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ff2loihi.backends import lava_cpu
+from ff2loihi.backends import lava_child
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.session import members
 from ff2loihi.compilers.errors import BackendError
@@ -33,7 +33,7 @@ def children(monkeypatch, tmp_path_factory):
         started.append(real(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(lava_cpu.subprocess, "Popen", spy)
+    monkeypatch.setattr(lava_child.subprocess, "Popen", spy)
     yield started
     assert started
     for child in started:
@@ -85,14 +85,14 @@ def test_the_whole_log_of_a_failure_is_kept_as_a_detail(generate, children):
 
 def test_a_stopped_child_is_ended_after_the_patience(generate, children, monkeypatch):
     program, pixels = generate(LIF)
-    real = lava_cpu.subprocess.Popen
+    real = lava_child.subprocess.Popen
 
     def stopped(*arguments, **options):
         child = real(*arguments, **options)
         os.kill(child.pid, signal.SIGSTOP)
         return child
 
-    monkeypatch.setattr(lava_cpu.subprocess, "Popen", stopped)
+    monkeypatch.setattr(lava_child.subprocess, "Popen", stopped)
     text, seconds = failure(program, pixels, patience=2.0)
     assert "no sample in 2 s" in text
     assert "--backend emulator" in text
@@ -118,10 +118,10 @@ def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generat
 @pytest.mark.parametrize("name", ["killed", "ended"])
 def test_a_child_that_dies_silently_is_an_error_at_once(generate, children, monkeypatch, name):
     program, pixels = generate(GRADED)
-    real = lava_cpu.subprocess.Popen
+    real = lava_child.subprocess.Popen
     code = {"killed": "import os; os.kill(os.getpid(), 9)", "ended": "raise SystemExit(7)"}[name]
     replaced = [sys.executable, "-c", code]
-    monkeypatch.setattr(lava_cpu.subprocess, "Popen", lambda command, **options: real(replaced, **options))
+    monkeypatch.setattr(lava_child.subprocess, "Popen", lambda command, **options: real(replaced, **options))
     text, seconds = failure(program, pixels)
     assert "Lava failed: its process ended with status" in text
     assert {"killed": "-9", "ended": "7"}[name] in text
@@ -153,7 +153,7 @@ def test_lava_ends_when_its_parent_is_killed(generate, children, tmp_path):
     )
     scratch = tmp_path / "tmp"
     scratch.mkdir()
-    parent = lava_cpu.subprocess.Popen(
+    parent = lava_child.subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "TMPDIR": str(scratch)}, start_new_session=True,
     )  # fmt: skip

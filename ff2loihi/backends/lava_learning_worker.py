@@ -1,0 +1,43 @@
+"""The child that learns on Lava: `python -m ff2loihi.backends.lava_learning_worker FOLDER`.
+
+Commands, a line each: "present" runs one presentation, "rate EXPONENT HALVE" sets the learning rate; each is answered
+with "done". What goes in and out lies in the folder's files, see lava_learning_graph.
+"""
+
+import json
+import queue
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.backends.lava_child import be_a_child
+from ff2loihi.compilers import artifact
+
+
+def run(folder: Path, commands: "queue.Queue[str]") -> None:
+    """Build the graph and do what the parent says, until it is gone."""
+    from lava.magma.core.run_conditions import RunSteps
+
+    from ff2loihi.backends import lava_learning_graph as graphs
+
+    network = artifact.read(folder / "job.ffl")[0].network
+    start = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    graph = graphs.build(network, folder, start)
+    config, condition = graphs.run_config(start["form"]), RunSteps(num_steps=network.period)
+    print("done", flush=True)
+    while True:
+        command, *numbers = commands.get().split()
+        if command == "present":
+            graph.source.run(condition=condition, run_cfg=config)
+        else:
+            exponent, halve = map(int, numbers)
+            for layer in graph.layers:
+                layer.dw.set(graphs.dw_string(network, exponent))
+                layer.halve.set(np.array([halve]))
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    job = Path(sys.argv[1])
+    run(job, be_a_child(job))

@@ -1,0 +1,39 @@
+"""Classifying with a learning network: every label, nothing learned, on any back end that presents samples."""
+
+import time
+
+import numpy as np
+
+from ff2loihi.backends.base import Progress, Trace, check_pixels
+from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.learning_readout import rates, scores
+
+PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
+
+
+def classify(name: str, network: LearningNetwork, presenter, pixels: np.ndarray, progress: Progress | None) -> Trace:
+    """A Trace of pixels (samples, pixels) uint8; its sums are (samples, labels, layers, 1, 2), spikes are not counted.
+
+    Raises DataError.
+    """
+    check_pixels(network, pixels)
+    started = time.perf_counter()
+    rng = np.random.default_rng(PHASE_SEED)
+    sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
+    for index, image in enumerate(pixels):
+        presenter.show(rates(network, image), rng.integers(0, 256, network.pixels))
+        sums[index] = presenter.candidates()
+        if progress and index % 100 == 99:
+            progress(index + 1, len(pixels))
+    found = np.stack([scores(one, network.probability) for one in sums])
+    return Trace(
+        backend=name,
+        predictions=found.argmax(axis=1),
+        scores=found,
+        sums=sums[:, :, :, None],
+        goodness=(sums[..., 0] + 1) / (sums.sum(-1) + 2) if network.probability == "symmetric" else sums.sum(-1),
+        head=None,
+        spikes=None,
+        states={},
+        seconds=time.perf_counter() - started,
+    )

@@ -1,0 +1,181 @@
+"""A run: epochs over a data set, checkpoints, warnings, and the learned artifact at its end."""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.ff.data import Dataset
+from ff2loihi.learning import checkpoint
+from ff2loihi.learning.controller import Controller, Presenter, Schedule
+
+HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights
+UNHEALTHY = 0.5  # share of a layer's neurons, or weights, from which a warning is due
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a run tells: progress(done, total, note), epoch(entry), warn(text); resumed(log lines) where it goes on."""
+
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None
+    epoch: Callable[[dict], None] = lambda entry: None
+    resumed: Callable[[list[str]], None] = lambda lines: None
+    warn: Callable[[str], None] = lambda text: None
+
+
+def identity(program: Program, data: Dataset, schedule: Schedule, rounding: str, backend: str) -> dict:
+    """What two runs must share for one to continue the other."""
+    content = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
+    return {
+        "artifact": _weights_hash(program.network),
+        "data": f"{data.name} {data.split}, {len(data.labels)} samples, sha256 {content[:16]}",
+        "rounding": rounding,
+        "backend": backend,
+        **dataclasses.asdict(schedule),
+    }
+
+
+def _weights_hash(network: LearningNetwork) -> str:
+    return artifact.to_bytes(Program(network, (), {}))[1][:16]
+
+
+def check_data(network: LearningNetwork, data: Dataset) -> None:
+    """Raise DataError where the images or labels do not fit the network."""
+    if data.images.shape[1] != network.pixels:
+        raise DataError(
+            f"{data.name}: images of {data.images.shape[1]} pixels, the model takes {network.pixels}. "
+            "Use the data set that the model was made for"
+        )
+    if data.labels.min() < 0 or data.labels.max() >= network.classes:
+        raise DataError(
+            f"{data.name}: labels {data.labels.min()}..{data.labels.max()}, the model has {network.classes} classes"
+        )
+
+
+class Run:
+    """Learns `data` with a Schedule on a back end; call `go`.
+
+    file: where checkpoints are written, None for none. facts: the run's identity, see `identity`.
+    held_out: classified after each epoch, by the emulator, with the weights that an artifact would get.
+    """
+
+    def __init__(
+        self, program: Program, data: Dataset, schedule: Schedule, presenter: Presenter, hooks: Hooks = Hooks(),
+        file: Path | None = None, facts: dict | None = None, held_out: Dataset | None = None,
+    ) -> None:  # fmt: skip
+        check_data(program.network, data)
+        self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks
+        self.presenter, self.file, self.facts, self.held_out = presenter, file, facts or {}, held_out
+        self.controller = Controller(program.network, presenter, schedule)
+        self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
+        self.log: list[dict] = []
+
+    def resume(self) -> None:
+        """Continue from the checkpoint. Raises CheckpointMismatch."""
+        progress, learner = checkpoint.read(self.file, self.facts)
+        self.epoch, self.position, self.order, self.log = (
+            progress.epoch, progress.position, progress.order, progress.log,
+        )  # fmt: skip
+        self.controller.rng.bit_generator.state = progress.rng
+        self.controller.seen, self.controller.learned, self.controller.right = progress.counts
+        self.presenter.restore(learner)
+        self.hooks.resumed([json.dumps(entry) for entry in self.log])
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        if self.file is None:
+            return
+        c = self.controller
+        state = checkpoint.Progress(
+            self.epoch, self.position, self.order, c.rng.bit_generator.state, (c.seen, c.learned, c.right), self.log
+        )
+        checkpoint.write(self.file, self.facts, state, self.presenter.state())
+
+    def go(self) -> Program:
+        """Run to the end: the learned program, its weights rounded to the chip's even grid."""
+        samples, c = len(self.data.labels), self.controller
+        total = samples * self.schedule.epochs
+        last, noted = time.monotonic(), ""
+        while self.epoch < self.schedule.epochs:
+            if not self.position:
+                self.order = c.rng.permutation(samples)
+                c.seen = c.learned = c.right = 0
+            while self.position < samples:
+                done = self.epoch * samples + self.position
+                c.set_rate(done / total)
+                index = self.order[self.position]
+                c.learn(self.data.images[index], int(self.data.labels[index]))
+                self.position += 1
+                if c.seen % HEALTH_EVERY == 0:
+                    noted = self._look(done + 1)
+                if c.seen % 50 == 0:
+                    self.hooks.progress(done + 1, total, noted)
+                if time.monotonic() - last > CHECKPOINT_SECONDS:
+                    self.save()
+                    last = time.monotonic()
+            self._finish_epoch()
+            self.save()
+        return self._program()
+
+    def _finish_epoch(self) -> None:
+        c, p = self.controller, self.presenter
+        entry = {
+            "epoch": self.epoch + 1,
+            "samples": c.seen,
+            "learned": c.learned / c.seen,
+            "online_accuracy": c.right / c.seen if c.scored else None,
+            "exponent": p.exponent,
+            "halve": p.halve,
+            "saturated": [float(x) for x in self._saturated()],
+        }
+        if self.held_out is not None:
+            found = Emulator().run(self._program(), self.held_out.images).predictions
+            entry["held_out_accuracy"] = float((found == self.held_out.labels).mean())
+        self.log.append(entry)
+        self.epoch, self.position = self.epoch + 1, 0
+        self.hooks.epoch(entry)
+
+    def _saturated(self) -> list[float]:
+        return [float(((w <= -256) | (w >= 254)).mean()) for w in self.presenter.weights]
+
+    def _look(self, step: int) -> str:
+        names = [layer.name for layer in self.program.network.layers]
+        for name, silent, saturated in zip(names, self.presenter.silent(), self._saturated(), strict=True):
+            if silent > UNHEALTHY:
+                self.hooks.warn(
+                    f"sample {step:,}: {name}: {silent:.0%} of the neurons were silent over the last {HEALTH_EVERY:,} "
+                    "samples. Lower --rate-exponent's step, or compile with a larger --input-factor"
+                )
+            if saturated > UNHEALTHY:
+                self.hooks.warn(f"sample {step:,}: {name}: {saturated:.0%} of the weights are saturated")
+        c = self.controller
+        return f"online {c.right / c.seen:.2%}" if c.scored else ""
+
+    def _program(self) -> Program:
+        layers = tuple(
+            dataclasses.replace(layer, weight=even(weight))
+            for layer, weight in zip(self.program.network.layers, self.presenter.weights, strict=True)
+        )
+        learned = {
+            "schedule": dataclasses.asdict(self.schedule),
+            "data": f"{self.data.name} {self.data.split}",
+            "samples": len(self.data.labels) * self.schedule.epochs,
+            "log": self.log,
+        }
+        provenance = {**self.program.provenance, "learned": [*self.program.provenance.get("learned", []), learned]}
+        return Program(dataclasses.replace(self.program.network, layers=layers), (), provenance)
+
+
+def even(weight: np.ndarray) -> np.ndarray:
+    """The nearest even weights, int16: what a mixed-sign synapse of the chip holds."""
+    return np.clip(2 * np.rint(weight / 2), -256, 254).astype(np.int16)

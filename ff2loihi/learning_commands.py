@@ -1,0 +1,56 @@
+"""The command `learn`: from an artifact and a data set to the learned artifact."""
+
+import json
+from pathlib import Path
+
+from ff2loihi import api, console
+from ff2loihi.commands import dataset, folder_is_writable
+from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.files import write_atomic
+from ff2loihi.learning.controller import Schedule
+from ff2loihi.learning.run import Hooks
+
+
+def learn_model(
+    model: Path, data, split, limit, schedule: Schedule, place, evaluate, output, resume, data_root
+) -> dict:
+    """Learn, show each epoch, write OUTPUT and its log OUTPUT.jsonl; OUTPUT.run holds an unfinished run's state."""
+    output = output or model.with_name(f"{model.stem}-learned.ffl")
+    folder_is_writable(output)
+    state, log = output.with_name(output.name + ".run"), output.with_name(output.stem + ".jsonl")
+    if state.exists() and not resume:
+        raise FF2LoihiError(
+            f"{state}: an unfinished run is kept there. Use --resume to continue it, or remove the file"
+        )
+    program = api.load(model)
+    images = dataset(program, data, split, limit, data_root)
+    held_out = _held_out(program, data, evaluate, data_root)
+    lines: list[str] = []
+
+    def epoch(entry: dict) -> None:
+        lines.append(json.dumps(entry))
+        write_atomic(log, ("\n".join(lines) + "\n").encode(), FF2LoihiError)
+        shown = ", ".join(
+            f"{words} {entry[key]:.2%}"
+            for key, words in (("online_accuracy", "online"), ("held_out_accuracy", "held out"))
+            if entry.get(key) is not None
+        )
+        console.out.print(f"epoch {entry['epoch']:>3}  learned from {entry['learned']:.1%} of the images  {shown}")
+
+    with console.progress(f"learn {images.name}") as show:
+        hooks = Hooks(progress=show, epoch=epoch, resumed=lines.extend, warn=console.warn)
+        rounding, backend = place
+        learned = api.learn(program, images, schedule, backend, rounding, state, resume, hooks, held_out)
+    digest = api.save(learned, output)
+    state.unlink(missing_ok=True)
+    console.out.print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    return {"artifact": str(output), "sha256": digest, "backend": backend, **learned.provenance["learned"][-1]}
+
+
+def _held_out(program, data, evaluate: str | None, root):
+    if evaluate is None:
+        return None
+    split, _, count = evaluate.partition(":")
+    if count and not count.isdigit():
+        raise DataError(f"--evaluate {evaluate}: must be SPLIT or SPLIT:N")
+    return dataset(program, data, split, int(count) if count else None, root)

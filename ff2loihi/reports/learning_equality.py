@@ -1,0 +1,96 @@
+"""Whether the emulator and Lava learn the same bits: every state, weight and tag, at every step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ff2loihi.backends.base import Progress
+from ff2loihi.backends.lava_learner import LavaLearner
+from ff2loihi.backends.learned import PHASE_SEED
+from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.learning_readout import rates
+from ff2loihi.ff.data import Dataset
+from ff2loihi.reports.equality import EqualityReport, Variable
+
+# name, column of Learner.states, rows by which it is later than the input
+VECTORS = (("v", 0, 1), ("z", 1, 1), ("r", 2, 1), ("y2", 3, 1), ("y3", 4, 1), ("a", 5, 0))
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """q (pixels,): rates; starts (pixels,): of the accumulators; label; phase +1, -1, 0; the learning rate."""
+
+    q: np.ndarray
+    starts: np.ndarray
+    label: int
+    phase: int
+    exponent: int
+    halve: int
+
+
+def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
+    """Each image of `data` as a positive sample, then with a wrong label as a negative one."""
+    rng = np.random.default_rng(PHASE_SEED)
+    shown = []
+    for image, label in zip(data.images, data.labels, strict=True):
+        wrong = (int(label) + 1 + int(rng.integers(network.classes - 1))) % network.classes
+        q, starts = rates(network, image), rng.integers(0, 256, network.pixels)
+        for what, phase in ((int(label), 1), (wrong, -1)):
+            shown.append(Presentation(q, starts, what, phase, network.update.exponent, network.update.halve))
+    return shown
+
+
+def learning_equality(
+    network: LearningNetwork, shown: list[Presentation], form: str = "leaf", progress: Progress | None = None
+) -> EqualityReport:
+    """Show everything to both back ends, and compare every state, weight and tag at every step.
+
+    form: of Lava's layers, see backends.lava_learner. Raises BackendError.
+    """
+    found: dict[str, Variable] = {}
+    emulated = Learner(network, record=True)
+    with LavaLearner(network, form, record=len(shown)) as simulated:
+        for number, one in enumerate(shown):
+            pair = []
+            for learner in (emulated, simulated):
+                learner.exponent, learner.halve = one.exponent, one.halve
+                learner.show(one.q, one.starts)
+                pair.append(learner.present(one.label, one.phase))
+            _compare(found, "goodness", *pair, f"presentation {number}")
+            _presentation(found, emulated, simulated, number)
+            if progress:
+                progress(number + 1, len(shown))
+    return EqualityReport(
+        left="emulator",
+        right=f"lava, {form}",
+        samples=len(shown),
+        equal=not any(v.differing for v in found.values()),
+        variables=tuple(found.values()),
+    )
+
+
+def _presentation(found: dict[str, Variable], emulated: Learner, simulated: LavaLearner, number: int) -> None:
+    net = emulated.network
+    for index, layer in enumerate(net.layers):
+        start = number * net.period
+        first = start + index
+        states, matrices = emulated.states[index], emulated.matrices[index]
+        for name, column, late in VECTORS:
+            ours = states[late : late + net.steps, column]
+            theirs = simulated.states(index, name)[first + late : first + late + net.steps]
+            _compare(found, f"{layer.name}.{name}", ours, theirs, f"presentation {number}")
+        for place, name in enumerate(("weights", "tags")[: 2 if emulated.tags else 1]):
+            theirs = simulated.states(index, f"{name}.all")[start : start + net.period]
+            ours = matrices[place].transpose(0, 2, 1)
+            _compare(found, f"{layer.name}.{name}", ours, theirs, f"presentation {number}")
+
+
+def _compare(found: dict[str, Variable], name: str, ours: np.ndarray, theirs: np.ndarray, where: str) -> None:
+    before = found.get(name, Variable(name, 0, 0, None))
+    different = ours != theirs
+    first = before.first
+    if first is None and different.any():
+        at = tuple(int(i) for i in np.argwhere(different)[0])
+        first = f"[{where}, {', '.join(map(str, at))}]: {ours[at]} and {theirs[at]}"
+    found[name] = Variable(name, before.values + ours.size, before.differing + int(different.sum()), first)

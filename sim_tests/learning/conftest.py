@@ -1,0 +1,80 @@
+"""Generated learning networks: every rule, trace and depth, weights and constants at the edges of their ranges."""
+
+import numpy as np
+import pytest
+
+from ff2loihi.compilers import learning, learning_fit
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
+from ff2loihi.reports.learning_equality import Presentation
+
+TRACES = ("relu", "li", "hard-li")
+
+
+def _layer(rng: np.random.Generator, index: int, inputs: int, probability: str) -> LearningLayer:
+    n = int(rng.integers(2, 20))
+    spread = float(rng.choice([10, 60, 300]))  # 300: many at -256 and 254
+    weight = np.clip(2 * np.rint(rng.normal(10, spread, (n, inputs)) / 2), -256, 254).astype(np.int16)
+    kind = str(rng.choice(TRACES))
+    keep, impulse = int(rng.integers(0, 257)), int(rng.integers(1, 60))
+    trace = learning.output_trace(kind) if rng.random() < 0.5 else OutputTrace(kind, impulse, keep)
+    curve = learning.probability_table(str(rng.choice(learning.CURVES)))
+    table = learning.sigmoid_table() if probability == "sigmoid" else curve
+    theta = int(rng.choice([1, 50, 400, 20000]))
+    gain = 64 * theta if rng.random() < 0.5 else 26000 * min(theta, int(rng.choice([1, 50])))
+    factor = ThirdFactor(probability, gain, theta, int(rng.integers(0, 5000)), int(rng.integers(0, 9)), table)
+    vth, dv = int(rng.choice([1, 64, 256, 2000])), int(rng.choice([0, 614, 4096]))
+    return LearningLayer(f"hidden{index + 1}", weight, np.arange(n) < (n + 1) // 2, Neuron(vth, dv), trace, factor)
+
+
+def learning_net(seed: int) -> LearningNetwork:
+    rng = np.random.default_rng(seed)
+    pixels, classes, each = int(rng.integers(4, 40)), int(rng.integers(2, 6)), int(rng.integers(1, 4))
+    probability, depth = str(rng.choice(["symmetric", "sigmoid"])), int(rng.integers(1, 4))
+    layers, inputs = [], pixels + classes * each
+    for index in range(depth):
+        layer = _layer(rng, index, inputs, probability)
+        layers.append(layer)
+        inputs = len(layer.positive)
+    steps = int(rng.integers(6, 26))
+    tags = UpdateRule("tag", int(rng.integers(3, 8)), 0, int(rng.integers(0, 6)), int(rng.integers(1, 7)))
+    net = LearningNetwork(
+        pixels=pixels,
+        input_code="pixels",
+        input_factor=64,
+        label_codes=(np.kron(np.eye(classes), np.ones(each)) * rng.integers(0, 257)).astype(np.int32),
+        label_phases=rng.integers(0, 256, classes * each).astype(np.int32),
+        steps=steps,
+        window=int(rng.integers(1, steps - 2)),
+        layers=tuple(layers),
+        update=tags if seed % 2 else UpdateRule("none", int(rng.integers(0, 8))),
+    )
+    learning_fit.check(net)
+    return net
+
+
+def shown_to(net: LearningNetwork, seed: int, count: int = 5) -> list[Presentation]:
+    rng = np.random.default_rng([seed, 1])
+    top = rng.choice([20, 64, 257], count)
+    rate = [(net.update.exponent, 0), (min(7, net.update.exponent + 1), 0), (7, 1)]
+    return [
+        Presentation(
+            rng.integers(0, top[k], net.pixels) * (rng.random(net.pixels) < 0.7),
+            rng.integers(0, 256, net.pixels),
+            int(rng.integers(net.classes)),
+            (1, -1, 0, 1, -1)[k % 5],
+            *rate[min(2, k // 2)],
+        )
+        for k in range(count)
+    ]
+
+
+@pytest.fixture(scope="session")
+def generate_learning():
+    """generate_learning(seed) -> (LearningNetwork, presentations)."""
+
+    def make(seed: int) -> tuple[LearningNetwork, list[Presentation]]:
+        net = learning_net(seed)
+        return net, shown_to(net, seed)
+
+    return make
