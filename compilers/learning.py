@@ -12,8 +12,10 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
+from ff2loihi.compilers.learning_start import TRAINED_CURVE, started
 from ff2loihi.processes import limits
-from ff2loihi.processes.learning_rule import SYMMETRIC_ONE, TABLE_SIZE, Neuron, OutputTrace, ThirdFactor
+from ff2loihi.processes.fixed_point import start_phases
+from ff2loihi.processes.learning_rule import RATE_ONE, SYMMETRIC_ONE, TABLE_SIZE, Neuron, OutputTrace, ThirdFactor
 
 TRACES, ELIGIBILITIES, INPUT_CODES = ("relu", "li", "hard-li"), ("none", "tag"), ("pixels", "contrast")
 CURVES = ("linear", "squared", "stretched")
@@ -21,6 +23,7 @@ STEPS, WINDOW = 23, 8  # of a presentation, and its last ones that learn (Terres
 LEAK = 614  # of 4096 a step: the paper's decay factor 0.85
 VTH = 256  # mantissa
 INPUT_FACTOR = 64  # of 256: the paper's rate factor 0.25
+SMALL_IMAGE, SMALL_FACTOR = 256, 128  # pixels: images below it drive too few spikes at 64 (digits, validation)
 LABEL_RATE = 64  # of 256, whatever the pixels' factor: both at 32 lost 1.8 points on Fashion-MNIST's validation
 SPREAD = 32  # weight LSB, standard deviation of an untrained layer's weights
 TRACE_KEEP, LI_IMPULSE = 218, 19  # of 256: the paper's 0.85; 19 / (1 - 0.85) stays below 127
@@ -33,48 +36,61 @@ TAG_EXPONENT, TAG_DECAY, TAG_RATE = 2, 2, 5  # sum of a tag: 2^-2 x0 y 2^2, so t
 class LearningOptions:
     """What `ff2loihi compile --learning on` lets a user choose.
 
+    input_factor: None: 64, or 128 for images of fewer than 256 pixels.
     curve: of the symmetric probability, see `probability_table`; None: linear, and squared for a trained network.
     """
 
     trace: Literal["relu", "li", "hard-li"] = "relu"
     eligibility: Literal["none", "tag"] = "none"
     rate_exponent: int | None = None
-    input_factor: int = INPUT_FACTOR
+    input_factor: int | None = None
     input_code: Literal["pixels", "contrast"] = "pixels"
     curve: Literal["linear", "squared", "stretched"] | None = None
 
 
-def learning_network(network: Network, options: LearningOptions, trained: bool) -> LearningNetwork:
+def learning_network(
+    network: Network, options: LearningOptions, trained: bool, pixels: np.ndarray, labels: np.ndarray
+) -> LearningNetwork:
     """The network with its learning rule, in integers. Raises CompileError for what the chip cannot learn.
 
-    trained: the weights carry something; an untrained net's label codes are replaced by ten inputs a class.
+    trained: the weights carry something, and thresholds and third factors are measured on calibration images:
+    pixels (samples, pixels) uint8, labels (samples,). Else the label codes are replaced by ten inputs a class.
     """
-    _check(network)
+    _check(network, trained)
+    factor = options.input_factor or (INPUT_FACTOR if network.pixels >= SMALL_IMAGE else SMALL_FACTOR)
+    inputs = network.label.codes.shape[1]
     if trained:
-        raise CompileError("a trained analog network has no learning rule yet. Use ff2loihi train --epochs 0")
-    labels = network.label.codes.shape[1]
-    codes = np.kron(np.eye(network.classes), np.ones(labels // network.classes))
-    codes = np.pad(codes, ((0, 0), (0, labels - codes.shape[1])))
+        codes, phases = network.label.codes * factor, start_phases(inputs, RATE_ONE)
+    else:
+        codes, phases = _class_inputs(network.classes, inputs)
+    probability, curve = network.probability.kind, options.curve or (TRAINED_CURVE if trained else "linear")
     layers = []
     for layer in network.layers:
         weight = layer.weight / max(layer.weight.std(), 1e-30) * SPREAD
         even = np.clip(2 * np.rint(weight / 2), limits.WEIGHT_MIN, limits.WEIGHT_MAX).astype(np.int16)
+        third = third_factor(probability, len(layer.positive), options.trace, curve)
         trace = output_trace(options.trace)
-        factor = third_factor(network.probability.kind, len(layer.positive), options.trace, options.curve or "linear")
-        layers.append(LearningLayer(layer.name, even, layer.positive, Neuron(VTH, LEAK), trace, factor))
-    return LearningNetwork(
+        layers.append(LearningLayer(layer.name, even, layer.positive, Neuron(VTH, LEAK), trace, third))
+    fresh = LearningNetwork(
         pixels=network.pixels,
         input_code=options.input_code,
-        input_factor=options.input_factor,
-        label_codes=(codes * LABEL_RATE).astype(np.int32),
-        label_phases=(np.arange(labels) % (labels // network.classes) * 256 // (labels // network.classes)).astype(
-            np.int32
-        ),
+        input_factor=factor,
+        label_codes=np.rint(codes).astype(np.int32),
+        label_phases=phases,
         steps=STEPS,
         window=WINDOW,
         layers=tuple(layers),
         update=_update(options),
     )
+    return started(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
+
+
+def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """(codes (classes, inputs), phases (inputs,) int32): as many inputs for each class, phases spread evenly."""
+    each = inputs // classes
+    codes = np.kron(np.eye(classes), np.ones(each)) * LABEL_RATE
+    phases = np.arange(inputs) % each * RATE_ONE // each
+    return np.pad(codes, ((0, 0), (0, inputs - codes.shape[1]))), phases.astype(np.int32)
 
 
 def _update(options: LearningOptions) -> UpdateRule:
@@ -131,17 +147,22 @@ def check_options(options: LearningOptions) -> None:
         for name, allowed in choices.items()
         if (value := getattr(options, name)) not in allowed and not (name == "curve" and value is None)
     ]
-    if not 1 <= options.input_factor <= 256:
+    if options.input_factor is not None and not 1 <= options.input_factor <= 256:
         wrong.append(f"--input-factor must be in 1..256, got {options.input_factor}")
     if wrong:
         raise CompileError("; ".join(wrong))
 
 
-def _check(network: Network) -> None:
+def _check(network: Network, trained: bool) -> None:
     wrong = []
     if network.probability.kind not in ("symmetric", "sigmoid"):
         wrong.append(
             f"probability {network.probability.kind!r} has no third factor of one sample; symmetric and sigmoid have"
+        )
+    elif trained and network.probability.kind != "symmetric":
+        wrong.append(
+            f"a trained network of probability {network.probability.kind!r} has no third factor, only symmetric has. "
+            "Use ff2loihi train --epochs 0"
         )
     if network.goodness != "sum_squares":
         wrong.append(f"goodness {network.goodness!r}: the rule's factor is the trace itself for sum_squares alone")

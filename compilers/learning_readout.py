@@ -3,17 +3,12 @@
 import numpy as np
 
 from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.processes.learning_rule import input_rates
 
 
 def rates(network: LearningNetwork, image: np.ndarray) -> np.ndarray:
-    """Spikes in 256 steps of each pixel input, (pixels,) int64, of an image (pixels,) uint8.
-
-    pixels: p factor >> 8; contrast: |p - median of the image| factor >> 8, the same for an inverted image.
-    """
-    pixels = image.astype(np.int64)
-    if network.input_code == "contrast":
-        pixels = np.abs(pixels - int(np.median(image)))
-    return pixels * network.input_factor >> 8
+    """Spikes in 256 steps of each pixel input, (pixels,) int64, of an image (pixels,) uint8."""
+    return input_rates(image, network.input_code, network.input_factor)
 
 
 def scores(goodness: np.ndarray, probability: str) -> np.ndarray:

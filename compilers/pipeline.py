@@ -67,7 +67,7 @@ def compile_learning(
     check_options(options)
     net = _network(checkpoint, calibration, progress)
     trained = checkpoint.training.get("epochs") != 0
-    integers = learning.learning_network(net, options, trained)
+    integers = learning.learning_network(net, options, trained, calibration.pixels, calibration.labels)
     progress("learning", f"{integers.steps} steps, the last {integers.window} learn; {options.trace} trace")
     learning_fit.check(integers)
     progress("chip rules", f"{len(learning_fit.RULES)} rules hold in each of {len(integers.layers)} layers")
@@ -75,7 +75,7 @@ def compile_learning(
         progress(what, chip)
     provenance = {
         "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
-        "options": {"learning": "on", **asdict(options)},
+        "options": {"learning": "on", "start": "trained" if trained else "untrained", **asdict(options)},
         "calibration": {"images": len(calibration.pixels)},
     }
     return Program(integers, (), provenance)

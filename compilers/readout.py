@@ -84,3 +84,18 @@ def float_scores(network: Network, activities: list) -> np.ndarray:
         sums = np.stack([raised[..., positive].sum(-1), raised[..., ~positive].sum(-1)], -1)
         parts.append(layer_goodness(sums, len(positive), network.goodness, network.probability))
     return combine(parts, network.readout)
+
+
+def root(scores: np.ndarray) -> np.ndarray:
+    """sqrt of a goodness, so that the winner's square does not outweigh the labels that are near one another."""
+    return np.sign(scores) * np.sqrt(np.abs(scores))
+
+
+def correlation(scores: np.ndarray, target: np.ndarray) -> float:
+    """Pearson's r of the scores, (samples, labels) each, every sample's mean taken off; 0 where one is constant.
+
+    The share of equal predictions would be coarser: on training images nearly every candidate reaches it.
+    """
+    a, b = scores - scores.mean(1, keepdims=True), target - target.mean(1, keepdims=True)
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm else 0.0

@@ -48,7 +48,7 @@ def sweep(
     macs = sum(layer.weight.size for layer in integers.layers) * integers.steps * integers.classes
     pixels = pixels[: int(max(50, min(SWEEP_IMAGES, SWEEP_WORK // macs)))]
     shown = blends(pixels)
-    target = _root(readout.float_scores(_linear(network), reference.all_labels(network, shown)))
+    target = readout.root(readout.float_scores(_linear(network), reference.all_labels(network, shown)))
     quantized = quantize_pixels(shown, integers.input_bits)
     chosen, best, trials = [CANDIDATES[START]] * len(integers.layers), None, []
     for index, layer in enumerate(integers.layers):
@@ -57,7 +57,9 @@ def sweep(
             rules = [*chosen[:index], candidate, *chosen[index + 1 :]]
             settled = _settle(network, integers, pixels, [_rule(*rule) for rule in rules])
             result = Forward(settled).run(quantized)
-            fidelity = correlation(_root(readout.scores(_linear(settled), result.sums, result.head)), target)
+            fidelity = readout.correlation(
+                readout.root(readout.scores(_linear(settled), result.sums, result.head)), target
+            )
             found.append((fidelity, settled, candidate))
             trials.append(Trial(layer.name, candidate[0], tuple(part.vth for part in settled.layers), fidelity))
         fidelity, best, chosen[index] = max(found, key=lambda trial: trial[0])
@@ -73,24 +75,9 @@ def blends(pixels: np.ndarray) -> np.ndarray:
     return np.rint(BLEND * pixels + (1 - BLEND) * np.roll(pixels, -1, axis=0)).astype(np.uint8)
 
 
-def correlation(scores: np.ndarray, target: np.ndarray) -> float:
-    """Pearson's r of the scores, (samples, labels) each, every sample's mean taken off; 0 where one is constant.
-
-    The share of equal predictions would be coarser: on training images nearly every candidate reaches it.
-    """
-    a, b = scores - scores.mean(1, keepdims=True), target - target.mean(1, keepdims=True)
-    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm else 0.0
-
-
 def _linear(network):
     """The network with the layers' goodness summed as it is: a softmax of confident layers hides differences."""
     return replace(network, readout="goodness") if network.readout == "softmax" else network
-
-
-def _root(scores: np.ndarray) -> np.ndarray:
-    """sqrt of a goodness, so that the winner's square does not outweigh the labels that are near one another."""
-    return np.sign(scores) * np.sqrt(np.abs(scores))
 
 
 def _rule(name: str, low: float, high: float):

@@ -78,7 +78,9 @@ def compile(
     rate_exponent: Annotated[
         int | None, typer.Option(help="learning: the first learning rate is 2^-N weight steps a trace, N to 7")
     ] = None,
-    input_factor: Annotated[int, typer.Option(help="learning: pixel N >> 8 spikes in 256 steps")] = 64,
+    input_factor: Annotated[
+        int | None, typer.Option(help="learning: pixel N >> 8 spikes in 256 steps [default: 64; small images 128]")
+    ] = None,
     input_code: Annotated[str, typer.Option(help="learning: pixels, or contrast: |pixel - median|")] = "pixels",
     curve: Annotated[
         str | None,
@@ -131,13 +133,18 @@ def learn(
     data: Data = None,
     split: Annotated[str, typer.Option(help="train, or its part fit: tune on the rest, validation")] = "train",
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
-    epochs: Annotated[int, typer.Option(help="passes over the samples; the rate falls over the run")] = 4,
-    negatives: Annotated[str, typer.Option(help="wrong labels: hard (the best one), random or mixed")] = "hard",
-    margin: Annotated[float, typer.Option(help="learn where the true label's score is not this much ahead")] = 0.2,
+    plan: Annotated[
+        str | None, typer.Option(help="scratch, continue or adapt: the defaults of the next five [default: what fits]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the samples; the rate falls over the run")] = None,
+    negatives: Annotated[str | None, typer.Option(help="wrong labels: hard (the best one), random or mixed")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="pairs of labels where the true one's score is not this much ahead")
+    ] = None,
     single: Annotated[
         bool, typer.Option("--single", help="present each image once, true or wrong, whatever its scores")
     ] = False,
-    shift: Annotated[int, typer.Option(help="move each image by up to N pixels")] = 1,
+    shift: Annotated[int | None, typer.Option(help="move each image by up to N pixels; 1 helps on MNIST")] = None,
     seed: Annotated[int, typer.Option(help="of order, shifts, input phases and negatives")] = 0,
     rounding: Annotated[str, typer.Option(help="lava, or chip: each synapse by itself, even weights")] = "lava",
     backend: Annotated[str, typer.Option(help="emulator or lava: the same bits")] = "emulator",
@@ -151,14 +158,11 @@ def learn(
 ) -> None:
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
     from ff2loihi import console
-    from ff2loihi.learning.controller import Schedule
     from ff2loihi.learning_commands import learn_model
 
-    schedule = Schedule(epochs, negatives, margin=None if single else margin, shift=shift, seed=seed)
-    place = (rounding, backend)
-    console.write_json(
-        learn_model(model, data, split, limit, schedule, place, evaluate, output, resume, data_root), json
-    )
+    wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "shift": shift, "seed": seed}
+    choice, place = (plan, wanted, single), (rounding, backend)
+    console.write_json(learn_model(model, data, split, limit, choice, place, evaluate, output, resume, data_root), json)
 
 
 @app.command()

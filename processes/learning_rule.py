@@ -20,6 +20,7 @@ from ff2loihi.processes.limits import (
     WEIGHT_MIN,
 )
 
+RATE_ONE = 256  # the rate, in 1/256 a step, at which an input spikes in every step
 BALANCE_MAX = 64  # of 256: the balance changes an update by a quarter at most
 SYMMETRIC_ONE = 256  # P = 1
 TABLE_SIZE = 256  # entries of the sigmoid's table; the symmetric probability's has one more
@@ -63,6 +64,18 @@ class Neuron:
 
     vth: int
     dv: int
+
+
+def input_rates(pixels: np.ndarray, code: str, factor: int) -> np.ndarray:
+    """Spikes in 256 steps of each pixel input: pixel factor >> 8, or of |pixel - the image's median| (contrast).
+
+    pixels (..., pixels) uint8; the contrast of an image and of its negative are the same.
+    """
+    values = pixels.astype(np.int64)
+    if code == "contrast":
+        twice = (2 * np.median(values, axis=-1, keepdims=True)).astype(np.int64)  # a median may lie between two values
+        values = np.abs(2 * values - twice) >> 1
+    return values * factor >> 8
 
 
 def lif(v, a, neuron: Neuron):

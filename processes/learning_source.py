@@ -11,8 +11,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ff2loihi.processes.fixed_point import rate_step
-
-RATE_ONE = 256  # the rate, in 1/256 a step, at which an input spikes in every step
+from ff2loihi.processes.learning_rule import RATE_ONE
 
 
 class LearningSource(AbstractProcess):

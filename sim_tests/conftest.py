@@ -1,7 +1,8 @@
-"""What every test shares: --slow, needs_lava, mnist_root, and one thread for each xdist worker."""
+"""What every test shares: --slow, needs_lava, mnist_root, the commands, and one thread for each xdist worker."""
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,35 @@ def mnist_root() -> Path:
     if not (Path(root) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
         pytest.skip(f"MNIST: no MNIST/raw/train-images-idx3-ubyte in FF2LOIHI_DATA={root}")
     return Path(root)
+
+
+@pytest.fixture
+def ff2loihi(monkeypatch, capsys):
+    """ff2loihi(*arguments) -> (exit code, stdout, stderr), in this process."""
+
+    from ff2loihi import cli
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ff2loihi", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+            raise SystemExit(0)
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def refused(ff2loihi):
+    """refused(*arguments) -> (exit code, the one line on stderr)."""
+
+    def call(*arguments):
+        code, _, err = ff2loihi(*arguments)
+        assert "Traceback" not in err
+        assert err.startswith("ff2loihi: ")
+        assert len(err.splitlines()) == 1
+        return code, err
+
+    return call

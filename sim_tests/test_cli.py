@@ -12,42 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ff2loihi import cli
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.session import members
 
 ENTRY = [sys.executable, "-m", "ff2loihi"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture
-def ff2loihi(monkeypatch, capsys):
-    """ff2loihi(*arguments) -> (exit code, stdout, stderr), in this process."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ff2loihi", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return call
-
-
-@pytest.fixture
-def refused(ff2loihi):
-    """refused(*arguments) -> (exit code, the one line on stderr)."""
-
-    def call(*arguments):
-        code, _, err = ff2loihi(*arguments)
-        assert "Traceback" not in err
-        assert err.startswith("ff2loihi: ")
-        assert len(err.splitlines()) == 1
-        return code, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning_readout import rates, scores
 
-# Quarters of a run: (exponent added to the rule's, post traces halved). 2^-7 is the smallest exponent without a bias.
+# Parts of a run: (exponent added to the rule's, right shift of the post traces). Below 2^-7 an exponent would bias.
 NEGATIVES = ("hard", "random", "mixed")
 RATES = ((0, 0), (1, 0), (2, 0), (2, 1))
 
@@ -39,15 +39,22 @@ class Schedule:
     margin: pairs of (true, wrong) label are shown where s_true - s_wrong <= margin, with the sigmoid margin times the
     goodness that balance holds; None: every sample is shown once, positive and negative in turn, without asking for
     the candidates' scores unless negatives need them.
-    shift: each image is moved by up to that many pixels.
+    shift: each image is moved by up to that many pixels. rates: of the run's equal parts, see RATES.
     """
 
     epochs: int = 4
     negatives: Literal["hard", "random", "mixed"] = "hard"
     hard_share: float = 0.75
     margin: float | None = 0.2
-    shift: int = 1
+    shift: int = 0
+    rates: tuple[tuple[int, int], ...] = RATES
     seed: int = 0
+
+
+# A network that learned on the chip goes on, with its own third factor.
+CONTINUE = Schedule(epochs=1, rates=((1, 0), (2, 0), (2, 1)))
+# A compiled analog network adapts: its balance needs the images it knows too, so none is skipped.
+ADAPT = Schedule(epochs=1, negatives="mixed", margin=None, rates=((2, 0), (2, 1), (2, 2)))
 
 
 def check_schedule(schedule: Schedule) -> None:
@@ -78,7 +85,8 @@ class Controller:
 
     def set_rate(self, done: float) -> None:
         """The learning rate when a share `done` of the run lies behind."""
-        more, halve = RATES[min(len(RATES) - 1, int(done * len(RATES)))]
+        parts = self.schedule.rates
+        more, halve = parts[min(len(parts) - 1, int(done * len(parts)))]
         self.presenter.exponent = min(7, self.network.update.exponent + more)
         self.presenter.halve = halve
 

@@ -19,7 +19,7 @@ from ff2loihi.learning import checkpoint
 from ff2loihi.learning.controller import Controller, Presenter, Schedule
 
 HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights
-UNHEALTHY = 0.5  # share of a layer's neurons, or weights, from which a warning is due
+UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning is due; half of them silent is sparse
 CHECKPOINT_SECONDS = 30.0
 
 
@@ -79,6 +79,7 @@ class Run:
         self.controller = Controller(program.network, presenter, schedule)
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.log: list[dict] = []
+        self.warned: set[tuple[str, str]] = set()  # (layer, what): once a run
 
     def resume(self) -> None:
         """Continue from the checkpoint. Raises CheckpointMismatch."""
@@ -89,7 +90,7 @@ class Run:
         self.controller.rng.bit_generator.state = progress.rng
         self.controller.seen, self.controller.learned, self.controller.right = progress.counts
         self.presenter.restore(learner)
-        self.hooks.resumed([json.dumps(entry) for entry in self.log])
+        self.hooks.resumed([json.dumps(entry, sort_keys=True) for entry in self.log])
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -152,14 +153,23 @@ class Run:
         names = [layer.name for layer in self.program.network.layers]
         for name, silent, saturated in zip(names, self.presenter.silent(), self._saturated(), strict=True):
             if silent > UNHEALTHY:
-                self.hooks.warn(
-                    f"sample {step:,}: {name}: {silent:.0%} of the neurons were silent over the last {HEALTH_EVERY:,} "
-                    "samples. Lower --rate-exponent's step, or compile with a larger --input-factor"
-                )
+                self._warn(
+                    (name, "silent"), step,
+                    f"{name}: {silent:.0%} of the neurons were silent over the last {HEALTH_EVERY:,} samples. Compile "
+                    "with a larger --rate-exponent or --input-factor",
+                )  # fmt: skip
             if saturated > UNHEALTHY:
-                self.hooks.warn(f"sample {step:,}: {name}: {saturated:.0%} of the weights are saturated")
+                self._warn(
+                    (name, "saturated"), step,
+                    f"{name}: {saturated:.0%} of the weights are saturated. Compile with a larger --rate-exponent",
+                )  # fmt: skip
         c = self.controller
         return f"online {c.right / c.seen:.2%}" if c.scored else ""
+
+    def _warn(self, what: tuple[str, str], step: int, text: str) -> None:
+        if what not in self.warned:
+            self.warned.add(what)
+            self.hooks.warn(f"sample {step:,}: {text}")
 
     def _program(self) -> Program:
         layers = tuple(

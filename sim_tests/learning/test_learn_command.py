@@ -1,0 +1,270 @@
+"""`ff2loihi learn`, as a person meets it: it learns, resumes to the same bytes, warns, and refuses in one line."""
+
+import dataclasses
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ff2loihi import api
+from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.learning import run as runs
+from ff2loihi.learning.controller import Schedule
+
+CHANCE = 0.1
+ENTRY = [sys.executable, "-m", "ff2loihi"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with u.pt (untrained, 60 neurons, digits), u.ffl (its rule) and m.ffl (no rule)."""
+    folder = tmp_path_factory.mktemp("made")
+    for line in (
+        "train --epochs 0 --widths 60 -o u.pt", "compile u.pt --learning on", "compile u.pt -o m.ffl",
+        "compile u.pt --learning on --eligibility tag -o t.ffl",
+    ):  # fmt: skip
+        subprocess.run([*ENTRY, *line.split()], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def digest(path):
+    return api.artifact.read(path)[1]
+
+
+def test_it_learns_and_the_artifact_says_how(ff2loihi, made, tmp_path):
+    out = tmp_path / "l.ffl"
+    code, text, _ = ff2loihi("learn", made / "u.ffl", "--epochs", 2, "--evaluate", "test:200", "-o", out)
+    assert code == 0
+    assert text.count("epoch ") == 2
+    lines = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert lines[1]["held_out_accuracy"] > 0.8
+    assert lines[0]["online_accuracy"] < lines[1]["online_accuracy"]
+    assert not (tmp_path / "l.ffl.run").exists()
+    program = api.load(out)
+    assert not (program.network.layers[0].weight % 2).any()
+    assert program.provenance["learned"][0]["log"] == lines
+    report = api.run(program, load_data("digits", "test"), api.backend("emulator"))
+    untrained = api.run(api.load(made / "u.ffl"), load_data("digits", "test"), api.backend("emulator"))
+    assert untrained.accuracy < 3 * CHANCE
+    assert report.accuracy > 0.8
+    code, text, _ = ff2loihi("inspect", out)
+    assert code == 0
+    for words in ("eq. 6", "2^-5*x0*y2 - 2^-5*x0*y3", "run 1: digits train", "learns on the chip"):
+        assert words in text
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(made, tmp_path):
+    line = [*ENTRY, "learn", str(made / "u.ffl"), "--epochs", "3"]
+    subprocess.run([*line, "-o", "whole.ffl"], cwd=tmp_path, check=True, capture_output=True)
+    child = subprocess.Popen([*line, "-o", "cut.ffl"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline().startswith("epoch")  # its log and its checkpoint are on their way
+    while not (tmp_path / "cut.ffl.run").exists():
+        assert child.poll() is None
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    assert not (tmp_path / "cut.ffl").exists()
+    refused = subprocess.run([*line, "-o", "cut.ffl"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    subprocess.run([*line, "-o", "cut.ffl", "--resume"], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "cut.ffl").read_bytes() == (tmp_path / "whole.ffl").read_bytes()
+    assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+class Cut(Exception):
+    """Ends a run in the middle of an epoch."""
+
+
+@pytest.mark.parametrize("name", ["u.ffl", "t.ffl"])
+@pytest.mark.parametrize("rounding", ["lava", "chip"])
+def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, monkeypatch, name, rounding):
+    program, data = api.load(made / name), load_data("digits", "train", limit=400)
+    schedule, file = Schedule(epochs=2, margin=0.05), tmp_path / "x.run"
+    whole = api.learn(program, data, schedule, rounding=rounding)
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+
+    def cut(done, total, note):
+        if done >= 550:
+            raise Cut
+
+    with pytest.raises(Cut):
+        api.learn(program, data, schedule, rounding=rounding, checkpoint=file, hooks=runs.Hooks(progress=cut))
+    rest = api.learn(program, data, schedule, rounding=rounding, checkpoint=file, resume=True)
+    assert (rest.network.layers[0].weight == whole.network.layers[0].weight).all()
+    assert rest.provenance == whole.provenance
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schedule": Schedule(epochs=1, seed=1)}, "seed was 0, is 1"),
+        ({"schedule": Schedule(epochs=2)}, "epochs was 1, is 2"),
+        ({"limit": 50}, "data was"),
+        ({"name": "t.ffl"}, "artifact was"),
+        ({"rounding": "chip"}, "rounding was 'lava', is 'chip'"),
+    ],
+)
+def test_another_runs_checkpoint_is_refused_by_what_differs(made, tmp_path, change, words):
+    given = {"schedule": Schedule(epochs=1), "limit": 60, "name": "u.ffl", "rounding": "lava"}
+    file = tmp_path / "x.run"
+    learn_with(made, file, False, **given)
+    with pytest.raises(FF2LoihiError, match="another run's checkpoint") as caught:
+        learn_with(made, file, True, **{**given, **change})
+    assert words in str(caught.value)
+
+
+def learn_with(made, file, resume, schedule, limit, name, rounding):
+    data = load_data("digits", "train", limit=limit)
+    api.learn(api.load(made / name), data, schedule, rounding=rounding, checkpoint=file, resume=resume)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "absent"])
+def test_a_damaged_checkpoint_is_refused(made, tmp_path, refused, damage):
+    file = tmp_path / "l.ffl.run"
+    learn_with(made, file, False, Schedule(epochs=1), 60, "u.ffl", "lava")
+    data = file.read_bytes()
+    if damage == "truncated":
+        file.write_bytes(data[: len(data) // 2])
+    elif damage == "changed":
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    else:
+        file.unlink()
+    code, text = refused("learn", made / "u.ffl", "--epochs", 1, "--limit", 60, "-o", tmp_path / "l.ffl", "--resume")
+    assert code == 2
+    assert "l.ffl.run" in text
+
+
+def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(made, tmp_path, refused, ff2loihi, monkeypatch):
+    real, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) == 4:  # the log, the checkpoint, the second epoch's log, and then its checkpoint
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    out = tmp_path / "l.ffl"
+    line = ("learn", made / "u.ffl", "--epochs", 3, "--limit", 60, "-o", out)
+    monkeypatch.setattr(os, "fsync", full)
+    code, text = refused(*line)
+    assert code == 2
+    assert "No space left" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["l.ffl.run", "l.jsonl"]
+    monkeypatch.setattr(os, "fsync", real)
+    assert ff2loihi(*line, "--resume")[0] == 0
+    assert len((tmp_path / "l.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("learn {m}/m.ffl", "no learning rule"),
+        ("learn {m}/u.ffl --epochs 0", "--epochs"),
+        ("learn {m}/u.ffl --negatives easy", "--negatives"),
+        ("learn {m}/u.ffl --margin 2", "--margin"),
+        ("learn {m}/u.ffl --shift -1", "--shift"),
+        ("learn {m}/u.ffl --rounding nearest", "--rounding"),
+        ("learn {m}/u.ffl --evaluate test:x", "--evaluate"),
+        ("learn {m}/u.ffl --split holdout", "split"),
+        ("learn {m}/nowhere.ffl", "nowhere.ffl"),
+        ("compile {m}/u.pt --learning maybe", "--learning"),
+        ("compile {m}/u.pt --learning on --rate-exponent 8", "2^-8"),
+        ("compile {m}/u.pt --learning on --rate-exponent -1", "2^--1"),
+        ("compile {m}/u.pt --learning on --trace exponential", "--trace"),
+        ("compile {m}/u.pt --learning on --eligibility both", "--eligibility"),
+        ("compile {m}/u.pt --learning on --input-factor 0", "--input-factor"),
+        ("compile {m}/u.pt --learning on --curve cubic", "--curve"),
+        ("compile {m}/u.pt --learning on --steps 8", "--steps: no meaning with --learning on"),
+        ("compile {m}/u.pt --trace li", "--trace: no meaning with --learning off"),
+        ("verify {m}/u.ffl --form tree", "--form"),
+    ],
+)
+def test_bad_input_is_one_line(refused, made, line, words):
+    code, text = refused(*line.format(m=made).split())
+    assert code in (2, 3)
+    assert words in text
+
+
+def test_a_probability_without_a_chip_form_is_refused_by_name(refused, ff2loihi, tmp_path):
+    ff2loihi("train", "--recipe", "ff-mlp", "--epochs", 0, "--widths", "20", "-o", tmp_path / "c.pt")
+    code, text = refused("compile", tmp_path / "c.pt", "--learning", "on")
+    assert code == 2
+    assert "probability 'contrast'" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"images": np.zeros((4, 63), np.uint8)}, "images of 63 pixels"),
+        ({"labels": np.array([0, 1, 2, 10])}, "labels 0..10"),
+        ({"labels": np.array([0, 1, 2, -1])}, "labels -1..2"),
+    ],
+)
+def test_a_data_set_that_does_not_fit_is_refused(made, change, words):
+    data = Dataset("strange", "train", np.zeros((4, 64), np.uint8), np.arange(4), 10)
+    with pytest.raises(DataError) as caught:
+        api.learn(api.load(made / "u.ffl"), dataclasses.replace(data, **change))
+    assert words in str(caught.value)
+
+
+def warnings_of(program):
+    found = []
+    api.learn(program, load_data("digits", "train"), Schedule(epochs=1), hooks=runs.Hooks(warn=found.append))
+    return found
+
+
+def test_a_silent_layer_and_saturated_weights_are_warned_of(made):
+    program = api.load(made / "u.ffl")
+    layer = program.network.layers[0]
+
+    def with_weights(value):
+        full = dataclasses.replace(layer, weight=np.full_like(layer.weight, value))
+        return dataclasses.replace(program, network=dataclasses.replace(program.network, layers=(full,)))
+
+    assert warnings_of(program) == []
+    silent = warnings_of(with_weights(-256))
+    assert any("sample 1,000: hidden1: 100% of the neurons were silent" in text for text in silent)
+    assert any("100% of the weights are saturated" in text for text in silent)
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("name", ["u.ffl", "t.ffl"])
+def test_lava_learns_the_same_bytes_also_after_a_cut(made, tmp_path, monkeypatch, name):
+    program, data = api.load(made / name), load_data("digits", "train", limit=3)
+    schedule, file = Schedule(epochs=2), tmp_path / "x.run"
+    whole = api.learn(program, data, schedule)
+    assert (whole.network.layers[0].weight != program.network.layers[0].weight).any()
+
+    def cut(entry):
+        if entry["epoch"] == 2:
+            raise Cut
+
+    with pytest.raises(Cut):
+        api.learn(program, data, schedule, "lava", checkpoint=file, hooks=runs.Hooks(epoch=cut))
+    rest = api.learn(program, data, schedule, "lava", checkpoint=file, resume=True)
+    assert rest.provenance == whole.provenance
+    assert (rest.network.layers[0].weight == whole.network.layers[0].weight).all()
+
+
+@pytest.mark.needs_lava
+def test_verify_run_and_bench_of_a_rule(ff2loihi, made, tmp_path):
+    for form in ("leaf", "own"):
+        code, text, _ = ff2loihi("verify", made / "t.ffl", "--samples", 1, "--form", form)
+        assert code == 0
+        assert "every bit agrees" in text
+        assert "hidden1.tags" in text
+    ff2loihi("run", made / "u.ffl", "--limit", 2, "--backend", "lava", "--json", tmp_path / "lava.json")
+    ff2loihi("run", made / "u.ffl", "--limit", 2, "--json", tmp_path / "ours.json")
+    lava, ours = (json.loads((tmp_path / name).read_text()) for name in ("lava.json", "ours.json"))
+    assert lava["confusion"] == ours["confusion"]
+    assert lava["goodness_wrong"] == ours["goodness_wrong"]
+    code, text, _ = ff2loihi("bench", made / "u.ffl", "--samples", 50, "--lava-samples", 2, "--json", tmp_path / "b")
+    assert code == 0
+    assert json.loads((tmp_path / "b").read_text())["equal"] is True
