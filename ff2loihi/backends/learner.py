@@ -106,6 +106,15 @@ class Learner:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
         kernels.encode(q, phases, RATE_ONE, self._pixel_idx, self._pixel_count)
 
+    def show_spikes(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        """Take an image's spikes as they are, in place of `show`'s code, for every label until the next image.
+
+        pixels (steps, pixels) bool; labels (steps, label inputs) bool: a label's inputs spike where its code has a 1.
+        """
+        kernels.events(pixels, 0, self._pixel_idx, self._pixel_count)
+        for label, code in enumerate(self.network.label_codes > 0):
+            kernels.events(labels & code, self.network.pixels, self._label_idx[label], self._label_count[label])
+
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
         result = np.empty((self.network.classes, len(self.layers), 2), np.int64)

@@ -28,6 +28,17 @@ def encode(q, phases, full, idx, count):
 
 
 @njit(cache=True, nogil=True)
+def events(spikes, first, idx, count):
+    """Spikes (steps, inputs) bool in the form of `encode`; first: the index of their first input."""
+    count[:] = 0
+    for step in range(spikes.shape[0]):
+        for i in range(spikes.shape[1]):
+            if spikes[step, i]:
+                idx[step, count[step]] = first + i
+                count[step] += 1
+
+
+@njit(cache=True, nogil=True)
 def add_rows(w, idx, n, out):
     """out += the rows of w that spike."""
     for k in range(n):

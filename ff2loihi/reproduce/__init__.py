@@ -1,0 +1,1 @@
+"""A paper's tables beside our own measurements."""

@@ -1,0 +1,264 @@
+"""The experiment of Terres-Escudero 2024 (section 4): its protocol in float and in the chip's integers.
+
+One layer of 200 neurons; pixels and 100 label inputs, a label's code being Bernoulli(0.3) bits; an input spikes in a
+step with probability 0.25 of its value; 24 steps, learning in the last 9. Each image is shown with its label, then with
+a random wrong one, each time with new spikes; a label's score is P_sym or G at the presentation's end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.learning import LEAK, RATE_EXPONENT, VTH, output_trace, third_factor
+from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.recipes import train as train_analog
+from ff2loihi.ff.train import evaluate
+from ff2loihi.learning.controller import Controller, Schedule
+from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
+from ff2loihi.processes import limits
+from ff2loihi.processes.learning_rule import Neuron
+
+NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
+STEPS, WINDOW, BATCH = 24, 9, 50
+PAPER_EPOCHS = 10
+RATE = 64  # spikes in 256 steps of an input of value 1: the factor 0.25
+SPREAD = 0.125  # standard deviation of the first weights, of the threshold
+NOTE_EVERY = 500  # samples between two reports of progress
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table; accuracies in percent, None where there is none."""
+
+    probability: Literal["sigmoid", "symmetric"]
+    model: Literal["analog", "batched", "online"]
+    trace: Literal["relu", "li", "hard-li"] | None
+    paper: float
+    ours: float | None = None
+    integer: float | None = None
+
+
+def _cells(probability: str, models: tuple, traces: tuple, figures: tuple) -> list[Cell]:
+    columns = [(model, trace) for model in models for trace in traces]
+    return [Cell(probability, *column, figure) for column, figure in zip(columns, figures, strict=True)]
+
+
+TABLES = {
+    1: [
+        Cell("sigmoid", "analog", None, 89.74),
+        Cell("sigmoid", "batched", "relu", 86.21),
+        Cell("sigmoid", "online", "relu", 85.11),
+        Cell("symmetric", "analog", None, 95.10),
+        Cell("symmetric", "batched", "relu", 92.72),
+        Cell("symmetric", "online", "relu", 94.36),
+    ],
+    2: [
+        *_cells(
+            "sigmoid", ("batched", "online"), ("li", "relu", "hard-li"), (79.35, 81.87, 63.67, 85.07, 83.92, 74.11)
+        ),
+        *_cells(
+            "symmetric", ("batched", "online"), ("li", "relu", "hard-li"), (88.95, 86.87, 85.54, 87.13, 82.15, 85.55)
+        ),
+    ],
+}
+
+# eta and tau_e from short runs on MNIST's validation images, not from the paper's whole grid; eta falls linearly to 0.
+# theta, alpha and target are the integer rule's in float units: r is 1 a spike (relu, li) or at most 1 (hard-li).
+# An online eta is the batch's over 50.
+RULES = {
+    ("sigmoid", "relu"): FloatRule("sigmoid", "relu", 0.1, 0.99, 200, 1 / 64),
+    ("sigmoid", "li"): FloatRule("sigmoid", "li", 0.1, 0.99, 16, 0.19),
+    ("sigmoid", "hard-li"): FloatRule("sigmoid", "hard-li", 0.2, 0.99, 2.5, 1.27, target=12.3),
+    ("symmetric", "relu"): FloatRule("symmetric", "relu", 60, 0.99, 200, target=1000),
+    ("symmetric", "li"): FloatRule("symmetric", "li", 12, 0.99, 16, target=80),
+    ("symmetric", "hard-li"): FloatRule("symmetric", "hard-li", 6, 0.99, 1.2, target=12),
+}
+
+
+def explain(cells: list[Cell], epochs: int) -> list[str]:
+    """How ours differs from the paper where a float cell is over a point away; effects not named were not separated."""
+    gaps = [(cell, cell.ours - cell.paper) for cell in cells]
+    lines = []
+    if any(gap > 1 and cell.model == "analog" for cell, gap in gaps):
+        lines.append("analog, above: our recipe takes the hardest wrong labels as negatives, its rate falls to 0")
+    if any(gap > 1 and cell.model != "analog" for cell, gap in gaps):
+        lines.append("spiking, above: eta falls to 0 here (symmetric, online, half an epoch, one run: 89.4 to 91.4)")
+    low = [cell for cell, gap in gaps if gap < -1]
+    if any((cell.probability, cell.model) == ("sigmoid", "batched") for cell in low):
+        lines.append(
+            "sigmoid, batched, below: unexplained; the same constants learn online, batches of mixed signs did not help"
+        )
+    elif low:
+        fewer = f"{epochs} epoch(s) here, {PAPER_EPOCHS} there; " if epochs < PAPER_EPOCHS else ""
+        lines.append(f"below: {fewer}the paper leaves LIF threshold, first weights and input strength open")
+    return lines
+
+
+def reproduce(
+    table: int,
+    train: Dataset,
+    test: Dataset,
+    epochs: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+    done: Callable[[Cell], None] | None = None,
+) -> list[Cell]:
+    """The table's cells with our accuracies; epochs: of the spiking models; done: called with each finished cell."""
+    cells = []
+    for cell in TABLES[table]:
+        if cell.model == "analog":
+            network = train_analog(f"ffa-{cell.probability}", train, widths=(NEURONS,), seed=seed, progress=progress)
+            cell = replace(cell, ours=100 * evaluate(network, test))
+        else:
+            models = [FloatModel(cell, train, seed)]
+            if cell.model == "online":  # the chip learns one sample at a time
+                models.append(IntegerModel(cell, train, seed))
+            found = []
+            for model in models:
+                fit(model, train, epochs, BATCH if cell.model == "batched" else 1, seed, progress)
+                found.append(100 * accuracy(model, test, seed))
+            cell = replace(cell, ours=found[0], integer=found[1] if len(found) > 1 else None)
+        cells.append(cell)
+        if done:
+            done(cell)
+    return cells
+
+
+def label_codes(classes: int, seed: int) -> np.ndarray:
+    """(classes, LABEL_INPUTS) bool."""
+    return np.random.default_rng([seed, 0]).random((classes, LABEL_INPUTS)) < CODE_P
+
+
+def first_weights(inputs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(inputs, NEURONS) float64 in units of the threshold, and (NEURONS,) bool: the + neurons."""
+    weight = np.random.default_rng([seed, 1]).normal(0, SPREAD, (inputs, NEURONS))
+    return weight, np.arange(NEURONS) < NEURONS // 2
+
+
+def bernoulli(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Spikes (STEPS, samples, pixels + LABEL_INPUTS) bool of images (samples, pixels) uint8.
+
+    Every label input spikes as if its code bit were set: a label's spikes are those that its code lets through.
+    """
+    labels = np.full((len(images), LABEL_INPUTS), RATE, np.uint16)
+    rates = np.concatenate([images.astype(np.uint16) * RATE >> 8, labels], axis=1).astype(np.uint8)
+    coins = np.frombuffer(rng.bytes(STEPS * rates.size), np.uint8).reshape(STEPS, *rates.shape)
+    return coins < rates
+
+
+class FloatModel:
+    """A float twin under the protocol."""
+
+    def __init__(self, cell: Cell, data: Dataset, seed: int) -> None:
+        self.rule = RULES[cell.probability, cell.trace]
+        self.theta = self.rule.theta
+        self.probability, self.pixels = cell.probability, data.images.shape[1]
+        self.codes = label_codes(data.classes, seed)
+        weight, self.positive = first_weights(self.pixels + LABEL_INPUTS, seed)
+        if cell.model == "online":
+            self.rule = replace(self.rule, eta=self.rule.eta / BATCH)
+            self.twin = OnlineTwin(weight, self.positive, self.rule)
+        else:
+            self.twin = BatchedTwin(weight, self.positive, self.rule)
+
+    def set_rate(self, done: float) -> None:
+        """eta when a share `done` of the run lies behind."""
+        self.twin.set_eta(self.rule.eta * (1 - done))
+
+    def learn(self, spikes: np.ndarray, labels: np.ndarray, sign: int) -> None:
+        """Present spikes (STEPS, samples, inputs) with labels (samples,)."""
+        spikes = spikes.copy()
+        spikes[..., self.pixels :] &= self.codes[labels]
+        self.twin.present(spikes, sign)
+
+    def goodness(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(samples, classes, 2): G+ and G- of each image under every label."""
+        weight = np.ascontiguousarray(self.twin.weight)
+        return np.stack(
+            [
+                candidates(weight, self.positive, self.rule, bernoulli(image[None], rng)[:, 0], self.codes)
+                for image in images
+            ]
+        )
+
+
+class IntegerModel:
+    """The chip's integers, on the emulator, under the protocol; constants of compilers.learning, no tag."""
+
+    def __init__(self, cell: Cell, data: Dataset, seed: int) -> None:
+        self.probability, self.pixels = cell.probability, data.images.shape[1]
+        weight, positive = first_weights(self.pixels + LABEL_INPUTS, seed)
+        even = np.clip(2 * np.rint(weight.T * VTH / 2), limits.WEIGHT_MIN, limits.WEIGHT_MAX).astype(np.int16)
+        trace, factor = output_trace(cell.trace), third_factor(cell.probability, NEURONS, cell.trace)
+        self.theta = factor.theta
+        self.network = LearningNetwork(
+            pixels=self.pixels,
+            input_code="pixels",
+            input_factor=RATE,
+            label_codes=label_codes(data.classes, seed).astype(np.int32) * RATE,
+            label_phases=np.zeros(LABEL_INPUTS, np.int32),
+            steps=STEPS,
+            window=WINDOW,
+            layers=(LearningLayer("hidden", even, positive, Neuron(VTH, LEAK), trace, factor),),
+            update=UpdateRule("none", RATE_EXPONENT),
+        )
+        self.learner = Learner(self.network)
+        self._controller = Controller(self.network, self.learner, Schedule())
+
+    def set_rate(self, done: float) -> None:
+        """The rate exponent when a share `done` of the run lies behind."""
+        self._controller.set_rate(done)
+
+    def learn(self, spikes: np.ndarray, labels: np.ndarray, sign: int) -> None:
+        """Present spikes (STEPS, samples, inputs) one sample after the other."""
+        for index, label in enumerate(labels):
+            self._show(spikes[:, index])
+            self.learner.present(int(label), sign)
+
+    def goodness(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(samples, classes, 2): G+ and G- of each image under every label."""
+        found = []
+        for image in images:
+            self._show(bernoulli(image[None], rng)[:, 0])
+            found.append(self.learner.candidates()[:, 0])
+        return np.stack(found)
+
+    def _show(self, spikes: np.ndarray) -> None:
+        self.learner.show_spikes(spikes[:, : self.pixels], spikes[:, self.pixels :])
+
+
+Model = FloatModel | IntegerModel
+
+
+def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progress: Progress | None = None) -> None:
+    """Show every image with its label, then with a random wrong one, `batch` images at a time."""
+    rng = np.random.default_rng([seed, 2])
+    size = len(data.labels) // batch * batch
+    for epoch in range(epochs):
+        order = rng.permutation(len(data.labels))[:size]
+        for start in range(0, size, batch):
+            seen = epoch * size + start
+            if seen % NOTE_EVERY == 0:
+                model.set_rate(seen / (epochs * size))
+                if progress:
+                    progress(seen, epochs * size, f"epoch {epoch + 1}")
+            chosen = order[start : start + batch]
+            labels = data.labels[chosen]
+            wrong = (labels + rng.integers(1, data.classes, batch)) % data.classes
+            for shown, sign in ((labels, 1), (wrong, -1)):
+                model.learn(bernoulli(data.images[chosen], rng), shown, sign)
+
+
+def accuracy(model: Model, data: Dataset, seed: int) -> float:
+    """The share of right arg-max over the labels' scores: (G+ + theta) / (G + 2 theta), or G for the sigmoid."""
+    found = model.goodness(data.images, np.random.default_rng([seed, 3]))
+    total = found.sum(-1)
+    symmetric = model.probability == "symmetric"
+    scores = (found[..., 0] + model.theta) / (total + 2 * model.theta) if symmetric else total
+    return float((scores.argmax(1) == data.labels).mean())
