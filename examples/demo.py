@@ -1,4 +1,4 @@
-"""The main job in one go, on scikit-learn's digits: train, compile, run on the emulator and on Lava, verify, compare.
+"""The main job in one go, on scikit-learn's digits: train, compile, learn, run on the emulator and on Lava, verify.
 
 Run it with `make demo`, or `python examples/demo.py [FOLDER]`; the checkpoint and the artifacts stay in FOLDER.
 """
@@ -8,14 +8,19 @@ import tempfile
 from pathlib import Path
 
 from ff2loihi import api, console
-from ff2loihi.backends import lava_cpu
+from ff2loihi.backends import lava_child
 from ff2loihi.backends.emulator import Emulator
+from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import load_data
+from ff2loihi.ff.data import Dataset, load_data
 from ff2loihi.ff.recipes import train
 from ff2loihi.ff.train import evaluate
+from ff2loihi.learning.controller import Schedule
+from ff2loihi.learning.run import Hooks
 
 LAVA_SAMPLES = 10
+LAVA_LEARNS = 3  # samples, each as positive and as negative
+LEARNING_EPOCHS = 10
 
 
 def demo(folder: Path) -> bool:
@@ -35,7 +40,7 @@ def demo(folder: Path) -> bool:
         api.save(program, folder / f"{title.replace(', ', '-').replace(' ', '-')}.ffl")
         report = api.run(program, test, Emulator())
         row = (title, f"{report.accuracy:.2%}", f"{report.samples_per_second:,.0f}")
-        if not lava_cpu.available():
+        if not lava_child.available():
             rows.append((*row, "needs Python 3.10", "not checked"))
             continue
         few = load_data("digits", "test", limit=LAVA_SAMPLES)
@@ -44,9 +49,30 @@ def demo(folder: Path) -> bool:
         same &= equal.equal
         values = sum(variable.values for variable in equal.variables)
         rows.append((*row, f"{LAVA_SAMPLES} samples", f"{values:,} equal" if equal.equal else equal.first_divergence))
+    row, agreed = learned(folder, images, test)
+    rows.append(row)
+    same &= agreed
     columns = ("network", "test accuracy", "emulator samples/s", "on Lava", "values compared")
     console.table(f"digits, {len(test.labels)} test images, {folder}", columns, rows)
     return same
+
+
+def learned(folder: Path, images: Dataset, test: Dataset) -> tuple[tuple, bool]:
+    """The row of a network that learns on the chip from scratch, and whether Lava learned the same bits."""
+    train("ffa-symmetric", images, epochs=0, seed=0).save(folder / "untrained.pt")
+    program = api.compile(folder / "untrained.pt", images, LearningOptions())
+    with console.progress("learn digits with the chip's rule") as show:
+        program = api.learn(program, images, Schedule(epochs=LEARNING_EPOCHS), hooks=Hooks(progress=show))
+    api.save(program, folder / "learned.ffl")
+    report = api.run(program, test, Emulator())
+    row = ("learned on the chip", f"{report.accuracy:.2%}", f"{report.samples_per_second:,.0f}")
+    if not lava_child.available():
+        return (*row, "needs Python 3.10", "not checked"), True
+    with console.progress("Lava: learning, every state recorded") as show:
+        equal = api.verify(program, load_data("digits", "test", limit=LAVA_LEARNS), show)
+    values = sum(variable.values for variable in equal.variables)
+    checked = f"{values:,} equal" if equal.equal else equal.first_divergence
+    return (*row, f"{LAVA_LEARNS} samples", checked), equal.equal
 
 
 if __name__ == "__main__":
