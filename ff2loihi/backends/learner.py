@@ -44,14 +44,9 @@ class _Layer:
         neuron, trace, factor = layer.neuron, layer.trace, layer.factor
         self.w = np.ascontiguousarray(layer.weight.T, dtype=np.int16)
         self.signs = layer.positive.astype(np.int64)
-        self.neuron = (
-            4096 - neuron.dv,
-            neuron.vth << 6,
-            int(trace.kind == "hard-li"),
-            trace.impulse,
-            trace.keep,
-            trace.top,
-        )
+        share, threshold = 1 - neuron.dv / 4096, float(neuron.vth << 6)
+        hard = int(trace.kind == "hard-li")
+        self.neuron = (share, threshold, hard, trace.impulse, trace.keep, trace.top)
         sigmoid = int(factor.probability == "sigmoid")
         self.factor = (sigmoid, factor.gain, factor.theta, factor.target, factor.balance_shift)
         self.table = np.array(factor.table, np.int64)
@@ -88,8 +83,8 @@ class Learner:
             phases = network.label_phases.astype(np.int64)
             kernels.encode(code, phases, RATE_ONE, self._label_idx[label], self._label_count[label])
         self._label_idx += network.pixels
-        self._drives = np.zeros((network.steps, self.layers[0].w.shape[1]), np.int64)
-        self._nothing = np.zeros((0, 1), np.int64)
+        self._drives = np.zeros((network.steps, self.layers[0].w.shape[1]), np.int32)
+        self._nothing = np.zeros((0, 1), np.int32)
         self._no_draws, self._no_float_draws = np.zeros(1, np.int64), np.zeros(1)
         self._spikes = np.zeros((*shape, self.layers[0].w.shape[1]), np.int32)
         self._spike_counts = np.zeros(shape, np.int32)

@@ -8,6 +8,8 @@ from numba import njit
 
 from ff2loihi.processes.limits import V_LIMIT
 
+V_TOP = float(V_LIMIT)
+
 NO_LEARNING, DIRECT, TAG = 0, 1, 2
 
 
@@ -40,11 +42,20 @@ def events(spikes, first, idx, count):
 
 @njit(cache=True, nogil=True)
 def add_rows(w, idx, n, out):
-    """out += the rows of w that spike."""
-    for k in range(n):
+    """out (int32) += the rows of w that spike, four at a time: one pass over out for each four."""
+    k = 0
+    while k + 3 < n:
+        first, second, third, fourth = w[idx[k]], w[idx[k + 1]], w[idx[k + 2]], w[idx[k + 3]]
+        for j in range(out.shape[0]):
+            out[j] = np.int32(
+                out[j] + np.int32(first[j]) + np.int32(second[j]) + np.int32(third[j]) + np.int32(fourth[j])
+            )
+        k += 4
+    while k < n:
         row = w[idx[k]]
         for j in range(out.shape[0]):
-            out[j] += row[j]
+            out[j] = np.int32(out[j] + np.int32(row[j]))
+        k += 1
 
 
 @njit(cache=True, nogil=True)
@@ -66,20 +77,20 @@ def drives(w, idx, count, out):
 
 
 @njit(cache=True, nogil=True)
-def _integrate(v, r, a, z, kept_share, threshold, hard, impulse, keep, top):
+def _integrate(v, r, a, z, share, threshold, hard, impulse, keep, top):
+    """v in float64, which holds every product and sum exactly: it is below 2^24, and the share a multiple of 2^-12."""
     for j in range(v.shape[0]):
-        x = v[j] * kept_share
-        x = (x + ((x >> 63) & 4095)) >> 12  # toward 0
-        x = min(V_LIMIT, max(-V_LIMIT, x + (a[j] << 6)))
+        x = min(V_TOP, max(-V_TOP, np.trunc(v[j] * share) + 64.0 * a[j]))
         spike = x > threshold
-        z[j] = spike
-        v[j] = 0 if spike else x
+        z[j] = np.int32(spike)
+        v[j] = 0.0 if spike else x
+    keep, impulse, top = np.int32(keep), np.int32(impulse), np.int32(top)
     for j in range(r.shape[0]):
-        kept = (r[j] * keep) >> 8
+        kept = np.int32((r[j] * keep) >> np.int32(8))
         if hard:
             r[j] = top if z[j] else kept
         else:
-            r[j] = min(top, kept + impulse * z[j])
+            r[j] = np.int32(min(top, np.int32(kept + impulse * z[j])))
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +137,7 @@ def _update_rows(w, idx, n, step, shared):
     for k in range(n):
         row = w[idx[k]]
         for j in range(row.shape[0]):
-            row[j] = min(255, max(-256, row[j] + shared[j]))
+            row[j] = np.int16(min(np.int16(255), max(np.int16(-256), np.int16(row[j] + shared[j]))))
 
 
 @njit(cache=True, nogil=True)
@@ -194,15 +205,15 @@ def layer(
     """One presentation, one layer: (G+, G-) at its end; the layer's spikes as events for the layer above.
 
     base (steps, n) or (0, n): drive to which the events' rows are added. signs (n,): 1 for + neurons.
-    neuron: (4096 - dv, vth << 6, trace hard, impulse, keep, top). factor: (sigmoid, gain, theta, target, shift).
+    neuron: (1 - dv / 4096, vth << 6, trace hard, impulse, keep, top). factor: (sigmoid, gain, theta, target, shift).
     late: steps by which the layer is behind the input; u, draws (period,): the rounding draws of each of the input's
     steps, u as floor(128 u): the first `late` of them are idle.
     fired (n,): becomes 1 where a neuron spikes. keep_states: states (steps + 1, 6, n) takes v, z, r, y2, y3 and a;
     matrices (2, period, inputs, n) the weights and tags at the end of each step.
     """
     steps, n = count.shape[0], w.shape[1]
-    v, r, z = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    a, y, shared = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    v, r, z, a = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
+    y, shared = np.zeros(n, np.int64), np.zeros(n, np.int16)
     spiked = np.zeros(w.shape[0] if learning == TAG else 1, np.uint8)
     decay = np.exp(-1 / 65535)
     older, old = (0, 0), (0, 0)  # goodness of the traces two steps and one step ago
@@ -233,7 +244,8 @@ def layer(
                 a[:] = base[i]
             add_rows(w, idx[i], count[i], a)
         if keep_states:
-            states[i, 0], states[i, 1], states[i, 2], states[i, 5] = v, z, r, a
+            for j in range(n):
+                states[i, 0, j], states[i, 1, j], states[i, 2, j], states[i, 5, j] = v[j], z[j], r[j], a[j]
         if i < steps and learning == TAG:
             _apply_tags(w, tag, active, exponent, u[late + i])
         if in_window:
@@ -262,23 +274,8 @@ def layer(
         if keep_states and i < steps:
             _keep(matrices, late + i, w, tag)
     y[:] = 0
-    end = u.shape[0]
-    _idle(
-        w,
-        tag,
-        active,
-        spiked,
-        y,
-        exponent,
-        tag_exponent,
-        tag_decay,
-        learning,
-        u,
-        late + steps,
-        end,
-        keep_states,
-        matrices,
-    )
+    begin, end = late + steps, u.shape[0]
+    _idle(w, tag, active, spiked, y, exponent, tag_exponent, tag_decay, learning, u, begin, end, keep_states, matrices)
     return old
 
 
