@@ -7,10 +7,9 @@ import numpy as np
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes import limits
-from ff2loihi.processes.learning_rule import BALANCE_MAX, SYMMETRIC_ONE, TABLE_SIZE
+from ff2loihi.processes.learning_rule import BALANCE_MAX, RATE_ONE, SIGMOID_ONE, SYMMETRIC_ONE, TABLE_SIZE
 
-M_BITS = 24  # bits, signed: the modulation travels as a graded spike and is multiplied by a trace of 7 bits
-PRODUCT_BITS = 32  # bits, signed: r m before its shift
+M_BITS = 24  # bits, signed: the modulation, as a graded spike; its product with a trace of 7 bits fits 32
 RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1
 CONTROL_STEPS = 3  # of a presentation before its window: reset, goodness and third factor are on their way
 
@@ -21,7 +20,7 @@ def largest_modulation(layer: LearningLayer) -> int:
     if factor.probability == "symmetric":
         size = factor.gain * SYMMETRIC_ONE // max(1, factor.theta)
     else:
-        size = factor.gain * 255 >> 8
+        size = factor.gain * SIGMOID_ONE >> 8
     return size * (256 + BALANCE_MAX) >> 8
 
 
@@ -68,15 +67,13 @@ def third_factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[st
     factor, m = layer.factor, largest_modulation(layer)
     if factor.theta < 1 or factor.gain < 1:
         yield f"third factor: gain {factor.gain} and theta {factor.theta} must be at least 1"
-    entries = TABLE_SIZE + (factor.probability == "symmetric")
-    if len(factor.table) != entries or min(factor.table) < 0 or max(factor.table) > SYMMETRIC_ONE:
-        yield f"third factor: the probability's table must hold {entries} numbers in 0..{SYMMETRIC_ONE}"
+    entries, one = (TABLE_SIZE + 1, SYMMETRIC_ONE) if factor.probability == "symmetric" else (TABLE_SIZE, SIGMOID_ONE)
+    if len(factor.table) != entries or min(factor.table) < 0 or max(factor.table) > one:
+        yield f"third factor: the probability's table must hold {entries} numbers in 0..{one}"
     if not 0 <= factor.balance_shift <= 31:
         yield f"third factor: balance shift {factor.balance_shift}, 0..31 are possible"
     if m >= 1 << (M_BITS - 1):
         yield f"third factor reaches {m:,}, {(1 << (M_BITS - 1)) - 1:,} fit. Lower gain, or raise theta"
-    elif m * layer.trace.top >= 1 << (PRODUCT_BITS - 1):
-        yield f"trace times third factor reaches {m * layer.trace.top:,}, {PRODUCT_BITS} signed bits are too few"
     if (layer.trace.top * m + 32) >> 6 < 1:
         yield f"third factor reaches {m}: every update is rounded to 0. Raise gain"
 
@@ -101,6 +98,9 @@ def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
         yield f"window {net.window} of {net.steps} steps: 1..{net.steps - CONTROL_STEPS} are possible"
     if not 1 <= net.input_factor <= 256:
         yield f"input factor {net.input_factor}, 1..256 are possible"
+    for what, values, top in (("rates", net.label_codes, RATE_ONE), ("phases", net.label_phases, RATE_ONE - 1)):
+        if values.min() < 0 or values.max() > top:
+            yield f"label {what} {values.min()}..{values.max()}, 0..{top} are possible"
 
 
 RULES = (

@@ -109,4 +109,8 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
         wanted += [(f"{layer.name} weight", layer.weight, (n, width)), (f"{layer.name} sign", layer.positive, (n,))]
         width = n
     check_shapes(wanted)
+    kinds = {"weight": np.int16, "positive": np.bool_, "codes": np.int32, "phases": np.int32}
+    for name, array in tensors.items():
+        if array.dtype != kinds[name.rpartition(".")[2]]:
+            raise ValueError(f"{name} holds {array.dtype}, {kinds[name.rpartition('.')[2]].__name__} is wanted")
     return Program(network, (), m.provenance)

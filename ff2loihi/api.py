@@ -11,7 +11,7 @@ from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.lava_learner import LavaLearner
 from ff2loihi.backends.learner import Learner
-from ff2loihi.compilers import artifact, pipeline
+from ff2loihi.compilers import artifact, learning_fit, pipeline
 from ff2loihi.compilers.errors import BackendError, CompileError, DataError
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
 from ff2loihi.compilers.learning import LearningOptions
@@ -65,8 +65,11 @@ def save(program: Program, path: Path) -> str:
 
 
 def load(path: Path) -> Program:
-    """Read an artifact and check its hash. Raises ArtifactError."""
-    return artifact.read(Path(path))[0]
+    """Read an artifact, check its hash and, where it learns, its rule. Raises ArtifactError or CompileError."""
+    program = artifact.read(Path(path))[0]
+    if isinstance(program.network, LearningNetwork):
+        learning_fit.check(program.network)
+    return program
 
 
 def backend(name: str, device: str = "cpu") -> Backend:
@@ -119,6 +122,8 @@ def learn(
         raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if rounding not in ROUNDINGS or (backend == "lava" and rounding != "lava"):
         raise BackendError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
+    if rounding == "chip" and program.network.update.eligibility == "tag":
+        raise BackendError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
     facts = identity(program, data, schedule, rounding, backend)
     with ExitStack() as stack:
         if backend == "lava":

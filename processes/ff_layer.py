@@ -20,15 +20,14 @@ from ff2loihi.processes.learning_rule import (
     Neuron,
     OutputTrace,
     ThirdFactor,
-    apply_tag,
     decayed,
     goodness,
+    learn_tags,
     lif,
     output_trace,
     post_traces,
     third_factor,
     update,
-    update_tag,
 )
 from ff2loihi.processes.limits import PAYLOAD_BITS
 from ff2loihi.processes.plastic import ENGINE_SEED, exponents, rule_strings
@@ -187,11 +186,4 @@ class PyFFLayerModel(PyLoihiProcessModel):
             if active:
                 self.weights[:, spiked] = update(self.weights[:, spiked].T, y2, y3, self.exponent, u).T
             return
-        old = self.tag_1.astype(np.int64)
-        tagged = old.any()
-        if tagged:
-            self.weights[:] = apply_tag(self.weights, old, self.exponent, u)
-        if tagged or active:
-            x0 = np.zeros((self.weights.shape[1], 1), np.int64)
-            x0[spiked] = 1
-            self.tag_1[:] = update_tag(old.T, x0, y2, y3, *self.p["tag"], u).T
+        learn_tags(self.weights, self.tag_1, spiked, y2, y3, self.exponent, self.p["tag"], u)

@@ -23,6 +23,7 @@ from ff2loihi.processes.limits import (
 RATE_ONE = 256  # the rate, in 1/256 a step, at which an input spikes in every step
 BALANCE_MAX = 64  # of 256: the balance changes an update by a quarter at most
 SYMMETRIC_ONE = 256  # P = 1
+SIGMOID_ONE = 255  # P = 1, of the sigmoid's table
 TABLE_SIZE = 256  # entries of the sigmoid's table; the symmetric probability's has one more
 
 
@@ -44,7 +45,7 @@ class OutputTrace:
 class ThirdFactor:
     """The constants of M(t) (eq. 4 to 6): see `third_factor`.
 
-    table: the probability, 0..256: symmetric (257,), of 256 G+ / (G+ + G-); sigmoid (256,), of the goodness.
+    table: the probability: symmetric (257,) 0..256, of 256 G+ / (G+ + G-); sigmoid (256,) 0..255, of the goodness.
     """
 
     probability: Literal["symmetric", "sigmoid"]
@@ -123,7 +124,7 @@ def third_factor(plus: int, minus: int, phase: int, factor: ThirdFactor) -> tupl
     else:
         index = ((total - factor.theta) >> factor.balance_shift) + TABLE_SIZE // 2
         p = factor.table[min(TABLE_SIZE - 1, max(0, index))]
-        error = 255 - p if phase > 0 else p
+        error = SIGMOID_ONE - p if phase > 0 else p
         sizes, signs = (factor.gain * error >> 8,) * 2, (phase, phase)
     balance = min(BALANCE_MAX, max(-BALANCE_MAX, (factor.target - total) >> factor.balance_shift))
     return tuple(sign * (size * (256 + sign * balance) >> 8) for size, sign in zip(sizes, signs, strict=True))
@@ -177,3 +178,18 @@ def update_tag(tag, x0, y2, y3, exponent: int, decay: int, draw):
     acc = clip16(clip16(acc) - x0 * (y3.astype(np.int64) << step))
     acc = clip16(acc - (tag.astype(np.int64) << (UPDATE_BITS - decay)))
     return rounded(acc, draw, TAG_MIN, TAG_MAX)
+
+
+def learn_tags(w, tag, spiked, y2, y3, exponent: int, tag_exponents: tuple[int, int], draw) -> None:
+    """A step of the tag rule in place: apply_tag of the old tag, then update_tag; w, tag (n, inputs).
+
+    spiked: indices of the inputs that spiked. Only the inputs that hold a tag, or get one, are touched.
+    """
+    held = tag.any(axis=0)
+    columns = np.flatnonzero(held)
+    w[:, columns] = apply_tag(w[:, columns], tag[:, columns], exponent, draw)
+    x0 = np.zeros(len(held), np.int64)
+    if y2.any() or y3.any():
+        x0[spiked] = 1
+    columns = np.flatnonzero(held | (x0 > 0))
+    tag[:, columns] = update_tag(tag[:, columns].T, x0[columns, None], y2, y3, *tag_exponents, draw).T

@@ -9,7 +9,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.models import PyLearningDenseModelBitApproximate
 from lava.proc.dense.process import LearningDense
 
-from ff2loihi.processes.learning_rule import apply_tag, decayed, update, update_tag
+from ff2loihi.processes.learning_rule import decayed, learn_tags, update
 
 ENGINE_SEED = 2  # of dw and dt (Lava: ConnVarRandom)
 DIRECT = re.compile(r"2\^-(\d)\*x0\*y2 - 2\^-(\d)\*x0\*y3")
@@ -73,10 +73,4 @@ class PyPlasticModel(PyLearningDenseModelBitApproximate):
                 columns = self.weights[:, self.spiked]
                 self.weights[:, self.spiked] = update(columns.T, self.y2, self.y3, exponent, u).T
             return
-        old = self.tag_1.astype(np.int64)
-        if old.any():
-            self.weights = apply_tag(self.weights, old, exponent, u).astype(np.int32)
-        if old.any() or self.y2.any() or self.y3.any():
-            x0 = np.zeros((self.weights.shape[1], 1), np.int64)
-            x0[self.spiked] = 1
-            self.tag_1 = update_tag(old.T, x0, self.y2, self.y3, *tag_exponents, u).T.astype(self.tag_1.dtype)
+        learn_tags(self.weights, self.tag_1, self.spiked, self.y2, self.y3, exponent, tag_exponents, u)

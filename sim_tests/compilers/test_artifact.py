@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from ff2loihi.compilers import artifact, losses, thresholds
+from ff2loihi.compilers import artifact, learning, losses, thresholds
 from ff2loihi.compilers.errors import ArtifactError
 from ff2loihi.compilers.ir import Head, Program
 from ff2loihi.compilers.quantize import Calibration, Options, quantize
@@ -19,7 +19,7 @@ from ff2loihi.compilers.quantize import Calibration, Options, quantize
 
 @pytest.fixture(scope="module")
 def programs(float_net, images):
-    """Graded with tables, graded deferred with a head, soft and hard LIF."""
+    """Graded with tables, graded deferred with a head, soft and hard LIF; a rule on weights, and one on tags."""
     found = {}
     for name, neuron, bias, normalization in (
         ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
@@ -35,10 +35,18 @@ def programs(float_net, images):
             integers, _ = thresholds.sweep(net, integers, images(), None)
         provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "fidelity": 0.1}]}
         found[name] = Program(integers, losses.measure(net, integers, images()), provenance)
+    for name, probability, choices in (
+        ("direct", "symmetric", {"curve": "squared"}),
+        ("tag", "sigmoid", {"eligibility": "tag", "trace": "hard-li", "input_code": "contrast"}),
+    ):
+        net, options = float_net(9, probability=probability), learning.LearningOptions(**choices)
+        rule = learning.learning_network(net, options, False, images(), np.arange(60) % 4)
+        found[name] = Program(rule, (), {"learned": [{"data": "ünïcode", "log": [{"learned": 0.1}]}]})
     return found
 
 
-KINDS = ("tables", "head", "soft", "hard")
+KINDS = ("tables", "head", "soft", "hard", "direct", "tag")
+LEARNING = ("direct", "tag")
 
 
 def same(a, b) -> bool:
@@ -81,6 +89,29 @@ def test_one_weight_or_one_threshold_changes_the_hash(programs):
         assert artifact.to_bytes(other)[1] != artifact.to_bytes(program)[1]
 
 
+@pytest.mark.parametrize("kind", LEARNING)
+def test_one_constant_of_a_rule_changes_the_hash(programs, kind):
+    program = programs[kind]
+    net, (first, *rest) = program.network, program.network.layers
+    trace, factor, neuron = first.trace, first.factor, first.neuron
+    weight = first.weight.copy()
+    weight[0, 0] += 2
+    changed = [
+        dataclasses.replace(first, weight=weight),
+        dataclasses.replace(first, positive=~first.positive),
+        dataclasses.replace(first, neuron=dataclasses.replace(neuron, dv=neuron.dv + 1)),
+        dataclasses.replace(first, trace=dataclasses.replace(trace, impulse=trace.impulse + 1)),
+        dataclasses.replace(first, factor=dataclasses.replace(factor, target=factor.target + 1)),
+        dataclasses.replace(first, factor=dataclasses.replace(factor, table=(1, *factor.table[1:]))),
+    ]
+    others = [dataclasses.replace(net, layers=(layer, *rest)) for layer in changed]
+    others += [dataclasses.replace(net, update=dataclasses.replace(net.update, exponent=6))]
+    others += [dataclasses.replace(net, **{name: getattr(net, name) + 1}) for name in ("window", "input_factor")]
+    others += [dataclasses.replace(net, **{name: getattr(net, name) + 1}) for name in ("label_codes", "label_phases")]
+    hashes = {artifact.to_bytes(dataclasses.replace(program, network=other))[1] for other in [net, *others]}
+    assert len(hashes) == 1 + len(others)
+
+
 @given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), kind=st.sampled_from(KINDS))
 def test_a_flipped_bit_in_the_tensors_is_a_changed_hash(share, bit, kind):
     data = bytearray(BYTES[kind])
@@ -91,9 +122,9 @@ def test_a_flipped_bit_in_the_tensors_is_a_changed_hash(share, bit, kind):
         artifact.read(FOLDER["path"])
 
 
-@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_flipped_bit_in_the_header_never_gives_another_program(share, bit):
-    data = bytearray(BYTES["head"])
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), kind=st.sampled_from(["head", *LEARNING]))
+def test_a_flipped_bit_in_the_header_never_gives_another_program(share, bit, kind):
+    data = bytearray(BYTES[kind])
     data[int(share * (8 + int.from_bytes(data[:8], "little")))] ^= 1 << bit
     FOLDER["path"].write_bytes(data)
     try:
@@ -101,7 +132,7 @@ def test_a_flipped_bit_in_the_header_never_gives_another_program(share, bit):
     except ArtifactError as error:
         assert "\n" not in str(error)
     else:  # a blank of the header became another blank
-        assert same(program, FOLDER["program"])
+        assert same(program, FOLDER["programs"][kind])
 
 
 BYTES: dict = {}
@@ -111,7 +142,7 @@ FOLDER: dict = {}
 @pytest.fixture(autouse=True, scope="module")
 def _bytes(programs, tmp_path_factory):
     BYTES.update({kind: artifact.to_bytes(program)[0] for kind, program in programs.items()})
-    FOLDER.update(path=tmp_path_factory.mktemp("flipped") / "m.ffl", program=programs["head"])
+    FOLDER.update(path=tmp_path_factory.mktemp("flipped") / "m.ffl", programs=programs)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.2, 0.5, 0.9, 0.9999])
@@ -184,6 +215,47 @@ def test_a_newer_version_says_to_update(tmp_path):
 )
 def test_a_manifest_that_does_not_fit_its_tensors_is_refused_by_name(tmp_path, change, words):
     assert words in rewritten(tmp_path, "head", change)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m, t: m.update(colour="red"), "colour"),
+        (lambda m, t: m.pop("window"), "window"),
+        (lambda m, t: m.update(input_code="edges"), "input_code"),
+        (lambda m, t: m.update(steps="many"), "steps"),
+        (lambda m, t: m["update"].update(eligibility="both"), "eligibility"),
+        (lambda m, t: m["update"].pop("tag_decay"), "tag_decay"),
+        (lambda m, t: m["layers"][1]["trace"].update(kind="exponential"), "layers.1.trace.kind"),
+        (lambda m, t: m["layers"][1]["neuron"].pop("vth"), "layers.1.neuron.vth"),
+        (lambda m, t: m["layers"][0]["factor"].update(probability="contrast"), "layers.0.factor.probability"),
+        (lambda m, t: m["layers"][0]["factor"].update(table=0), "layers.0.factor.table"),
+        (lambda m, t: m["layers"][0]["factor"].update(gain=0.5), "layers.0.factor.gain"),
+        (lambda m, t: m["layers"][0].update(bias=1), "layers.0.bias"),
+        (lambda m, t: m.update(pixels=m["pixels"] + 1), "hidden1 weight has shape"),
+        (lambda m, t: t.pop("layers.1.weight"), "layers.1.weight"),
+        (lambda m, t: t.pop("layers.0.positive"), "layers.0.positive"),
+        (lambda m, t: t.pop("label.phases"), "label.phases"),
+        (lambda m, t: t.update({"layers.1.weight": np.zeros((15, 3), np.int16)}), "hidden2 weight"),
+        (lambda m, t: t.update({"layers.1.weight": np.zeros(15, np.int16)}), "hidden2 weight"),
+        (lambda m, t: t.update({"layers.0.positive": np.zeros((20, 2), bool)}), "hidden1 sign"),
+        (lambda m, t: t.update({"label.codes": np.zeros((4, 9), np.int32)}), "label.phases has shape"),
+        (lambda m, t: t.update({"label.codes": np.zeros(4, np.int32)}), "do not agree"),
+        (lambda m, t: t.update({"label.phases": np.zeros((4, 1), np.int32)}), "label.phases has shape"),
+    ],
+)
+@pytest.mark.parametrize("kind", LEARNING)
+def test_a_learning_manifest_that_does_not_fit_its_tensors_is_refused_by_name(tmp_path, kind, change, words):
+    assert words in rewritten(tmp_path, kind, change)
+
+
+@pytest.mark.parametrize("kind", ["head", *LEARNING])
+def test_the_wrong_kind_is_refused(tmp_path, kind):
+    other = "learning" if kind == "head" else "inference"
+    missing = "input_code" if kind == "head" else "neuron"
+    assert missing in rewritten(tmp_path, kind, lambda m, t: m.update(kind=other))
+    assert "'kind'" in rewritten(tmp_path, kind, lambda m, t: m.update(kind="analog"))
+    assert "'kind'" in rewritten(tmp_path, kind, lambda m, t: m.pop("kind"))
 
 
 @pytest.mark.parametrize("parent", ["absent", "file"])

@@ -82,8 +82,7 @@ class Cut(Exception):
     """Ends a run in the middle of an epoch."""
 
 
-@pytest.mark.parametrize("name", ["u.ffl", "t.ffl"])
-@pytest.mark.parametrize("rounding", ["lava", "chip"])
+@pytest.mark.parametrize(("name", "rounding"), [("u.ffl", "lava"), ("u.ffl", "chip"), ("t.ffl", "lava")])
 def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, monkeypatch, name, rounding):
     program, data = api.load(made / name), load_data("digits", "train", limit=400)
     schedule, file = Schedule(epochs=2, margin=0.05), tmp_path / "x.run"
@@ -171,6 +170,9 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(made, tmp_pa
         ("learn {m}/u.ffl --margin 2", "--margin"),
         ("learn {m}/u.ffl --shift -1", "--shift"),
         ("learn {m}/u.ffl --rounding nearest", "--rounding"),
+        ("learn {m}/t.ffl --rounding chip", "no form for tags"),
+        ("learn {m}/u.ffl --plan later", "--plan"),
+        ("learn {m}/u.ffl --single --margin 0.1", "--margin"),
         ("learn {m}/u.ffl --evaluate test:x", "--evaluate"),
         ("learn {m}/u.ffl --split holdout", "split"),
         ("learn {m}/nowhere.ffl", "nowhere.ffl"),

@@ -1,0 +1,238 @@
+"""The emulator's learning kernels against the definition: processes.learning_rule, one step after the other.
+
+`Plain` does what processes.ff_layer.PyFFLayerModel does, without its shortcuts: every synapse in every step.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ff2loihi.backends import learning_kernels as kernels
+from ff2loihi.backends.learner import Draws, Learner
+from ff2loihi.processes import learning_rule as rule
+from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.limits import WEIGHT_MAX, WEIGHT_MIN
+from ff2loihi.reports.learning_equality import Presentation
+
+SEEDS = range(41)
+STATES = ("v", "z", "r", "y2", "y3")  # columns of Learner.states, a step later than the input; a is the sixth
+
+
+class Plain:
+    """One layer between two steps."""
+
+    def __init__(self, layer, update) -> None:
+        self.layer, self.tags = layer, (update.tag_exponent, update.tag_decay)
+        self.direct = update.eligibility == "none"
+        self.weights = layer.weight.astype(np.int64)
+        self.tag = np.zeros_like(self.weights)
+        self.v = self.r = self.a = np.zeros(len(layer.positive), np.int64)
+        self.m = self.control = (0, 0)
+
+    def fire(self, halve: int):
+        """The spikes of this step, from the drive, the control and the modulation of the step before."""
+        layer, (reset, phase) = self.layer, self.control
+        modulation = np.where(layer.positive, *self.m)
+        self.g = rule.goodness(self.r, layer.positive)
+        self.m = rule.third_factor(*self.g, phase, layer.factor)
+        if reset:
+            self.v = self.r = np.zeros_like(self.v)
+        self.v, self.z = rule.lif(self.v, self.a, layer.neuron)
+        self.r = rule.output_trace(self.r, self.z, layer.trace)
+        self.y2, self.y3 = rule.post_traces(self.r, modulation, halve)
+        return self.z
+
+    def learn(self, spikes, control, exponent: int, u: float, draw: float) -> None:
+        """What the connection does with the spikes of this step."""
+        self.control, self.a = control, self.weights @ spikes
+        y2, y3 = rule.decayed(self.y2, draw), rule.decayed(self.y3, draw)
+        if self.direct:
+            learned = rule.update(self.weights.T, y2, y3, exponent, u).T
+            self.weights = np.where(spikes, learned, self.weights)
+        else:
+            old = self.tag
+            self.weights = rule.apply_tag(self.weights, old, exponent, u)
+            self.tag = rule.update_tag(old.T, spikes[:, None].astype(np.int64), y2, y3, *self.tags, u).T
+
+
+def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str, np.ndarray]]:
+    """What each layer held after each step: name -> (presentations, period, ...)."""
+    layers = [Plain(layer, net.update) for layer in net.layers]
+    weight_draws = np.random.default_rng(2)
+    weight_draws.random()
+    if trace_draws is None:
+        trace_draws = np.random.default_rng(2)
+        trace_draws.random()
+    names = (*STATES, "a", "g", "weights", "tag")
+    rows = [{name: [] for name in names} for _ in layers]
+    for one in shown:
+        q = np.concatenate([one.q, net.label_codes[one.label]]).astype(np.int64)
+        acc = np.concatenate([one.starts, net.label_phases]).astype(np.int64)
+        for i in range(net.period):
+            spikes = np.zeros(net.inputs, bool)
+            if i < net.steps:
+                spikes, acc = rate_step(acc, q, rule.RATE_ONE)
+            u, (_, draw) = weight_draws.random(), trace_draws.random(2)
+            for late, layer in enumerate(layers):
+                local = (i - late) % net.period
+                learns = net.steps - net.window - 2 <= local <= net.steps - 3
+                fired = layer.fire(one.halve)
+                layer.learn(spikes, (local == 0, one.phase if learns else 0), one.exponent, u, draw)
+                spikes = fired
+                for name in names:
+                    rows[late][name].append(getattr(layer, name))
+    return [{n: np.array(r).reshape(len(shown), net.period, *np.shape(r[0])) for n, r in one.items()} for one in rows]
+
+
+def show(learner: Learner, one: Presentation) -> None:
+    learner.exponent, learner.halve = one.exponent, one.halve
+    learner.show(one.q, one.starts)
+
+
+@pytest.mark.parametrize("block", range(0, len(SEEDS), 10))
+def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, block):
+    for seed in SEEDS[block : block + 10]:
+        net, shown = generate_learning(seed)
+        expected, learner = simulate(net, shown), Learner(net, record=True)
+        for k, one in enumerate(shown):
+            show(learner, one)
+            goodness = learner.present(one.label, one.phase)
+            for late, rows in enumerate(expected):
+                states, (weights, tags) = learner.states[late], learner.matrices[late]
+                for column, name in enumerate(STATES):
+                    wanted = rows[name][k, late + 1 : late + 1 + net.steps]
+                    assert (states[1:, column] == wanted).all(), (seed, k, late, name)
+                assert (states[:-1, 5] == rows["a"][k, late : late + net.steps]).all(), (seed, k, late)
+                assert (weights.transpose(0, 2, 1) == rows["weights"][k]).all(), (seed, k, late)
+                assert (tags.transpose(0, 2, 1) == rows["tag"][k]).all(), (seed, k, late)
+                assert tuple(goodness[late]) == tuple(rows["g"][k, late + net.steps + 1]), (seed, k, late)
+
+
+def test_the_generated_networks_spike_learn_and_saturate(generate_learning):
+    learned = {"none": 0, "tag": 0}
+    spiking = saturated = deep = 0
+    for seed in SEEDS:
+        net, shown = generate_learning(seed)
+        learner = Learner(net)
+        for one in shown:
+            show(learner, one)
+            learner.present(one.label, one.phase)
+        changed = [bool((w != layer.weight).any()) for w, layer in zip(learner.weights, net.layers, strict=True)]
+        learned[net.update.eligibility] += any(changed)
+        deep += any(changed[1:])
+        spiking += min(learner.silent()) < 1
+        saturated += any(changed) and any(w.max() > WEIGHT_MAX for w in learner.weights)
+    assert min(learned.values()) >= 10
+    assert spiking >= 30
+    assert deep >= 10
+    assert saturated >= 10
+
+
+class High:
+    """Draws near 1, so that post traces of every size lose a unit often, and not once in a thousand steps."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(3)
+
+    def random(self, count: int) -> np.ndarray:
+        return 1 - self.rng.random(count) / 4096
+
+
+def test_a_post_trace_is_held_as_the_definition_holds_it_also_where_it_loses_a_unit(generate_learning):
+    changed = []
+    for seed in SEEDS:
+        net, shown = generate_learning(seed)
+        expected, learner = simulate(net, shown, High()), Learner(net)
+        learner.draws._traces = High()
+        for one in shown:
+            show(learner, one)
+            learner.present(one.label, one.phase)
+        for late, rows in enumerate(expected):
+            assert (learner.weights[late] == rows["weights"][-1, -1]).all(), (seed, late)
+        usual = simulate(net, shown)[0]["weights"]
+        changed.append((usual[-1, -1] != expected[0]["weights"][-1, -1]).any())
+    assert sum(changed) >= 10  # the losses mattered
+
+
+@pytest.mark.parametrize("block", range(0, len(SEEDS), 10))
+def test_candidates_are_every_label_presented_without_learning(generate_learning, block):
+    for seed in SEEDS[block : block + 10]:
+        net, shown = generate_learning(seed)
+        learner, plan, goodness = Learner(net), [], []
+        for one in shown[:2]:
+            show(learner, one)
+            goodness += list(learner.candidates())
+            labels = [(label, 0) for label in range(net.classes)] + [
+                (one.label, 1),
+                ((one.label + 1) % net.classes, -1),
+            ]
+            goodness += [learner.present(*pair) for pair in labels[-2:]]
+            plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.halve) for pair in labels]
+        expected = simulate(net, plan)
+        for late, rows in enumerate(expected):
+            assert (np.array(goodness)[:, late] == rows["g"][:, late + net.steps + 1]).all(), (seed, late)
+            assert (learner.weights[late] == rows["weights"][-1, -1]).all(), (seed, late)
+            if learner.tags:
+                assert (rows["tag"][-1, -1] == learner.layers[late].tag.T).all(), (seed, late)
+
+
+@pytest.mark.parametrize("seed", [1, 6, 11, 24])
+@pytest.mark.parametrize("on_chip", [False, True])
+def test_a_restored_learner_goes_on_with_the_same_bits(generate_learning, seed, on_chip):
+    net, shown = generate_learning(seed)
+    whole, cut = Learner(net, on_chip), Learner(net, on_chip)
+    for one in shown:
+        state, cut = cut.state(), Learner(net, on_chip)
+        cut.restore(state)
+        for learner in (whole, cut):
+            show(learner, one)
+        assert (whole.candidates() == cut.candidates()).all()
+        assert (whole.present(one.label, one.phase) == cut.present(one.label, one.phase)).all()
+    for name, array in whole.state().items():
+        assert (array == cut.state()[name]).all(), name
+
+
+@given(cuts=st.lists(st.integers(0, 40), max_size=8), looks=st.integers(0, 60))
+def test_draws_are_the_same_however_they_are_cut(cuts, looks):
+    weight_draws, trace_draws = np.random.default_rng(2), np.random.default_rng(2)
+    expected = np.stack([weight_draws.random(400)[1:], trace_draws.random(800)[2::2][:399]])
+    draws, passed = Draws(), 0
+    for steps in cuts:
+        draws.window(looks)  # looking passes nothing
+        assert (draws.window(steps) == expected[:, passed : passed + steps]).all()
+        draws.advance(steps)
+        passed += steps
+        assert draws.passed == passed
+    for found in (draws, Draws(passed)):
+        assert (found.window(40) == expected[:, passed : passed + 40]).all()
+
+
+@given(delta=st.integers(-127 * 128, 127 * 128), seed=st.integers(0, 2**64 - 1))
+def test_rounding_on_the_chip_is_unbiased_and_keeps_weights_even(delta, seed):
+    n = 4096
+    w, state = np.zeros((2, n), np.int16), np.array([seed], np.uint64)
+    kernels._update_rows_on_chip(w, np.array([1], np.int32), 1, np.full(n, delta), state)
+    assert not w[0].any()  # its input did not spike
+    assert not (w[1] % 2).any()
+    assert set(np.unique(w[1])) <= {delta // 256 * 2, delta // 256 * 2 + 2}
+    share = delta % 256 / 256
+    error = 6 * 2 * np.sqrt(share * (1 - share) / n)  # six standard errors
+    assert abs(w[1].mean() - delta / 128) <= error
+
+
+def test_rounding_on_the_chip_stays_within_the_weights_width():
+    w = np.array([[WEIGHT_MAX, WEIGHT_MIN, WEIGHT_MAX, WEIGHT_MIN]], np.int16)
+    delta = np.array([127 * 128, -127 * 128, 0, 0])
+    kernels._update_rows_on_chip(w, np.array([0], np.int32), 1, delta, np.array([2], np.uint64))
+    assert w[0].tolist() == [WEIGHT_MAX, WEIGHT_MIN, WEIGHT_MAX, WEIGHT_MIN]
+
+
+@pytest.mark.parametrize("seed", [4, 6, 10, 12])
+def test_a_learner_that_rounds_as_the_chip_keeps_weights_even(generate_learning, seed):
+    net, shown = generate_learning(seed)
+    learner = Learner(net, on_chip=True)
+    for one in shown:
+        show(learner, one)
+        learner.present(one.label, one.phase)
+    assert not any((w % 2).any() for w in learner.weights)
