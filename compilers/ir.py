@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.spec import Probability, Spec
+from ff2loihi.compilers.spec import LIF, Probability, Spec
 from ff2loihi.processes.learning_rule import Neuron as LearningNeuron
 from ff2loihi.processes.learning_rule import OutputTrace, ThirdFactor
 
@@ -60,7 +60,8 @@ class Head:
 class Network:
     """A float Forward-Forward network, checked: shapes chain, values are finite, everything has a chip form.
 
-    readout_layers: the layers that the read-out uses. head: None unless readout is "head".
+    readout_layers: the layers that the read-out uses. head: None unless readout is "head". neuron: of a net that
+    was trained as it spikes, in place of the layers' relu.
     """
 
     pixels: int
@@ -72,6 +73,7 @@ class Network:
     readout: Literal["goodness", "softmax", "head"]
     readout_layers: tuple[int, ...]
     head: Head | None = None
+    neuron: LIF | None = None
 
     @property
     def classes(self) -> int:

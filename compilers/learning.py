@@ -5,17 +5,27 @@ factor M (Terres-Escudero 2024, eq. 2 to 6), split in two because the chip's tra
 dt = 2^-a x0 y2 - 2^-a x0 y3 - 2^-b t u0, dw = 2^-c t u0 (eq. 7, 8).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from ff2loihi.compilers import spiking
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
-from ff2loihi.compilers.learning_start import TRAINED_CURVE, started
+from ff2loihi.compilers.learning_start import TRAINED_CURVE, on_grid, started
+from ff2loihi.compilers.spec import LIF
 from ff2loihi.processes import limits
 from ff2loihi.processes.fixed_point import start_phases
-from ff2loihi.processes.learning_rule import RATE_ONE, SYMMETRIC_ONE, TABLE_SIZE, Neuron, OutputTrace, ThirdFactor
+from ff2loihi.processes.learning_rule import (
+    CONTROL_STEPS,
+    RATE_ONE,
+    SYMMETRIC_ONE,
+    TABLE_SIZE,
+    Neuron,
+    OutputTrace,
+    ThirdFactor,
+)
 
 TRACES, ELIGIBILITIES, INPUT_CODES = ("relu", "li", "hard-li"), ("none", "tag"), ("pixels", "contrast")
 CURVES = ("linear", "squared", "stretched")
@@ -56,7 +66,12 @@ def learning_network(
     trained: the weights carry something, and thresholds and third factors are measured on calibration images:
     pixels (samples, pixels) uint8, labels (samples,). Else the label codes are replaced by ten inputs a class.
     """
-    _check(network, trained)
+    _check(network)
+    if trained and network.probability.kind != "symmetric":
+        raise CompileError(
+            f"a trained network of probability {network.probability.kind!r} has no third factor, only symmetric has. "
+            "Use ff2loihi train --epochs 0"
+        )
     factor = options.input_factor or (INPUT_FACTOR if network.pixels >= SMALL_IMAGE else SMALL_FACTOR)
     inputs = network.label.codes.shape[1]
     if trained:
@@ -85,6 +100,36 @@ def learning_network(
     return started(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
 
+def spiking_network(
+    network: Network, options: LearningOptions, pixels: np.ndarray, labels: np.ndarray
+) -> LearningNetwork:
+    """A net that was trained as it spikes, with its learning rule, in integers. Raises CompileError.
+
+    pixels (samples, pixels) uint8, labels (samples,): training images, which set the third factors.
+    """
+    _check(network)
+    spiking.check(network)
+    neuron, factor = network.neuron, spiking.input_factor(network.neuron)
+    curve = options.curve or TRAINED_CURVE
+    layers = []
+    for layer in network.layers:
+        third = third_factor(network.probability.kind, len(layer.positive), neuron.trace, curve)
+        lif, trace = spiking.integer_neuron(neuron, layer), spiking.output_trace(neuron)
+        layers.append(LearningLayer(layer.name, on_grid(layer.weight), layer.positive, lif, trace, third))
+    net = LearningNetwork(
+        pixels=network.pixels,
+        input_code=options.input_code,
+        input_factor=factor,
+        label_codes=np.rint(network.label.codes * factor).astype(np.int32),
+        label_phases=start_phases(network.label.codes.shape[1], RATE_ONE),
+        steps=neuron.steps,
+        window=min(WINDOW, neuron.steps - CONTROL_STEPS),
+        layers=tuple(layers),
+        update=_update(options),
+    )
+    return spiking.measured(net, pixels, labels)
+
+
 def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
     """(codes (classes, inputs), phases (inputs,) int32): as many inputs for each class, phases spread evenly."""
     each = inputs // classes
@@ -94,6 +139,7 @@ def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _update(options: LearningOptions) -> UpdateRule:
+    """The string and the first exponent of the weights' update."""
     tag = options.eligibility == "tag"
     rate = options.rate_exponent if options.rate_exponent is not None else TAG_RATE if tag else RATE_EXPONENT
     return UpdateRule("tag", rate, 0, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
@@ -153,16 +199,26 @@ def check_options(options: LearningOptions) -> None:
         raise CompileError("; ".join(wrong))
 
 
-def _check(network: Network, trained: bool) -> None:
+def options_for(neuron: LIF, options: LearningOptions) -> LearningOptions:
+    """`options` with the trace that the net was trained with. Raises CompileError where they ask for another."""
+    wrong = []
+    if options.trace not in (LearningOptions.trace, neuron.trace):
+        wrong.append(f"--trace {options.trace}: the net was trained with {neuron.trace} (neuron.trace of its spec)")
+    if options.input_factor is not None:
+        wrong.append(
+            f"--input-factor {options.input_factor}: neuron.rate of the spec sets it, {spiking.input_factor(neuron)}"
+        )
+    if wrong:
+        raise CompileError("; ".join(wrong))
+    return replace(options, trace=neuron.trace)
+
+
+def _check(network: Network) -> None:
+    """Raise CompileError with everything in the network that the rule has no form for."""
     wrong = []
     if network.probability.kind not in ("symmetric", "sigmoid"):
         wrong.append(
             f"probability {network.probability.kind!r} has no third factor of one sample; symmetric and sigmoid have"
-        )
-    elif trained and network.probability.kind != "symmetric":
-        wrong.append(
-            f"a trained network of probability {network.probability.kind!r} has no third factor, only symmetric has. "
-            "Use ff2loihi train --epochs 0"
         )
     if network.goodness != "sum_squares":
         wrong.append(f"goodness {network.goodness!r}: the rule's factor is the trace itself for sum_squares alone")

@@ -7,11 +7,17 @@ import numpy as np
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes import limits
-from ff2loihi.processes.learning_rule import BALANCE_MAX, RATE_ONE, SIGMOID_ONE, SYMMETRIC_ONE, TABLE_SIZE
+from ff2loihi.processes.learning_rule import (
+    BALANCE_MAX,
+    CONTROL_STEPS,
+    RATE_ONE,
+    SIGMOID_ONE,
+    SYMMETRIC_ONE,
+    TABLE_SIZE,
+)
 
 M_BITS = 24  # bits, signed: the modulation, as a graded spike; its product with a trace of 7 bits fits 32
 RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1
-CONTROL_STEPS = 3  # of a presentation before its window: reset, goodness and third factor are on their way
 
 
 def largest_modulation(layer: LearningLayer) -> int:

@@ -19,6 +19,7 @@ IMAGES = 300  # calibration images that are presented
 CLIP = 99.9  # percentile of |W| that becomes the largest weight: trained weights have heavy tails
 PERCENTILES = (50, 60, 70, 80, 85, 90, 92, 94, 96, 98, 99.5)  # of the positive drive a step: candidate thresholds
 STEEP = 230  # K = STEEP G / r, r the mean trace of an active neuron: tuned on MNIST's validation images
+SIGMOID_STEEP = 640  # K = SIGMOID_STEEP / r: y = 5 of 127 where P = 1/2; 2560: a point less, adapting (validation)
 TRAINED_CURVE = (
     "squared"  # of the probability; linear, adapting loses about a point more on unshifted images (validation)
 )
@@ -37,31 +38,36 @@ def started(
     pixels, labels = pixels[:IMAGES], labels[:IMAGES]
     activities = reference.all_labels(network, pixels)
     weights = [on_grid(layer.weight) for layer in network.layers]
-    drive, layers = _input_drive(untrained, weights[0], pixels), []
+    drive, layers = input_drive(untrained, weights[0], pixels), []
     for index, layer in enumerate(untrained.layers):
         single = replace(network, readout="goodness", readout_layers=(index,))
         target = root(float_scores(single, activities))
         trials = []
         for vth in _candidates(drive):
-            r = _presented(drive, replace(layer, neuron=replace(layer.neuron, vth=vth)))[0]
+            r = presented(drive, replace(layer, neuron=replace(layer.neuron, vth=vth)))[0]
             trials.append((correlation(root(_scores(r, layer)), target), vth))
         neuron = replace(layer.neuron, vth=max(trials)[1])
-        r, spikes = _presented(drive, replace(layer, neuron=neuron))
-        factor = _third_factor(r[np.arange(len(labels)), labels], table)
+        r, spikes = presented(drive, replace(layer, neuron=neuron))
+        factor = measured_factor(r[np.arange(len(labels)), labels], layer.factor.probability, table)
         layers.append(replace(layer, weight=weights[index], neuron=neuron, factor=factor))
         if index + 1 < len(weights):
             drive = spikes.astype(np.float32) @ weights[index + 1].T.astype(np.float32)
     return replace(untrained, layers=tuple(layers))
 
 
-def on_grid(weight: np.ndarray) -> np.ndarray:
-    """W scaled so that the CLIP percentile of |W| is the largest weight: (out, in) int16, even [weight LSB]."""
+def grid_scale(weight: np.ndarray) -> float:
+    """Weight LSB that one unit of W becomes: the CLIP percentile of |W| is the largest weight."""
     size = np.abs(weight)
-    scaled = weight * (limits.WEIGHT_MAX / (np.percentile(size, CLIP) or size.max()))
+    return float(limits.WEIGHT_MAX / (np.percentile(size, CLIP) or size.max()))
+
+
+def on_grid(weight: np.ndarray) -> np.ndarray:
+    """W times its grid_scale: (out, in) int16, even [weight LSB]."""
+    scaled = weight * grid_scale(weight)
     return np.clip(2 * np.rint(scaled / 2), limits.WEIGHT_MIN, limits.WEIGHT_MAX).astype(np.int16)
 
 
-def _input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """a = W s of the first layer in each step, (steps, samples, labels, n) float32, exact."""
     weight = weight.T.astype(np.float32)
     q = input_rates(pixels, net.input_code, net.input_factor)
@@ -87,7 +93,7 @@ def _candidates(drive: np.ndarray) -> list[int]:
     return sorted({int(min(limits.VTH_MAX, max(1, vth))) for vth in np.percentile(positive, PERCENTILES)})
 
 
-def _presented(drive: np.ndarray, layer: LearningLayer) -> tuple[np.ndarray, np.ndarray]:
+def presented(drive: np.ndarray, layer: LearningLayer) -> tuple[np.ndarray, np.ndarray]:
     """(r at the end, (samples, labels, n) int64; the spikes of each step, (steps, samples, labels, n) bool)."""
     v, r, spikes = np.zeros(drive.shape[1:], np.int64), np.zeros(drive.shape[1:], np.int64), []
     for a in drive:
@@ -103,16 +109,24 @@ def _scores(r: np.ndarray, layer: LearningLayer) -> np.ndarray:
     return (squares[..., layer.positive].sum(-1) + 1) / (squares.sum(-1) + 2)
 
 
-def _third_factor(r: np.ndarray, table: tuple[int, ...]) -> ThirdFactor:
-    """r (samples, n): the traces under the true labels."""
+def measured_factor(r: np.ndarray, probability: str, table: tuple[int, ...]) -> ThirdFactor:
+    """theta, GT and K that fit the traces r (samples, n) under the true labels. Raises CompileError without a spike.
+
+    G = mean sum r^2, r = sum r^2 / sum r. symmetric: theta = G / 2, GT = G, K = STEEP G / r; sigmoid: theta = GT = G,
+    K = SIGMOID_STEEP / r.
+    """
     goodness = float((r**2).sum(1).mean())
     if not goodness:
         raise CompileError("no neuron of a layer fires for the calibration images under their own labels")
     trace = goodness / r.sum(1).mean()  # sum r^2 / sum r: the mean trace of an active neuron, each weighted by itself
+    if probability == "sigmoid":
+        gain, theta = SIGMOID_STEEP / trace, goodness
+    else:
+        gain, theta = STEEP * goodness / trace, goodness / 2
     return ThirdFactor(
-        "symmetric",
-        gain=round(STEEP * goodness / trace),
-        theta=round(goodness / 2),
+        probability,
+        gain=max(1, round(gain)),
+        theta=max(1, round(theta)),
         target=round(goodness),
         balance_shift=max(0, int(np.ceil(np.log2(goodness / 250)))),
         table=table,

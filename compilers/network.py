@@ -68,6 +68,7 @@ def build(checkpoint: Checkpoint) -> Network:
         readout=spec.readout.kind,
         readout_layers=tuple(used),
         head=head,
+        neuron=spec.neuron,
     )
 
 

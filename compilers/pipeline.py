@@ -2,6 +2,7 @@
 
 Checkpoint -> Network (float, checked) -> IntNetwork -> thresholds (lif) -> chip rules -> losses -> Program
                                        -> LearningNetwork, with its rule -> the rule's fit -> Program
+A net that was trained as it spikes takes the second way, with its own neuron in place of a swept threshold.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from ff2loihi.processes.limits import MAX_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
 
 __all__ = [
     "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint", "compile_learning",
-    "load_checkpoint", "peek",
+    "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
 Progress = Callable[[str, str], None]  # (stage, what it did)
@@ -44,6 +45,20 @@ def check_options(options: Options | LearningOptions) -> None:
     return None
 
 
+def options_for(checkpoint: Checkpoint, options: Options | LearningOptions) -> Options | LearningOptions:
+    """What the checkpoint is compiled with: one that spikes keeps its neuron and has the rule. Raises CompileError."""
+    if checkpoint.spec.neuron is None:
+        return options
+    if isinstance(options, LearningOptions):
+        return learning.options_for(checkpoint.spec.neuron, options)
+    if options != Options():
+        raise CompileError(
+            f"{checkpoint.source}: its spec describes its neurons: leave out --neuron, --weight-bits, --steps, --reset "
+            "and --vth"
+        )
+    return learning.options_for(checkpoint.spec.neuron, LearningOptions())
+
+
 def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progress) -> Network:
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].weight.shape[1], *(len(layer.positive) for layer in net.layers)))
@@ -66,8 +81,13 @@ def compile_learning(
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
     net = _network(checkpoint, calibration, progress)
-    trained = checkpoint.training.get("epochs") != 0
-    integers = learning.learning_network(net, options, trained, calibration.pixels, calibration.labels)
+    trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
+    if net.neuron:
+        integers = learning.spiking_network(net, options, calibration.pixels, calibration.labels)
+        chosen = ", ".join(f"{layer.name} {layer.neuron.vth}" for layer in integers.layers)
+        progress("spiking", f"threshold {net.neuron.threshold:g}, on the weights' grid: vth {chosen}")
+    else:
+        integers = learning.learning_network(net, options, trained, calibration.pixels, calibration.labels)
     progress("learning", f"{integers.steps} steps, the last {integers.window} learn; {options.trace} trace")
     learning_fit.check(integers)
     progress("chip rules", f"{len(learning_fit.RULES)} rules hold in each of {len(integers.layers)} layers")

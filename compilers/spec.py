@@ -27,6 +27,22 @@ class LayerSpec(_Strict):
     polarity: str | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
 
 
+class LIF(_Strict):
+    """A net trained as it spikes: v' = decay v + W s, z = v' > threshold, v = 0 where z, and the trace r at the end.
+
+    r' = r + z (relu), trace_decay r + z (li), 1 where z and trace_decay r elsewhere (hard-li): Terres-Escudero 2024,
+    eq. 11 to 13. An input spikes at `rate` times its value a step.
+    """
+
+    kind: Literal["lif"]
+    decay: float = Field(default=0.85, ge=0, le=1)
+    threshold: float = Field(default=1.0, gt=0, allow_inf_nan=False)  # in the weights' unit
+    trace: Literal["relu", "li", "hard-li"] = "relu"
+    trace_decay: float = Field(default=0.85, ge=0, le=1)
+    steps: int = Field(default=24, ge=4, le=127)  # a trace counts up to 127
+    rate: float = Field(default=0.25, ge=1 / 256, le=1)
+
+
 class LabelSpec(_Strict):
     """How a label enters: appended behind the pixels, or written over the first ones."""
 
@@ -88,7 +104,8 @@ class Spec(_Strict):
     pixels: int = Field(ge=1)
     label: LabelSpec
     layers: tuple[LayerSpec, ...] = Field(min_length=1)
-    activation: str = "relu"
+    activation: str = "relu"  # of analog neurons
+    neuron: LIF | None = None  # analog where absent
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"] = "sum_squares"
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers

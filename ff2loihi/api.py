@@ -46,15 +46,17 @@ def compile(  # the command's name
 ) -> Program:
     """Compile a checkpoint or its file; training images of `calibration` set the ranges.
 
-    options: Options for inference, LearningOptions for a network that learns on the chip. Raises FF2LoihiError.
+    options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
+    always becomes one. Raises FF2LoihiError.
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    options = pipeline.options_for(checkpoint, options or Options())
     images = Calibration(calibration.images, calibration.labels)
     if isinstance(options, LearningOptions):
         program = pipeline.compile_learning(checkpoint, images, options, progress)
     else:
-        program = pipeline.compile_checkpoint(checkpoint, images, options or Options(), progress)
+        program = pipeline.compile_checkpoint(checkpoint, images, options, progress)
     program.provenance["calibration"]["data"] = calibration.name
     return program
 

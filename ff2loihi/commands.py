@@ -108,10 +108,11 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
         checkpoint, images, options, progress=lambda stage, text: console.out.print(f"{stage:>11}  {text}")
     )
     digest = api.save(program, output)
-    if isinstance(options, Options):
+    learns = isinstance(program.network, LearningNetwork)
+    if not learns:
         _show_layers(program)
     console.out.print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
-    if isinstance(options, LearningOptions):
+    if learns:
         return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
     return {
         "artifact": str(output),

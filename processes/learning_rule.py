@@ -23,6 +23,7 @@ from ff2loihi.processes.limits import (
 RATE_ONE = 256  # the rate, in 1/256 a step, at which an input spikes in every step
 BALANCE_MAX = 64  # of 256: the balance changes an update by a quarter at most
 SYMMETRIC_ONE = 256  # P = 1
+CONTROL_STEPS = 3  # of a presentation before its window: reset, goodness and third factor are on their way
 SIGMOID_ONE = 255  # P = 1, of the sigmoid's table
 TABLE_SIZE = 256  # entries of the sigmoid's table; the symmetric probability's has one more
 
