@@ -97,7 +97,7 @@ def test_candidates_are_the_goodness_that_plain_steps_give(trace):
 @pytest.mark.parametrize("kind", PROBABILITIES)
 def test_float_and_integers_learn_the_same_direction(kind):
     """On the same spikes from the same weights; the integer rule lags two steps and rounds, hence no equality."""
-    digits = load_data("digits", "train", limit=400)
+    digits = load_data("digits", "train", limit=50)
     cell = hebbian_ffa.Cell(kind, "online", "relu", 0)
     twin, chip = FloatModel(cell, digits, 0), IntegerModel(cell, digits, 0)
     if kind == "sigmoid":  # the tables' float constants are tuned by themselves; these are the integer rule's
@@ -106,9 +106,9 @@ def test_float_and_integers_learn_the_same_direction(kind):
     for model in (twin, chip):
         hebbian_ffa.fit(model, digits, 1, 1, 0)
     moved = twin.twin.weight - before[0], chip.learner.weights[0].T - before[1]
-    assert np.corrcoef(moved[0].ravel(), moved[1].ravel())[0, 1] > 0.4
+    assert np.corrcoef(moved[0].ravel(), moved[1].ravel())[0, 1] > 0.6
     large = np.abs(moved[0]) > np.abs(moved[0]).std()
-    assert (np.sign(moved[0]) == np.sign(moved[1]))[large].mean() > 0.7
+    assert (np.sign(moved[0]) == np.sign(moved[1]))[large].mean() > 0.85
 
 
 def test_bernoulli_inputs_spike_at_a_quarter_of_their_value():
