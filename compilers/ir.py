@@ -202,12 +202,11 @@ class LearningLayer:
 class UpdateRule:
     """dw = 2^-exponent x0 y2 - 2^-exponent x0 y3; with a tag that goes into dt, and dw = 2^-exponent t u0.
 
-    halve: the post traces are shifted right by it, below the smallest exponent; tag_exponent, tag_decay: of dt.
+    tag_exponent, tag_decay: of dt.
     """
 
     eligibility: Literal["none", "tag"]
     exponent: int
-    halve: int = 0
     tag_exponent: int = 0
     tag_decay: int = 0
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from ff2loihi.compilers import spiking
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
 from ff2loihi.compilers.learning_start import TRAINED_CURVE, on_grid, started
 from ff2loihi.compilers.spec import LIF
-from ff2loihi.processes import limits
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.learning_rule import (
     CONTROL_STEPS,
@@ -64,13 +64,13 @@ def learning_network(
     """The network with its learning rule, in integers. Raises CompileError for what the chip cannot learn.
 
     trained: the weights carry something, and thresholds and third factors are measured on calibration images:
-    pixels (samples, pixels) uint8, labels (samples,). Else the label codes are replaced by ten inputs a class.
+    pixels (samples, pixels) uint8, labels (samples,). Else each class gets as many label inputs of its own.
     """
     _check(network)
     if trained and network.probability.kind != "symmetric":
         raise CompileError(
-            f"a trained network of probability {network.probability.kind!r} has no third factor, only symmetric has. "
-            "Use ff2loihi train --epochs 0"
+            f"a trained network of probability {network.probability.kind!r} has no tuned third factor, symmetric has "
+            "one. Use ff2loihi train --epochs 0"
         )
     factor = options.input_factor or (INPUT_FACTOR if network.pixels >= SMALL_IMAGE else SMALL_FACTOR)
     inputs = network.label.codes.shape[1]
@@ -82,10 +82,9 @@ def learning_network(
     layers = []
     for layer in network.layers:
         weight = layer.weight / max(layer.weight.std(), 1e-30) * SPREAD
-        even = np.clip(2 * np.rint(weight / 2), limits.WEIGHT_MIN, limits.WEIGHT_MAX).astype(np.int16)
         third = third_factor(probability, len(layer.positive), options.trace, curve)
         trace = output_trace(options.trace)
-        layers.append(LearningLayer(layer.name, even, layer.positive, Neuron(VTH, LEAK), trace, third))
+        layers.append(LearningLayer(layer.name, even(weight), layer.positive, Neuron(VTH, LEAK), trace, third))
     fresh = LearningNetwork(
         pixels=network.pixels,
         input_code=options.input_code,
@@ -108,7 +107,6 @@ def spiking_network(
     pixels (samples, pixels) uint8, labels (samples,): training images, which set the third factors.
     """
     _check(network)
-    spiking.check(network)
     neuron, factor = network.neuron, spiking.input_factor(network.neuron)
     curve = options.curve or TRAINED_CURVE
     layers = []
@@ -142,7 +140,7 @@ def _update(options: LearningOptions) -> UpdateRule:
     """The string and the first exponent of the weights' update."""
     tag = options.eligibility == "tag"
     rate = options.rate_exponent if options.rate_exponent is not None else TAG_RATE if tag else RATE_EXPONENT
-    return UpdateRule("tag", rate, 0, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
+    return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
 
 
 def output_trace(kind: str) -> OutputTrace:
@@ -228,7 +226,9 @@ def _check(network: Network) -> None:
         wrong.append(f"{network.label.codes.shape[1]} label inputs for {network.classes} classes")
     if any(layer.bias is not None for layer in network.layers):
         wrong.append("biases: the plastic neuron has none")
-    if network.readout == "head":
-        wrong.append("a softmax head does not learn on the chip; use the goodness read-out")
+    if network.normalization != "none" and len(network.layers) > 1:
+        wrong.append(f"normalization {network.normalization!r}: spikes pass between layers as they are, use none")
+    if network.readout != "goodness" or len(network.readout_layers) < len(network.layers):
+        wrong.append("the read-out must be the goodness of all layers, which the rule learns: drop readout")
     if wrong:
         raise CompileError("; ".join(wrong))

@@ -95,8 +95,6 @@ def rate_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
                 f"{name} 2^-{exponent}: exponents 0..{RATE_EXPONENT_MAX} are possible, a smaller step would round "
                 "toward minus infinity. Use --rate-exponent"
             )
-    if not 0 <= rule.halve <= 6:
-        yield f"post traces shifted right by {rule.halve}: 0..6 leave one of 7 bits"
 
 
 def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
@@ -125,7 +123,24 @@ def check(net: LearningNetwork) -> None:
 
 def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
     """(quantity, the paper's equation, what the chip computes), for `ff2loihi inspect`; Terres-Escudero 2024."""
-    layer, rule = net.layers[0], net.update
+    first, rest = net.layers[0], net.layers[1:]
+    same = all(_layer_rows(layer) == _layer_rows(first) for layer in rest)
+    rows = []
+    for layer in (first,) if same else net.layers:
+        rows += [(what if same else f"{layer.name}: {what}", *forms) for what, *forms in _layer_rows(layer)]
+    rule = net.update
+    update = f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"
+    if rule.eligibility == "none":
+        return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {update}")]
+    tag = f"dt = 2^-{rule.tag_exponent}*x0*y2 - 2^-{rule.tag_exponent}*x0*y3 - 2^-{rule.tag_decay}*t*u0"
+    return [
+        *rows,
+        ("tag", "de = (1 - tau) (dL/dw - e) (eq. 7)", tag),
+        ("weight", "dw = eta e (eq. 8)", f"dw = 2^-{rule.exponent}*t*u0"),
+    ]
+
+
+def _layer_rows(layer: LearningLayer) -> list[tuple[str, str, str]]:
     factor, trace, neuron = layer.factor, layer.trace, layer.neuron
     traces = {
         "relu": ("r' = r + z (eq. 13)", f"r' = min({trace.top}, r + z)"),
@@ -146,24 +161,11 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
         )
     deviation = f"d = ({factor.target} - G) >> {factor.balance_shift}"
     balance = f"m (256 + d) >> 8 where potentiating, m (256 - d) >> 8 else; {deviation}"
-    halved = f" >> {rule.halve}" if rule.halve else ""
-    rows = [
-        (
-            "neuron",
-            "LIF, decay 0.85",
-            f"v' = v {4096 - neuron.dv} 2^-12 + (a << 6); spike over {neuron.vth} << 6, then 0",
-        ),
+    lif = f"v' = v {4096 - neuron.dv} 2^-12 + (a << 6); spike over {neuron.vth} << 6, then 0"
+    return [
+        ("neuron", "LIF", lif),
         ("output trace", *traces[trace.kind]),
         ("third factor", paper, chip),
         ("balance", "ours: holds the layer's goodness", f"{balance}, |d| <= {BALANCE_MAX}"),
-        ("post trace", "M r", f"y = min(127, (r |m| + 32) >> 6){halved}: y2 where m > 0, y3 where m < 0"),
-    ]
-    update = f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"
-    if rule.eligibility == "none":
-        return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {update}")]
-    tag = f"dt = 2^-{rule.tag_exponent}*x0*y2 - 2^-{rule.tag_exponent}*x0*y3 - 2^-{rule.tag_decay}*t*u0"
-    return [
-        *rows,
-        ("tag", "de = (1 - tau) (dL/dw - e) (eq. 7)", tag),
-        ("weight", "dw = eta e (eq. 8)", f"dw = 2^-{rule.exponent}*t*u0"),
+        ("post trace", "M r", "y = min(127, (r |m| + 32) >> 6): y2 where m > 0, y3 where m < 0"),
     ]

@@ -41,7 +41,6 @@ class _Layer(Strict):
 class _Update(Strict):
     eligibility: Literal["none", "tag"]
     exponent: int
-    halve: int
     tag_exponent: int
     tag_decay: int
 

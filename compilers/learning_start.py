@@ -9,6 +9,7 @@ import numpy as np
 
 from ff2loihi.compilers import reference
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network
 from ff2loihi.compilers.readout import correlation, float_scores, root
 from ff2loihi.processes import limits
@@ -64,7 +65,7 @@ def grid_scale(weight: np.ndarray) -> float:
 def on_grid(weight: np.ndarray) -> np.ndarray:
     """W times its grid_scale: (out, in) int16, even [weight LSB]."""
     scaled = weight * grid_scale(weight)
-    return np.clip(2 * np.rint(scaled / 2), limits.WEIGHT_MIN, limits.WEIGHT_MAX).astype(np.int16)
+    return even(scaled)
 
 
 def input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import Layer, LearningNetwork, Network
+from ff2loihi.compilers.ir import Layer, LearningNetwork
 from ff2loihi.compilers.learning_start import IMAGES, grid_scale, input_drive, measured_factor, presented
 from ff2loihi.compilers.spec import LIF
 from ff2loihi.processes import limits
@@ -57,14 +57,3 @@ def measured(net: LearningNetwork, pixels: np.ndarray, labels: np.ndarray) -> Le
         if index + 1 < len(net.layers):
             drive = spikes.astype(np.float32) @ net.layers[index + 1].weight.T.astype(np.float32)
     return replace(net, layers=tuple(layers))
-
-
-def check(network: Network) -> None:
-    """Raise CompileError with what a net of spikes cannot have."""
-    wrong = []
-    if network.normalization != "none":
-        wrong.append(f"normalization {network.normalization!r}: spikes pass between layers as they are, use none")
-    if network.readout != "goodness" or len(network.readout_layers) < len(network.layers):
-        wrong.append("a spiking net is read out by the goodness of all its layers: drop readout from the spec")
-    if wrong:
-        raise CompileError("; ".join(wrong))

@@ -31,10 +31,16 @@ ROUNDINGS = ("lava", "chip")
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
-    name, _, count = text.partition(":")
-    if count and not re.fullmatch("[1-9][0-9]*", count):
-        raise DataError(f"--calibrate {text}: must be NAME or NAME:N with N at least 1")
-    return load_data(name, "train", root=data_root, limit=int(count) if count else CALIBRATION_IMAGES)
+    name, count = name_and_count(text, "--calibrate")
+    return load_data(name, "train", root=data_root, limit=count or CALIBRATION_IMAGES)
+
+
+def name_and_count(text: str, option: str) -> tuple[str, int | None]:
+    """NAME or NAME:N -> (NAME, N or None). Raises DataError."""
+    name, colon, count = text.partition(":")
+    if colon and not re.fullmatch("[1-9][0-9]*", count, re.ASCII):
+        raise DataError(f"{option} {text}: must be NAME or NAME:N with N at least 1")
+    return name, int(count) if colon else None
 
 
 def compile(  # the command's name
@@ -126,7 +132,7 @@ def learn(
         raise BackendError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
     if rounding == "chip" and program.network.update.eligibility == "tag":
         raise BackendError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
-    facts = identity(program, data, schedule, rounding, backend)
+    facts = identity(program, data, schedule, rounding, backend, held_out)
     with ExitStack() as stack:
         if backend == "lava":
             presenter = stack.enter_context(LavaLearner(program.network))
@@ -148,6 +154,10 @@ def bench(
     """
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
+        if device != "cpu":
+            raise BackendError(f"--device {device}: a network learns on the CPU. Use --device cpu")
+        if len(data.labels) < 2:
+            raise DataError("--samples must be at least 2: the first one starts Lava")
         return learning_speed(program.network, data, lava_samples, repeats, progress)
     emulator = Emulator(device)
     emulator.run(program, data.images[: min(len(data.images), 256)])  # warm-up

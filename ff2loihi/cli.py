@@ -169,7 +169,9 @@ def learn(
 def verify(
     model: Artifact,
     data: Data = None,
-    samples: Annotated[int, typer.Option(min=1, help="test samples, each under every label")] = 5,
+    samples: Annotated[
+        int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")
+    ] = 5,
     form: Annotated[
         str, typer.Option(help="learning: leaf (a process a layer), graph (stock LearningDense) or own (ours)")
     ] = "leaf",
@@ -214,7 +216,7 @@ def reproduce(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="hebbian-ffa: Terres-Escudero 2024")],
     table: Annotated[int, typer.Option(help="1: analog, batched and online models; 2: their output traces")] = 1,
     data: Annotated[str | None, typer.Option(help="digits, mnist or fashion-mnist [default: mnist]")] = None,
-    seed: Annotated[int, typer.Option(help="of the weights, the codes, the spikes and the negatives")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of the weights, the codes, the spikes and the negatives")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="of the spiking models; the paper's is 10")] = 10,
     quick: Annotated[bool, typer.Option("--quick", help="a look: 1,000 images, of digits if --data is absent")] = False,
     data_root: DataRoot = None,

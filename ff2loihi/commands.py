@@ -26,6 +26,7 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning_reports import show_rule, show_speed
 from ff2loihi.reports.speed import LearningSpeedReport
+from ff2loihi.reproduce import hebbian_ffa
 
 QUICK_IMAGES, QUICK_EPOCHS = 1000, 5  # of `reproduce --quick`
 FORMS = ("leaf", "graph", "own")
@@ -44,6 +45,8 @@ LIBRARIES = (
 
 
 def folder_is_writable(path: Path) -> None:
+    if path.is_dir():
+        raise FF2LoihiError(f"{path}: a folder. Name the file with -o")
     if not path.parent.is_dir():
         raise FF2LoihiError(f"{path}: the folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
@@ -186,6 +189,8 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     if form not in FORMS:
         raise FF2LoihiError(f"--form must be one of {', '.join(FORMS)}, got {form!r}")
     program = api.load(model)
+    if form != FORMS[0] and not isinstance(program.network, LearningNetwork):
+        raise FF2LoihiError(f"--form {form}: the artifact does not learn, and has one form on Lava")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)
@@ -252,8 +257,6 @@ def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:
 
 def reproduce(experiment, table, data, seed, epochs, quick, data_root) -> dict:
     """Run a paper's table and show it: the paper's figures beside ours in float and in the chip's integers."""
-    from ff2loihi.reproduce import hebbian_ffa  # numba is slow to import
-
     if experiment != "hebbian-ffa":
         raise FF2LoihiError(f"EXPERIMENT must be hebbian-ffa, got {experiment!r}")
     if table not in hebbian_ffa.TABLES:

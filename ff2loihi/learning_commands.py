@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ff2loihi import api, console
 from ff2loihi.commands import dataset, folder_is_writable
-from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.ir import Program
 from ff2loihi.learning.controller import ADAPT, CONTINUE, Schedule
@@ -33,10 +33,10 @@ def schedule_for(program: Program, samples: int, plan: str | None, wanted: dict,
 
 
 def learn_model(model: Path, data, split, limit, choice, place, evaluate, output, resume, data_root) -> dict:
-    """Learn, show each epoch, write OUTPUT and its log OUTPUT.jsonl; OUTPUT.run holds an unfinished run's state."""
+    """Learn, show each epoch, write OUTPUT and its .jsonl log; OUTPUT.run holds an unfinished run's state."""
     output = output or model.with_name(f"{model.stem}-learned.ffl")
     folder_is_writable(output)
-    state, log = output.with_name(output.name + ".run"), output.with_name(output.stem + ".jsonl")
+    state, log = output.with_name(output.name + ".run"), output.with_suffix(".jsonl")
     if state.exists() and not resume:
         raise FF2LoihiError(
             f"{state}: an unfinished run is kept there. Use --resume to continue it, or remove the file"
@@ -70,7 +70,5 @@ def learn_model(model: Path, data, split, limit, choice, place, evaluate, output
 def _held_out(program, data, evaluate: str | None, root):
     if evaluate is None:
         return None
-    split, _, count = evaluate.partition(":")
-    if count and not count.isdigit():
-        raise DataError(f"--evaluate {evaluate}: must be SPLIT or SPLIT:N")
-    return dataset(program, data, split, int(count) if count else None, root)
+    split, count = api.name_and_count(evaluate, "--evaluate")
+    return dataset(program, data, split, count, root)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ff2loihi import console
 from ff2loihi.compilers.errors import CheckFailed
+from ff2loihi.compilers.grid import saturated
 from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.learning_fit import describe
 from ff2loihi.reports.speed import LearningSpeedReport
@@ -21,7 +22,7 @@ def show_rule(model: Path, program: Program) -> dict:
     }
     layers = [
         (layer.name, f"{layer.weight.shape[1]} -> {layer.weight.shape[0]}", f"{layer.weight.std():.1f}",
-         f"{((layer.weight <= -256) | (layer.weight >= 254)).mean():.2%}")
+         f"{saturated(layer.weight):.2%}")
         for layer in net.layers
     ]  # fmt: skip
     rule = describe(net)

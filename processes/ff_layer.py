@@ -136,7 +136,7 @@ class PyFFLayerModel(PyLoihiProcessModel):
     g_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     weights: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=8)
     tag_1: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=8)
-    a: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=16)
+    a: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
     r: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)
     y2: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)

@@ -11,7 +11,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ff2loihi.processes.fixed_point import rate_step
-from ff2loihi.processes.learning_rule import RATE_ONE
+from ff2loihi.processes.learning_rule import CONTROL_STEPS, RATE_ONE
 
 
 class LearningSource(AbstractProcess):
@@ -33,8 +33,8 @@ class LearningSource(AbstractProcess):
 
     def __init__(self, *, file: str, n: int, layers: int, steps: int, window: int, period: int) -> None:
         super().__init__(file=file, n=n, layers=layers, steps=steps, window=window, period=period)
-        if not 0 < window <= steps - 3:
-            raise ValueError(f"window must be in 1..{steps - 3} (steps - 3), got {window}")
+        if not 0 < window <= steps - CONTROL_STEPS:
+            raise ValueError(f"window must be in 1..{steps - CONTROL_STEPS}, got {window}")
         if period < steps + layers:  # then no layer is still busy when the next presentation is read
             raise ValueError(f"period must be at least {steps + layers} (steps + layers), got {period}")
         self.s_out = OutPort(shape=(n,))
@@ -66,7 +66,7 @@ class PyLearningSourceModel(PyLoihiProcessModel):
         for layer in range(self.p["layers"]):
             local = (i - layer) % period
             control[2 * layer] = local == 0
-            if steps - window - 2 <= local <= steps - 3:
+            if steps - window - 2 <= local <= steps - CONTROL_STEPS:
                 control[2 * layer + 1] = self.sign
         self.c_out.send(control)
         spikes = np.zeros(n, np.int32)

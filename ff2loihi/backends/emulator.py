@@ -36,6 +36,8 @@ class Emulator:
         """Classify pixels (samples, pixels) uint8. Raises DataError."""
         network = program.network
         if isinstance(network, LearningNetwork):
+            if self.device != "cpu":
+                raise BackendError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
             return classify(self.name, network, Learner(network), pixels, progress)
         check_pixels(network, pixels)
         started = time.perf_counter()

@@ -18,6 +18,7 @@ from ff2loihi.backends.session import end_session
 from ff2loihi.compilers.errors import BackendError
 
 PATIENCE = 120.0  # s without a word from the child, after which Lava counts as hung
+SOCKET_ROOM = 64  # characters of a folder in which a socket's path stays below the system's 108
 GRACE = 3.0  # s for the rest of a traceback to arrive, or for a child to end
 
 
@@ -47,7 +48,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", **_scratch(folder)},
             )
         self.lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True).start()
@@ -80,7 +81,8 @@ class Child:
             if line:
                 last = time.monotonic()
                 on_line(line)
-            if line is None or (line == "" and b"Traceback (most recent call last)" in self.log.read_bytes()):
+            gone = self.process.poll() is not None  # its forks may still hold its output open
+            if line is None or (line == "" and (gone or b"Traceback (most" in self.log.read_bytes())):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(GRACE)  # for the rest of a traceback, or the status of a child that closed
                 raise _failure(self.log.read_text(encoding="utf-8", errors="replace"), self.process.poll())
@@ -89,6 +91,11 @@ class Child:
                     f"Lava finished no sample in {self.patience:g} s and was ended. Run fewer steps or a smaller "
                     "network, or use --backend emulator, which gives the same bits"
                 )
+
+
+def _scratch(folder: Path) -> dict[str, str]:
+    """Lava's managers leave their folders behind; in ours they go with it, where a socket's path still fits there."""
+    return {"TMPDIR": str(folder)} if len(str(folder)) <= SOCKET_ROOM else {}
 
 
 def _read_lines(stream, lines: "queue.Queue[str | None]") -> None:

@@ -26,13 +26,13 @@ class LavaLearner:
     ) -> None:
         require_lava()
         self.network, self.form, self.record, self.patience = network, form, record, patience
-        self.exponent, self.halve = network.update.exponent, network.update.halve
+        self.exponent, self.halve = network.update.exponent, 0
         self._sent = self.exponent, self.halve
         self._weights = [layer.weight for layer in network.layers]
         self._tags = [np.zeros(layer.weight.shape, np.int16) for layer in network.layers]
         self._before = self._ran = 0  # steps, presentations
         self._q = self._phases = np.zeros(network.pixels, np.int32)
-        self._last = np.ones((len(network.layers), 2), np.int64)
+        self._fired = np.zeros(len(network.layers), bool)
         self._child: Child | None = None
 
     def __enter__(self) -> "LavaLearner":
@@ -83,8 +83,9 @@ class LavaLearner:
         self._input[0] = np.concatenate([[phase], self._q, net.label_codes[label], self._phases, net.label_phases])
         self._command("present")
         self._ran += 1
-        self._last = np.stack([g[index + net.steps + 1] for index, g in enumerate(self._goodness)])
-        return self._last
+        goodness = np.stack([g[index + net.steps + 1] for index, g in enumerate(self._goodness)])
+        self._fired |= goodness.any(axis=1)
+        return goodness
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -97,8 +98,10 @@ class LavaLearner:
         return np.load(self.folder / f"{name}.{index}.now.npy")[0].astype(np.int16)
 
     def silent(self) -> list[float]:
-        """1 for a layer whose last goodness was 0, else 0: single neurons are not read."""
-        return [float(not goodness.any()) for goodness in self._last]
+        """1 for a layer whose goodness was 0 in every presentation since the last call: single neurons are not read."""
+        shares = [float(not fired) for fired in self._fired]
+        self._fired = np.zeros(len(self._fired), bool)
+        return shares
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that `restore` needs to continue with the same bits."""
@@ -111,7 +114,9 @@ class LavaLearner:
         return arrays
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where `state` was taken; before the first presentation."""
+        """Continue where `state` was taken; before the first presentation, as leaf: Lava's own draws start anew."""
+        if self.form != "leaf" or self._ran:
+            raise ValueError(f"a run resumes before its first presentation, and as leaf, not {self.form}")
         self._before = int(state["passed"][0])
         self._weights = [state[f"weights.{index}"] for index in range(len(self.network.layers))]
         if self.network.update.eligibility == "tag":

@@ -89,7 +89,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
             for name in VECTORS:
                 _probe(getattr(layer, name), folder / f"{name}.{index}.npy", start["steps"])
             for name, var in matrices.items():
-                _probe(var, folder / f"{name}.all.{index}.npy", start["steps"])
+                _probe(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
         layers.append(layer)
     return Graph(source, tuple(layers))
 
@@ -100,6 +100,6 @@ def _record(port, file: Path, rows: int) -> None:
     port.connect(recorder.s_in)
 
 
-def _probe(var, file: Path, rows: int, every: int = 1) -> None:
-    np.lib.format.open_memmap(file, mode="w+", dtype=np.int32, shape=(rows, *var.shape)).flush()
+def _probe(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
+    np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(rows, *var.shape)).flush()
     Probe(shape=var.shape, file=str(file), every=every).var.connect_var(var)

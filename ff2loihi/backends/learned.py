@@ -17,13 +17,15 @@ def classify(name: str, network: LearningNetwork, presenter, pixels: np.ndarray,
     Raises DataError.
     """
     check_pixels(network, pixels)
+    presenter.show(rates(network, pixels[0]), np.zeros(network.pixels, np.int64))
+    presenter.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
     rng = np.random.default_rng(PHASE_SEED)
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
     for index, image in enumerate(pixels):
         presenter.show(rates(network, image), rng.integers(0, 256, network.pixels))
         sums[index] = presenter.candidates()
-        if progress and index % 100 == 99:
+        if progress:
             progress(index + 1, len(pixels))
     found = np.stack([scores(one, network.probability) for one in sums])
     return Trace(

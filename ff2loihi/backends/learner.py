@@ -68,7 +68,7 @@ class Learner:
     def __init__(self, network: LearningNetwork, on_chip: bool = False, record: bool = False) -> None:
         self.network, self.on_chip, self.record = network, on_chip, record
         self.tags = network.update.eligibility == "tag"
-        self.exponent, self.halve = network.update.exponent, network.update.halve
+        self.exponent, self.halve = network.update.exponent, 0
         self.draws = Draws()
         self.layers = [_Layer(layer, network.steps, self.tags) for layer in network.layers]
         self.states: list[np.ndarray] = []
@@ -102,7 +102,7 @@ class Learner:
         kernels.encode(q, phases, RATE_ONE, self._pixel_idx, self._pixel_count)
 
     def show_spikes(self, pixels: np.ndarray, labels: np.ndarray) -> None:
-        """Take an image's spikes as they are, in place of `show`'s code, for every label until the next image.
+        """Take an image's spikes as they are, in place of `show`'s code; from then on labels spike as given here.
 
         pixels (steps, pixels) bool; labels (steps, label inputs) bool: a label's inputs spike where its code has a 1.
         """
@@ -165,10 +165,6 @@ class Learner:
             self.states.append(states)
             self.matrices.append(matrices)
         return result
-
-    def spikes(self) -> np.ndarray:
-        """Spikes of the last `candidates`, (classes,) int64, of the first layer."""
-        return self._spike_counts.sum(1).astype(np.int64)
 
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""

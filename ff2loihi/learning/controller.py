@@ -9,8 +9,8 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning_readout import rates, scores
 
-# Parts of a run: (exponent added to the rule's, right shift of the post traces). Below 2^-7 an exponent would bias.
 NEGATIVES = ("hard", "random", "mixed")
+# Parts of a run: (exponent added to the rule's, right shift of the post traces). Below 2^-7 an exponent would bias.
 RATES = ((0, 0), (1, 0), (2, 0), (2, 1))
 
 
@@ -66,6 +66,8 @@ def check_schedule(schedule: Schedule) -> None:
         wrong.append(f"--negatives must be one of {', '.join(NEGATIVES)}, got {schedule.negatives!r}")
     if schedule.margin is not None and not -1 <= schedule.margin <= 1:
         wrong.append(f"--margin must be in -1..1, got {schedule.margin}")
+    if schedule.seed < 0:
+        wrong.append(f"--seed must be at least 0, got {schedule.seed}")
     if schedule.shift < 0:
         wrong.append(f"--shift must be at least 0, got {schedule.shift}")
     if wrong:
@@ -131,7 +133,5 @@ class Controller:
 
     def _shifted(self, image: np.ndarray) -> np.ndarray:
         side = int(np.sqrt(len(image)))
-        if side * side != len(image):
-            return image
         by = self.rng.integers(-self.schedule.shift, self.schedule.shift + 1, 2)
         return np.roll(image.reshape(side, side), tuple(by), (0, 1)).reshape(-1)

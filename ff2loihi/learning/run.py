@@ -13,6 +13,7 @@ import numpy as np
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.grid import even, saturated
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
 from ff2loihi.learning import checkpoint
@@ -33,20 +34,23 @@ class Hooks:
     warn: Callable[[str], None] = lambda text: None
 
 
-def identity(program: Program, data: Dataset, schedule: Schedule, rounding: str, backend: str) -> dict:
+def identity(
+    program: Program, data: Dataset, schedule: Schedule, rounding: str, backend: str, held_out: Dataset | None
+) -> dict:
     """What two runs must share for one to continue the other."""
-    content = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
     return {
-        "artifact": _weights_hash(program.network),
-        "data": f"{data.name} {data.split}, {len(data.labels)} samples, sha256 {content[:16]}",
+        "artifact": artifact.to_bytes(program)[1][:16],
+        "data": _content(data),
+        "held_out": held_out and _content(held_out),
         "rounding": rounding,
         "backend": backend,
         **dataclasses.asdict(schedule),
     }
 
 
-def _weights_hash(network: LearningNetwork) -> str:
-    return artifact.to_bytes(Program(network, (), {}))[1][:16]
+def _content(data: Dataset) -> str:
+    digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
+    return f"{data.name} {data.split}, {len(data.labels)} samples, sha256 {digest[:16]}"
 
 
 def check_data(network: LearningNetwork, data: Dataset) -> None:
@@ -73,12 +77,16 @@ class Run:
         self, program: Program, data: Dataset, schedule: Schedule, presenter: Presenter, hooks: Hooks = Hooks(),
         file: Path | None = None, facts: dict | None = None, held_out: Dataset | None = None,
     ) -> None:  # fmt: skip
-        check_data(program.network, data)
+        for images in filter(None, (data, held_out)):
+            check_data(program.network, images)
+        if schedule.shift and round(program.network.pixels**0.5) ** 2 != program.network.pixels:
+            raise DataError(f"--shift {schedule.shift}: images of {program.network.pixels} pixels are not square")
         self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks
         self.presenter, self.file, self.facts, self.held_out = presenter, file, facts or {}, held_out
         self.controller = Controller(program.network, presenter, schedule)
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.log: list[dict] = []
+        self.unseen = 0  # samples since the last look at neurons and weights
         self.warned: set[tuple[str, str]] = set()  # (layer, what): once a run
 
     def resume(self) -> None:
@@ -117,11 +125,12 @@ class Run:
                 index = self.order[self.position]
                 c.learn(self.data.images[index], int(self.data.labels[index]))
                 self.position += 1
-                if c.seen % HEALTH_EVERY == 0:
+                self.unseen += 1
+                if self.unseen == HEALTH_EVERY:
                     noted = self._look(done + 1)
                 if c.seen % 50 == 0:
                     self.hooks.progress(done + 1, total, noted)
-                if time.monotonic() - last > CHECKPOINT_SECONDS:
+                if time.monotonic() - last > CHECKPOINT_SECONDS and self.position < samples:
                     self.save()
                     last = time.monotonic()
             self._finish_epoch()
@@ -137,7 +146,7 @@ class Run:
             "online_accuracy": c.right / c.seen if c.scored else None,
             "exponent": p.exponent,
             "halve": p.halve,
-            "saturated": [float(x) for x in self._saturated()],
+            "saturated": self._saturated(),
         }
         if self.held_out is not None:
             found = Emulator().run(self._program(), self.held_out.images).predictions
@@ -147,21 +156,22 @@ class Run:
         self.hooks.epoch(entry)
 
     def _saturated(self) -> list[float]:
-        return [float(((w <= -256) | (w >= 254)).mean()) for w in self.presenter.weights]
+        return [saturated(weight) for weight in self.presenter.weights]
 
     def _look(self, step: int) -> str:
+        self.unseen = 0
         names = [layer.name for layer in self.program.network.layers]
-        for name, silent, saturated in zip(names, self.presenter.silent(), self._saturated(), strict=True):
+        for name, silent, full in zip(names, self.presenter.silent(), self._saturated(), strict=True):
             if silent > UNHEALTHY:
                 self._warn(
                     (name, "silent"), step,
                     f"{name}: {silent:.0%} of the neurons were silent over the last {HEALTH_EVERY:,} samples. Compile "
                     "with a larger --rate-exponent or --input-factor",
                 )  # fmt: skip
-            if saturated > UNHEALTHY:
+            if full > UNHEALTHY:
                 self._warn(
                     (name, "saturated"), step,
-                    f"{name}: {saturated:.0%} of the weights are saturated. Compile with a larger --rate-exponent",
+                    f"{name}: {full:.0%} of the weights are saturated. Compile with a larger --rate-exponent",
                 )  # fmt: skip
         c = self.controller
         return f"online {c.right / c.seen:.2%}" if c.scored else ""
@@ -184,8 +194,3 @@ class Run:
         }
         provenance = {**self.program.provenance, "learned": [*self.program.provenance.get("learned", []), learned]}
         return Program(dataclasses.replace(self.program.network, layers=layers), (), provenance)
-
-
-def even(weight: np.ndarray) -> np.ndarray:
-    """The nearest even weights, int16: what a mixed-sign synapse of the chip holds."""
-    return np.clip(2 * np.rint(weight / 2), -256, 254).astype(np.int16)

@@ -37,7 +37,7 @@ def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
         wrong = (int(label) + 1 + int(rng.integers(network.classes - 1))) % network.classes
         q, starts = rates(network, image), rng.integers(0, 256, network.pixels)
         for what, phase in ((int(label), 1), (wrong, -1)):
-            shown.append(Presentation(q, starts, what, phase, network.update.exponent, network.update.halve))
+            shown.append(Presentation(q, starts, what, phase, network.update.exponent, 0))
     return shown
 
 

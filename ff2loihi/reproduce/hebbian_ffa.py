@@ -2,7 +2,8 @@
 
 One layer of 200 neurons; pixels and 100 label inputs, a label's code being Bernoulli(0.3) bits; an input spikes in a
 step with probability 0.25 of its value; 24 steps, learning in the last 9. Each image is shown with its label, then with
-a random wrong one, each time with new spikes; a label's score is P_sym or G at the presentation's end.
+a random wrong one, each time with new spikes; a label's score is
+(G+ + theta) / (G + 2 theta), or G, at the presentation's end.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import LEAK, RATE_EXPONENT, VTH, output_trace, third_factor
 from ff2loihi.ff.data import Dataset
@@ -19,7 +21,6 @@ from ff2loihi.ff.recipes import train as train_analog
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
-from ff2loihi.processes import limits
 from ff2loihi.processes.learning_rule import Neuron
 
 NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
@@ -193,7 +194,7 @@ class IntegerModel:
     def __init__(self, cell: Cell, data: Dataset, seed: int) -> None:
         self.probability, self.pixels = cell.probability, data.images.shape[1]
         weight, positive = first_weights(self.pixels + LABEL_INPUTS, seed)
-        even = np.clip(2 * np.rint(weight.T * VTH / 2), limits.WEIGHT_MIN, limits.WEIGHT_MAX).astype(np.int16)
+        grid = even(weight.T * VTH)
         trace, factor = output_trace(cell.trace), third_factor(cell.probability, NEURONS, cell.trace)
         self.theta = factor.theta
         self.network = LearningNetwork(
@@ -204,7 +205,7 @@ class IntegerModel:
             label_phases=np.zeros(LABEL_INPUTS, np.int32),
             steps=STEPS,
             window=WINDOW,
-            layers=(LearningLayer("hidden", even, positive, Neuron(VTH, LEAK), trace, factor),),
+            layers=(LearningLayer("hidden", grid, positive, Neuron(VTH, LEAK), trace, factor),),
             update=UpdateRule("none", RATE_EXPONENT),
         )
         self.learner = Learner(self.network)

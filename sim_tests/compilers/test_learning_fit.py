@@ -30,7 +30,7 @@ def layer(name: str = "hidden1", **parts) -> LearningLayer:
 
 def network(*layers: LearningLayer, **fields) -> LearningNetwork:
     update = UpdateRule(fields.pop("eligibility", "none"), fields.pop("exponent", 5))
-    extra = {key: fields.pop(key) for key in ("halve", "tag_exponent", "tag_decay") if key in fields}
+    extra = {key: fields.pop(key) for key in ("tag_exponent", "tag_decay") if key in fields}
     plain = LearningNetwork(
         4, "pixels", 64, np.eye(2, dtype=np.int32), np.zeros(2, np.int32), 23, 8, layers or (layer(),), update
     )
@@ -106,8 +106,6 @@ CASES = [
     ("rate_fits", network(exponent=0), network(exponent=-1), "learning rate 2^--1: exponents 0..7 are possible"),
     ("rate_fits", network(**TAG, tag_exponent=7), network(**TAG, tag_exponent=8), "tag 2^-8: exponents 0..7"),
     ("rate_fits", network(**TAG, tag_decay=7), network(**TAG, tag_decay=8), "tag decay 2^-8: exponents 0..7"),
-    ("rate_fits", network(halve=6), network(halve=7), "shifted right by 7: 0..6 leave one of 7 bits"),
-    ("rate_fits", network(halve=0), network(halve=-1), "shifted right by -1: 0..6 leave one of 7 bits"),
     ("schedule_fits", network(window=20), network(window=21), "window 21 of 23 steps: 1..20 are possible"),
     ("schedule_fits", network(window=1), network(window=0), "window 0 of 23 steps: 1..20 are possible"),
     ("schedule_fits", network(input_factor=256), network(input_factor=257), "input factor 257, 1..256 are possible"),

@@ -203,7 +203,7 @@ def test_a_neuron_out_of_range_is_refused_by_its_key(compiled, values, words):
         ({"options": LearningOptions(input_factor=32)}, "--input-factor 32: neuron.rate"),
         ({"options": Options(neuron="lif", steps=8)}, "leave out"),
         ({"more": {"normalization": "l2"}}, "normalization 'l2'"),
-        ({"more": {"readout": {"kind": "goodness", "layers": [0]}}}, "goodness of all its layers"),
+        ({"more": {"readout": {"kind": "goodness", "layers": [0]}}}, "goodness of all layers"),
         ({"more": {"goodness": "l1"}}, "goodness 'l1'"),
     ],
 )

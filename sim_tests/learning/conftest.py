@@ -37,7 +37,7 @@ def learning_net(seed: int) -> LearningNetwork:
         layers.append(layer)
         inputs = len(layer.positive)
     steps = int(rng.integers(6, 26))
-    tags = UpdateRule("tag", int(rng.integers(3, 8)), 0, int(rng.integers(0, 6)), int(rng.integers(1, 7)))
+    tags = UpdateRule("tag", int(rng.integers(3, 8)), int(rng.integers(0, 6)), int(rng.integers(1, 7)))
     net = LearningNetwork(
         pixels=pixels,
         input_code="pixels",

@@ -211,7 +211,7 @@ def two_class_net(probability: str, trace: str, eligibility: str) -> LearningNet
     )  # fmt: skip
     codes = (np.kron(np.eye(classes), np.ones(each)) * 128).astype(np.int32)
     phases = (np.arange(classes * each) % each * 25).astype(np.int32)
-    update = UpdateRule("tag", 5, 0, 2, 2) if tag else UpdateRule("none", 5)
+    update = UpdateRule("tag", 5, 2, 2) if tag else UpdateRule("none", 5)
     return LearningNetwork(pixels, "pixels", 128, codes, phases, learning.STEPS, learning.WINDOW, (layer,), update)
 
 

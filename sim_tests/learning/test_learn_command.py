@@ -100,9 +100,25 @@ def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, mon
     assert rest.provenance == whole.provenance
 
 
+def test_a_run_cut_at_the_end_of_an_epoch_resumes_to_the_same_bytes(made, tmp_path, monkeypatch):
+    program, data = api.load(made / "u.ffl"), load_data("digits", "train", limit=100)
+    schedule, file = Schedule(epochs=2), tmp_path / "x.run"
+    whole = api.learn(program, data, schedule)
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+
+    def cut(entry):
+        raise Cut
+
+    with pytest.raises(Cut):
+        api.learn(program, data, schedule, checkpoint=file, hooks=runs.Hooks(epoch=cut))
+    rest = api.learn(program, data, schedule, checkpoint=file, resume=True)
+    assert rest.provenance == whole.provenance
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"held_out": 20}, "held_out was None"),
         ({"schedule": Schedule(epochs=1, seed=1)}, "seed was 0, is 1"),
         ({"schedule": Schedule(epochs=2)}, "epochs was 1, is 2"),
         ({"limit": 50}, "data was"),
@@ -111,7 +127,7 @@ def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, mon
     ],
 )
 def test_another_runs_checkpoint_is_refused_by_what_differs(made, tmp_path, change, words):
-    given = {"schedule": Schedule(epochs=1), "limit": 60, "name": "u.ffl", "rounding": "lava"}
+    given = {"schedule": Schedule(epochs=1), "limit": 60, "name": "u.ffl", "rounding": "lava", "held_out": None}
     file = tmp_path / "x.run"
     learn_with(made, file, False, **given)
     with pytest.raises(FF2LoihiError, match="another run's checkpoint") as caught:
@@ -119,15 +135,17 @@ def test_another_runs_checkpoint_is_refused_by_what_differs(made, tmp_path, chan
     assert words in str(caught.value)
 
 
-def learn_with(made, file, resume, schedule, limit, name, rounding):
+def learn_with(made, file, resume, schedule, limit, name, rounding="lava", held_out=None):
     data = load_data("digits", "train", limit=limit)
-    api.learn(api.load(made / name), data, schedule, rounding=rounding, checkpoint=file, resume=resume)
+    held_out = held_out and load_data("digits", "test", limit=held_out)
+    program = api.load(made / name)
+    api.learn(program, data, schedule, rounding=rounding, checkpoint=file, resume=resume, held_out=held_out)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "absent"])
 def test_a_damaged_checkpoint_is_refused(made, tmp_path, refused, damage):
     file = tmp_path / "l.ffl.run"
-    learn_with(made, file, False, Schedule(epochs=1), 60, "u.ffl", "lava")
+    learn_with(made, file, False, Schedule(epochs=1), 60, "u.ffl")
     data = file.read_bytes()
     if damage == "truncated":
         file.write_bytes(data[: len(data) // 2])
@@ -172,6 +190,11 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(made, tmp_pa
         ("learn {m}/u.ffl --rounding nearest", "--rounding"),
         ("learn {m}/t.ffl --rounding chip", "no form for tags"),
         ("learn {m}/u.ffl --plan later", "--plan"),
+        ("learn {m}/u.ffl --seed -1", "--seed"),
+        ("learn {m}/u.ffl -o {m}", "a folder"),
+        ("bench {m}/u.ffl --samples 1", "--samples"),
+        ("bench {m}/u.ffl --device cuda", "--device cuda"),
+        ("verify {m}/m.ffl --form graph", "--form graph"),
         ("learn {m}/u.ffl --single --margin 0.1", "--margin"),
         ("learn {m}/u.ffl --evaluate test:x", "--evaluate"),
         ("learn {m}/u.ffl --split holdout", "split"),
