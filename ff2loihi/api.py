@@ -97,7 +97,7 @@ def run(program: Program, data: Dataset, on: Backend, progress: Progress | None 
     return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
 
 
-def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "leaf") -> EqualityReport:
+def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "net") -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
     form: of Lava's learning layers, see backends.lava_learner.

@@ -173,8 +173,8 @@ def verify(
         int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")
     ] = 5,
     form: Annotated[
-        str, typer.Option(help="learning: leaf (a process a layer), graph (stock LearningDense) or own (ours)")
-    ] = "leaf",
+        str, typer.Option(help="learning: net (one process), leaf (one a layer), graph (stock LearningDense) or own")
+    ] = "net",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:

@@ -29,7 +29,7 @@ from ff2loihi.reports.speed import LearningSpeedReport
 from ff2loihi.reproduce import hebbian_ffa
 
 QUICK_IMAGES, QUICK_EPOCHS = 1000, 5  # of `reproduce --quick`
-FORMS = ("leaf", "graph", "own")
+FORMS = ("net", "leaf", "graph", "own")
 LIBRARIES = (
     "lava-nc",
     "numpy",

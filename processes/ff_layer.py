@@ -15,25 +15,12 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.process import Dense, LearningDense
 from lava.utils.weightutils import SignMode
 
+from ff2loihi.processes.fused_layer import TRACE_SEED, FusedLayer
 from ff2loihi.processes.learning_neuron import LearningNeuron
-from ff2loihi.processes.learning_rule import (
-    Neuron,
-    OutputTrace,
-    ThirdFactor,
-    decayed,
-    goodness,
-    learn_tags,
-    lif,
-    output_trace,
-    post_traces,
-    third_factor,
-    update,
-)
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.limits import PAYLOAD_BITS
-from ff2loihi.processes.plastic import ENGINE_SEED, exponents, rule_strings
+from ff2loihi.processes.plastic import exponents, rule_strings
 from ff2loihi.processes.third_factor import ThirdFactorUnit
-
-TRACE_SEED = 0  # rng_seed of every learning rule; the post traces' draws come from rng_seed + 2
 
 
 class FFLayer(AbstractProcess):
@@ -147,43 +134,21 @@ class PyFFLayerModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.p = {name: proc_params[name] for name in ("positive", "neuron", "trace", "factor", "tag", "index")}
-        self.engine = np.random.default_rng(ENGINE_SEED)
-        self.trace_engine = np.random.default_rng(TRACE_SEED + 2)
-        self.engine.bit_generator.advance(1 + proc_params["passed"])
-        self.trace_engine.bit_generator.advance(1 + 2 * proc_params["passed"])
-        self.exponent = proc_params["exponent"]
-        self.control = self.m = np.zeros(2, np.int64)  # of the step before
-        self.before = np.zeros(len(proc_params["positive"]), np.int64)  # r of the step before
+        names = ("positive", "neuron", "trace", "factor", "tag", "passed")
+        self.parts = {name: proc_params[name] for name in names}
+        self.place, self.exponent = proc_params["index"], proc_params["exponent"]
+        self.layer: FusedLayer | None = None
 
     def on_var_update(self) -> None:
-        self.exponent = exponents(self.dw, rule_strings(0, self.p["tag"])[1])[0]
+        self.exponent = exponents(self.dw, rule_strings(0, self.parts["tag"])[1])[0]
 
     def run_spk(self) -> None:
-        p, (reset, phase) = self.p, self.control
-        self.g[:] = goodness(self.before, p["positive"])
-        modulation = np.where(p["positive"], self.m[0], self.m[1])
-        self.m = third_factor(int(self.g[0]), int(self.g[1]), int(phase), p["factor"])
-        if reset:
-            self.v[:] = 0
-            self.r[:] = 0
-        self.v[:], z = lif(self.v, self.a, p["neuron"])
-        self.r[:] = output_trace(self.r, z, p["trace"])
-        self.before = self.r.copy()
-        self.y2[:], self.y3[:] = post_traces(self.r, modulation, self.halve[0])
+        if self.layer is None:  # Lava sets the Vars' arrays after __init__; from here on they are the layer's
+            vectors = {name: getattr(self, name) for name in ("a", "v", "r", "y2", "y3", "g")}
+            self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.parts)
+        z = self.layer.fire(self.halve[0])
         self.s_out.send(z.astype(np.int32))
         self.g_out.send(self.g)
         spiked = np.flatnonzero(self.s_in.recv())
-        self.control = self.c_in.recv()[2 * p["index"] : 2 * p["index"] + 2]
-        self.a[:] = self.weights[:, spiked].sum(axis=1)
-        self._learn(spiked)
-
-    def _learn(self, spiked: np.ndarray) -> None:
-        u, (_, draw) = self.engine.random(), self.trace_engine.random(2)
-        active = self.y2.any() or self.y3.any()
-        y2, y3 = (decayed(self.y2, draw), decayed(self.y3, draw)) if active else (self.y2, self.y3)
-        if self.p["tag"] is None:
-            if active:
-                self.weights[:, spiked] = update(self.weights[:, spiked].T, y2, y3, self.exponent, u).T
-            return
-        learn_tags(self.weights, self.tag_1, spiked, y2, y3, self.exponent, self.p["tag"], u)
+        control = self.c_in.recv()[2 * self.place : 2 * self.place + 2]
+        self.layer.take(spiked, control, self.exponent)

@@ -50,27 +50,38 @@ class PyLearningSourceModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.p = {name: proc_params[name] for name in ("n", "layers", "steps", "window", "period")}
-        self.rows = np.load(proc_params["file"], mmap_mode="r")
-        self.sign = 0
-        self.q = self.acc = np.zeros(self.p["n"], np.int32)
+        names = ("file", "n", "layers", "steps", "window", "period")
+        self.source = RateSource(**{name: proc_params[name] for name in names})
 
     def run_spk(self) -> None:
-        n, steps, window, period = (self.p[name] for name in ("n", "steps", "window", "period"))
-        presentation, i = divmod(self.time_step - 1, period)
+        control, spikes = self.source.step(self.time_step)
+        self.c_out.send(control)
+        self.s_out.send(spikes)
+
+
+class RateSource:
+    """What LearningSource sends, without Lava around it; the parameters are its own."""
+
+    def __init__(self, *, file: str, n: int, layers: int, steps: int, window: int, period: int) -> None:
+        self.n, self.layers, self.steps, self.window, self.period = n, layers, steps, window, period
+        self.rows = np.load(file, mmap_mode="r")
+        self.sign = 0
+        self.q = self.acc = np.zeros(n, np.int32)
+
+    def step(self, time_step: int) -> tuple[np.ndarray, np.ndarray]:
+        """(control (2 layers,) int32, spikes (n,) int32) of a time step, counted from 1."""
+        presentation, i = divmod(time_step - 1, self.period)
         if i == 0:
             row = np.array(self.rows[presentation % len(self.rows)])
             self.sign = row[0]
-            self.q, self.acc = row[1 : 1 + n], row[1 + n :]
-        control = np.zeros(2 * self.p["layers"], np.int32)
-        for layer in range(self.p["layers"]):
-            local = (i - layer) % period
+            self.q, self.acc = row[1 : 1 + self.n], row[1 + self.n :]
+        control = np.zeros(2 * self.layers, np.int32)
+        for layer in range(self.layers):
+            local = (i - layer) % self.period
             control[2 * layer] = local == 0
-            if steps - window - 2 <= local <= steps - CONTROL_STEPS:
+            if self.steps - self.window - 2 <= local <= self.steps - CONTROL_STEPS:
                 control[2 * layer + 1] = self.sign
-        self.c_out.send(control)
-        spikes = np.zeros(n, np.int32)
-        if i < steps:
-            spiked, self.acc = rate_step(self.acc, self.q, RATE_ONE)
-            spikes = spiked.astype(np.int32)
-        self.s_out.send(spikes)
+        if i >= self.steps:
+            return control, np.zeros(self.n, np.int32)
+        spiked, self.acc = rate_step(self.acc, self.q, RATE_ONE)
+        return control, spiked.astype(np.int32)

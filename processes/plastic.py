@@ -9,9 +9,9 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.models import PyLearningDenseModelBitApproximate
 from lava.proc.dense.process import LearningDense
 
+from ff2loihi.processes.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_rule import decayed, learn_tags, update
 
-ENGINE_SEED = 2  # of dw and dt (Lava: ConnVarRandom)
 DIRECT = re.compile(r"2\^-(\d)\*x0\*y2 - 2\^-(\d)\*x0\*y3")
 TAG_UPDATE = re.compile(r"2\^-(\d)\*x0\*y2 - 2\^-(\d)\*x0\*y3 - 2\^-(\d)\*t\*u0")
 TAG_APPLY = re.compile(r"2\^-(\d)\*t\*u0")

@@ -9,6 +9,7 @@ from lava.proc.dense.process import LearningDense
 
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.ff_layer import FFLayer
+from ff2loihi.processes.ff_network import FFNetwork
 from ff2loihi.processes.learning_source import LearningSource
 from ff2loihi.processes.plastic import PyPlasticModel, rule_strings
 from ff2loihi.processes.record import Probe, Recorder
@@ -18,17 +19,27 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 
 @dataclass(frozen=True)
 class Graph:
-    """The built graph: its source and its layers."""
+    """The built graph: a process that runs it, and its layers; none where the network is one process."""
 
-    source: LearningSource
+    source: LearningSource | FFNetwork
     layers: tuple[FFLayer, ...]
+    network: LearningNetwork
+
+    def set_rate(self, exponent: int, halve: int) -> None:
+        """The learning rate from the next step on."""
+        for layer in self.layers:
+            layer.dw.set(dw_string(self.network, exponent))
+            layer.halve.set(np.array([halve]))
+        if not self.layers:
+            self.source.exponent.set(np.array([exponent]))
+            self.source.halve.set(np.array([halve]))
 
 
 def run_config(form: str) -> Loihi2SimCfg:
-    """leaf: one fused model a layer; graph: the chip's processes with the stock LearningDense; own: with our model."""
+    """net: one process; leaf: one a layer; graph: the chip's processes, stock LearningDense; own: our plastic model."""
     return Loihi2SimCfg(
         select_tag="fixed_pt",
-        select_sub_proc_model=form != "leaf",
+        select_sub_proc_model=form in ("graph", "own"),
         exception_proc_model_map={LearningDense: PyPlasticModel} if form == "own" else None,
     )
 
@@ -51,23 +62,22 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
     Files g.L.npy (period, 2): the goodness of the last presentation, at row L + steps + 1; weights.L.now.npy and, with
     the tag rule, tags.L.now.npy (1, n, inputs) at its end.
     """
-    source = LearningSource(
-        file=str(folder / "input.npy"),
-        n=network.inputs,
-        layers=len(network.layers),
-        steps=network.steps,
-        window=network.window,
-        period=network.period,
-    )
+    plan = {
+        "file": str(folder / "input.npy"), "n": network.inputs, "layers": len(network.layers), "steps": network.steps,
+        "window": network.window, "period": network.period,
+    }  # fmt: skip
+    if start["form"] == "net":
+        return Graph(_one_process(network, folder, start, plan), (), network)
+    source = LearningSource(**plan)
     layers, below = [], source.s_out
-    for index, plan in enumerate(network.layers):
+    for index, part in enumerate(network.layers):
         layer = FFLayer(
             weights=np.load(folder / f"weights.{index}.npy").astype(np.int32),
             tag_start=np.load(folder / f"tags.{index}.npy").astype(np.int32),
-            positive=plan.positive,
-            neuron=plan.neuron,
-            trace=plan.trace,
-            factor=plan.factor,
+            positive=part.positive,
+            neuron=part.neuron,
+            trace=part.trace,
+            factor=part.factor,
             exponent=start["exponent"],
             halve=start["halve"],
             tag=tag_exponents(network),
@@ -91,15 +101,43 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
             for name, var in matrices.items():
                 _probe(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
         layers.append(layer)
-    return Graph(source, tuple(layers))
+    return Graph(source, tuple(layers), network)
+
+
+def _one_process(network: LearningNetwork, folder: Path, start: dict, source: dict) -> FFNetwork:
+    layers = []
+    for index, part in enumerate(network.layers):
+        shape = part.weight.shape
+        _make(folder / f"g.{index}.npy", network.period, (2,), np.int64)
+        matrices = ("weights", "tags") if tag_exponents(network) else ("weights",)
+        for name in matrices:
+            _make(folder / f"{name}.{index}.now.npy", 1, shape, np.int32)
+        if start["steps"]:
+            for name in (*VECTORS, "z"):
+                _make(folder / f"{name}.{index}.npy", start["steps"], shape[:1], np.int64)
+            for name in matrices:
+                _make(folder / f"{name}.all.{index}.npy", start["steps"], shape, np.int16)
+        layers.append(
+            {
+                "weights": np.load(folder / f"weights.{index}.npy"), "tags": np.load(folder / f"tags.{index}.npy"),
+                "positive": part.positive, "neuron": part.neuron, "trace": part.trace, "factor": part.factor,
+                "tag": tag_exponents(network),
+            }
+        )  # fmt: skip
+    rate = {name: start[name] for name in ("exponent", "halve", "passed", "steps")}
+    return FFNetwork(layers=layers, source=source, folder=str(folder), **rate)
+
+
+def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type) -> None:
+    np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(rows, *shape)).flush()
 
 
 def _record(port, file: Path, rows: int) -> None:
-    np.lib.format.open_memmap(file, mode="w+", dtype=np.int64, shape=(rows, *port.shape)).flush()
+    _make(file, rows, port.shape, np.int64)
     recorder = Recorder(n=port.shape[0], file=str(file))
     port.connect(recorder.s_in)
 
 
 def _probe(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
-    np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(rows, *var.shape)).flush()
+    _make(file, rows, var.shape, dtype)
     Probe(shape=var.shape, file=str(file), every=every).var.connect_var(var)

@@ -9,8 +9,6 @@ import queue
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from ff2loihi.backends.lava_child import be_a_child
 from ff2loihi.compilers import artifact
 
@@ -32,9 +30,7 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
             graph.source.run(condition=condition, run_cfg=config)
         else:
             exponent, halve = map(int, numbers)
-            for layer in graph.layers:
-                layer.dw.set(graphs.dw_string(network, exponent))
-                layer.halve.set(np.array([halve]))
+            graph.set_rate(exponent, halve)
         print("done", flush=True)
 
 

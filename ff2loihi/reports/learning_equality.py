@@ -42,7 +42,7 @@ def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
 
 
 def learning_equality(
-    network: LearningNetwork, shown: list[Presentation], form: str = "leaf", progress: Progress | None = None
+    network: LearningNetwork, shown: list[Presentation], form: str = "net", progress: Progress | None = None
 ) -> EqualityReport:
     """Show everything to both back ends, and compare every state, weight and tag at every step.
 

@@ -280,7 +280,7 @@ def test_lava_learns_the_same_bytes_also_after_a_cut(made, tmp_path, monkeypatch
 
 @pytest.mark.needs_lava
 def test_verify_run_and_bench_of_a_rule(ff2loihi, made, tmp_path):
-    for form in ("leaf", "own"):
+    for form in ("net", "own"):
         code, text, _ = ff2loihi("verify", made / "t.ffl", "--samples", 1, "--form", form)
         assert code == 0
         assert "every bit agrees" in text

@@ -14,7 +14,7 @@ def divergence(network, shown, form):
 
 
 @pytest.mark.needs_lava
-@pytest.mark.parametrize("form", ["leaf", "graph"])
+@pytest.mark.parametrize("form", ["net", "leaf", "graph"])
 @pytest.mark.parametrize("seed", range(FAST))
 def test_a_generated_network_learns_the_same_bits_on_lava(generate_learning, seed, form):
     assert divergence(*generate_learning(seed), form) is None
