@@ -18,7 +18,6 @@ from ff2loihi.backends.session import end_session
 from ff2loihi.compilers.errors import BackendError
 
 PATIENCE = 120.0  # s without a word from the child, after which Lava counts as hung
-SOCKET_ROOM = 64  # characters of a folder in which a socket's path stays below the system's 108
 GRACE = 3.0  # s for the rest of a traceback to arrive, or for a child to end
 
 
@@ -48,7 +47,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1", **_scratch(folder)},
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
             )
         self.lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True).start()
@@ -91,11 +90,6 @@ class Child:
                     f"Lava finished no sample in {self.patience:g} s and was ended. Run fewer steps or a smaller "
                     "network, or use --backend emulator, which gives the same bits"
                 )
-
-
-def _scratch(folder: Path) -> dict[str, str]:
-    """Lava's managers leave their folders behind; in ours they go with it, where a socket's path still fits there."""
-    return {"TMPDIR": str(folder)} if len(str(folder)) <= SOCKET_ROOM else {}
 
 
 def _read_lines(stream, lines: "queue.Queue[str | None]") -> None:

@@ -14,8 +14,12 @@ import pytest
 
 from ff2loihi.backends import lava_child
 from ff2loihi.backends.lava_cpu import LavaCpu
+from ff2loihi.backends.lava_learner import LavaLearner
 from ff2loihi.backends.session import members
 from ff2loihi.compilers.errors import BackendError
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, LearningNeuron, UpdateRule
+from ff2loihi.compilers.learning import output_trace, probability_table
+from ff2loihi.processes.learning_rule import ThirdFactor
 
 pytestmark = pytest.mark.needs_lava
 GRADED, LIF = 0, 1  # seeds of the generator
@@ -99,20 +103,48 @@ def test_a_stopped_child_is_ended_after_the_patience(generate, children, monkeyp
     assert 2 <= seconds < 10
 
 
-def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generate, children):
+def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generate, children, monkeypatch):
     program, pixels = generate(LIF)
-    lava = LavaCpu()
+    held, enter = [], lava_child.Child.__enter__
+    monkeypatch.setattr(lava_child.Child, "__enter__", lambda child: held.append(child) or enter(child))
 
     def hang(done, samples):
-        lava.patience = 2.0  # from here on: the start-up takes longer
+        held[0].patience = 2.0  # from here on: the start-up takes longer
         for pid in members(children[0].pid):
             if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGSTOP)
 
     started = time.monotonic()
     with pytest.raises(BackendError, match="no sample in 2 s"):
-        lava.run(program, np.repeat(pixels[:1], 500, axis=0), progress=hang)
+        LavaCpu().run(program, np.repeat(pixels[:1], 500, axis=0), progress=hang)
     assert time.monotonic() - started < 40
+
+
+def test_a_learning_worker_that_is_killed_is_an_error_at_once(children):
+    network = learning_net()
+    with LavaLearner(network) as learner:
+        learner.show(np.zeros(network.pixels, np.int64), np.zeros(network.pixels, np.int64))
+        learner.present(0, 1)
+        os.kill(children[0].pid, signal.SIGKILL)  # its forks live on, and hold its output open
+        started = time.monotonic()
+        with pytest.raises(BackendError, match="its process ended with status -9"):
+            learner.present(0, 1)
+        assert time.monotonic() - started < 20
+    assert members(children[0].pid) == []
+
+
+def learning_net() -> LearningNetwork:
+    factor = ThirdFactor("symmetric", 200, 20, 100, 2, probability_table("linear"))
+    layer = LearningLayer(
+        "hidden1",
+        np.full((4, 8), 40, np.int16),
+        np.arange(4) < 2,
+        LearningNeuron(64, 614),
+        output_trace("relu"),
+        factor,
+    )
+    codes, phases = np.eye(2, dtype=np.int32) * 64, np.zeros(2, np.int32)
+    return LearningNetwork(6, "pixels", 64, codes, phases, 23, 8, (layer,), UpdateRule("none", 5))
 
 
 @pytest.mark.parametrize("name", ["killed", "ended"])
