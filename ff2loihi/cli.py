@@ -45,7 +45,7 @@ def _root(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Option(help="ffa-sigmoid, ffa-symmetric, ff-mlp or ff-hinton")] = "ffa-symmetric",
+    recipe: Annotated[str, typer.Option(help="what to train: one of README's table")] = "ffa-symmetric",
     data: Annotated[str, typer.Option(help="digits, mnist or fashion-mnist")] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
@@ -53,6 +53,9 @@ def train(
     seed: Annotated[int, typer.Option(help="of the weights, the batches and the negatives")] = 0,
     head: Annotated[bool, typer.Option("--head", help="fit a softmax head: one pass in place of one a label")] = False,
     bias: Annotated[bool, typer.Option("--bias", help="neurons with a bias")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
+    ] = False,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -60,7 +63,7 @@ def train(
     from ff2loihi import console
     from ff2loihi.commands import train as command
 
-    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, data_root), json)
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
 
 
 @app.command()

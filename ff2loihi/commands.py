@@ -20,7 +20,6 @@ from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint, peek
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.ff.data import Dataset, data_folder, load_data
-from ff2loihi.ff.model import FFNetwork
 from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
@@ -53,7 +52,7 @@ def folder_is_writable(path: Path) -> None:
         raise FF2LoihiError(f"{path}: cannot write into {path.parent}: permission denied. Choose another -o")
 
 
-def train(recipe, data, output, widths, epochs, seed, head, bias, data_root) -> dict:
+def train(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root) -> dict:
     """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
     folder_is_writable(output)
     if recipe not in RECIPES:
@@ -64,8 +63,8 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, data_root) -> 
     images = load_data(data, "train", root=data_root)
     test = load_data(data, "test", root=data_root)
     with console.progress(f"train {recipe} on {data}") as show:
-        network: FFNetwork = train_recipe(
-            recipe, images, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, progress=show
+        network = train_recipe(
+            recipe, images, show, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, quick=quick
         )
     network.save(output)
     accuracy = evaluate(network, test)

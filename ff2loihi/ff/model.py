@@ -1,16 +1,13 @@
 """The network: layers, label embedding and read-out, and its checkpoint."""
 
-import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ff2loihi.compilers.errors import CheckpointError
-from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.spec import CHECKPOINT_FORMAT, CHECKPOINT_VERSION, Probability
+from ff2loihi.compilers.spec import Probability
+from ff2loihi.ff.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.goodness import score
 from ff2loihi.ff.labels import Embedding
 
@@ -38,7 +35,7 @@ def normalize(h: Tensor, kind: str) -> Tensor:
     raise ValueError(f"normalization must be none, l2, l1 or rms, got {kind!r}")
 
 
-class FFNetwork(nn.Module):
+class FFNetwork(nn.Module, Model):
     """h_l = relu(W_l n(h_(l-1)) + b_l), n the normalisation, identity on the input; no gradient between layers.
 
     pixels: image inputs in [0, 1]. The first half of each layer's neurons is positive where the probability is
@@ -110,10 +107,10 @@ class FFNetwork(nn.Module):
         layers = []
         symmetric = self.rule.probability.kind == "symmetric"
         for index, layer in enumerate(self.layers):
-            tensors[f"layers.{index}.weight"] = layer.weight.detach()
+            tensors[f"layers.{index}.weight"] = layer.weight
             part = {"weight": f"layers.{index}.weight"}
             if layer.bias is not None:
-                tensors[f"layers.{index}.bias"] = layer.bias.detach()
+                tensors[f"layers.{index}.bias"] = layer.bias
                 part["bias"] = f"layers.{index}.bias"
             layers.append({**part, "polarity": "half"} if symmetric else part)
         readout = {"kind": self.rule.readout}
@@ -121,7 +118,7 @@ class FFNetwork(nn.Module):
             widths = [layer.out_features for layer in self.layers]
             for index, part in enumerate(self.head.weight.detach().split(widths, dim=1)):
                 tensors[f"head.{index}.weight"] = part
-            tensors["head.bias"] = self.head.bias.detach()
+            tensors["head.bias"] = self.head.bias
             keys = [f"head.{index}.weight" for index in range(len(widths))]
             readout = {"kind": "head", "head": {"weights": keys, "bias": "head.bias"}}
         spec = {
@@ -134,16 +131,4 @@ class FFNetwork(nn.Module):
             "normalization": self.rule.normalization,
             "readout": readout,
         }
-        return {
-            "format": CHECKPOINT_FORMAT,
-            "version": CHECKPOINT_VERSION,
-            "spec": spec,
-            "tensors": {name: tensor.float().contiguous().clone() for name, tensor in tensors.items()},
-            "training": self.training_facts,
-        }
-
-    def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all. Raises CheckpointError."""
-        buffer = io.BytesIO()
-        torch.save(self.checkpoint(), buffer)
-        write_atomic(Path(path), buffer.getvalue(), CheckpointError)
+        return checkpoint_content(spec, tensors, self.training_facts)

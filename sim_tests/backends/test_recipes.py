@@ -5,14 +5,15 @@ import pytest
 from ff2loihi import api
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.ff.data import load_data
-from ff2loihi.ff.recipes import RECIPES, train
+from ff2loihi.ff.pairs import PAIRS
+from ff2loihi.ff.recipes import train
 
 MODES = {
     "graded": Options(),
     "lif-soft": Options(neuron="lif"),
     "lif-hard": Options(neuron="lif", reset="hard"),
 }
-NETS = {name: (name, {}) for name in RECIPES} | {
+NETS = {name: (name, {}) for name in PAIRS} | {
     "ff-mlp-head": ("ff-mlp", {"head": True}),
     "ff-mlp-bias": ("ff-mlp", {"bias": True}),
     "ff-mlp-three": ("ff-mlp", {"widths": (100, 80, 60)}),

@@ -10,7 +10,8 @@ import torch
 from ff2loihi.compilers import network, pipeline, readout, reference
 from ff2loihi.compilers.errors import CheckpointError, DataError
 from ff2loihi.ff.data import load_data
-from ff2loihi.ff.recipes import RECIPES, train
+from ff2loihi.ff.pairs import PAIRS
+from ff2loihi.ff.recipes import train
 from ff2loihi.ff.train import evaluate, tensor_of
 
 
@@ -19,17 +20,17 @@ def digits():
     return load_data("digits", "train"), load_data("digits", "test")
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PAIRS)
 def test_a_recipe_learns_digits(digits, name):
     epochs = 15 if name.startswith("ffa") else 8
     assert (
-        evaluate(train(name, digits[0], epochs=epochs, widths=(100, 100)[: len(RECIPES[name].widths)]), digits[1]) > 0.9
+        evaluate(train(name, digits[0], epochs=epochs, widths=(100, 100)[: len(PAIRS[name].widths)]), digits[1]) > 0.9
     )
 
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [*((name, {}) for name in RECIPES), ("ff-mlp", {"bias": True}), ("ff-mlp", {"head": True})],
+    [*((name, {}) for name in PAIRS), ("ff-mlp", {"bias": True}), ("ff-mlp", {"head": True})],
 )
 def test_the_compiler_reads_the_float_network_that_was_trained(digits, tmp_path, name, settings):
     trained = train(name, digits[0], epochs=1, widths=(40, 30), **settings)
