@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -19,6 +20,7 @@ from ff2loihi.compilers.errors import BackendError
 
 PATIENCE = 120.0  # s without a word from the child, after which Lava counts as hung
 GRACE = 3.0  # s for the rest of a traceback to arrive, or for a child to end
+SOCKET_FOLDER = 107 - len("/pymp-12345678/listener-12345678")  # bytes of a path that Linux takes for a socket
 
 
 def available() -> bool:
@@ -39,7 +41,7 @@ class Child:
     """`python -m MODULE FOLDER` in a session of its own; `with` ends it and everything that it started."""
 
     def __init__(self, module: str, folder: Path, patience: float = PATIENCE) -> None:
-        self.patience, self.log = patience, folder / "stderr.txt"
+        self.patience, self.log, self.sockets = patience, folder / "stderr.txt", _socket_folder()
         with self.log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, str(folder)],
@@ -47,7 +49,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": self.sockets},
             )
         self.lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True).start()
@@ -60,6 +62,7 @@ class Child:
         self.process.wait()
         with contextlib.suppress(OSError):  # what a dead child never read
             self.process.stdin.close()
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def send(self, command: str) -> None:
         """One line to the child."""
@@ -92,6 +95,17 @@ class Child:
                 )
 
 
+def _socket_folder() -> str:
+    """A new folder whose path leaves room for the names of Lava's sockets. Raises BackendError."""
+    for place in (tempfile.gettempdir(), "/tmp"):
+        if len(os.fsencode(f"{place}/ff2l-12345678")) <= SOCKET_FOLDER and os.access(place, os.W_OK):
+            return tempfile.mkdtemp(prefix="ff2l-", dir=place)
+    raise BackendError(
+        f"{tempfile.gettempdir()}: too long a path for Lava's sockets, and /tmp is not writable. "
+        "Set TMPDIR to a shorter one"
+    )
+
+
 def _read_lines(stream, lines: "queue.Queue[str | None]") -> None:
     for line in stream:
         lines.put(line.decode(errors="replace").strip())
@@ -119,13 +133,13 @@ def be_a_child(folder: Path) -> "queue.Queue[str]":
 
 def _listen(folder: Path, commands: "queue.Queue[str]") -> None:
     rest = b""
-    while data := os.read(
-        0, 4096
-    ):  # not sys.stdin: its lock would be held across Lava's forks, whose children close it
+    # not sys.stdin: its lock would be held across Lava's forks, whose children close it
+    while data := os.read(0, 4096):
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             commands.put(line.decode())
-    shutil.rmtree(folder, ignore_errors=True)  # the parent would have
+    for left in (folder, tempfile.gettempdir()):  # the parent would have removed them
+        shutil.rmtree(left, ignore_errors=True)
     end_session(os.getpid())
 
 

@@ -1,6 +1,7 @@
 """When Lava raises, dies or hangs: one error in time, and nothing of it stays behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -183,7 +184,7 @@ def test_lava_ends_when_its_parent_is_killed(generate, children, tmp_path):
         "LavaCpu().run(artifact.read(folder / 'm.ffl')[0], np.load(folder / 'pixels.npy'), "
         "progress=lambda done, samples: print(done, flush=True))"
     )
-    scratch = tmp_path / "tmp"
+    scratch = tmp_path / ("a-path-that-is-too-long-for-a-socket-" * 2)
     scratch.mkdir()
     parent = lava_child.subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True,
@@ -192,12 +193,16 @@ def test_lava_ends_when_its_parent_is_killed(generate, children, tmp_path):
     assert parent.stdout.readline().strip() == "0"
     workers = _children(parent.pid)
     assert len(workers) == 1
+    sockets = re.search(rb"\0TMPDIR=([^\0]*)", Path(f"/proc/{workers[0]}/environ").read_bytes())[1].decode()
+    assert Path(sockets).is_dir()
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 10
     while members(workers[0]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert members(workers[0]) == []
+    assert list(scratch.iterdir()) == []
+    assert not Path(sockets).exists()
 
 
 def _children(parent: int) -> list[int]:
