@@ -21,9 +21,7 @@ CLIP = 99.9  # percentile of |W| that becomes the largest weight: trained weight
 PERCENTILES = (50, 60, 70, 80, 85, 90, 92, 94, 96, 98, 99.5)  # of the positive drive a step: candidate thresholds
 STEEP = 230  # K = STEEP G / r, r the mean trace of an active neuron: tuned on MNIST's validation images
 SIGMOID_STEEP = 640  # K = SIGMOID_STEEP / r: y = 5 of 127 where P = 1/2; 2560: a point less, adapting (validation)
-TRAINED_CURVE = (
-    "squared"  # of the probability; linear, adapting loses about a point more on unshifted images (validation)
-)
+TRAINED_CURVE = "squared"  # linear, adapting loses about a point more on unshifted images (validation)
 PHASE_SEED = 0  # of the start of the pixels' accumulators
 
 

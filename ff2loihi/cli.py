@@ -147,7 +147,7 @@ def learn(
     single: Annotated[
         bool, typer.Option("--single", help="present each image once, true or wrong, whatever its scores")
     ] = False,
-    shift: Annotated[int | None, typer.Option(help="move each image by up to N pixels; 1 helps on MNIST")] = None,
+    shift: Annotated[int | None, typer.Option(help="move each image by up to N pixels")] = None,
     seed: Annotated[int, typer.Option(help="of order, shifts, input phases and negatives")] = 0,
     rounding: Annotated[str, typer.Option(help="lava, or chip: each synapse by itself, even weights")] = "lava",
     backend: Annotated[str, typer.Option(help="emulator or lava: the same bits")] = "emulator",

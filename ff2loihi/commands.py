@@ -40,6 +40,7 @@ LIBRARIES = (
     "pydantic",
     "safetensors",
     "scikit-learn",
+    "matplotlib",
 )
 
 

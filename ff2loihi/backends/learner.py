@@ -4,9 +4,8 @@ import numpy as np
 
 from ff2loihi.backends import learning_kernels as kernels
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from ff2loihi.processes.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_rule import RATE_ONE
-
-ENGINE_SEED = 2  # Lava seeds the rounding draws of every LearningDense with it
 
 
 class Draws:
