@@ -216,20 +216,24 @@ def bench(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="hebbian-ffa: Terres-Escudero 2024")],
-    table: Annotated[int, typer.Option(help="1: analog, batched and online models; 2: their output traces")] = 1,
-    data: Annotated[str | None, typer.Option(help="digits, mnist or fashion-mnist [default: mnist]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the weights, the codes, the spikes and the negatives")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="of the spiking models; the paper's is 10")] = 10,
-    quick: Annotated[bool, typer.Option("--quick", help="a look: 1,000 images, of digits if --data is absent")] = False,
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="a paper's table: one of README's")],
+    table: Annotated[
+        int | None, typer.Option(help="hebbian-ffa: 1, its models, or 2, its output traces [default: 1]")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="in place of the paper's data set [default: the paper's; --quick: digits]")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Run a paper's experiment and print its table, each cell the paper's figure beside ours."""
-    from ff2loihi import console
-    from ff2loihi.commands import reproduce as command
+    from ff2loihi.reproduce.experiment import Request
+    from ff2loihi.reproduce_commands import reproduce as command
 
-    console.write_json(command(experiment, table, data, seed, epochs, quick, data_root), json)
+    command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
 
 
 @app.command()

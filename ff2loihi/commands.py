@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -25,9 +24,7 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning_reports import show_rule, show_speed
 from ff2loihi.reports.speed import LearningSpeedReport
-from ff2loihi.reproduce import hebbian_ffa
 
-QUICK_IMAGES, QUICK_EPOCHS = 1000, 5  # of `reproduce --quick`
 FORMS = ("net", "leaf", "graph", "own")
 LIBRARIES = (
     "lava-nc",
@@ -253,50 +250,6 @@ def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:
     if not report.equal:
         raise CheckFailed(f"{model}: the back ends differ. See: ff2loihi verify {model}")
     return dataclasses.asdict(report)
-
-
-def reproduce(experiment, table, data, seed, epochs, quick, data_root) -> dict:
-    """Run a paper's table and show it: the paper's figures beside ours in float and in the chip's integers."""
-    if experiment != "hebbian-ffa":
-        raise FF2LoihiError(f"EXPERIMENT must be hebbian-ffa, got {experiment!r}")
-    if table not in hebbian_ffa.TABLES:
-        raise FF2LoihiError(f"--table must be one of {', '.join(map(str, hebbian_ffa.TABLES))}, got {table}")
-    data = data or ("digits" if quick else "mnist")
-    images = load_data(data, "train", root=data_root, limit=QUICK_IMAGES if quick else None)
-    test = load_data(data, "test", root=data_root, limit=QUICK_IMAGES if quick else None)
-    epochs = min(epochs, QUICK_EPOCHS) if quick else epochs
-    started = time.monotonic()
-    with console.progress(f"table {table} on {data}") as show:
-        cells = hebbian_ffa.reproduce(table, images, test, epochs, seed, show, _show_cell)
-    rows = [
-        (cell.probability, cell.model, cell.trace or "-", *map(_percent, (cell.paper, cell.ours, cell.integer)))
-        for cell in cells
-    ]
-    console.table(
-        f"Hebbian FFA, table {table}, on {data}: {len(test.labels):,} test images, {epochs} epochs, seed {seed}",
-        ("probability", "model", "trace", "paper, MNIST", "float", "integer"),
-        rows,
-    )
-    notes = hebbian_ffa.explain(cells, epochs) if data == "mnist" and not quick else []
-    for note in notes:
-        console.out.print(note)
-    report = {"experiment": experiment, "table": table, "data": data, "seed": seed, "epochs": epochs, "quick": quick}
-    return {
-        **report,
-        "seconds": time.monotonic() - started,
-        "notes": notes,
-        "cells": [dataclasses.asdict(cell) for cell in cells],
-    }
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _show_cell(cell) -> None:
-    name = " ".join(filter(None, (cell.probability, cell.model, cell.trace)))
-    console.out.print(f"{name:>26}  paper {_percent(cell.paper)}  float {_percent(cell.ours)}  "
-                      f"integer {_percent(cell.integer)}")  # fmt: skip
 
 
 def doctor() -> dict:

@@ -6,31 +6,31 @@ a random wrong one, each time with new spikes; a label's score is
 (G+ + theta) / (G + 2 theta), or G, at the presentation's end.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import LEAK, RATE_EXPONENT, VTH, output_trace, third_factor
-from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.data import Dataset, load_data
 from ff2loihi.ff.recipes import train as train_analog
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
 from ff2loihi.processes.learning_rule import Neuron
+from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
 
 NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
 STEPS, WINDOW, BATCH = 24, 9, 50
-PAPER_EPOCHS = 10
+PAPER_EPOCHS, QUICK_EPOCHS = 10, 5
 RATE = 64  # spikes in 256 steps of an input of value 1: the factor 0.25
 SPREAD = 0.125  # standard deviation of the first weights, of the threshold
 NOTE_EVERY = 500  # samples between two reports of progress
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -99,34 +99,48 @@ def explain(cells: list[Cell], epochs: int) -> list[str]:
     return lines
 
 
-def reproduce(
-    table: int,
-    train: Dataset,
-    test: Dataset,
-    epochs: int,
-    seed: int = 0,
-    progress: Progress | None = None,
-    done: Callable[[Cell], None] | None = None,
-) -> list[Cell]:
-    """The table's cells with our accuracies; epochs: of the spiking models; done: called with each finished cell."""
-    cells = []
+def prepare(request: Request) -> Table:
+    """Table 1: analog, batched and online models; 2: their output traces."""
+    table = 1 if request.table is None else request.table
+    if table not in TABLES:
+        raise FF2LoihiError(f"--table must be one of {', '.join(map(str, TABLES))}, got {table}")
+    data = request.data or ("digits" if request.quick else "mnist")
+    train, test = (load_data(data, split, root=request.root, limit=request.limit) for split in ("train", "test"))
+    epochs = request.epochs or PAPER_EPOCHS
+    epochs = min(epochs, QUICK_EPOCHS) if request.quick else epochs
+    compares = data == "mnist" and not request.quick
+    return Table(
+        title=f"Hebbian FFA, table {table}, on {data}: {len(test.labels):,} test images, {epochs} epochs",
+        columns=("probability", "model", "trace", "paper, MNIST", "float", "integer"),
+        facts={"table": table, "data": data, "epochs": epochs},
+        cells=lambda progress: finished_cells(table, train, test, epochs, request.seed, progress),
+        row=lambda cell: (
+            cell.probability, cell.model, cell.trace or "-", *map(percent, (cell.paper, cell.ours, cell.integer))
+        ),
+        notes=lambda cells: explain(cells, epochs) if compares else [],
+    )  # fmt: skip
+
+
+EXPERIMENT = Experiment("Terres-Escudero 2024", frozenset({"table", "data", "epochs"}), prepare)
+
+
+def finished_cells(
+    table: int, train: Dataset, test: Dataset, epochs: int, seed: int, progress: Progress
+) -> Iterator[Cell]:
+    """The table's cells with our accuracies; epochs: of the spiking models."""
     for cell in TABLES[table]:
         if cell.model == "analog":
             network = train_analog(f"ffa-{cell.probability}", train, widths=(NEURONS,), seed=seed, progress=progress)
-            cell = replace(cell, ours=100 * evaluate(network, test))
-        else:
-            models = [FloatModel(cell, train, seed)]
-            if cell.model == "online":  # the chip learns one sample at a time
-                models.append(IntegerModel(cell, train, seed))
-            found = []
-            for model in models:
-                fit(model, train, epochs, BATCH if cell.model == "batched" else 1, seed, progress)
-                found.append(100 * accuracy(model, test, seed))
-            cell = replace(cell, ours=found[0], integer=found[1] if len(found) > 1 else None)
-        cells.append(cell)
-        if done:
-            done(cell)
-    return cells
+            yield replace(cell, ours=100 * evaluate(network, test))
+            continue
+        models = [FloatModel(cell, train, seed)]
+        if cell.model == "online":  # the chip learns one sample at a time
+            models.append(IntegerModel(cell, train, seed))
+        found = []
+        for model in models:
+            fit(model, train, epochs, BATCH if cell.model == "batched" else 1, seed, progress)
+            found.append(100 * accuracy(model, test, seed))
+        yield replace(cell, ours=found[0], integer=found[1] if len(found) > 1 else None)
 
 
 def label_codes(classes: int, seed: int) -> np.ndarray:

@@ -148,9 +148,8 @@ def test_reproduce_quick_prints_a_table_of_digits(table, tmp_path, monkeypatch, 
     assert "symmetric" in capsys.readouterr().out
 
 
-def test_an_unknown_experiment_and_an_unknown_table_are_refused(monkeypatch, capsys):
-    for line, said in ((["hebbian", "--quick"], "hebbian-ffa"), (["hebbian-ffa", "--table", "3"], "--table")):
-        monkeypatch.setattr(sys, "argv", ["ff2loihi", "reproduce", *line])
-        with pytest.raises(SystemExit):
-            cli.main()
-        assert said in capsys.readouterr().err
+def test_an_unknown_table_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["ff2loihi", "reproduce", "hebbian-ffa", "--table", "3"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "--table" in capsys.readouterr().err

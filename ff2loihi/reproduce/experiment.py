@@ -1,0 +1,56 @@
+"""What the experiments of `ff2loihi reproduce` have in common: a paper, the user's choices, and a table of cells."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
+QUICK_IMAGES = 1000  # of `--quick`
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. table, data, epochs: None takes the experiment's."""
+
+    table: int | None = None
+    data: str | None = None
+    epochs: int | None = None
+    seed: int = 0
+    quick: bool = False
+    root: Path | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """How many images of each split are used."""
+        return QUICK_IMAGES if self.quick else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table about to be filled. A cell is a frozen dataclass, JSON as it stands.
+
+    facts: what the JSON says beside the cells; cells: yields each as it is finished; row: a cell, as one string a
+    column; notes: what explains the differences, from all cells.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    facts: dict
+    cells: Callable[[Progress], Iterator[Any]]
+    row: Callable[[Any], tuple[str, ...]]
+    notes: Callable[[list], list[str]] = lambda cells: []
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """source: the paper; options: which of table, data and epochs mean something; prepare: raises FF2LoihiError."""
+
+    source: str
+    options: frozenset[str]
+    prepare: Callable[[Request], Table]
+
+
+def percent(value: float | None) -> str:
+    """A cell's text."""
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,8 @@
+"""The experiments of `ff2loihi reproduce`, by name."""
+
+from ff2loihi.reproduce import hebbian_ffa
+from ff2loihi.reproduce.experiment import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "hebbian-ffa": hebbian_ffa.EXPERIMENT,
+}
