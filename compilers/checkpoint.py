@@ -136,6 +136,8 @@ def _keys_exist(path: Path, spec: Spec, tensors: dict) -> None:
 
 def _codes(path: Path, spec: Spec, tensors: dict, folder: Path) -> np.ndarray:
     label = spec.label
+    if label.kind == "none":
+        return np.zeros((label.classes, 0), np.float32)
     if label.codes == "one_hot":
         return np.eye(label.classes, dtype=np.float32)
     if label.codes.startswith("key:"):

@@ -16,8 +16,12 @@ from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
 
 def powers(network: IntNetwork) -> tuple[int, ...]:
     """The powers of the activities that the read-out sums: 1 for l1 goodness or normalisation, else 2."""
-    goodness = 1 if network.goodness == "l1" else 2
-    return tuple(sorted({goodness, norm_power(network.normalization)} if network.deferred else {goodness}))
+    wanted = {1 if network.goodness == "l1" else 2}
+    if network.deferred:
+        wanted.add(norm_power(network.normalization))
+    if network.head and network.head.activities == "l2":
+        wanted.add(2)
+    return tuple(sorted(wanted))
 
 
 def numpy_array(array: np.ndarray, dtype: str) -> np.ndarray:
@@ -80,7 +84,6 @@ class Forward:
         self.powers = powers(network)
         label_count = network.label_codes.shape[1]
         self.image_columns, self.label_columns = split_input(network.pixels, label_count, network.label_kind)
-        self.codes = network.neutral[None] if network.readout == "head" else network.label_codes
         self.layers = [self._prepare(layer, index) for index, layer in enumerate(network.layers)]
         self.norm_tables = [self._to(norm.table, "float32") for norm in network.norms]
         self.head = [self._to(weight.T, "float64") for weight in network.head.weights] if network.head else []
@@ -117,7 +120,7 @@ class Forward:
     def _label_drive(self):
         """The labels' part of layer 1's sum: graded (classes, n), its bias in it; lif (steps, classes, n)."""
         first = self.layers[0]
-        codes = self.codes.astype(np.int64)
+        codes = self.network.shown.astype(np.int64)
         if self.network.neuron == "lif":
             codes = np.stack(self._spike_rows(codes, self.network.phases[self.label_columns].astype(np.int64)))
         drive = self._to(codes, first.dtype) @ first.weights[self.label_columns]

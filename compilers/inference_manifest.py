@@ -44,7 +44,7 @@ class InferenceManifest(Header):
     steps: int
     pixels: int
     input_bits: int
-    label_kind: Literal["append", "overwrite"]
+    label_kind: Literal["append", "overwrite", "none"]
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
@@ -54,6 +54,7 @@ class InferenceManifest(Header):
     layers: tuple[_Layer, ...]
     norms: tuple[_Norm, ...]
     head_scales: tuple[float, ...] | None
+    head_activities: Literal["l2", "raw"] | None
     losses: tuple[_Loss, ...]
 
 
@@ -84,6 +85,7 @@ def pack(program: Program, header: dict) -> tuple[InferenceManifest, dict[str, n
         layers=[_Layer(**{name: getattr(layer, name) for name in _Layer.model_fields}) for layer in net.layers],
         norms=[_Norm(**{name: getattr(norm, name) for name in _Norm.model_fields}) for norm in net.norms],
         head_scales=net.head.scales if net.head else None,
+        head_activities=net.head.activities if net.head else None,
         losses=[asdict(loss) for loss in program.losses],
     )
     return manifest, tensors
@@ -103,7 +105,7 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
     head = None
     if m.head_scales is not None:
         weights = tuple(tensors[f"head.{i}.weight"] for i in range(len(m.head_scales)))
-        head = IntHead(weights, m.head_scales, tensors["head.bias"])
+        head = IntHead(weights, m.head_scales, tensors["head.bias"], m.head_activities)
     network = IntNetwork(
         **{name: getattr(m, name) for name in _SCALARS},
         label_codes=tensors["label.codes"],
@@ -120,7 +122,7 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
 def _check_shapes(net: IntNetwork) -> None:
     """Raise ValueError where an array's shape does not follow from its neighbours'."""
     inputs = net.label_codes.shape[-1]
-    width = net.pixels + inputs if net.label_kind == "append" else net.pixels
+    width = net.pixels + inputs if net.label_kind != "overwrite" else net.pixels
     wanted = [("label.neutral", net.neutral, (inputs,)), ("phases", net.phases, (width,))]
     wanted.append(("label.codes", net.label_codes, (len(net.label_codes), inputs)))
     for layer in net.layers:

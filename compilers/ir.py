@@ -10,6 +10,7 @@ from ff2loihi.processes.learning_rule import Neuron as LearningNeuron
 from ff2loihi.processes.learning_rule import OutputTrace, ThirdFactor
 
 CODES = "label codes"  # the name under which a Checkpoint holds its label codes
+ONE_PASS = ("head",)  # read-outs that need one pass a sample, under the neutral label, in place of one a label
 Neuron = Literal["graded", "lif"]
 Reset = Literal["soft", "hard"]
 
@@ -41,19 +42,26 @@ class Layer:
 
 @dataclass(frozen=True)
 class Label:
-    """codes (classes, n) in [0, 1]; neutral (n,). The label inputs stand behind the pixels, or on the first n."""
+    """codes (classes, n) in [0, 1]; neutral (n,). The label inputs stand behind the pixels, or on the first n.
 
-    kind: Literal["append", "overwrite"]
+    none: n = 0.
+    """
+
+    kind: Literal["append", "overwrite", "none"]
     codes: np.ndarray
     neutral: np.ndarray
 
 
 @dataclass(frozen=True)
 class Head:
-    """logits = sum_l weights[l] norm(h_l) + bias; weights[l] (classes, n_l) float32, bias (classes,)."""
+    """logits = sum_l weights[l] h_l / ||h_l||_2 + bias, raw: weights[l] h_l + bias.
+
+    weights[l] (classes, n_l) float32, bias (classes,).
+    """
 
     weights: tuple[np.ndarray, ...]
     bias: np.ndarray
+    activities: Literal["l2", "raw"] = "l2"
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,16 @@ class Network:
     def classes(self) -> int:
         return self.label.codes.shape[0]
 
+    @property
+    def shown(self) -> np.ndarray:
+        """The label codes of a sample's passes: (passes, n)."""
+        return self.label.neutral[None] if self.readout in ONE_PASS else self.label.codes
+
 
 def split_input(pixels: int, label_inputs: int, kind: str) -> tuple[slice, slice]:
     """The columns of layer 1 that see the image, and those that see the label; of a row of pixels, the
     image columns are the last ones: an overwritten pixel never reaches the network."""
-    if kind == "append":
+    if kind in ("append", "none"):
         return slice(0, pixels), slice(pixels, pixels + label_inputs)
     return slice(label_inputs, pixels), slice(0, label_inputs)
 
@@ -128,11 +141,12 @@ class NormTable:
 
 @dataclass(frozen=True)
 class IntHead:
-    """weights[i] (classes, n) int16, even; scales[i]: the logit of one unit; bias (classes,) float at the read-out."""
+    """weights[i] (classes, n) int16, even; scales[i]: float value of a weight LSB; bias (classes,), of the read-out."""
 
     weights: tuple[np.ndarray, ...]
     scales: tuple[float, ...]
     bias: np.ndarray
+    activities: Literal["l2", "raw"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +163,7 @@ class IntNetwork:
     steps: int  # time steps of a sample; 1 for graded
     pixels: int
     input_bits: int
-    label_kind: Literal["append", "overwrite"]
+    label_kind: Literal["append", "overwrite", "none"]
     label_codes: np.ndarray
     neutral: np.ndarray
     phases: np.ndarray
@@ -166,6 +180,11 @@ class IntNetwork:
     @property
     def classes(self) -> int:
         return self.label_codes.shape[0]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The label codes of a sample's passes: (passes, n)."""
+        return self.neutral[None] if self.readout in ONE_PASS else self.label_codes
 
     @property
     def inputs(self) -> int:

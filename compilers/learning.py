@@ -220,7 +220,9 @@ def _check(network: Network) -> None:
         )
     if network.goodness != "sum_squares":
         wrong.append(f"goodness {network.goodness!r}: the rule's factor is the trace itself for sum_squares alone")
-    if network.label.kind != "append":
+    if network.label.kind == "none":
+        wrong.append("label none: the rule learns from right and wrong labels, and this network sees none")
+    elif network.label.kind != "append":
         wrong.append("labels over pixels: the label inputs must stand behind the pixels (append)")
     elif network.label.codes.shape[1] < network.classes:
         wrong.append(f"{network.label.codes.shape[1]} label inputs for {network.classes} classes")

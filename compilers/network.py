@@ -34,7 +34,7 @@ def build(checkpoint: Checkpoint) -> Network:
         reader.wrong.append(f"activation {spec.activation!r} is not supported, only {', '.join(ACTIVATIONS)} is")
     codes = _codes(reader)
     reader.stop_if_wrong()
-    width = spec.pixels + codes.shape[1] if spec.label.kind == "append" else spec.pixels
+    width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
     if spec.label.kind == "overwrite" and codes.shape[1] >= spec.pixels:
         reader.wrong.append(f"label: {codes.shape[1]} label inputs cannot overwrite {spec.pixels} pixels")
     layers = []
@@ -77,8 +77,10 @@ def _codes(reader: _Reader) -> np.ndarray:
     classes = reader.checkpoint.spec.label.classes
     if codes.ndim != 2 or codes.shape[0] != classes:
         reader.wrong.append(f"label codes: shape {codes.shape}, label.classes = {classes} wants ({classes}, inputs)")
+    elif reader.checkpoint.spec.label.kind == "none":
+        return codes
     elif not codes.shape[1]:
-        reader.wrong.append("label codes: no label inputs. A Forward-Forward network needs to see the label")
+        reader.wrong.append("label codes: no label inputs. Set label.kind to none for a network that sees no label")
     elif codes.min() < 0 or codes.max() > 1:
         reader.wrong.append(
             f"label codes: values {codes.min():g}..{codes.max():g}, must be in 0..1. "
@@ -127,8 +129,10 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, spec) -> La
 def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
     text = f"{name}: {part.weight!r} takes {shape[1]} inputs, "
     if name == "hidden1":
-        joint = "with the label behind them" if spec.label.kind == "append" else "with the label over the first ones"
-        text += f"{spec.pixels} pixels {joint} are {inputs}"
+        joints = {
+            "append": " with the label behind them", "overwrite": " with the label over the first ones", "none": "",
+        }  # fmt: skip
+        text += f"{spec.pixels} pixels{joints[spec.label.kind]} are {inputs}"
     else:
         text += f"the layer below has {inputs} neurons"
     if shape[0] == inputs:
@@ -163,4 +167,4 @@ def _head(reader: _Reader, layers: list[Layer], used: tuple[int, ...], classes: 
     bias = reader.tensor(spec.bias) if spec.bias else np.zeros(classes, np.float32)
     if bias.shape != (classes,):
         reader.wrong.append(f"readout.head: bias {spec.bias!r} has shape {bias.shape}, ({classes},) is wanted")
-    return Head(weights, bias.astype(np.float32))
+    return Head(weights, bias.astype(np.float32), spec.activities)

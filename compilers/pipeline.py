@@ -63,13 +63,14 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progres
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].weight.shape[1], *(len(layer.positive) for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
-    progress("network", f"{shape}, goodness {net.goodness}, {net.probability.kind}, read-out {net.readout}")
+    judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}, {net.probability.kind}"
+    progress("network", f"{shape}, {judged}, read-out {net.readout}")
     if calibration.pixels.shape[1] != net.pixels:
         raise CompileError(
             f"calibration images have {calibration.pixels.shape[1]} pixels, the model takes {net.pixels}. "
             "Use --calibrate with the model's own data set"
         )
-    if net.readout != "head" and calibration.labels.max() >= net.classes:
+    if len(net.shown) > 1 and calibration.labels.max() >= net.classes:
         raise CompileError(f"calibration labels reach {calibration.labels.max()}, the model has {net.classes} classes")
     return net
 

@@ -97,10 +97,8 @@ def _bound(weight: np.ndarray, top: int) -> int:
 def _signal(network: Network, calibration: Calibration) -> np.ndarray:
     """Calibration inputs (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
     codes = network.label.codes
-    if network.readout == "head":
-        return reference.inputs(
-            network, calibration.pixels, np.tile(network.label.neutral, (len(calibration.pixels), 1))
-        )
+    if len(network.shown) == 1:
+        return reference.inputs(network, calibration.pixels, np.repeat(network.shown, len(calibration.pixels), axis=0))
     shift = 1 + np.arange(len(calibration.labels)) % (network.classes - 1)
     wrong = (calibration.labels + shift) % network.classes
     both = np.concatenate([calibration.labels, wrong])
@@ -248,4 +246,5 @@ def quantize_head(network: Network, bits: int) -> IntHead:
         weights=tuple(even for even, _ in grids),
         scales=tuple(lsb for _, lsb in grids),
         bias=head.bias.astype(np.float32),
+        activities=head.activities,
     )

@@ -41,31 +41,42 @@ def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
     for index, layer in enumerate(network.layers):
         part = sums[:, :, index, order.index(power)].astype(np.float64) * layer.scale**power
         if network.deferred and index:
-            below = network.layers[index - 1]
-            p = norm_power(network.normalization)
-            total = sums[:, :, index - 1, order.index(p)].sum(-1).astype(np.float64) * below.scale**p
-            if network.normalization == "rms":
-                total = total / below.weight.shape[0]
-            nu = total ** (1 / p)
-            part = np.divide(part, nu[..., None] ** power, out=np.zeros_like(part), where=nu[..., None] > 0)
+            nu = _deferred_norm(network, sums, index)[..., None]
+            part = np.divide(part, nu**power, out=np.zeros_like(part), where=nu > 0)
         scores.append(layer_goodness(part, layer.weight.shape[0], network.goodness, network.probability))
     return np.stack(scores, axis=2)
+
+
+def _deferred_norm(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
+    """nu (samples, labels): the norm of the layer below layer `index`, which was not divided out between them."""
+    below, p = network.layers[index - 1], norm_power(network.normalization)
+    total = sums[:, :, index - 1, powers(network).index(p)].sum(-1).astype(np.float64) * below.scale**p
+    return (total / len(below.positive) if network.normalization == "rms" else total) ** (1 / p)
 
 
 def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np.ndarray:
     """The score of each label, (samples, classes) float64; the prediction is its arg-max.
 
-    A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division formed here from sum h_l^2.
+    A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division formed here from sum h_l^2; raw: sum_l W_l h_l + b.
     """
     if network.readout != "head":
         parts = goodness(network, sums)
         return combine([parts[:, :, index] for index in network.readout_layers], network.readout)
-    squares = sums[:, 0, :, powers(network).index(2)].sum(-1).astype(np.float64)  # (samples, layers)
     logits = np.tile(network.head.bias.astype(np.float64), (len(sums), 1))
     for position, index in enumerate(network.readout_layers):
-        norm = np.sqrt(np.maximum(squares[:, index], 1))[:, None]
-        logits += head[:, position] * network.head.scales[position] / norm
+        logits += head[:, position] * network.head.scales[position] * _head_unit(network, sums, index)[:, None]
     return logits
+
+
+def _head_unit(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
+    """What one unit of layer `index`'s h is to the head, (samples,)."""
+    if network.head.activities == "l2":
+        return 1 / np.sqrt(np.maximum(sums[:, 0, index, powers(network).index(2)].sum(-1), 1.0))
+    unit = np.full(len(sums), network.layers[index].scale)
+    if network.deferred and index:
+        nu = _deferred_norm(network, sums, index)[:, 0]
+        unit = np.divide(unit, nu, out=np.zeros_like(unit), where=nu > 0)
+    return unit
 
 
 def float_scores(network: Network, activities: list) -> np.ndarray:
@@ -74,7 +85,9 @@ def float_scores(network: Network, activities: list) -> np.ndarray:
         logits = network.head.bias.astype(np.float64)
         for weight, index in zip(network.head.weights, network.readout_layers, strict=True):
             h = activities[index][:, 0]
-            logits = logits + h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12) @ weight.T
+            if network.head.activities == "l2":
+                h = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12)
+            logits = logits + h @ weight.T
         return logits
     parts = []
     for index in network.readout_layers:

@@ -44,9 +44,9 @@ class LIF(_Strict):
 
 
 class LabelSpec(_Strict):
-    """How a label enters: appended behind the pixels, or written over the first ones."""
+    """How a label enters: appended behind the pixels, written over the first ones, or not at all (none)."""
 
-    kind: Literal["append", "overwrite"]
+    kind: Literal["append", "overwrite", "none"]
     codes: str = "one_hot"  # "one_hot", "key:NAME" (a tensor of the checkpoint), or a .npy/.pt file beside the spec
     classes: int = Field(default=10, ge=2, le=1000)
     neutral: Literal["mean", "zero"] = "mean"  # the label of a softmax head's single pass
@@ -77,10 +77,14 @@ Probability = Annotated[Sigmoid | Symmetric | Contrast, Field(discriminator="kin
 
 
 class HeadSpec(_Strict):
-    """A softmax head on the normalised activities of some layers, one key a layer: weight (classes, n), bias."""
+    """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias.
+
+    activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); raw: h itself, as a backprop net's last layer.
+    """
 
     weights: tuple[str, ...]
     bias: str | None = None
+    activities: Literal["l2", "raw"] = "l2"
 
 
 class ReadoutSpec(_Strict):
@@ -110,6 +114,24 @@ class Spec(_Strict):
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers
     readout: ReadoutSpec = ReadoutSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_label_needs_no_probability(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("label"), dict) and data["label"].get("kind") == "none":
+            return {"probability": {"kind": "contrast"}} | data
+        return data
+
+    @model_validator(mode="after")
+    def _label_and_readout_agree(self) -> "Spec":
+        if self.label.kind == "none" and self.readout.kind != "head":
+            raise ValueError(
+                f"readout.kind {self.readout.kind!r} compares the goodness under each label, and label.kind 'none' has "
+                "no label inputs: use readout.kind 'head'"
+            )
+        if self.label.kind == "none" and self.label.codes != "one_hot":
+            raise ValueError("label.codes: label.kind 'none' has no label inputs, drop the codes")
+        return self
 
 
 def parse_spec(data: object, where: str) -> Spec:

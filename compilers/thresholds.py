@@ -93,7 +93,7 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
     """Threshold and bias of each layer, from the lowest up: a layer's drive comes from the spikes below it."""
     full = (1 << integers.input_bits) - 1
     few = quantize_pixels(pixels[:100], integers.input_bits)
-    codes = integers.neutral[None] if integers.readout == "head" else integers.label_codes
+    codes = integers.shown
     shown = Forward(replace(integers, layers=integers.layers[:1], head=None, readout="goodness"))
     rates = np.empty((len(few), len(codes), integers.inputs))
     rates[:, :, shown.image_columns] = few[:, None, shown.image_columns] / full

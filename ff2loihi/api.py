@@ -166,7 +166,7 @@ def bench(
     few = data.images[:lava_samples]
     slow = LavaCpu().run(program, few, progress=progress)
     speeds += [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[1])]
-    passes = 1 if program.network.readout == "head" else program.network.classes
+    passes = len(program.network.shown)
     lava_speed = len(few) / slow.seconds
     return SpeedReport(
         emulator_device=device,

@@ -54,8 +54,7 @@ class Emulator:
 
     def _batch(self, network: IntNetwork) -> int:
         widest = max(layer.weight.shape[0] for layer in network.layers)
-        labels = 1 if network.readout == "head" else network.classes
-        return max(1, BATCH_ELEMENTS[self.device] // (widest * labels))
+        return max(1, BATCH_ELEMENTS[self.device] // (widest * len(network.shown)))
 
 
 class _full_float32:

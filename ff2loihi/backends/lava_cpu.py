@@ -55,7 +55,7 @@ def _report(line: str, samples: int, progress: Progress | None) -> None:
 
 def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], samples: int) -> Result:
     """The recordings, cut into samples and labels."""
-    labels = 1 if network.readout == "head" else network.classes
+    labels = len(network.shown)
     steps = network.steps
     starts = np.arange(samples * labels) * steps
     sums, head, spikes, states = [], {}, [], {}

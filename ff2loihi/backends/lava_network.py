@@ -50,7 +50,7 @@ def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -
 class _Builder:
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
         self.network, self.folder, self.states = network, folder, states
-        self.codes = network.neutral[None] if network.readout == "head" else network.label_codes
+        self.codes = network.shown
         self.x = np.zeros((len(pixels), network.inputs), np.int32)
         image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
         self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]

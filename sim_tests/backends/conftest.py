@@ -14,11 +14,14 @@ from ff2loihi.processes import limits
 
 def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Network:
     pixels, label_inputs, classes = (int(rng.integers(a, b)) for a, b in ((4, 41), (2, 9), (2, 6)))
-    kind = "append" if rng.random() < 0.5 or label_inputs >= pixels else "overwrite"
+    kind = str(rng.choice(["append", "overwrite", "none"]))
+    if kind == "overwrite" and label_inputs >= pixels:
+        kind = "append"
+    label_inputs = 0 if kind == "none" else label_inputs
     depth = int(rng.integers(1, 5))
     bias = rng.random() < 0.4
     normalization = "none" if lif and bias else str(rng.choice(["none", "l2", "l1", "rms"]))
-    width = pixels + label_inputs if kind == "append" else pixels
+    width = pixels if kind == "overwrite" else pixels + label_inputs
     layers = []
     for index in range(depth):
         n = int(rng.integers(2, wide + 1))
@@ -33,18 +36,16 @@ def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Networ
             )
         )
         width = n
-    readout = str(rng.choice(["goodness", "softmax", "head"]))
+    readout = "head" if kind == "none" else str(rng.choice(["goodness", "softmax", "head"]))
     head = None
     if readout == "head":
         weights = tuple(rng.normal(0, 1, (classes, len(layer.positive))).astype(np.float32) for layer in layers)
-        head = Head(weights, rng.normal(0, 1, classes).astype(np.float32))
+        head = Head(weights, rng.normal(0, 1, classes).astype(np.float32), str(rng.choice(["l2", "raw"])))
     codes = (rng.random((classes, label_inputs)) * (rng.random((classes, label_inputs)) < 0.6)).astype(np.float32)
     probability = [
         Symmetric(kind="symmetric"), Sigmoid(kind="sigmoid", theta=1.0), Contrast(kind="contrast")
     ][rng.integers(3)]  # fmt: skip
     goodness = str(rng.choice(["sum_squares", "mean_squares", "l2", "l1"]))
-    if readout == "head" and goodness == "l1":
-        goodness = "sum_squares"
     return Network(
         pixels=pixels,
         label=Label(kind, codes, codes.mean(0)),

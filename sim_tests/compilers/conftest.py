@@ -54,11 +54,14 @@ def files(tmp_path):
 
 @pytest.fixture(scope="session")
 def float_net():
-    """float_net(seed, ...) -> a random Network of 12 pixels, 4 label inputs and 4 classes."""
+    """float_net(seed, ...) -> a random Network of 12 pixels, 4 label inputs and 4 classes; labels=False: of none."""
 
-    def make(seed, widths=(20, 15), bias=False, normalization="none", goodness="sum_squares", probability="sigmoid"):
+    def make(
+        seed, widths=(20, 15), bias=False, normalization="none", goodness="sum_squares", probability="sigmoid",
+        labels=True,
+    ):  # fmt: skip
         rng = np.random.default_rng(seed)
-        layers, width = [], 16
+        layers, width = [], 16 if labels else 12
         for index, n in enumerate(widths):
             weight = rng.normal(0, 1, (n, width)).astype(np.float32)
             values = rng.normal(0, 0.5, n).astype(np.float32) if bias else None
@@ -69,10 +72,10 @@ def float_net():
             "symmetric": Symmetric(kind="symmetric"),
             "contrast": Contrast(kind="contrast"),
         }
-        codes = np.eye(4, dtype=np.float32)
+        codes = np.eye(4, dtype=np.float32) if labels else np.zeros((4, 0), np.float32)
         return Network(
             pixels=12,
-            label=Label("append", codes, codes.mean(0)),
+            label=Label("append" if labels else "none", codes, codes.mean(0)),
             layers=tuple(layers),
             goodness=goodness,
             probability=chances[probability],

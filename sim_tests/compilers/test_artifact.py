@@ -19,7 +19,8 @@ from ff2loihi.compilers.quantize import Calibration, Options, quantize
 
 @pytest.fixture(scope="module")
 def programs(float_net, images):
-    """Graded with tables, graded deferred with a head, soft and hard LIF; a rule on weights, and one on tags."""
+    """Graded with tables, graded deferred with a head, soft and hard LIF, one without label inputs; a rule on
+    weights, and one on tags."""
     found = {}
     for name, neuron, bias, normalization in (
         ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
@@ -35,6 +36,7 @@ def programs(float_net, images):
             integers, _ = thresholds.sweep(net, integers, images(), None)
         provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "fidelity": 0.1}]}
         found[name] = Program(integers, losses.measure(net, integers, images()), provenance)
+    found["no label"] = Program(*plain_classifier(float_net, images, Options()), {})
     for name, probability, choices in (
         ("direct", "symmetric", {"curve": "squared"}),
         ("tag", "sigmoid", {"eligibility": "tag", "trace": "hard-li", "input_code": "contrast"}),
@@ -45,7 +47,16 @@ def programs(float_net, images):
     return found
 
 
-KINDS = ("tables", "head", "soft", "hard", "direct", "tag")
+def plain_classifier(float_net, images, options):
+    """(IntNetwork, losses) of a net without a label input and with a linear last layer."""
+    net = float_net(8, bias=True, labels=False)
+    head = Head((np.random.default_rng(1).normal(0, 1, (4, 15)).astype(np.float32),), np.ones(4, np.float32), "raw")
+    net = dataclasses.replace(net, readout="head", readout_layers=(1,), head=head)
+    integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
+    return integers, losses.measure(net, integers, images())
+
+
+KINDS = ("tables", "head", "soft", "hard", "no label", "direct", "tag")
 LEARNING = ("direct", "tag")
 
 

@@ -176,3 +176,31 @@ def test_each_head_matrix_reads_the_layer_that_it_was_given_for(float_net, image
             x = activities[-1]
         wanted = sum(weight @ activities[index] for weight, index in zip(head.weights, layers, strict=True))
         assert np.abs(got[image] - wanted).max() < 0.15
+
+
+@pytest.mark.parametrize("normalization", ["none", "l2", "rms"])
+@pytest.mark.parametrize(
+    ("options", "error"), [(Options(), 0.02), (Options(neuron="lif", steps=256), 0.1)], ids=["graded", "lif"]
+)
+def test_a_raw_head_gives_the_logits_of_a_plain_classifier(float_net, images, options, error, normalization):
+    from ff2loihi.compilers.ir import Head
+
+    net = float_net(3, (15, 10), bias=normalization == "none", normalization=normalization, labels=False)
+    weight = np.random.default_rng(0).normal(0, 1, (4, 10)).astype(np.float32)
+    head = Head((weight,), np.arange(4, dtype=np.float32), "raw")
+    net = replace(net, readout="head", readout_layers=(1,), head=head)
+    integers = quantize(net, Calibration(images(60), np.arange(60) % 4), options)
+    if options.neuron == "lif":
+        integers, _ = sweep(net, integers, images(60), None)
+    result = Forward(integers).run(quantize_pixels(images(20), integers.input_bits))
+    got = readout.scores(integers, result.sums, result.head)
+    assert result.sums.shape[1] == 1
+    gain, wanted = 15**0.5 if normalization == "rms" else 1.0, []
+    for pixels in images(20):
+        x = pixels / 255
+        for index, layer in enumerate(net.layers):
+            if index and normalization != "none":
+                x = x / np.linalg.norm(x) * gain
+            x = np.maximum(layer.weight @ x + (0 if layer.bias is None else layer.bias), 0)
+        wanted.append(weight @ x + head.bias)
+    assert np.abs(got - wanted).mean() < error * np.abs(wanted).mean()

@@ -143,7 +143,32 @@ def test_a_layer_without_neurons_is_refused(files, tensors, changes):
 
 def test_label_codes_without_inputs_are_refused(files, tensors, spec):
     label = {"kind": "append", "codes": "key:codes", "classes": 3}
-    assert "label codes" in refusal(files(tensors(codes=torch.ones(3, 0)), spec(pixels=9, label=label)))
+    assert "label.kind to none" in refusal(files(tensors(codes=torch.ones(3, 0)), spec(pixels=9, label=label)))
+
+
+def test_a_backprop_net_without_a_label_input_is_taken_as_it_is(files, tensors, spec):
+    about = spec(pixels=9, label={"kind": "none", "classes": 3}, readout=backprop_readout())
+    del about["probability"]
+    net = made(files(tensors(**head_tensors()), about))
+    assert (net.classes, net.label.codes.shape, net.shown.shape) == (3, (3, 0), (1, 0))
+    assert (net.readout, net.readout_layers, net.head.activities) == ("head", (1,), "raw")
+
+
+@pytest.mark.parametrize("kind", ["goodness", "softmax"])
+def test_without_a_label_input_labels_cannot_be_compared(files, tensors, spec, kind):
+    about = spec(pixels=9, label={"kind": "none", "classes": 3}, readout={"kind": kind})
+    assert "label.kind 'none' has no label inputs: use readout.kind 'head'" in refusal(files(tensors(), about))
+
+
+def test_label_codes_of_a_network_without_label_inputs_are_refused(files, tensors, spec):
+    label = {"kind": "none", "classes": 3, "codes": "key:codes"}
+    text = refusal(files(tensors(**head_tensors()), spec(pixels=9, label=label, readout=backprop_readout())))
+    assert "label.codes" in text
+
+
+def test_without_a_label_input_the_first_layer_takes_the_pixels_alone(files, tensors, spec):
+    about = spec(label={"kind": "none", "classes": 3}, readout=backprop_readout())
+    assert "takes 9 inputs, 6 pixels are 6" in refusal(files(tensors(**head_tensors()), about))
 
 
 def test_symmetric_probability_needs_neurons_of_both_polarities(files, tensors, spec):
@@ -166,6 +191,10 @@ def test_a_polarity_that_is_not_plus_or_minus_one_is_refused(files, tensors, spe
 
 def head_spec(weights=("c", "d"), bias="e", **more) -> dict:
     return {"kind": "head", "head": {"weights": list(weights), "bias": bias}, **more}
+
+
+def backprop_readout() -> dict:
+    return {"kind": "head", "layers": [1], "head": {"weights": ["d"], "bias": "e", "activities": "raw"}}
 
 
 def head_tensors() -> dict:

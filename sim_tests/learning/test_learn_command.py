@@ -10,6 +10,8 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+import yaml
 
 from ff2loihi import api
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
@@ -293,3 +295,19 @@ def test_verify_run_and_bench_of_a_rule(ff2loihi, made, tmp_path):
     code, text, _ = ff2loihi("bench", made / "u.ffl", "--samples", 50, "--lava-samples", 2, "--json", tmp_path / "b")
     assert code == 0
     assert json.loads((tmp_path / "b").read_text())["equal"] is True
+
+
+def test_a_network_that_sees_no_label_has_no_rule_and_says_so(refused, tmp_path):
+    tensors = {"w": torch.randn(20, 64), "out": torch.randn(10, 20)}
+    torch.save(tensors, tmp_path / "bp.pt")
+    about = {
+        "pixels": 64,
+        "label": {"kind": "none"},
+        "layers": [{"weight": "w"}],
+        "readout": {"kind": "head", "head": {"weights": ["out"], "activities": "raw"}},
+    }
+    (tmp_path / "bp.yaml").write_text(yaml.safe_dump(about))
+    line = ["compile", tmp_path / "bp.pt", "--spec", tmp_path / "bp.yaml", "--calibrate", "digits:50"]
+    code, text = refused(*line, "--learning", "on")
+    assert code == 2
+    assert "label none: the rule learns from right and wrong labels" in text
