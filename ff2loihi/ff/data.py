@@ -8,7 +8,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import DataError
 
-TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10"}
 NAMES = ("digits", *TORCHVISION)
 SPLITS = ("train", "test", "fit", "validation")
 HELD_OUT = 10_000  # last training images, held out for tuning; digits: the last fifth
@@ -17,13 +17,14 @@ DIGITS_SEED = 0  # of the one permutation that splits digits
 
 @dataclass(frozen=True)
 class Dataset:
-    """images (samples, pixels) uint8, labels (samples,) int64 in 0..classes - 1."""
+    """images (samples, side side channels) uint8, channels last; labels (samples,) int64 in 0..classes - 1."""
 
     name: str
     split: str
     images: np.ndarray
     labels: np.ndarray
     classes: int
+    channels: int = 1
 
 
 def data_folder() -> Path:
@@ -46,37 +47,41 @@ def load_data(
     if limit is not None and limit < 1:
         raise DataError(f"limit must be at least 1, got {limit}")
     test = split == "test"
-    images, labels = _digits(test) if name == "digits" else _torchvision(name, test, root, download)
+    images, labels, channels = _digits(test) if name == "digits" else _torchvision(name, test, root, download)
     if split in ("fit", "validation"):
         held = HELD_OUT if name != "digits" else len(labels) // 5
         part = slice(None, -held) if split == "fit" else slice(-held, None)
         images, labels = images[part], labels[part]
-    return Dataset(name, split, images[:limit], labels[:limit], 10)
+    return Dataset(name, split, images[:limit], labels[:limit], 10, channels)
 
 
-def _digits(test: bool) -> tuple[np.ndarray, np.ndarray]:
+def _digits(test: bool) -> tuple[np.ndarray, np.ndarray, int]:
     from sklearn.datasets import load_digits
 
     data = load_digits()
     order = np.random.default_rng(DIGITS_SEED).permutation(len(data.target))
     cut = len(order) * 4 // 5
     order = order[cut:] if test else order[:cut]
-    return np.rint(data.data[order] * (255 / 16)).astype(np.uint8), data.target[order].astype(np.int64)
+    return np.rint(data.data[order] * (255 / 16)).astype(np.uint8), data.target[order].astype(np.int64), 1
 
 
-def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray]:
+def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray, int]:
     from torchvision import datasets
 
     folder = Path(root) if root else data_folder()
     may_download = download and root is None and not os.environ.get("FF2LOIHI_DATA")
+    part = {"split": "test" if test else "train"} if name == "svhn" else {"train": not test}
     try:
-        found = getattr(datasets, TORCHVISION[name])(str(folder), train=not test, download=may_download)
-        images, labels = found.data.numpy(), found.targets.numpy().astype(np.int64)
+        found = getattr(datasets, TORCHVISION[name])(str(folder), **part, download=may_download)
+        images = np.asarray(found.data)
+        labels = np.asarray(found.labels if name == "svhn" else found.targets).astype(np.int64)
     except Exception as error:  # torchvision raises RuntimeError, ValueError, URLError, ... for one thing: no data
         raise DataError(
             f"{name}: not found, or damaged, in {folder} ({' '.join(str(error).split())[:80]}). "
             "Use --data-root DIR or FF2LOIHI_DATA, a folder in torchvision's layout, or --data digits"
         ) from None
-    if len(images) != len(labels) or images.ndim != 3:
+    if name == "svhn" and images.ndim == 4:
+        images = images.transpose(0, 2, 3, 1)
+    if len(images) != len(labels) or images.ndim not in (3, 4):
         raise DataError(f"{name}: {folder} holds {len(images)} images and {len(labels)} labels: copy it again")
-    return images.reshape(len(images), -1), labels
+    return images.reshape(len(images), -1), labels, images.shape[3] if images.ndim == 4 else 1

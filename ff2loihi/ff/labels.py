@@ -27,15 +27,18 @@ class Embedding:
         return pixels + self.codes.shape[1] if self.kind == "append" else pixels
 
 
-def make_embedding(name: str, classes: int, generator: torch.Generator) -> Embedding:
-    """binary: appended random bits, p = 0.3 (Lee and Song 2023); one_hot: appended; pixels: over the first pixels."""
+def make_embedding(name: str, classes: int, generator: torch.Generator, channels: int = 1) -> Embedding:
+    """binary: appended random bits, p = 0.3 (Lee and Song 2023); one_hot: appended; pixels: over the first pixels.
+
+    pixels: in all channels of a pixel (Tosato 2025, sec. 3.2); images have their channels last.
+    """
     if name == "binary":
         bits = torch.rand(classes, CODE_BITS, generator=generator) < CODE_P
         return Embedding("append", bits.float())
     if name == "one_hot":
         return Embedding("append", torch.eye(classes))
     if name == "pixels":
-        return Embedding("overwrite", torch.eye(classes))
+        return Embedding("overwrite", torch.eye(classes).repeat_interleave(channels, 1))
     raise ValueError(f"embedding must be binary, one_hot or pixels, got {name!r}")
 
 

@@ -36,7 +36,7 @@ def normalize(h: Tensor, kind: str) -> Tensor:
 
 
 class FFNetwork(nn.Module, Model):
-    """h_l = relu(W_l n(h_(l-1)) + b_l), n the normalisation, identity on the input; no gradient between layers.
+    """h_l = relu(W_l n(h_(l-1)) + b_l), n the normalisation, identity on the input.
 
     pixels: image inputs in [0, 1]. The first half of each layer's neurons is positive where the probability is
     symmetric. head: a linear classifier of the l2-normalised activities under the neutral label (the mean code).
@@ -66,12 +66,12 @@ class FFNetwork(nn.Module, Model):
         _, label = self.embedding.columns(self.pixels)
         return F.linear(codes, self.layers[0].weight[:, label], self.layers[0].bias)
 
-    def activities(self, drive: Tensor) -> list[Tensor]:
-        """h of each layer, (..., n), from layer 1's sum; each detached from the layer below."""
+    def activities(self, drive: Tensor, local: bool = True) -> list[Tensor]:
+        """h of each layer, (..., n), from layer 1's sum; local: each detached from the layer below."""
         h = F.relu(drive)
         out = [h]
         for layer in self.layers[1:]:
-            h = F.relu(layer(normalize(h.detach(), self.rule.normalization)))
+            h = F.relu(layer(normalize(h.detach() if local else h, self.rule.normalization)))
             out.append(h)
         return out
 

@@ -6,12 +6,11 @@ import torch
 
 from ff2loihi.compilers.spec import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.descent import Progress, Schedule
 from ff2loihi.ff.labels import make_embedding
 from ff2loihi.ff.model import FFNetwork, Rule
-from ff2loihi.ff.recipe import Choice
-from ff2loihi.ff.train import Progress, Schedule, fit, fit_head
-
-SMALL = 10_000  # training images below which an epoch is short, and `small_epochs` of them are run
+from ff2loihi.ff.recipe import Choice, schedule_for
+from ff2loihi.ff.train import HEAD, fit, fit_head
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,17 @@ class PairRecipe:
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
         short = self.quick if choice.quick else Choice()
-        usual = short.epochs or self.schedule.epochs if len(data.labels) > SMALL else self.small_epochs
-        epochs = usual if choice.epochs is None else choice.epochs
-        schedule = replace(self.schedule, epochs=epochs)
-        if len(data.labels) <= SMALL:
-            schedule = replace(schedule, batch=min(50, schedule.batch))
-        embedding = make_embedding(self.embedding, data.classes, torch.Generator().manual_seed(choice.seed))
+        usual = replace(self.schedule, epochs=short.epochs or self.schedule.epochs)
+        schedule = schedule_for(data, choice, usual, self.small_epochs)
+        generator = torch.Generator().manual_seed(choice.seed)
+        embedding = make_embedding(self.embedding, data.classes, generator, data.channels)
         rule = Rule(self.goodness, self.probability, self.normalization, self.readout)
         widths = choice.widths or short.widths or self.widths
-        network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, {**facts, "epochs": epochs})
+        facts = {**facts, "epochs": schedule.epochs}
+        network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, facts)
         fit(network, data, schedule, choice.seed, progress)
         if choice.head:
-            fit_head(network, data, schedule.batch, choice.seed, progress)
+            fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
         return network
 
 
@@ -69,9 +67,10 @@ PAIRS = {
         schedule=Schedule(epochs=15, batch=200, rate=0.002, hard=1.0), small_epochs=60, quick=QUICK,
     ),
     "ff-hinton": PairRecipe(
-        source="Hinton 2022, threshold loss on the mean square, rms normalisation",
-        widths=(500, 500), embedding="pixels", goodness="mean_squares",
+        source="Hinton 2022, supervised: threshold loss on the mean square, length normalisation, 4 x 2000",
+        widths=(2000, 2000, 2000, 2000), embedding="pixels", goodness="mean_squares",
         probability=Sigmoid(kind="sigmoid", theta=0.1, alpha=100.0), normalization="rms", readout="goodness",
-        schedule=Schedule(epochs=10, batch=200, rate=0.002, hard=1.0), small_epochs=60, quick=QUICK,
+        schedule=Schedule(epochs=60, batch=200, rate=0.002, hard=1.0), small_epochs=60,
+        quick=Choice(widths=(500, 500), epochs=4),
     ),
 }  # fmt: skip

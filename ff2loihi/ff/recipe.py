@@ -1,11 +1,13 @@
 """What the recipes of `ff2loihi train` have in common: a source, the user's choices, and a model that comes out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ff2loihi.ff.checkpoint import Model
 from ff2loihi.ff.data import Dataset
-from ff2loihi.ff.train import Progress
+from ff2loihi.ff.descent import Progress, Schedule
+
+SMALL = 10_000  # training images below which an epoch is short
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,11 @@ class Recipe(Protocol):
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None) -> Model:
         """Train on `data`; the caller has seeded torch's global generator. facts: to keep in the checkpoint."""
+
+
+def schedule_for(data: Dataset, choice: Choice, usual: Schedule, small_epochs: int) -> Schedule:
+    """`usual`, but `small_epochs` of batches of 50 or less on a small data set; with the epochs that were asked for."""
+    small = len(data.labels) <= SMALL
+    epochs = small_epochs if small else usual.epochs
+    batch = min(50, usual.batch) if small else usual.batch
+    return replace(usual, epochs=epochs if choice.epochs is None else choice.epochs, batch=batch)

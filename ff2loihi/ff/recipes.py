@@ -3,13 +3,16 @@
 import torch
 
 from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.ff.baselines import BASELINES
 from ff2loihi.ff.checkpoint import Model
 from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.descent import Progress
+from ff2loihi.ff.hinton import HINTON
 from ff2loihi.ff.pairs import PAIRS
 from ff2loihi.ff.recipe import Choice, Recipe
-from ff2loihi.ff.train import Progress
+from ff2loihi.ff.tosato import TOSATO
 
-RECIPES: dict[str, Recipe] = {**PAIRS}
+RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES}
 
 
 def train(name: str, data: Dataset, progress: Progress | None = None, **choices) -> Model:

@@ -1,98 +1,93 @@
-"""The training loop that all recipes share: every layer at once, each on its own loss, on pairs of samples."""
+"""How pairs of samples train a network, how a softmax head is fitted, and how well a network classifies."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ff2loihi.ff.checkpoint import Model
 from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.descent import Progress, Schedule, descend, tensor_of
+from ff2loihi.ff.goodness import goodness
 from ff2loihi.ff.goodness import loss as layer_loss
-from ff2loihi.ff.labels import mixed_negatives
+from ff2loihi.ff.labels import mixed_negatives, random_negatives
 from ff2loihi.ff.model import FFNetwork
 
-Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
 EVALUATION_BATCH = 1000
-HEAD_EPOCHS = 20
-HEAD_RATE = 0.01
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """epochs, batch [pairs], rate: Adam's, falling to 0 as a cosine; hard: share of hard negatives, 0..1."""
-
-    epochs: int
-    batch: int
-    rate: float
-    hard: float
-
-
-def tensor_of(images: np.ndarray) -> Tensor:
-    """(samples, pixels) uint8 -> float32 in [0, 1]."""
-    return torch.from_numpy(images).float() / 255
+HEAD = Schedule(epochs=20, batch=200, rate=0.01)
 
 
 def fit(network: FFNetwork, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None = None) -> None:
-    """Train in place. A pair is an image with its label and the same image with a wrong one; the same seed
-    gives the same weights on the same machine and number of threads."""
-    generator = torch.Generator().manual_seed(seed)
-    images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
-    batch = min(schedule.batch, len(labels))
-    steps = len(labels) // batch
-    total = schedule.epochs * steps
-    optimizer = torch.optim.Adam(network.parameters(), lr=schedule.rate)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, total))
-    for epoch in range(schedule.epochs):
-        order = torch.randperm(len(labels), generator=generator)
-        for step, chosen in enumerate(order.split(batch)[:steps]):
-            value = _step(network, images[chosen], labels[chosen], optimizer, schedule.hard, generator)
-            falling.step()
-            if progress and step % 10 == 9:
-                progress(epoch * steps + step + 1, total, f"epoch {epoch + 1}, loss {value:.3f}")
+    """Train in place, every layer at once on its own loss. A pair is an image with its label and the same image with a
+    wrong one."""
+
+    def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        positive, negative = _pairs(network, images, labels, schedule.hard, generator, local=True)
+        rule = network.rule
+        return sum(
+            layer_loss(p, n, network.positive(index), rule.goodness, rule.probability).mean()
+            for index, (p, n) in enumerate(zip(positive, negative, strict=True))
+        )
+
+    descend(network.parameters(), loss, data, schedule, seed, progress)
 
 
-def _step(network: FFNetwork, images: Tensor, labels: Tensor, optimizer, hard: float, generator) -> float:
+def fit_by_backprop(
+    network: FFNetwork, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None = None
+) -> None:
+    """Train in place on the goodness of all layers, by backprop through them: log(1 + exp(sum Gneg - sum Gpos)).
+
+    Tosato 2025, sec. 3.3.
+    """
+
+    def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        positive, negative = (
+            sum(goodness(h, network.rule.goodness) for h in layers)
+            for layers in _pairs(network, images, labels, schedule.hard, generator, local=False)
+        )
+        return F.softplus(negative - positive).mean()
+
+    descend(network.parameters(), loss, data, schedule, seed, progress)
+
+
+def _pairs(
+    network: FFNetwork, images: Tensor, labels: Tensor, hard: float, generator: torch.Generator, local: bool
+) -> tuple[list[Tensor], list[Tensor]]:
+    """h of each layer, (batch, n), of the positive and of the negative samples."""
     codes = network.embedding.codes
-    image_drive = network.image_drive(images)
-    with torch.no_grad():
-        wrong = mixed_negatives(network.combine(network.label_scores(image_drive)), labels, hard, generator)
-    positive = network.activities(image_drive + network.label_drive(codes[labels]))
-    negative = network.activities(image_drive + network.label_drive(codes[wrong]))
-    rule = network.rule
-    total = sum(
-        layer_loss(p, n, network.positive(index), rule.goodness, rule.probability).mean()
-        for index, (p, n) in enumerate(zip(positive, negative, strict=True))
-    )
-    optimizer.zero_grad()
-    total.backward()
-    optimizer.step()
-    return total.item()
+    drive = network.image_drive(images)
+    if hard:
+        with torch.no_grad():
+            scores = network.combine(network.label_scores(drive))
+        wrong = mixed_negatives(scores, labels, hard, generator)
+    else:
+        wrong = random_negatives(labels, len(codes), generator)
+    positive, negative = (network.activities(drive + network.label_drive(codes[y]), local) for y in (labels, wrong))
+    return positive, negative
 
 
-def fit_head(network: FFNetwork, data: Dataset, batch: int, seed: int, progress: Progress | None = None) -> None:
-    """Fit the softmax head on the frozen features by cross-entropy (Hinton 2022, sec. 3.3)."""
+def fit_head(network: nn.Module, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None) -> None:
+    """Fit the softmax head on the frozen `features` by cross-entropy (Hinton 2022, sec. 3.3)."""
     generator = torch.Generator().manual_seed(seed)
-    images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
-    features = torch.cat([network.features(part) for part in images.split(EVALUATION_BATCH)])
-    head = nn.Linear(features.shape[1], len(network.embedding.codes))
+    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+    with torch.no_grad():
+        features = torch.cat([network.features(part.float() / 255) for part in images.split(EVALUATION_BATCH)])
+    head = nn.Linear(features.shape[1], data.classes)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    optimizer = torch.optim.Adam(head.parameters(), lr=HEAD_RATE)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, HEAD_EPOCHS)
-    for epoch in range(HEAD_EPOCHS):
-        for chosen in torch.randperm(len(labels), generator=generator).split(batch):
+    optimizer = torch.optim.Adam(head.parameters(), lr=schedule.rate)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.epochs)
+    for epoch in range(schedule.epochs):
+        for chosen in torch.randperm(len(labels), generator=generator).split(schedule.batch):
             optimizer.zero_grad()
             F.cross_entropy(head(features[chosen]), labels[chosen]).backward()
             optimizer.step()
         falling.step()
         if progress:
-            progress(epoch + 1, HEAD_EPOCHS, "softmax head")
+            progress(epoch + 1, schedule.epochs, "softmax head")
     network.head = head
 
 
-def evaluate(network: FFNetwork, data: Dataset) -> float:
+def evaluate(network: Model, data: Dataset) -> float:
     """Accuracy: the share of right arg-max."""
     parts = [network.scores(part).argmax(1) for part in tensor_of(data.images).split(EVALUATION_BATCH)]
     return float((torch.cat(parts).numpy() == data.labels).mean())

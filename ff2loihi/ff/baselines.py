@@ -1,0 +1,96 @@
+"""Baselines on the same data and with the same softmax head: random features, and a restricted Boltzmann machine."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.descent import Progress, Schedule, descend
+from ff2loihi.ff.plain import Plain, PlainNetwork
+from ff2loihi.ff.recipe import Choice, schedule_for
+from ff2loihi.ff.train import HEAD, fit_head
+
+FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights (Hinton 2010, A practical guide, sec. 8)
+
+
+@dataclass(frozen=True)
+class RandomFeatures:
+    """See ff.recipe.Recipe. Layers as torch draws them, frozen; the epochs are the head's."""
+
+    source: str
+    widths: tuple[int, ...]
+    schedule: Schedule
+    quick: Choice
+    choices: frozenset[str] = frozenset({"widths", "bias"})
+
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
+        usual = replace(self.schedule, epochs=self.quick.epochs if choice.quick else self.schedule.epochs)
+        schedule = schedule_for(data, choice, usual, usual.epochs)
+        widths = choice.widths or self.widths
+        kind, facts = Plain(read=tuple(range(len(widths)))), {**facts, "epochs": schedule.epochs}
+        network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
+        fit_head(network, data, schedule, choice.seed, progress)
+        return network
+
+
+@dataclass(frozen=True)
+class Boltzmann:
+    """See ff.recipe.Recipe. One layer of sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
+
+    source: str
+    widths: tuple[int, ...]
+    schedule: Schedule
+    gibbs: int
+    small_epochs: int
+    quick: Choice
+    choices: frozenset[str] = frozenset({"widths"})
+
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
+        """The head sees p(h = 1 | v); of several widths, the first is the machine's."""
+        usual = replace(self.schedule, epochs=self.quick.epochs if choice.quick else self.schedule.epochs)
+        schedule = schedule_for(data, choice, usual, self.small_epochs)
+        widths = (choice.widths or self.widths)[:1]
+        kind, facts = Plain(read=(0,), activation="sigmoid"), {**facts, "epochs": schedule.epochs}
+        network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
+        (layer,), visible = network.layers, torch.nn.Parameter(torch.zeros(data.images.shape[1]))
+        torch.nn.init.normal_(layer.weight, std=FIRST_SPREAD)
+        torch.nn.init.zeros_(layer.bias)
+
+        def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
+            with torch.no_grad():
+                model = gibbs(images, layer.weight, layer.bias, visible, self.gibbs, generator)
+            energies = (free_energy(v, layer.weight, layer.bias, visible).mean() for v in (images, model))
+            return next(energies) - next(energies)
+
+        descend([layer.weight, layer.bias, visible], loss, data, schedule, choice.seed, progress)
+        fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
+        return network
+
+
+def free_energy(v: Tensor, weight: Tensor, hidden: Tensor, visible: Tensor) -> Tensor:
+    """F(v) = -b v - sum_j log(1 + exp(W_j v + c_j)) = -log sum_h exp(-E(v, h)), (samples,); v (samples, pixels)."""
+    return -v @ visible - F.softplus(F.linear(v, weight, hidden)).sum(1)
+
+
+def gibbs(v: Tensor, weight: Tensor, hidden: Tensor, visible: Tensor, steps: int, generator: torch.Generator) -> Tensor:
+    """Block Gibbs: h ~ p(h | v), v ~ p(v | h), `steps` times; the last v as its probabilities, (samples, pixels)."""
+    for step in range(steps):
+        h = torch.bernoulli(torch.sigmoid(F.linear(v, weight, hidden)), generator=generator)
+        p = torch.sigmoid(F.linear(h, weight.T, visible))
+        v = p if step == steps - 1 else torch.bernoulli(p, generator=generator)
+    return v
+
+
+BASELINES = {
+    "random-features": RandomFeatures(
+        source="the slides' baseline: a frozen random ReLU layer, softmax head",
+        widths=(2000,), schedule=replace(HEAD, epochs=20), quick=Choice(epochs=5),
+    ),
+    "rbm": Boltzmann(
+        source="restricted Boltzmann machine, contrastive divergence (CD-1), softmax head",
+        widths=(500,), schedule=Schedule(epochs=15, batch=100, rate=1e-3), gibbs=1, small_epochs=30,
+        quick=Choice(epochs=2),
+    ),
+}  # fmt: skip

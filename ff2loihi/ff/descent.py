@@ -1,0 +1,61 @@
+"""The loop that trains every network: batches of images, a loss, Adam."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ff2loihi.ff.data import Dataset
+
+Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
+Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """epochs, batch [images], rate: Adam's, falling to 0 as a cosine or constant; hard: share of hard negatives, 0..1.
+
+    A paper's pair of samples, positive and negative, is made of one image.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    hard: float = 0.0
+    falling: bool = True
+
+
+def tensor_of(images: np.ndarray) -> Tensor:
+    """(samples, pixels) uint8 -> float32 in [0, 1]."""
+    return torch.from_numpy(images).float() / 255
+
+
+def descend(
+    parameters: Iterable[nn.Parameter],
+    loss: Loss,
+    data: Dataset,
+    schedule: Schedule,
+    seed: int,
+    progress: Progress | None = None,
+) -> None:
+    """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.from_numpy(data.labels)
+    batch = min(schedule.batch, len(labels))
+    steps = len(labels) // batch
+    total = schedule.epochs * steps
+    optimizer = torch.optim.Adam(parameters, lr=schedule.rate)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, total)) if schedule.falling else None
+    for epoch in range(schedule.epochs):
+        order = torch.randperm(len(labels), generator=generator)
+        for step, chosen in enumerate(order.split(batch)[:steps]):
+            value = loss(tensor_of(data.images[chosen.numpy()]), labels[chosen], generator)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            if falling:
+                falling.step()
+            if progress and step % 10 == 9:
+                progress(epoch * steps + step + 1, total, f"epoch {epoch + 1}, loss {value.item():.3f}")

@@ -1,0 +1,97 @@
+"""The three models of Tosato 2025 on the same layers: FF, its objective by backprop (BP/FF), and cross-entropy (BP)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ff2loihi.compilers.spec import Contrast
+from ff2loihi.ff.checkpoint import Model
+from ff2loihi.ff.data import Dataset
+from ff2loihi.ff.descent import Progress, Schedule, descend
+from ff2loihi.ff.labels import make_embedding
+from ff2loihi.ff.model import FFNetwork, Rule
+from ff2loihi.ff.plain import Plain, PlainNetwork
+from ff2loihi.ff.recipe import Choice, schedule_for
+from ff2loihi.ff.train import fit, fit_by_backprop
+
+LAYERS = 3
+WIDTH, COLOUR_WIDTH = 1000, 3072  # neurons of a layer, for grey and for colour images (sec. 3.2)
+BATCH = 1024
+SMALL_EPOCHS = 40
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """See ff.recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes."""
+
+    source: str
+    paper: dict[str, tuple[int, float]]
+    short: Schedule
+    choices: frozenset[str] = frozenset({"widths"})
+
+    def schedule(self, data: Dataset, choice: Choice) -> Schedule:
+        """The paper's rate is constant; a small set, or one that the paper has not, gets the short schedule's."""
+        usual = self.short
+        if data.name in self.paper and not choice.quick:
+            epochs, rate = self.paper[data.name]
+            usual = Schedule(epochs, BATCH, rate, falling=False)
+        return schedule_for(data, choice, usual, SMALL_EPOCHS)
+
+    def widths(self, data: Dataset, choice: Choice) -> tuple[int, ...]:
+        return choice.widths or (WIDTH if data.channels == 1 else COLOUR_WIDTH,) * LAYERS
+
+
+@dataclass(frozen=True)
+class GoodnessRecipe(_Recipe):
+    """FF, or BP/FF where backprop; the goodness is a norm, l2 or l1, and so is the normalisation between layers."""
+
+    norm: str = "l2"
+    backprop: bool = False
+
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> Model:
+        schedule = self.schedule(data, choice)
+        embedding = make_embedding("pixels", data.classes, torch.Generator(), data.channels)
+        rule = Rule(self.norm, Contrast(kind="contrast"), self.norm, "softmax")
+        facts = {**facts, "epochs": schedule.epochs}
+        network = FFNetwork(data.images.shape[1], self.widths(data, choice), embedding, rule, True, facts)
+        learn = fit_by_backprop if self.backprop else fit
+        learn(network, data, schedule, choice.seed, progress)
+        return network
+
+
+@dataclass(frozen=True)
+class BackpropRecipe(_Recipe):
+    """BP: no label in the input, a linear layer on the last layer's activities as they are."""
+
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> Model:
+        schedule, widths = self.schedule(data, choice), self.widths(data, choice)
+        kind = Plain(read=(len(widths) - 1,), raw=True)
+        facts = {**facts, "epochs": schedule.epochs}
+        network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
+
+        def loss(images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
+            return F.cross_entropy(network.head(network.features(images, local=False)), labels)
+
+        descend(network.parameters(), loss, data, schedule, choice.seed, progress)
+        return network
+
+
+def _table(mnist: tuple, fashion: tuple, svhn: tuple, cifar10: tuple) -> dict[str, tuple[int, float]]:
+    return {"mnist": mnist, "fashion-mnist": fashion, "svhn": svhn, "cifar10": cifar10}
+
+
+_FF = _table((1200, 0.01), (100, 0.01), (1000, 1e-4), (1000, 1e-4))
+_BP_FF = _table((300, 1e-4), (300, 1e-4), (200, 1e-4), (200, 1e-4))
+_BP = _table((80, 1e-4), (80, 1e-4), (80, 1e-4), (80, 1e-4))
+_L1 = {"mnist": (300, 1e-3), "fashion-mnist": (300, 1e-3)}
+_SHORT = Schedule(epochs=4, batch=256, rate=1e-3)
+
+TOSATO = {
+    "tosato-ff": GoodnessRecipe("Tosato 2025, FF, l2 goodness", _FF, Schedule(4, 256, 0.01)),
+    "tosato-ff-l1": GoodnessRecipe("Tosato 2025, app. K, FF, l1 goodness", _L1, _SHORT, norm="l1"),
+    "tosato-bp-ff": GoodnessRecipe("Tosato 2025, BP/FF, l2 goodness", _BP_FF, _SHORT, backprop=True),
+    "tosato-bp-ff-l1": GoodnessRecipe("Tosato 2025, app. K, BP/FF, l1", _L1, _SHORT, norm="l1", backprop=True),
+    "tosato-bp": BackpropRecipe("Tosato 2025, BP: cross-entropy", _BP, _SHORT),
+}
