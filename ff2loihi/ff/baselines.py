@@ -12,7 +12,7 @@ from ff2loihi.ff.plain import Plain, PlainNetwork
 from ff2loihi.ff.recipe import Choice, schedule_for
 from ff2loihi.ff.train import HEAD, fit_head
 
-FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights (Hinton 2010, A practical guide, sec. 8)
+FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible biases start at the pixels' log odds
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,31 @@ class Boltzmann:
         usual = replace(self.schedule, epochs=self.quick.epochs if choice.quick else self.schedule.epochs)
         schedule = schedule_for(data, choice, usual, self.small_epochs)
         widths = (choice.widths or self.widths)[:1]
-        kind, facts = Plain(read=(0,), activation="sigmoid"), {**facts, "epochs": schedule.epochs}
+        kind, facts = Plain(read=(0,), raw=True, activation="sigmoid"), {**facts, "epochs": schedule.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
-        (layer,), visible = network.layers, torch.nn.Parameter(torch.zeros(data.images.shape[1]))
+        (layer,), share = network.layers, torch.from_numpy(data.images.mean(0, dtype="float32") / 255)
+        visible = torch.nn.Parameter(torch.logit(share, eps=1 / len(data.images)))
         torch.nn.init.normal_(layer.weight, std=FIRST_SPREAD)
         torch.nn.init.zeros_(layer.bias)
 
-        def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-            with torch.no_grad():
-                model = gibbs(images, layer.weight, layer.bias, visible, self.gibbs, generator)
-            energies = (free_energy(v, layer.weight, layer.bias, visible).mean() for v in (images, model))
-            return next(energies) - next(energies)
+        machine = layer.weight, layer.bias, visible
 
-        descend([layer.weight, layer.bias, visible], loss, data, schedule, choice.seed, progress)
+        def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
+            return contrastive_divergence(images, *machine, self.gibbs, generator)
+
+        descend(machine, loss, data, schedule, choice.seed, progress)
         fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
         return network
+
+
+def contrastive_divergence(
+    v: Tensor, weight: Tensor, hidden: Tensor, visible: Tensor, steps: int, generator: torch.Generator
+) -> Tensor:
+    """F(v) - F(v'), v' after `steps` of Gibbs sampling from v; its gradient is CD-k's (Hinton 2002)."""
+    with torch.no_grad():
+        model = gibbs(v, weight, hidden, visible, steps, generator)
+    positive, negative = (free_energy(sample, weight, hidden, visible).mean() for sample in (v, model))
+    return positive - negative
 
 
 def free_energy(v: Tensor, weight: Tensor, hidden: Tensor, visible: Tensor) -> Tensor:
@@ -90,7 +100,7 @@ BASELINES = {
     ),
     "rbm": Boltzmann(
         source="restricted Boltzmann machine, contrastive divergence (CD-1), softmax head",
-        widths=(500,), schedule=Schedule(epochs=15, batch=100, rate=1e-3), gibbs=1, small_epochs=30,
+        widths=(500,), schedule=Schedule(epochs=15, batch=100, rate=3e-3), gibbs=1, small_epochs=30,
         quick=Choice(epochs=2),
     ),
 }  # fmt: skip

@@ -46,7 +46,7 @@ def descend(
     batch = min(schedule.batch, len(labels))
     steps = len(labels) // batch
     total = schedule.epochs * steps
-    optimizer = torch.optim.Adam(parameters, lr=schedule.rate)
+    optimizer = torch.optim.Adam(parameters, lr=schedule.rate, fused=True)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, total)) if schedule.falling else None
     for epoch in range(schedule.epochs):
         order = torch.randperm(len(labels), generator=generator)

@@ -1,8 +1,10 @@
 """The experiments of `ff2loihi reproduce`, by name."""
 
-from ff2loihi.reproduce import hebbian_ffa
+from ff2loihi.reproduce import hebbian_ffa, hinton, tosato
 from ff2loihi.reproduce.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     "hebbian-ffa": hebbian_ffa.EXPERIMENT,
+    "hinton": hinton.EXPERIMENT,
+    "tosato": tosato.EXPERIMENT,
 }
