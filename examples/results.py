@@ -31,10 +31,14 @@ NETS = {
     "ff-mlp-head": ("ff-mlp", {"head": True}, FEW),
     "ff-mlp-bias": ("ff-mlp", {"bias": True, "epochs": 4}, FEW),
     "ff-mlp-1000x3": ("ff-mlp", {"widths": (1000, 1000, 1000), "epochs": 2}, FEW),
-    "ff-hinton": ("ff-hinton", {}, FEW + LIF[2:3]),
+    "ff-hinton": ("ff-hinton", {"widths": (500, 500), "epochs": 10}, FEW + LIF[2:3]),
 }
 SMALL = {
-    name: (recipe, {**settings, "epochs": 2, **({"widths": (100,) * 3} if "widths" in settings else {})}, options[:1])
+    name: (
+        recipe,
+        {**settings, "epochs": 2, **({"widths": (100,) * len(settings["widths"])} if "widths" in settings else {})},
+        options[:1],
+    )
     for name, (recipe, settings, options) in NETS.items()
 }
 SEED = 0

@@ -25,7 +25,8 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
 ]
-Data = Annotated[str | None, typer.Option(help="digits, mnist or fashion-mnist [default: the calibration's data set]")]
+DATA_NAMES = "digits, mnist, fashion-mnist, svhn or cifar10"
+Data = Annotated[str | None, typer.Option(help=f"{DATA_NAMES} [default: the calibration's data set]")]
 Artifact = Annotated[Path, typer.Argument(metavar="MODEL.ffl", help="an artifact that `ff2loihi compile` wrote")]
 Device = Annotated[str, typer.Option(help="where the emulator computes: cpu or cuda")]
 
@@ -46,7 +47,7 @@ def _root(
 @app.command()
 def train(
     recipe: Annotated[str, typer.Option(help="what to train: one of README's table")] = "ffa-symmetric",
-    data: Annotated[str, typer.Option(help="digits, mnist or fashion-mnist")] = "digits",
+    data: Annotated[str, typer.Option(help=DATA_NAMES)] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
     epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
@@ -59,7 +60,7 @@ def train(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Train an analog Forward-Forward network and write its checkpoint."""
+    """Train a network of the papers and write its checkpoint."""
     from ff2loihi import console
     from ff2loihi.commands import train as command
 

@@ -18,6 +18,7 @@ from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint, peek
 from ff2loihi.compilers.quantize import Options
+from ff2loihi.ff.data import NAMES as DATA_NAMES
 from ff2loihi.ff.data import Dataset, data_folder, load_data
 from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
@@ -261,7 +262,7 @@ def doctor() -> dict:
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none: the emulator uses the CPU",
         "CPU cores": str(os.cpu_count()),
         "data folder": str(data_folder()),
-        **{f"data {name}": _found(name) for name in ("digits", "mnist", "fashion-mnist")},
+        **{f"data {name}": _found(name) for name in DATA_NAMES},
     }
     console.table("this machine", ("what", "found"), list(facts.items()))
     return facts

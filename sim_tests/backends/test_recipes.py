@@ -5,22 +5,29 @@ import pytest
 from ff2loihi import api
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.ff.data import load_data
+from ff2loihi.ff.hinton import HINTON
 from ff2loihi.ff.pairs import PAIRS
 from ff2loihi.ff.recipes import train
+from ff2loihi.ff.tosato import TOSATO
 
 MODES = {
     "graded": Options(),
     "lif-soft": Options(neuron="lif"),
     "lif-hard": Options(neuron="lif", reset="hard"),
 }
-NETS = {name: (name, {}) for name in PAIRS} | {
+THREE = {"widths": (100, 80, 60)}
+NETS = {name: (name, {}) for name in PAIRS if name != "ff-hinton"} | {
+    "ff-hinton": ("ff-hinton", {"widths": (200, 200)}),
+    **{name: (name, THREE) for name in (*HINTON, *TOSATO)},
+    "random-features": ("random-features", {"widths": (100,)}),
     "ff-mlp-head": ("ff-mlp", {"head": True}),
     "ff-mlp-bias": ("ff-mlp", {"bias": True}),
     "ff-mlp-three": ("ff-mlp", {"widths": (100, 80, 60)}),
     "ffa-symmetric-bias": ("ffa-symmetric", {"bias": True}),
 }
-NO_SPIKING_FORM = "ff-mlp-bias"  # a bias behind a normalisation: refused, see compilers/network.py
-CASES = [(name, mode) for name in NETS for mode in MODES if mode == "graded" or name != NO_SPIKING_FORM]
+# A bias behind a normalisation: refused, see compilers/quantize.py.
+NO_SPIKING_FORM = {"ff-mlp-bias", *TOSATO} - {"tosato-bp"}
+CASES = [(name, mode) for name in NETS for mode in MODES if mode == "graded" or name not in NO_SPIKING_FORM]
 
 
 @pytest.mark.slow
