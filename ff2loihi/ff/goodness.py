@@ -51,13 +51,18 @@ def loss(h_pos: Tensor, h_neg: Tensor, positive: Tensor, kind: str, probability:
 def phase_loss(h: Tensor, positive: Tensor, kind: str, probability: Probability, is_positive: bool) -> Tensor:
     """Binary cross-entropy of one phase (...): -log P, or -log(1 - P)."""
     if isinstance(probability, Sigmoid):
-        z = probability.alpha * (goodness(h, kind) - probability.theta)
-        return -F.logsigmoid(z if is_positive else -z)  # softplus turns linear at 20 and loses the gradient's tail
+        return threshold_loss(goodness(h, kind), probability, is_positive)
     if isinstance(probability, Symmetric):
         plus, minus = polar(h, positive, kind)
         e = probability.epsilon
         return torch.log(plus + minus + 2 * e) - torch.log((plus if is_positive else minus) + e)
     raise ValueError(f"probability {probability.kind!r} has no loss of a single phase")
+
+
+def threshold_loss(g: Tensor, probability: Sigmoid, is_positive: bool) -> Tensor:
+    """log(1 + exp(-y alpha (G - theta))), y = 1 for a positive sample and -1 for a negative one; g (...)."""
+    z = probability.alpha * (g - probability.theta)
+    return -F.logsigmoid(z if is_positive else -z)  # softplus turns linear at 20 and loses the gradient's tail
 
 
 def third_factor(h: Tensor, positive: Tensor, probability: Probability, is_positive: bool) -> Tensor:

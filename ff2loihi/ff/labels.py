@@ -1,4 +1,4 @@
-"""How a label enters the input, and the wrong labels of negative samples."""
+"""How a label enters the input."""
 
 from dataclasses import dataclass
 
@@ -40,19 +40,3 @@ def make_embedding(name: str, classes: int, generator: torch.Generator, channels
     if name == "pixels":
         return Embedding("overwrite", torch.eye(classes).repeat_interleave(channels, 1))
     raise ValueError(f"embedding must be binary, one_hot or pixels, got {name!r}")
-
-
-def random_negatives(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
-    """A wrong label each, all equally likely; labels (samples,)."""
-    return (labels + torch.randint(1, classes, labels.shape, generator=generator)) % classes
-
-
-def hard_negatives(scores: Tensor, labels: Tensor) -> Tensor:
-    """The wrong label of the highest score; scores (samples, classes), labels (samples,)."""
-    return scores.scatter(1, labels[:, None], -torch.inf).argmax(1)
-
-
-def mixed_negatives(scores: Tensor, labels: Tensor, hard: float, generator: torch.Generator) -> Tensor:
-    """Hard with probability `hard`, random otherwise."""
-    choose = torch.rand(labels.shape, generator=generator) < hard
-    return torch.where(choose, hard_negatives(scores, labels), random_negatives(labels, scores.shape[1], generator))

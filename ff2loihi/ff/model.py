@@ -14,12 +14,16 @@ from ff2loihi.ff.labels import Embedding
 
 @dataclass(frozen=True)
 class Rule:
-    """What a layer is judged by and what passes to the next one; names as in spec.yaml."""
+    """What a layer is judged by and what passes to the next one; names as in spec.yaml.
+
+    layers: those whose scores, or features, are read out; all of them where None.
+    """
 
     goodness: str
     probability: Probability
     normalization: str
     readout: str  # goodness, or softmax
+    layers: tuple[int, ...] | None = None
 
 
 def normalize(h: Tensor, kind: str) -> Tensor:
@@ -50,6 +54,11 @@ class FFNetwork(nn.Module, Model):
         sizes = (embedding.inputs(pixels), *widths)
         self.layers = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, widths, strict=False))
         self.head: nn.Linear | None = None
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """The layers that are read out."""
+        return self.rule.layers or tuple(range(len(self.layers)))
 
     def positive(self, index: int) -> Tensor:
         """(n,) bool: the + neurons of a layer."""
@@ -92,14 +101,16 @@ class FFNetwork(nn.Module, Model):
         return self.combine(self.label_scores(self.image_drive(images)))
 
     def combine(self, parts: list[Tensor]) -> Tensor:
-        """The layers' scores in one: their sum, or the sum of each one's softmax over the labels."""
+        """The read layers' scores in one: their sum, or the sum of each one's softmax over the labels."""
+        parts = [parts[index] for index in self.read]
         return sum(part.softmax(1) for part in parts) if self.rule.readout == "softmax" else sum(parts)
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """The head's input: the l2-normalised activities of every layer under the neutral label."""
+        """The head's input: the l2-normalised activities of every read layer under the neutral label."""
         drive = self.image_drive(images) + self.label_drive(self.embedding.codes.mean(0))
-        return torch.cat([F.normalize(h, dim=-1) for h in self.activities(drive)], dim=1)
+        h = self.activities(drive)
+        return torch.cat([F.normalize(h[index], dim=-1) for index in self.read], dim=1)
 
     def checkpoint(self) -> dict:
         """The file's content: tensors, what they mean (compilers.spec), and how they were trained."""
@@ -115,12 +126,14 @@ class FFNetwork(nn.Module, Model):
             layers.append({**part, "polarity": "half"} if symmetric else part)
         readout = {"kind": self.rule.readout}
         if self.head is not None:
-            widths = [layer.out_features for layer in self.layers]
+            widths = [self.layers[index].out_features for index in self.read]
             for index, part in enumerate(self.head.weight.detach().split(widths, dim=1)):
                 tensors[f"head.{index}.weight"] = part
             tensors["head.bias"] = self.head.bias
             keys = [f"head.{index}.weight" for index in range(len(widths))]
             readout = {"kind": "head", "head": {"weights": keys, "bias": "head.bias"}}
+        if self.rule.layers:
+            readout["layers"] = list(self.rule.layers)
         spec = {
             "version": 1,
             "pixels": self.pixels,

@@ -1,21 +1,29 @@
 """Recipes of networks that learn from pairs: an image with its label beside the same image with a wrong one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from ff2loihi.compilers.spec import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.ff.data import Dataset
 from ff2loihi.ff.descent import Progress, Schedule
 from ff2loihi.ff.labels import make_embedding
 from ff2loihi.ff.model import FFNetwork, Rule
+from ff2loihi.ff.negatives import Corruption
+from ff2loihi.ff.prospective import unroll
 from ff2loihi.ff.recipe import Choice, schedule_for
 from ff2loihi.ff.train import HEAD, fit, fit_head
 
 
 @dataclass(frozen=True)
 class PairRecipe:
-    """See ff.recipe.Recipe. quick: what `--quick` changes of widths and epochs."""
+    """See ff.recipe.Recipe. quick: what `--quick` changes of widths and epochs.
+
+    corrupt: what becomes of a negative sample's image; objective: of the widths, what the layers learn by in place of
+    each one's own loss; iterations: of the layers whose inputs are their own neurons (ff.prospective).
+    """
 
     source: str
     widths: tuple[int, ...]
@@ -28,6 +36,9 @@ class PairRecipe:
     small_epochs: int
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "head", "bias"})
+    corrupt: Corruption | None = None
+    objective: Callable[[tuple[int, ...]], nn.Module] | None = None
+    iterations: int = 1
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
@@ -40,7 +51,10 @@ class PairRecipe:
         widths = choice.widths or short.widths or self.widths
         facts = {**facts, "epochs": schedule.epochs}
         network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, facts)
-        fit(network, data, schedule, choice.seed, progress)
+        if self.iterations > 1:
+            unroll(network, self.iterations)
+        objective = self.objective(widths) if self.objective else None
+        fit(network, data, schedule, choice.seed, progress, self.corrupt, objective)
         if choice.head:
             fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
         return network

@@ -10,9 +10,10 @@ from ff2loihi.ff.descent import Progress
 from ff2loihi.ff.hinton import HINTON
 from ff2loihi.ff.pairs import PAIRS
 from ff2loihi.ff.recipe import Choice, Recipe
+from ff2loihi.ff.slides import SLIDES
 from ff2loihi.ff.tosato import TOSATO
 
-RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES}
+RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES}
 
 
 def train(name: str, data: Dataset, progress: Progress | None = None, **choices) -> Model:

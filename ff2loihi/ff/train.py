@@ -9,26 +9,45 @@ from ff2loihi.ff.data import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend, tensor_of
 from ff2loihi.ff.goodness import goodness
 from ff2loihi.ff.goodness import loss as layer_loss
-from ff2loihi.ff.labels import mixed_negatives, random_negatives
 from ff2loihi.ff.model import FFNetwork
+from ff2loihi.ff.negatives import Corruption, mixed_negatives, random_negatives
 
 EVALUATION_BATCH = 1000
 HEAD = Schedule(epochs=20, batch=200, rate=0.01)
 
 
-def fit(network: FFNetwork, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None = None) -> None:
-    """Train in place, every layer at once on its own loss. A pair is an image with its label and the same image with a
-    wrong one."""
+class LayerLosses(nn.Module):
+    """The sum of the layers' losses, each layer judged by itself."""
 
-    def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        positive, negative = _pairs(network, images, labels, schedule.hard, generator, local=True)
+    def forward(self, network: FFNetwork, positive: list[Tensor], negative: list[Tensor]) -> Tensor:
+        """positive, negative: h of each layer, (batch, n). The gradient of what is returned is every layer's update."""
         rule = network.rule
         return sum(
             layer_loss(p, n, network.positive(index), rule.goodness, rule.probability).mean()
             for index, (p, n) in enumerate(zip(positive, negative, strict=True))
         )
 
-    descend(network.parameters(), loss, data, schedule, seed, progress)
+
+def fit(
+    network: FFNetwork,
+    data: Dataset,
+    schedule: Schedule,
+    seed: int,
+    progress: Progress | None = None,
+    corrupt: Corruption | None = None,
+    objective: nn.Module | None = None,
+) -> None:
+    """Train in place, every layer at once. A pair is an image with its label and the same image with a wrong one.
+
+    corrupt: what becomes of the wrong one's image; objective: as LayerLosses, its default, with parameters that learn.
+    """
+    objective = objective or LayerLosses()
+
+    def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        changed = corrupt(images, generator, data.channels) if corrupt else images
+        return objective(network, *_pairs(network, (images, changed), labels, schedule.hard, generator, local=True))
+
+    descend([*network.parameters(), *objective.parameters()], loss, data, schedule, seed, progress)
 
 
 def fit_by_backprop(
@@ -42,7 +61,7 @@ def fit_by_backprop(
     def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         positive, negative = (
             sum(goodness(h, network.rule.goodness) for h in layers)
-            for layers in _pairs(network, images, labels, schedule.hard, generator, local=False)
+            for layers in _pairs(network, (images, images), labels, schedule.hard, generator, local=False)
         )
         return F.softplus(negative - positive).mean()
 
@@ -50,19 +69,25 @@ def fit_by_backprop(
 
 
 def _pairs(
-    network: FFNetwork, images: Tensor, labels: Tensor, hard: float, generator: torch.Generator, local: bool
+    network: FFNetwork,
+    images: tuple[Tensor, Tensor],
+    labels: Tensor,
+    hard: float,
+    generator: torch.Generator,
+    local: bool,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """h of each layer, (batch, n), of the positive and of the negative samples."""
+    """h of each layer, (batch, n), of the positive and of the negative samples; images: of the two, or one twice."""
     codes = network.embedding.codes
-    drive = network.image_drive(images)
+    drive = network.image_drive(images[0])
     if hard:
         with torch.no_grad():
             scores = network.combine(network.label_scores(drive))
         wrong = mixed_negatives(scores, labels, hard, generator)
     else:
         wrong = random_negatives(labels, len(codes), generator)
-    positive, negative = (network.activities(drive + network.label_drive(codes[y]), local) for y in (labels, wrong))
-    return positive, negative
+    other = drive if images[1] is images[0] else network.image_drive(images[1])
+    positive = network.activities(drive + network.label_drive(codes[labels]), local)
+    return positive, network.activities(other + network.label_drive(codes[wrong]), local)
 
 
 def fit_head(network: nn.Module, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None) -> None:

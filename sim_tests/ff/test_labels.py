@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.ff.labels import hard_negatives, make_embedding, mixed_negatives, random_negatives
+from ff2loihi.ff.labels import make_embedding
+from ff2loihi.ff.negatives import hard_negatives, mixed_negatives, random_negatives
 
 
 @given(classes=st.integers(2, 20), seed=st.integers(0, 1000), hard=st.floats(0, 1))
