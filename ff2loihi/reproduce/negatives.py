@@ -1,0 +1,63 @@
+"""The slides' first question: the same Forward-Forward net with each kind of negative samples, beside backprop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ff2loihi.ff.checkpoint import Model
+from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.ff.recipes import train
+from ff2loihi.ff.slides import STANDARD
+from ff2loihi.ff.train import evaluate
+from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+
+QUICK_EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row; accuracies in percent, None where the slides give none. recipe: of `ff2loihi train`."""
+
+    what: str
+    recipe: str
+    slides: float | None = None
+    ours: float | None = None
+
+
+ROWS = [
+    Cell("random wrong label", "ff-negatives-random", 94.5),
+    Cell("mixed: half random, half hard labels (the slides' hybrid)", "ff-negatives-mixed", 93.8),
+    Cell("hard: the best-scored wrong label", "ff-negatives-hard", 91.2),
+    Cell("noise: x + N(0, 0.09^2), random wrong label", "ff-negatives-noise", 88.4),
+    Cell("hybrid images (Hinton's), random wrong label", "ff-negatives-hybrid"),
+    Cell("masked: 30 % of the pixels, random wrong label", "ff-negatives-masked"),
+    Cell("backprop", "tosato-bp", 99.2),
+]
+
+
+def prepare(request: Request) -> Table:
+    """All rows with the widths of the slides' net and the same number of epochs."""
+    data = request.data or ("digits" if request.quick else "mnist")
+    images, test = (load_data(data, split, root=request.root, limit=request.limit) for split in ("train", "test"))
+    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.schedule.epochs)
+    return Table(
+        title=f"Negatives, on {data}: {len(test.labels):,} test images, {epochs} epochs",
+        columns=("negatives", "slides, MNIST", "ours"),
+        facts={"data": data, "epochs": epochs},
+        cells=lambda progress: _cells(images, test, epochs, request.seed, progress),
+        row=lambda cell: (cell.what, percent(cell.slides), percent(cell.ours)),
+    )
+
+
+def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: Progress) -> Iterator[Cell]:
+    for cell in ROWS:
+        model = trained(cell.recipe, images, epochs, seed, progress)
+        yield replace(cell, ours=100 * evaluate(model, test))
+
+
+def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Model:
+    """A net of the slides' widths; backprop at the rate of its short variant, which suits so few epochs."""
+    short = {"quick": True} if recipe == "tosato-bp" else {}
+    return train(recipe, images, progress, widths=STANDARD.widths, epochs=epochs, seed=seed, **short)
+
+
+EXPERIMENT = Experiment("slides 2026, negative sampling", frozenset({"data", "epochs"}), prepare)
