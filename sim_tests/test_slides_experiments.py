@@ -24,6 +24,7 @@ def test_negatives_on_a_few_digits_shows_ours_beside_the_slides(ff2loihi, tmp_pa
     assert (report["complete"], report["epochs"], report["data"]) == (True, 2, "digits")
     assert [cell["slides"] for cell in report["cells"]] == [94.5, 99.2]
     assert all(20 < cell["ours"] <= 100 for cell in report["cells"])
+    assert all(abs(cell["compiled"] - cell["ours"]) < 5 for cell in report["cells"])
 
 
 def test_a_probe_reads_what_a_frozen_net_tells_and_leaves_it_alone():

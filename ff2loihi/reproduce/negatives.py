@@ -8,6 +8,7 @@ from ff2loihi.ff.data import Dataset, load_data
 from ff2loihi.ff.recipes import train
 from ff2loihi.ff.slides import STANDARD
 from ff2loihi.ff.train import evaluate
+from ff2loihi.reproduce.compiled import compiled_accuracy
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
 
 QUICK_EPOCHS = 10
@@ -15,12 +16,13 @@ QUICK_EPOCHS = 10
 
 @dataclass(frozen=True)
 class Cell:
-    """One row; accuracies in percent, None where the slides give none. recipe: of `ff2loihi train`."""
+    """One row; accuracies in percent, None where the slides give none; compiled: graded, 8 bit."""
 
     what: str
     recipe: str
     slides: float | None = None
     ours: float | None = None
+    compiled: float | None = None
 
 
 ROWS = [
@@ -41,17 +43,17 @@ def prepare(request: Request) -> Table:
     epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.schedule.epochs)
     return Table(
         title=f"Negatives, on {data}: {len(test.labels):,} test images, {epochs} epochs",
-        columns=("negatives", "slides, MNIST", "ours"),
+        columns=("negatives", "slides, MNIST", "float", "8 bit"),
         facts={"data": data, "epochs": epochs},
         cells=lambda progress: _cells(images, test, epochs, request.seed, progress),
-        row=lambda cell: (cell.what, percent(cell.slides), percent(cell.ours)),
+        row=lambda cell: (cell.what, *map(percent, (cell.slides, cell.ours, cell.compiled))),
     )
 
 
 def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: Progress) -> Iterator[Cell]:
     for cell in ROWS:
         model = trained(cell.recipe, images, epochs, seed, progress)
-        yield replace(cell, ours=100 * evaluate(model, test))
+        yield replace(cell, ours=100 * evaluate(model, test), compiled=compiled_accuracy(model, images, test))
 
 
 def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Model:

@@ -9,7 +9,7 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.ff.collaboration import Collaboration
 from ff2loihi.ff.data import load_data
 from ff2loihi.ff.descent import tensor_of
-from ff2loihi.ff.negatives import MASKED, NOISE, hybrid_images, masked_images, noisy_images
+from ff2loihi.ff.negatives import MASKED, NOISE, masked_images, noisy_images
 from ff2loihi.ff.predictive import PredictionErrors
 from ff2loihi.ff.recipes import train
 from ff2loihi.ff.slides import SLIDES, STANDARD
@@ -139,15 +139,6 @@ def test_prospective_layers_run_on_their_own_output(digits):
 def test_prospective_without_a_square_layer_says_which_widths(digits):
     with pytest.raises(FF2LoihiError, match="--widths 30-20.*equal widths"):
         train("ff-prospective-3", digits[0], epochs=0, widths=(30, 20))
-
-
-def test_a_hybrid_image_is_made_of_patches_of_two(generator):
-    images = torch.stack([torch.zeros(784), torch.ones(784)])
-    hybrids = torch.cat([hybrid_images(images, generator) for _ in range(20)])
-    assert set(hybrids.unique().tolist()) == {0.0, 1.0}
-    mixed = hybrids[(hybrids.mean(1) > 0) & (hybrids.mean(1) < 1)].reshape(-1, 28, 28)
-    assert len(mixed) > 5  # the others met themselves
-    assert (mixed[:, :, 1:] == mixed[:, :, :-1]).float().mean() > 0.8  # patches: neighbours agree; of coins, half do
 
 
 def test_noise_and_masks_leave_the_range_and_have_their_size(generator):
