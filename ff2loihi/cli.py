@@ -199,6 +199,33 @@ def inspect(model: Annotated[Path, typer.Argument(metavar="FILE", help="a .ffl a
 
 
 @app.command()
+def analyze(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="a .pt checkpoint, or a .ffl artifact")],
+    data: Data = None,
+    split: Annotated[str, typer.Option(help="test or validation; probes are fitted on train or fit")] = "test",
+    samples: Annotated[int, typer.Option(min=1, help="the first N samples, and as many for the probes")] = 1000,
+    layers: Annotated[str | None, typer.Option(help="names joined by commas [default: all of them]")] = None,
+    unseen: Annotated[int | None, typer.Option(help="a class that the network was not trained on")] = None,
+    spec: Annotated[Path | None, typer.Option(help="spec.yaml of a checkpoint that ff2loihi did not write")] = None,
+    calibrate: Annotated[
+        str | None, typer.Option(metavar="DATA[:N]", help="of a checkpoint, as in compile [default: the model's own]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
+    ] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Look into the layers: sparsity, separability, ensembles, probes, similarity; float, graded and LIF beside."""
+    from ff2loihi import console
+    from ff2loihi.analysis_commands import analyze_model
+
+    output = output or model.with_name(f"{model.stem}-analysis")
+    chosen = (data, split, samples, layers, unseen)
+    console.write_json(analyze_model(model, spec, *chosen, calibrate, output, data_root), json)
+
+
+@app.command()
 def bench(
     model: Artifact,
     data: Data = None,

@@ -165,10 +165,10 @@ def test_excitation_counts_positive_weights():
 
 
 def test_an_activation_map_orders_neurons_by_their_strongest_class():
-    latents = np.array([[0.0, 1, 5], [0, 3, 7], [4, 0, 0]])
+    latents = np.array([[0.0, 0, 1, 5], [0, 0, 3, 7], [0, 4, 0, 0]])
     means, order = activation_map(latents, np.array([2, 2, 6]))
-    assert means.tolist() == [[0, 2, 6], [4, 0, 0]]
-    assert order.tolist() == [2, 1, 0]
+    assert means.tolist() == [[0, 0, 2, 6], [0, 4, 0, 0]]
+    assert order.tolist() == [3, 2, 1, 0]
 
 
 def test_tsne_keeps_far_clusters_apart_and_takes_few_samples(rng):

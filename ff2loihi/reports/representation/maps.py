@@ -7,13 +7,13 @@ PERPLEXITY = 30  # scikit-learn's default, less where there are few samples
 
 
 def activation_map(latents: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean activity (classes, n) and the order (n,) that puts each neuron by its strongest class, strongest first.
+    """Mean activity (classes, n) and the order (n,) of neurons: by strongest class, strongest first, silent ones last.
 
     latents (samples, n), labels (samples,): the rows are the classes of np.unique(labels). After Tosato 2025, fig. 1.
     """
     latents, labels = np.asarray(latents, np.float64), np.asarray(labels)
     means = np.stack([latents[labels == one].mean(0) for one in np.unique(labels)])
-    return means, np.lexsort((-means.max(0), means.argmax(0)))
+    return means, np.lexsort((-means.max(0), means.argmax(0), means.max(0) == 0))
 
 
 def tsne(latents: np.ndarray, seed: int = 0) -> np.ndarray:

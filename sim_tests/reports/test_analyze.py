@@ -1,0 +1,163 @@
+"""Latents out of every form of a network, and the command that analyses them."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ff2loihi import api
+from ff2loihi.analysis import forms
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.latents import latents
+from ff2loihi.backends.learned import PHASE_SEED
+from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers import pipeline
+from ff2loihi.compilers.learning import LearningOptions
+from ff2loihi.compilers.learning_readout import rates
+from ff2loihi.ff.data import load_data
+from ff2loihi.ff.recipes import train
+
+SAMPLES = 130
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """m.pt (two layers, digits without class 3), its checkpoint, g.ffl, and the data sets."""
+    folder = tmp_path_factory.mktemp("made")
+    data, test = load_data("digits", "train"), load_data("digits", "test", limit=SAMPLES)
+    known = replace(data, images=data.images[data.labels != 3], labels=data.labels[data.labels != 3])
+    train("ffa-symmetric", known, widths=(24, 16), epochs=4).save(folder / "m.pt")
+    checkpoint = pipeline.load_checkpoint(folder / "m.pt", None)
+    program = api.compile(checkpoint, load_data("digits", "train", limit=200))
+    api.save(program, folder / "g.ffl")
+    return SimpleNamespace(folder=folder, checkpoint=checkpoint, data=data, test=test, program=program)
+
+
+def test_the_true_labels_row_of_every_form_is_what_the_emulator_computes(made):
+    """States of a run under all labels, from which the true label's row is picked here."""
+    found, refused = forms(made.checkpoint, made.data)
+    assert refused == []
+    assert [form.network.neuron for form in found[1:]] == ["graded", "lif"]
+    for form in found[1:]:
+        mine = latents(form, made.test.images, made.test.labels)
+        trace = Emulator().run(form, made.test.images, states=True)
+        rows = np.arange(SAMPLES), made.test.labels
+        for index, name in enumerate(mine.names):
+            state = (
+                trace.states[f"{name}.h"] if form.network.neuron == "graded" else trace.states[f"{name}.r"][:, :, -1]
+            )
+            assert np.array_equal(mine.true[index], state[rows])
+            assert mine.neutral[index].shape == mine.true[index].shape
+            assert not np.array_equal(mine.neutral[index], mine.true[index])
+        assert np.array_equal(mine.predictions, trace.predictions)
+
+
+def test_float_latents_are_the_torch_networks_activities(made):
+    data = load_data("digits", "train", limit=50)
+    network = train("ff-mlp", data, widths=(12, 8), epochs=1)
+    network.save(made.folder / "f.pt")
+    form = forms(pipeline.load_checkpoint(made.folder / "f.pt", None), data)[0][0]
+    found = latents(form, data.images, data.labels)
+    images = torch_images(data)
+    drive = network.image_drive(images) + network.label_drive(network.embedding.codes[data.labels])
+    neutral = network.image_drive(images) + network.label_drive(network.embedding.codes.mean(0))
+    for mine, drives in ((found.true, drive), (found.neutral, neutral)):
+        for layer, h in zip(mine, network.activities(drives), strict=True):
+            assert layer == pytest.approx(h.detach().numpy(), abs=1e-4)
+    assert np.array_equal(found.predictions, network.scores(images).argmax(1).numpy())
+
+
+def torch_images(data):
+    from ff2loihi.ff.train import tensor_of
+
+    return tensor_of(data.images)
+
+
+def test_a_learning_networks_latents_are_the_spikes_of_its_recorded_states(made):
+    program = api.compile(made.checkpoint, load_data("digits", "train", limit=200), LearningOptions())
+    images, labels = made.test.images[:6], made.test.labels[:6]
+    found = latents(program, images, labels)
+    learner = Learner(program.network, record=True)
+    for label in set(labels.tolist()):
+        rng = np.random.default_rng(PHASE_SEED)
+        for index in np.flatnonzero(labels == label):
+            learner.show(rates(program.network, images[index]), rng.integers(0, 256, program.network.pixels))
+            learner.present(label, 0)
+            for layer, states in zip(found.true, learner.states, strict=True):
+                assert layer[index].tolist() == states[1:, 1].sum(0).tolist()  # z of each step
+    assert sum(layer.sum() for layer in found.true) > 0
+
+
+def test_analyze_writes_tables_json_and_pictures_of_three_forms(ff2loihi, made, tmp_path):
+    code, out, err = ff2loihi(
+        "analyze", made.folder / "m.pt", "--samples", SAMPLES, "--layers", "hidden1", "--unseen", 3,
+        "--json", tmp_path / "a.json", "-o", tmp_path / "pictures",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    report = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert [form["name"] for form in report["forms"]] == ["float", "graded", "LIF"]
+    assert report["representations"] == [["float", "hidden1"], ["graded", "hidden1"], ["LIF", "hidden1"]]
+    run = api.run(made.program, made.test, Emulator())
+    assert report["forms"][1]["accuracy"] == run.accuracy
+    for form in report["forms"]:
+        [layer] = form["layers"]
+        assert f"{layer['sparsity']['mean']:.3f}" in out
+        assert 3 not in layer["classes"]
+        assert len(layer["unseen"]["jaccard"]) == len(layer["classes"])
+        assert layer["separability"] > 0.8
+    assert report["similarity"]["CKA"][0][1] > 0.99
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == sorted(report["pictures"])
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "pictures").iterdir())
+    assert len(report["pictures"]) == 3 * 3 + 2
+
+
+def test_analyze_of_an_artifact_shows_its_own_form(ff2loihi, made, tmp_path):
+    line = ("analyze", made.folder / "g.ffl", "--samples", SAMPLES, "-o", tmp_path / "p", "--json", tmp_path / "a.json")
+    assert ff2loihi(*line)[0] == 0
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert report["representations"] == [["graded", "hidden1"], ["graded", "hidden2"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--samples", 30), "need more than 5 of each class. Use a larger --samples"),
+        (("--layers", "hidden1,h2"), "--layers must be some of hidden1, hidden2, got h2"),
+        (("--split", "train"), "--split must be test or validation, got 'train'"),
+        (("--unseen", 10), "--unseen must be one of the classes of digits, 0, 1, 2"),
+        (("-o", "no/such/folder"), "does not exist. Name a folder for the pictures"),
+        (("-o", __file__), "not a folder. Name a folder for the pictures"),
+        (("--calibrate", "digits"), "--spec and --calibrate are for a checkpoint"),
+    ],
+)
+def test_what_analyze_cannot_do_is_one_line(refused, made, tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    code, err = refused("analyze", made.folder / "g.ffl", "--samples", SAMPLES, *options)
+    assert code == 2
+    assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_images_are_refused_by_their_size(refused, made, mnist_root, tmp_path):
+    code, err = refused("analyze", made.folder / "g.ffl", "--data", "mnist", "-o", tmp_path / "p")
+    assert code == 2
+    assert "images must be (samples, 64) uint8 for this model, got (1000, 784)" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_leaves_no_half_written_picture(refused, made, tmp_path, monkeypatch):
+    from ff2loihi import analysis_commands
+    from ff2loihi.compilers.errors import FF2LoihiError
+
+    def full(path, data, error):
+        raise FF2LoihiError(f"{path}: not written: No space left on device")
+
+    monkeypatch.setattr(analysis_commands, "write_atomic", full)
+    code, err = refused(
+        "analyze", made.folder / "g.ffl", "--samples", SAMPLES, "--layers", "hidden2", "-o", tmp_path / "p"
+    )
+    assert code == 2
+    assert "No space left" in err
+    assert list((tmp_path / "p").iterdir()) == []
