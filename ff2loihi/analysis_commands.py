@@ -1,6 +1,7 @@
 """The command `analyze`: tables, one JSON and a folder of pictures."""
 
 import dataclasses
+import math
 import os
 from pathlib import Path
 
@@ -52,7 +53,16 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
     _write(output, drawn)
     console.out.print(f"{output}  {len(drawn)} pictures")
     facts = {"model": str(model), "data": name, "split": split, "probe_samples": len(fitted.labels)}
-    return {**facts, "pictures": [file for file, _ in drawn], **dataclasses.asdict(found.analysis)}
+    return _finite({**facts, "pictures": [file for file, _ in drawn], **dataclasses.asdict(found.analysis)})
+
+
+def _finite(value):
+    """JSON has no nan: None in its place, a silent layer's Hoyer index."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _check_folder(path: Path) -> None:

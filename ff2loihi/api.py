@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from ff2loihi.analysis import analyze as analyze  # part of this module
 from ff2loihi.backends.base import Backend, Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
@@ -143,6 +142,16 @@ def learn(
         if resume:
             run.resume()
         return run.go()
+
+
+def analyze(
+    source: Checkpoint | Program, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
+    layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Callable[[str], None] = lambda text: None,
+):  # fmt: skip
+    """ff2loihi.analysis.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
+    from ff2loihi import analysis
+
+    return analysis.analyze(source, data, probe_data, calibration, layers, unseen, note)
 
 
 def bench(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from ff2loihi import api
 from ff2loihi.analysis import forms
@@ -18,6 +19,7 @@ from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.learning_readout import rates
 from ff2loihi.ff.data import load_data
 from ff2loihi.ff.recipes import train
+from ff2loihi.ff.train import tensor_of
 
 SAMPLES = 130
 
@@ -60,19 +62,13 @@ def test_float_latents_are_the_torch_networks_activities(made):
     network.save(made.folder / "f.pt")
     form = forms(pipeline.load_checkpoint(made.folder / "f.pt", None), data)[0][0]
     found = latents(form, data.images, data.labels)
-    images = torch_images(data)
+    images = tensor_of(data.images)
     drive = network.image_drive(images) + network.label_drive(network.embedding.codes[data.labels])
     neutral = network.image_drive(images) + network.label_drive(network.embedding.codes.mean(0))
     for mine, drives in ((found.true, drive), (found.neutral, neutral)):
         for layer, h in zip(mine, network.activities(drives), strict=True):
             assert layer == pytest.approx(h.detach().numpy(), abs=1e-4)
     assert np.array_equal(found.predictions, network.scores(images).argmax(1).numpy())
-
-
-def torch_images(data):
-    from ff2loihi.ff.train import tensor_of
-
-    return tensor_of(data.images)
 
 
 def test_a_learning_networks_latents_are_the_spikes_of_its_recorded_states(made):
@@ -113,11 +109,25 @@ def test_analyze_writes_tables_json_and_pictures_of_three_forms(ff2loihi, made, 
     assert len(report["pictures"]) == 3 * 3 + 2
 
 
+def test_a_silent_layer_is_reported_and_not_a_crash(ff2loihi, made, tmp_path):
+    """A dead net: no Hoyer index, no ensembles, no similarity."""
+    held = torch.load(made.folder / "m.pt", weights_only=True)
+    for name in ("layers.0.weight", "layers.1.weight"):
+        held["tensors"][name] = -held["tensors"][name].abs()
+    torch.save(held, tmp_path / "dead.pt")
+    line = ("analyze", tmp_path / "dead.pt", "--samples", SAMPLES, "--layers", "hidden2", "--json", tmp_path / "a.json")
+    code, _, err = ff2loihi(*line)
+    assert code == 0, err
+    report = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    layer = report["forms"][0]["layers"][0]
+    assert (layer["sparsity"]["mean"], layer["sparsity"]["silent"], layer["ensembles"]) == (None, 1, None)
+
+
 def test_analyze_of_an_artifact_shows_its_own_form(ff2loihi, made, tmp_path):
-    line = ("analyze", made.folder / "g.ffl", "--samples", SAMPLES, "-o", tmp_path / "p", "--json", tmp_path / "a.json")
-    assert ff2loihi(*line)[0] == 0
+    line = ("--samples", SAMPLES, "--layers", "hidden2", "-o", tmp_path / "p", "--json", tmp_path / "a.json")
+    assert ff2loihi("analyze", made.folder / "g.ffl", *line)[0] == 0
     report = json.loads((tmp_path / "a.json").read_text())
-    assert report["representations"] == [["graded", "hidden1"], ["graded", "hidden2"]]
+    assert report["representations"] == [["graded", "hidden2"]]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def _png(figure: Figure) -> bytes:
 
 
 def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")  # no pyplot: no display, no global state
+    return Figure(figsize=(width, height), dpi=DPI)  # without pyplot: no display, no state
 
 
 def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
@@ -110,8 +110,8 @@ def _sizes(analysis: Analysis) -> bytes:
 
 def _similarity(analysis: Analysis) -> bytes:
     ticks = [f"{form}, {layer}" for form, layer in analysis.representations]
-    figure = _figure(5 * len(analysis.similarity), 5)
-    places = figure.subplots(1, len(analysis.similarity))
+    figure = _figure(4 * len(analysis.similarity), 4)
+    places = figure.subplots(1, len(analysis.similarity), sharey=True)
     for axes, (measure, values) in zip(places, analysis.similarity.items(), strict=True):
         _heat(axes, values, ticks, measure)
     return _png(figure)
