@@ -23,7 +23,7 @@ def pictures(
     """
     for form, measured in zip(forms, analysis.forms, strict=True):
         for index, layer in enumerate(measured.layers):
-            name, title = f"{_slug(form.name)}-{layer.layer}", f"{form.name}, {layer.layer}"
+            name, title = f"{form.name.lower()}-{layer.layer}", f"{form.name}, {layer.layer}"
             note(f"t-SNE of {title}")
             latents = form.true[index]
             yield f"tsne-{name}.png", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)
@@ -33,10 +33,6 @@ def pictures(
     note("sizes and similarity")
     yield "ensemble-sizes.png", _sizes(analysis)
     yield "similarity.png", _similarity(analysis)
-
-
-def _slug(text: str) -> str:
-    return "-".join(text.lower().replace("=", " ").replace(",", " ").split())
 
 
 def _png(figure: Figure) -> bytes:
