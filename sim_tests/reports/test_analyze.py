@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from ff2loihi import api
 from ff2loihi.analysis import forms
@@ -15,6 +16,8 @@ from ff2loihi.backends.latents import latents
 from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers import pipeline
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.learning_readout import rates
 from ff2loihi.ff.data import load_data
@@ -171,3 +174,31 @@ def test_a_disk_that_fills_leaves_no_half_written_picture(refused, made, tmp_pat
     assert code == 2
     assert "No space left" in err
     assert list((tmp_path / "p").iterdir()) == []
+
+
+def test_a_checkpoint_that_spikes_has_one_form_the_network_that_learns(made, tmp_path):
+    rng = np.random.default_rng(0)
+    torch.save(torch.from_numpy(rng.normal(0, 0.2, (74, 8)).astype(np.float32)), tmp_path / "w.pt")
+    spec = {
+        "pixels": 64,
+        "label": {"kind": "append", "codes": "one_hot", "classes": 10},
+        "layers": [{"weight": ".", "orientation": "in_out", "polarity": "half"}],
+        "probability": {"kind": "symmetric"},
+        "neuron": {"kind": "lif", "steps": 8},
+    }
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    [form], refused = forms(pipeline.load_checkpoint(tmp_path / "w.pt", tmp_path / "spec.yaml"), made.test)
+    assert (type(form.network), refused) == (LearningNetwork, [])
+
+
+def test_a_form_that_does_not_compile_is_left_out_and_named(made, monkeypatch):
+    def refuse(checkpoint, calibration, options):
+        if options.neuron == "lif":
+            raise CompileError("hidden1: too wide")
+        return compile_checkpoint(checkpoint, calibration, options)
+
+    compile_checkpoint = pipeline.compile_checkpoint
+    monkeypatch.setattr(pipeline, "compile_checkpoint", refuse)
+    found, refused = forms(made.checkpoint, made.test)
+    assert len(found) == 2
+    assert refused == ["no lif form: hidden1: too wide"]

@@ -50,7 +50,8 @@ def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerRepor
     axes = figure.add_subplot()
     x, y = tsne(latents).T
     points = axes.scatter(x, y, c=labels, s=6, cmap="tab10", vmin=-0.5, vmax=max(9, labels.max()) + 0.5)
-    axes.legend(*points.legend_elements(num=sorted(set(labels.tolist()))), fontsize=7, markerscale=0.7)
+    handles = points.legend_elements(num=sorted(set(labels.tolist())))
+    axes.legend(*handles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.set(title=f"t-SNE, {title}\nseparability index {layer.separability:.3f}", xticks=[], yticks=[])
     return _png(figure)
 
