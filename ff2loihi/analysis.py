@@ -55,7 +55,8 @@ def analyze(
     source: Checkpoint | Program, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Note = lambda text: None,
 ) -> Analysed:  # fmt: skip
-    """Every measure of reports.representation on `data`.
+    """Every measure of reports.representation on `data`: latents under the true label, and under the neutral one
+    where a report's field says so (the probes among them: there the label tells them nothing).
 
     source: a checkpoint (float, graded and LIF side by side; calibration sets their ranges) or a program (its own
     form). probe_data: images that the linear probes are fitted on. layers: names, all by default. unseen: a class

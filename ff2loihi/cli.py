@@ -216,7 +216,7 @@ def analyze(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Look into the layers: sparsity, separability, ensembles, probes, similarity; float, graded and LIF beside."""
+    """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
     from ff2loihi import console
     from ff2loihi.analysis_commands import analyze_model
 
