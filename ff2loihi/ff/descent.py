@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ff2loihi.ff.data import Dataset
@@ -17,7 +18,8 @@ Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pix
 class Schedule:
     """epochs, batch [images], rate: Adam's, falling to 0 as a cosine or constant; hard: share of hard negatives, 0..1.
 
-    A paper's pair of samples, positive and negative, is made of one image.
+    A paper's pair of samples, positive and negative, is made of one image. jitter: pixels that an image is moved by at
+    most, each way, anew each time.
     """
 
     epochs: int
@@ -25,11 +27,22 @@ class Schedule:
     rate: float
     hard: float = 0.0
     falling: bool = True
+    jitter: int = 0
 
 
 def tensor_of(images: np.ndarray) -> Tensor:
     """(samples, pixels) uint8 -> float32 in [0, 1]."""
     return torch.from_numpy(images).float() / 255
+
+
+def jittered(images: Tensor, most: int, channels: int, generator: torch.Generator) -> Tensor:
+    """Each image moved by -most..most pixels in y and in x, black coming in; images (samples, side side channels)."""
+    samples, side = len(images), round((images.shape[1] / channels) ** 0.5)
+    dy, dx = (torch.randint(2 * most + 1, (samples, 1), generator=generator) for _ in range(2))
+    framed = F.pad(images.reshape(samples, side, side, channels), (0, 0, most, most, most, most))
+    rows, columns = torch.arange(side) + dy, torch.arange(side) + dx
+    moved = framed[torch.arange(samples)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return moved.reshape(samples, -1)
 
 
 def descend(
@@ -51,7 +64,10 @@ def descend(
     for epoch in range(schedule.epochs):
         order = torch.randperm(len(labels), generator=generator)
         for step, chosen in enumerate(order.split(batch)[:steps]):
-            value = loss(tensor_of(data.images[chosen.numpy()]), labels[chosen], generator)
+            images = tensor_of(data.images[chosen.numpy()])
+            if schedule.jitter:
+                images = jittered(images, schedule.jitter, data.channels, generator)
+            value = loss(images, labels[chosen], generator)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()

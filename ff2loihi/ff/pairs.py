@@ -22,7 +22,8 @@ class PairRecipe:
     """See ff.recipe.Recipe. quick: what `--quick` changes of widths and epochs.
 
     corrupt: what becomes of a negative sample's image; objective: of the widths, what the layers learn by in place of
-    each one's own loss; iterations: of the layers whose inputs are their own neurons (ff.prospective).
+    each one's own loss; iterations: of the layers whose inputs are their own neurons (ff.prospective); upper: whether
+    the read-out leaves out the first of several layers.
     """
 
     source: str
@@ -39,6 +40,7 @@ class PairRecipe:
     corrupt: Corruption | None = None
     objective: Callable[[tuple[int, ...]], nn.Module] | None = None
     iterations: int = 1
+    upper: bool = False
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
@@ -47,8 +49,9 @@ class PairRecipe:
         schedule = schedule_for(data, choice, usual, self.small_epochs)
         generator = torch.Generator().manual_seed(choice.seed)
         embedding = make_embedding(self.embedding, data.classes, generator, data.channels)
-        rule = Rule(self.goodness, self.probability, self.normalization, self.readout)
         widths = choice.widths or short.widths or self.widths
+        read = tuple(range(1, len(widths))) if self.upper else None
+        rule = Rule(self.goodness, self.probability, self.normalization, self.readout, read)
         facts = {**facts, "epochs": schedule.epochs}
         network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, facts)
         if self.iterations > 1:
@@ -94,3 +97,9 @@ PAIRS = {
         quick=Choice(widths=(500, 500), epochs=4),
     ),
 }  # fmt: skip
+PAIRS["ff-hinton-jittered"] = replace(
+    PAIRS["ff-hinton"],
+    source="Hinton 2022, supervised, jittered images (by 1 pixel; his by 2); goodness of all layers but the first",
+    schedule=replace(PAIRS["ff-hinton"].schedule, jitter=1),
+    upper=True,
+)
