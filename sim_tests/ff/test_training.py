@@ -10,6 +10,7 @@ import torch
 from ff2loihi.compilers import network, pipeline, readout, reference
 from ff2loihi.compilers.errors import CheckpointError, DataError
 from ff2loihi.ff.data import load_data
+from ff2loihi.ff.descent import jittered
 from ff2loihi.ff.pairs import PAIRS
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.ff.train import evaluate, tensor_of
@@ -27,7 +28,14 @@ REACHED = {  # validation accuracy of narrow nets after a few seconds
     "random-features": 0.85,
     **{name: 0.9 for name in RECIPES if name.startswith("tosato")},
 }
-EPOCHS = {"ffa-sigmoid": 15, "ffa-symmetric": 15, "random-features": 20, "rbm": 20, "hinton-unsupervised": 8}
+EPOCHS = {
+    "ffa-sigmoid": 15,
+    "ffa-symmetric": 15,
+    "random-features": 20,
+    "rbm": 20,
+    "hinton-unsupervised": 8,
+    "ff-hinton-jittered": 60,
+}
 
 
 def depth(name):
@@ -138,3 +146,13 @@ def test_truncated_data_is_refused(tmp_path, mnist_root):
         (raw / file.name).write_bytes(file.read_bytes()[:5000])
     with pytest.raises(DataError, match="damaged"):
         load_data("mnist", "test", root=tmp_path)
+
+
+def test_jitter_moves_an_image_whole_and_by_the_asked_pixels_at_most():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.zeros(200, 8, 8, 2)
+    images[:, 4, 4] = torch.tensor([1.0, 0.5])
+    moved = jittered(images.reshape(200, -1), 2, 2, generator).reshape(images.shape)
+    assert torch.equal(moved.sum((1, 2)), images.sum((1, 2)))  # both channels, together
+    places = moved[..., 0].nonzero()[:, 1:].unique(dim=0)
+    assert torch.equal(places, torch.cartesian_prod(torch.arange(2, 7), torch.arange(2, 7)))
