@@ -1,7 +1,10 @@
 """Every constant of the chip and of its simulator, once: name = value  # unit, source.
 
-Sources: "Lava" is lava-nc 0.10.0's fixed-point models, as read and as tried.
+Sources: "Lava" is lava-nc 0.10.0's fixed-point models, as read and as tried. What limits a real chip is a Limit, with
+its certainty; compilers/chips.yaml puts them together into chips and boards, and costs.py says what events cost.
 """
+
+from typing import Literal, NamedTuple
 
 WEIGHT_MIN = -256  # weight LSB; mixed-sign weights are even, 8 bit (Lava: clip_weights, truncate_weights)
 WEIGHT_MAX = 254  # weight LSB
@@ -25,3 +28,69 @@ TAG_MIN, TAG_MAX = -257, 255  # tag LSB after rounding (Lava)
 PAYLOAD_BITS = 32  # bits of a graded spike on Loihi 2; the goodness sums travel in one
 MAX_STEPS = 1024  # steps of a sample; ours: more than the sums of squared counts are sized for
 FLOAT32_EXACT = 1 << 24  # integers up to here are exact in float32 (IEEE 754)
+
+
+class Limit(NamedTuple):
+    """One figure of a chip or a board. certainty: published, derived from what was published, or assumed."""
+
+    value: int | float
+    unit: str
+    certainty: Literal["published", "derived", "assumed"]
+    source: str
+
+
+class Cost(NamedTuple):
+    """What one event costs, as a band: low and high, each with its certainty and source."""
+
+    low: Limit
+    high: Limit
+
+
+_DAVIES = "Davies 2018, IEEE Micro 38(1)"
+_NENGO = "nengo-loihi 1.1, which enforces it"
+_BRIEF = "Intel, Loihi 2 technology brief, 2021"
+_TABLE = "Intel's compiler, lava-dl netx notebooks, 'Per core utilization'"
+_SYNMEM = "Intel's compiler, lava-dl pilotnet_snn/benchmark.ipynb, 'Violation ... SynMem'"
+_PILOTNET = "Intel, lava-dl pilotnet_snn/benchmark.ipynb on Oheo Gulch"
+
+LOIHI1_CORES = Limit(128, "cores a chip", "published", _DAVIES)
+LOIHI1_NEURONS = Limit(1024, "neurons a core", "published", _DAVIES)
+LOIHI1_AXONS_IN = Limit(4096, "axons a core", "published", _NENGO)
+LOIHI1_AXONS_OUT = Limit(4096, "axons a core", "published", _NENGO)
+LOIHI1_SYNAPTIC_WORDS = Limit(16384, "words of 64 bits a core", "published", _NENGO)
+LOIHI1_NEURON_GROUPS = Limit(8, "threshold configurations a core", "published", _NENGO)
+LOIHI1_PAYLOAD_BITS = Limit(0, "bits of a graded spike", "published", _DAVIES)
+
+LOIHI2_CORES = Limit(120, "cores a chip", "derived", "128 on the die (Intel); 120 are what compilers plan with")
+LOIHI2_NEURONS = Limit(8192, "neurons a core", "published", _BRIEF)
+LOIHI2_AXONS_IN = Limit(16000, "axons a core", "derived", f"{_TABLE}: 784 axons print as 4.90 %")
+LOIHI2_AXONS_OUT = Limit(16000, "axons a core", "derived", f"{_TABLE}: 2688 of AxonMap print as 16.80 %")
+LOIHI2_SYNAPTIC_WORDS = Limit(12000, "words of 64 bits a core", "published", _SYNMEM)
+LOIHI2_NEURON_GROUPS = Limit(8, "neuron groups a core", "derived", f"{_TABLE}: 1 group prints as 12.50 %")
+LOIHI2_PAYLOAD_BITS = Limit(PAYLOAD_BITS, "bits of a graded spike", "published", _BRIEF)
+
+LOIHI2_TABLE_NEURONS = Limit(4095, "neurons", "derived", f"{_TABLE}: 3584 print as 87.52 %, 2688 as 65.64 %")
+LOIHI2_TABLE_WORDS = Limit(16000, "words", "derived", f"{_TABLE}: 54 words of a 3 x 3 kernel print as 0.34 %")
+LOIHI2_TABLE_TOTAL = Limit(20000, "entries", "derived", f"{_TABLE}: the sum of all columns' counts, ten rows")
+
+SYNAPSE_BITS = Limit(15, "bits a dense synapse of 8 bits", "derived", f"{_SYNMEM}: words of 10, 50 and 100 axons")
+SYNAPSE_BITS_LOIHI1 = Limit(15, "bits a dense synapse of 8 bits", "assumed", "as Loihi 2")
+ROW_BITS = Limit(36, "bits a row of synapses", "derived", f"{_SYNMEM}: words of 10, 50 and 100 axons")
+ROW_BITS_LOIHI1 = Limit(36, "bits a row of synapses", "assumed", "as Loihi 2")
+PLASTIC_FACTOR = Limit(2.1, "times a static row", "assumed", "1.5 to 2.1: tag and rule index beside each weight")
+COMPILER_FACTOR = Limit(2, "times the fewest cores", "derived", "Intel's partitioner: PilotNet 2560-100 took 12, not 8")
+
+CHIP_WEIGHT_BITS = Limit(WEIGHT_BITS, "bits, the sign included", "published", _DAVIES)
+CHIP_VTH_MAX = Limit(VTH_MAX, "threshold mantissa, << 6", "published", "Lava: precision=17; Davies 2018")
+CHIP_DECAY_MAX = Limit(4096, "decay, of 4096: 12 bits", "published", "Lava: LIF, precision=12")
+CHIP_BIAS_MANT_MAX = Limit(BIAS_MANT_MAX, "bias mantissa, 13 bits signed", "published", "Lava: precision=13")
+CHIP_STATE_BITS = Limit(STATE_BITS, "bits of u and v, signed", "published", "Lava: uv_bitwidth")
+CHIP_TRACE_BITS = Limit(7, "bits of a trace, unsigned", "published", _DAVIES)
+CHIP_TAG_BITS = Limit(8, "bits of a tag beside its sign", "published", _DAVIES)
+
+KAPOHO_BAY_CHIPS = Limit(2, "chips", "published", "Davies 2021, Proc. IEEE 109(5)")
+NAHUKU_CHIPS = Limit(32, "chips", "published", "Davies 2021, Proc. IEEE 109(5)")
+POHOIKI_SPRINGS_CHIPS = Limit(768, "chips", "published", "Davies 2021, Proc. IEEE 109(5)")
+OHEO_GULCH_CHIPS = Limit(1, "chips", "published", _BRIEF)
+KAPOHO_POINT_CHIPS = Limit(8, "chips", "published", "Intel, Kapoho Point announcement, 2022")
+HALA_POINT_CHIPS = Limit(1152, "chips", "published", "Intel, Hala Point announcement, 2024")
