@@ -28,6 +28,11 @@ DataRoot = Annotated[
 DATA_NAMES = "digits, mnist, fashion-mnist, svhn or cifar10"
 Data = Annotated[str | None, typer.Option(help=f"{DATA_NAMES} [default: the calibration's data set]")]
 Artifact = Annotated[Path, typer.Argument(metavar="MODEL.ffl", help="an artifact that `ff2loihi compile` wrote")]
+BoardName = Annotated[
+    str | None,
+    typer.Option("--board", "--chip", help="a board, or one chip [default: the smallest board that holds it]"),
+]
+Chips = Annotated[Path | None, typer.Option("--chips", metavar="FILE.yaml", help="chips and boards of your own")]
 Device = Annotated[str, typer.Option(help="where the emulator computes: cpu or cuda")]
 
 
@@ -262,6 +267,25 @@ def reproduce(
     from ff2loihi.reproduce_commands import reproduce as command
 
     command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
+
+
+@app.command("map")
+def map_(
+    model: Artifact,
+    board: BoardName = None,
+    chips: Chips = None,
+    pack: Annotated[bool, typer.Option("--pack", help="small layers share a core")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 1 where a rule is broken")] = False,
+    json: Json = None,
+) -> None:
+    """Place a network on a board's cores, and check it against the chip's rules."""
+    from ff2loihi import board_commands as commands
+    from ff2loihi import console
+
+    found = commands.map_model(model, board, chips, pack)
+    console.write_json(found, json)
+    if strict:
+        commands.refuse_if_broken(model, found)
 
 
 @app.command()

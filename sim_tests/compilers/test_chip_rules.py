@@ -1,0 +1,152 @@
+"""Each rule of a chip has a network that just fits and one that just does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ff2loihi.compilers import chip_rules
+from ff2loihi.compilers.chip_rules import Design, violations
+from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.learning import third_factor
+from ff2loihi.compilers.mapping import place
+from ff2loihi.compilers.populations import Population, Rows, dense_chain, populations
+from ff2loihi.compilers.spec import Sigmoid
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace
+
+TABLE = load_table()
+OHEO = TABLE.board("oheo-gulch")
+
+
+def inference(neuron="lif", n=4, inputs=6, **fields) -> IntNetwork:
+    """One layer; fields of the network, or of the layer: weight, weight_bits, bias, bias_exp, shift, top, vth."""
+    layer = IntLayer(
+        name="hidden1", weight=np.zeros((n, inputs), np.int16), weight_bits=8, bias=np.zeros(n, np.int32), bias_exp=0,
+        shift=0, top=255, vth=100, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
+    )  # fmt: skip
+    mine = {key: fields.pop(key) for key in list(fields) if hasattr(layer, key)}
+    return replace(
+        IntNetwork(
+            neuron=neuron, reset="soft", steps=16 if neuron == "lif" else 1, pixels=inputs - 2, input_bits=8,
+            label_kind="append", label_codes=np.eye(2, dtype=np.int32), neutral=np.zeros(2, np.int32),
+            phases=np.zeros(inputs, np.int32), layers=(replace(layer, **mine),), norms=(), goodness="sum_squares",
+            probability=Sigmoid(kind="sigmoid", theta=1.0), normalization="none", deferred=False, readout="goodness",
+            readout_layers=(0,), head=None,
+        ),
+        **fields,
+    )  # fmt: skip
+
+
+def learning(n=4, weight=None, vth=256, dv=614, top=127, eligibility="none") -> LearningNetwork:
+    layer = LearningLayer(
+        "hidden1", np.zeros((n, 6), np.int16) if weight is None else weight, np.arange(n) % 2 == 0, Neuron(vth, dv),
+        OutputTrace("relu", 1, 256, top), third_factor("symmetric", n, "relu"),
+    )  # fmt: skip
+    codes, phases = np.eye(2, dtype=np.int32), np.zeros(2, np.int32)
+    return LearningNetwork(4, "pixels", 64, codes, phases, 23, 8, (layer,), UpdateRule(eligibility, 5))
+
+
+def chip(**limits):
+    return replace(OHEO, chip=OHEO.chip.model_copy(update=limits))
+
+
+def loihi1():
+    return TABLE.board("nahuku")
+
+
+def one(axons: int, groups: int = 1) -> tuple[Population, ...]:
+    return (Population("hidden1", "hidden1", 1, (Rows("input", axons),), groups),)
+
+
+def fed(width: int) -> tuple[Population, ...]:
+    """A neuron whose spikes go to `width` cores of one neuron each."""
+    return (*one(1), Population("hidden2", "hidden2", width, (Rows("hidden1", 1), Rows("input", 9000))))
+
+
+def driven(weight: int, inputs: int = 64) -> np.ndarray:
+    return np.full((4, inputs), weight, np.int16)
+
+
+# rule: what just fits, what just does not: (network, board[, populations])
+CASES = {
+    "axons_in": ((inference(), OHEO, one(16000)), (inference(), OHEO, one(16001))),
+    "synaptic_words": ((inference(), OHEO, one(12000)), (inference(), OHEO, one(12001))),
+    "core_memory": ((inference(), OHEO, one(9998)), (inference(), OHEO, one(9999))),
+    "axons_out": ((inference(), chip(axons_out=9), fed(9)), (inference(), chip(axons_out=8), fed(9))),
+    "neuron_groups": ((inference(), OHEO, one(4, 8)), (inference(), OHEO, one(4, 9))),
+    "board_cores": ((inference(), OHEO, fed(119)), (inference(), OHEO, fed(120))),
+    "neuron_model": ((inference(reset="hard"), loihi1()), (inference(reset="soft"), loihi1())),
+    "weight_bits": ((inference(weight_bits=6), chip(weight_bits=6)), (inference(weight_bits=7), chip(weight_bits=6))),
+    "thresholds": ((inference(vth=131071), OHEO), (inference(vth=131072), OHEO)),
+    "decays": ((learning(dv=4096), OHEO), (learning(dv=4097), OHEO)),
+    "biases": (
+        (inference(bias=np.full(4, -4095 << 3), bias_exp=3), OHEO),
+        (inference(bias=np.full(4, -4096 << 3), bias_exp=3), OHEO),
+    ),
+    "graded_payload": (  # 255^2 4 = 260,100 has 18 bits
+        (inference("graded"), chip(payload_bits=18)),
+        (inference("graded"), chip(payload_bits=17)),
+    ),
+    "third_factor": ((inference(reset="hard"), loihi1()), (learning(), loihi1())),
+    "trace_widths": ((learning(top=127), OHEO), (learning(top=128), OHEO)),
+    "tag_widths": ((learning(eligibility="tag"), OHEO), (learning(eligibility="tag"), chip(tag_bits=7))),
+    "reset_interval": ((inference(steps=8), OHEO), (inference(steps=9), OHEO)),
+    "states_may_saturate": (  # 16 steps of 64 inputs: 16 * 64 * 126 << 6 = 8,257,536 beside vth 100 << 6
+        (inference(weight=driven(126)), OHEO),
+        (inference(weight=driven(128)), OHEO),
+    ),
+}  # fmt: skip
+
+
+def broken(network, board, groups=None) -> set[str]:
+    groups = populations(network) if groups is None else groups
+    try:
+        mapping = place(groups, board.chip_name, board.chip)
+    except CompileError:
+        mapping = None
+    found = violations(Design(network, groups, board, mapping, TABLE))
+    assert all(v.text and v.mend and v.layer and v.value != v.limit for v in found)
+    return {v.rule for v in found}
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_the_rule_holds_up_to_its_limit_and_is_broken_beyond(rule):
+    fitting, failing = CASES[rule]
+    assert rule not in broken(*fitting)
+    assert rule in broken(*failing)
+
+
+def test_every_rule_has_its_edge():
+    assert set(CASES) == {rule.__name__ for rule in chip_rules.RULES}
+
+
+@pytest.mark.parametrize("network", [inference(), inference("graded"), inference(reset="hard"), learning()])
+def test_ordinary_networks_break_no_rule_of_loihi_2(network):
+    assert broken(network, OHEO) == set()
+
+
+def test_a_violation_names_rule_layer_value_limit_and_the_way_out():
+    network = inference(vth=200_000, steps=12)
+    mapping = place(populations(network), "loihi2", OHEO.chip)
+    found = violations(Design(network, populations(network), OHEO, mapping, TABLE))
+    assert [(v.rule, v.layer, v.value, v.limit) for v in found] == [
+        ("thresholds", "hidden1", 200_000, 131_071),
+        ("reset_interval", "network", 12, 16),
+        ("states_may_saturate", "hidden1", 200_000 << 6, 8_388_607),
+    ]
+    assert [v.kind for v in found] == ["limit", "limit", "risk"]
+    assert found[1].mend == "--steps 16"
+
+
+def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it():
+    for widths, board, larger in (
+        ((784, 12000), "oheo-gulch", "kapoho-point"),
+        ((2000, 40000), "kapoho-point", "hala"),
+    ):
+        chosen = TABLE.board(board)
+        mapping = place(dense_chain(widths), "loihi2", chosen.chip)
+        [found] = violations(Design(inference(), dense_chain(widths), chosen, mapping, TABLE))
+        assert found.rule == "board_cores"
+        assert found.mend.startswith(f"--board {larger}")
