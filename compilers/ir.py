@@ -8,6 +8,8 @@ import numpy as np
 from ff2loihi.compilers.spec import LIF, Probability, Spec
 from ff2loihi.processes.learning_rule import Neuron as LearningNeuron
 from ff2loihi.processes.learning_rule import OutputTrace, ThirdFactor
+from ff2loihi.processes.stock_rule import GateFactor
+from ff2loihi.processes.stock_rule import period as stock_period
 
 CODES = "label codes"  # the name under which a Checkpoint holds its label codes
 ONE_PASS = ("head",)  # read-outs that need one pass a sample, under the neutral label, in place of one a label
@@ -214,17 +216,18 @@ class LearningLayer:
     positive: np.ndarray
     neuron: LearningNeuron
     trace: OutputTrace
-    factor: ThirdFactor
+    factor: ThirdFactor | GateFactor
 
 
 @dataclass(frozen=True)
 class UpdateRule:
     """dw = 2^-exponent x0 y2 - 2^-exponent x0 y3; with a tag that goes into dt, and dw = 2^-exponent t u0.
 
-    tag_exponent, tag_decay: of dt.
+    tag_exponent, tag_decay: of dt. gate: the rule of library neurons alone, see processes.stock_rule; its thermometers
+    are enabled in one of 2^exponent steps.
     """
 
-    eligibility: Literal["none", "tag"]
+    eligibility: Literal["none", "tag", "gate"]
     exponent: int
     tag_exponent: int = 0
     tag_decay: int = 0
@@ -263,9 +266,14 @@ class LearningNetwork:
         return self.layers[0].factor.probability
 
     @property
+    def stock(self) -> bool:
+        """Whether it learns with library neurons alone; steps and window are then of four time steps each."""
+        return self.update.eligibility == "gate"
+
+    @property
     def period(self) -> int:
         """Time steps from one presentation to the next: the last layer's goodness is out before the next begins."""
-        return self.steps + len(self.layers) + 1
+        return stock_period(self.steps) if self.stock else self.steps + len(self.layers) + 1
 
 
 @dataclass(frozen=True)

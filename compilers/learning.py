@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers import spiking
+from ff2loihi.compilers import spiking, stock
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
@@ -48,6 +48,7 @@ class LearningOptions:
 
     input_factor: None: 64, or 128 for images of fewer than 256 pixels.
     curve: of the symmetric probability, see `probability_table`; None: linear, and squared for a trained network.
+    stock: --learning stock: the rule of library neurons alone, see processes.stock_rule.
     """
 
     trace: Literal["relu", "li", "hard-li"] = "relu"
@@ -56,6 +57,7 @@ class LearningOptions:
     input_factor: int | None = None
     input_code: Literal["pixels", "contrast"] = "pixels"
     curve: Literal["linear", "squared", "stretched"] | None = None
+    stock: bool = False
 
 
 def learning_network(
@@ -96,7 +98,30 @@ def learning_network(
         layers=tuple(layers),
         update=_update(options),
     )
+    if options.stock:
+        return _of_library_neurons(fresh, options, trained)
     return started(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
+
+
+def _of_library_neurons(net: LearningNetwork, options: LearningOptions, trained: bool) -> LearningNetwork:
+    """The untrained network with the rule of processes.stock_rule. Raises CompileError where that has no form."""
+    wrong = []
+    if trained:
+        wrong.append("a trained network: use ff2loihi train --epochs 0")
+    if len(net.layers) > 1:
+        wrong.append(f"{len(net.layers)} layers: forced spikes would reach the layer above, use one")
+    if wrong:
+        raise CompileError(f"--learning stock has no form for {'; '.join(wrong)}")
+    layer = net.layers[0]
+    factor = stock.gate_factor(layer.factor.probability, len(layer.positive), stock.STEPS)
+    lif = Neuron(layer.neuron.vth, stock.LEAK)
+    return replace(
+        net,
+        steps=stock.STEPS,
+        window=stock.WINDOW,
+        layers=(replace(layer, neuron=lif, factor=factor),),
+        update=UpdateRule("gate", options.rate_exponent or 0),
+    )
 
 
 def spiking_network(
@@ -193,6 +218,13 @@ def check_options(options: LearningOptions) -> None:
     ]
     if options.input_factor is not None and not 1 <= options.input_factor <= 256:
         wrong.append(f"--input-factor must be in 1..256, got {options.input_factor}")
+    if options.stock:
+        names = ("trace", "eligibility", "curve")
+        wrong += [
+            f"--{name} {value}: has no form with --learning stock"
+            for name in names
+            if (value := getattr(options, name)) != getattr(LearningOptions, name)
+        ]
     if wrong:
         raise CompileError("; ".join(wrong))
 
@@ -200,6 +232,8 @@ def check_options(options: LearningOptions) -> None:
 def options_for(neuron: LIF, options: LearningOptions) -> LearningOptions:
     """`options` with the trace that the net was trained with. Raises CompileError where they ask for another."""
     wrong = []
+    if options.stock:
+        wrong.append("--learning stock: a net that was trained as it spikes keeps its own neuron, use --learning on")
     if options.trace not in (LearningOptions.trace, neuron.trace):
         wrong.append(f"--trace {options.trace}: the net was trained with {neuron.trace} (neuron.trace of its spec)")
     if options.input_factor is not None:

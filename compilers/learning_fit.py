@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ff2loihi.compilers import stock
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes import limits
@@ -14,7 +15,9 @@ from ff2loihi.processes.learning_rule import (
     SIGMOID_ONE,
     SYMMETRIC_ONE,
     TABLE_SIZE,
+    Neuron,
 )
+from ff2loihi.processes.stock_rule import DW, T_EPOCH
 
 M_BITS = 24  # bits, signed: the modulation, as a graded spike; its product with a trace of 7 bits fits 32
 RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1
@@ -100,6 +103,9 @@ def rate_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
 def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     if not 1 <= net.window <= net.steps - CONTROL_STEPS:
         yield f"window {net.window} of {net.steps} steps: 1..{net.steps - CONTROL_STEPS} are possible"
+
+
+def input_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     if not 1 <= net.input_factor <= 256:
         yield f"input factor {net.input_factor}, 1..256 are possible"
     for what, values, top in (("rates", net.label_codes, RATE_ONE), ("phases", net.label_phases, RATE_ONE - 1)):
@@ -109,12 +115,19 @@ def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
 
 RULES = (
     weights_fit, sums_fit, neuron_fits, trace_fits, goodness_fits, third_factor_fits, rate_fits, schedule_fits,
+    input_fits,
 )  # fmt: skip
+STOCK_RULES = (weights_fit, neuron_fits, input_fits, *stock.RULES)
+
+
+def rules(net: LearningNetwork) -> tuple:
+    """The rules that hold for its form."""
+    return STOCK_RULES if net.stock else RULES
 
 
 def check(net: LearningNetwork) -> None:
     """Raise CompileError with every broken rule of every layer, in one line."""
-    found = [f"{layer.name}: {text}" for layer in net.layers for rule in RULES for text in rule(net, layer)]
+    found = [f"{layer.name}: {text}" for layer in net.layers for rule in rules(net) for text in rule(net, layer)]
     if len(np.unique([layer.factor.probability for layer in net.layers])) > 1:
         found.append("layers of different probabilities have no common score")
     if found:
@@ -123,6 +136,13 @@ def check(net: LearningNetwork) -> None:
 
 def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
     """(quantity, the paper's equation, what the chip computes), for `ff2loihi inspect`; Terres-Escudero 2024."""
+    if net.stock:
+        layer = net.layers[0]
+        return [
+            ("neuron", "LIF", _lif_row(layer.neuron)),
+            *stock.describe(net, layer),
+            ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {DW}, every {T_EPOCH} time steps"),
+        ]
     first, rest = net.layers[0], net.layers[1:]
     same = all(_layer_rows(layer) == _layer_rows(first) for layer in rest)
     rows = []
@@ -161,11 +181,14 @@ def _layer_rows(layer: LearningLayer) -> list[tuple[str, str, str]]:
         )
     deviation = f"d = ({factor.target} - G) >> {factor.balance_shift}"
     balance = f"m (256 + d) >> 8 where potentiating, m (256 - d) >> 8 else; {deviation}"
-    lif = f"v' = v {4096 - neuron.dv} 2^-12 + (a << 6); spike over {neuron.vth} << 6, then 0"
     return [
-        ("neuron", "LIF", lif),
+        ("neuron", "LIF", _lif_row(neuron)),
         ("output trace", *traces[trace.kind]),
         ("third factor", paper, chip),
         ("balance", "ours: holds the layer's goodness", f"{balance}, |d| <= {BALANCE_MAX}"),
         ("post trace", "M r", "y = min(127, (r |m| + 32) >> 6): y2 where m > 0, y3 where m < 0"),
     ]
+
+
+def _lif_row(neuron: Neuron) -> str:
+    return f"v' = v {4096 - neuron.dv} 2^-12 + (a << 6); spike over {neuron.vth} << 6, then 0"

@@ -8,6 +8,7 @@ import numpy as np
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
 from ff2loihi.compilers.manifest import Header, Strict, check_shapes
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
+from ff2loihi.processes.stock_rule import GateFactor
 
 
 class _Neuron(Strict):
@@ -31,15 +32,25 @@ class _Factor(Strict):
     table: tuple[int, ...]
 
 
+class _GateFactor(Strict):
+    probability: Literal["symmetric", "sigmoid"]
+    target: int
+    weights: tuple[tuple[int, int], ...]
+    shift: int
+    thresholds: tuple[tuple[int, ...], ...]
+    gain: int
+    vth: int
+
+
 class _Layer(Strict):
     name: str
     neuron: _Neuron
     trace: _Trace
-    factor: _Factor
+    factor: _Factor | _GateFactor
 
 
 class _Update(Strict):
-    eligibility: Literal["none", "tag"]
+    eligibility: Literal["none", "tag", "gate"]
     exponent: int
     tag_exponent: int
     tag_decay: int
@@ -90,7 +101,7 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
             positive=tensors[f"layers.{i}.positive"],
             neuron=Neuron(**layer.neuron.model_dump()),
             trace=OutputTrace(**layer.trace.model_dump()),
-            factor=ThirdFactor(**layer.factor.model_dump()),
+            factor=(GateFactor if m.update.eligibility == "gate" else ThirdFactor)(**layer.factor.model_dump()),
         )
         for i, layer in enumerate(m.layers)
     )

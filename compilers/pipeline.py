@@ -91,12 +91,16 @@ def compile_learning(
         integers = learning.learning_network(net, options, trained, calibration.pixels, calibration.labels)
     progress("learning", f"{integers.steps} steps, the last {integers.window} learn; {options.trace} trace")
     learning_fit.check(integers)
-    progress("chip rules", f"{len(learning_fit.RULES)} rules hold in each of {len(integers.layers)} layers")
+    progress("chip rules", f"{len(learning_fit.rules(integers))} rules hold in each of {len(integers.layers)} layers")
     for what, _, chip in learning_fit.describe(integers):
         progress(what, chip)
     provenance = {
         "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
-        "options": {"learning": "on", "start": "trained" if trained else "untrained", **asdict(options)},
+        "options": {
+            "learning": "stock" if integers.stock else "on",
+            "start": "trained" if trained else "untrained",
+            **{name: value for name, value in asdict(options).items() if name != "stock"},
+        },
         "calibration": {"images": len(calibration.pixels)},
     }
     return Program(integers, (), provenance)

@@ -9,8 +9,7 @@ from pathlib import Path
 from ff2loihi.backends.base import Backend, Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
-from ff2loihi.backends.lava_learner import LavaLearner
-from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.learners import emulator_learner, lava_learner
 from ff2loihi.compilers import artifact, learning_fit, pipeline
 from ff2loihi.compilers.errors import BackendError, CompileError, DataError
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
@@ -130,14 +129,16 @@ def learn(
         raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if rounding not in ROUNDINGS or (backend == "lava" and rounding != "lava"):
         raise BackendError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
+    if rounding == "chip" and program.network.stock:
+        raise BackendError("--rounding chip has no meaning for library neurons: their updates are never rounded")
     if rounding == "chip" and program.network.update.eligibility == "tag":
         raise BackendError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
     facts = identity(program, data, schedule, rounding, backend, held_out)
     with ExitStack() as stack:
         if backend == "lava":
-            presenter = stack.enter_context(LavaLearner(program.network))
+            presenter = stack.enter_context(lava_learner(program.network))
         else:
-            presenter = Learner(program.network, on_chip=rounding == "chip")
+            presenter = emulator_learner(program.network, on_chip=rounding == "chip")
         run = Run(program, data, schedule, presenter, hooks or Hooks(), checkpoint, facts, held_out)
         if resume:
             run.resume()
@@ -164,6 +165,8 @@ def bench(
     """
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
+        if program.network.stock:
+            raise BackendError("bench compares the forms of --learning on; a network of library neurons has one")
         if device != "cpu":
             raise BackendError(f"--device {device}: a network learns on the CPU. Use --device cpu")
         if len(data.labels) < 2:

@@ -81,7 +81,9 @@ def compile(
     steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
     reset: Annotated[str, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")] = "soft",
     vth: Annotated[int | None, typer.Option(help="lif: the threshold's mantissa [default: swept]")] = None,
-    learning: Annotated[str, typer.Option(help="on: compile the learning rule too, the network spikes")] = "off",
+    learning: Annotated[
+        str, typer.Option(help="off; on: compile the learning rule too; stock: one of Lava's library neurons alone")
+    ] = "off",
     trace: Annotated[str, typer.Option(help="learning: output trace relu, li or hard-li")] = "relu",
     eligibility: Annotated[str, typer.Option(help="learning: none, or tag: an eligibility trace")] = "none",
     rate_exponent: Annotated[

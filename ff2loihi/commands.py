@@ -27,6 +27,7 @@ from ff2loihi.learning_reports import show_rule, show_speed
 from ff2loihi.reports.speed import LearningSpeedReport
 
 FORMS = ("net", "leaf", "graph", "own")
+LEARNING = ("off", "on", "stock")
 LIBRARIES = (
     "lava-nc",
     "numpy",
@@ -83,10 +84,11 @@ def _widths(text: str | None) -> tuple[int, ...] | None:
 
 def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
     """The options of one kind; raise where one of the other kind was given."""
-    if learning not in ("on", "off"):
-        raise FF2LoihiError(f"--learning must be on or off, got {learning!r}")
-    wanted, other = (LearningOptions, Options) if learning == "on" else (Options, LearningOptions)
-    values, idle = (rule, inference) if learning == "on" else (inference, rule)
+    if learning not in LEARNING:
+        raise FF2LoihiError(f"--learning must be one of {', '.join(LEARNING)}, got {learning!r}")
+    learns = learning != "off"
+    wanted, other = (LearningOptions, Options) if learns else (Options, LearningOptions)
+    values, idle = ({**rule, "stock": learning == "stock"}, inference) if learns else (inference, rule)
     idle = [f"--{name.replace('_', '-')}" for name, value in idle.items() if value != getattr(other(), name)]
     if idle:
         raise FF2LoihiError(f"{', '.join(idle)}: no meaning with --learning {learning}")
@@ -189,6 +191,8 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     program = api.load(model)
     if form != FORMS[0] and not isinstance(program.network, LearningNetwork):
         raise FF2LoihiError(f"--form {form}: the artifact does not learn, and has one form on Lava")
+    if form != FORMS[0] and program.network.stock:
+        raise FF2LoihiError(f"--form {form}: a network of library neurons has one form on Lava")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)

@@ -7,7 +7,7 @@ import torch
 
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.learned import classify
-from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.learners import emulator_learner
 from ff2loihi.compilers.errors import BackendError
 from ff2loihi.compilers.forward import Forward, Result, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
@@ -38,7 +38,7 @@ class Emulator:
         if isinstance(network, LearningNetwork):
             if self.device != "cpu":
                 raise BackendError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
-            return classify(self.name, network, Learner(network), pixels, progress)
+            return classify(self.name, network, emulator_learner(network), pixels, progress)
         check_pixels(network, pixels)
         started = time.perf_counter()
         with torch.inference_mode(), _full_float32():

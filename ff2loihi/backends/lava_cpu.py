@@ -11,10 +11,10 @@ import numpy as np
 
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.lava_child import PATIENCE, Child, require_lava
-from ff2loihi.backends.lava_learner import LavaLearner
 from ff2loihi.backends.learned import classify
+from ff2loihi.backends.learners import lava_learner
 from ff2loihi.compilers import artifact
-from ff2loihi.compilers.forward import Result
+from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 
@@ -23,29 +23,32 @@ class LavaCpu:
 
     name = "lava"
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, patience: float = PATIENCE, stock: bool = False) -> None:
+        """stock: library processes alone, see lava_stock_network; a network that learns says by itself what it needs."""
         require_lava()
-        self.patience = patience
+        self.patience, self.stock = patience, stock
 
     def run(
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError or BackendError."""
         if isinstance(program.network, LearningNetwork):
-            with LavaLearner(program.network, patience=self.patience) as learner:
+            with lava_learner(program.network, patience=self.patience) as learner:
                 return classify(self.name, program.network, learner, pixels, progress)
         check_pixels(program.network, pixels)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
             folder = Path(name)
             artifact.write(program, folder / "job.ffl")
             np.save(folder / "pixels.npy", pixels)
-            (folder / "job.json").write_text(json.dumps({"states": states}), encoding="utf-8")
+            (folder / "job.json").write_text(json.dumps({"states": states, "stock": self.stock}), encoding="utf-8")
             with Child("ff2loihi.backends.lava_worker", folder, self.patience) as child:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
             timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
             recordings = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
             rows = {key: (np.load(folder / file), delay) for key, file, delay in recordings}
-        return make_trace(self.name, program.network, _result(program.network, rows, len(pixels)), timing["run"])
+        return make_trace(
+            self.name, program.network, _result(program.network, rows, len(pixels), states), timing["run"]
+        )
 
 
 def _report(line: str, samples: int, progress: Progress | None) -> None:
@@ -53,8 +56,15 @@ def _report(line: str, samples: int, progress: Progress | None) -> None:
         progress(int(line.split()[1]), samples)
 
 
-def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], samples: int) -> Result:
-    """The recordings, cut into samples and labels."""
+def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:
+    """What Goodness sends, of counts or payloads r (samples, labels, n): (samples, labels, powers, 2)."""
+    positive = next(layer.positive for layer in network.layers if layer.name == name)
+    parts = [(r**power) @ np.stack([positive, ~positive], 1).astype(np.int64) for power in powers(network)]
+    return np.stack(parts, axis=-2)
+
+
+def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], samples: int, kept: bool) -> Result:
+    """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
     labels = len(network.shown)
     steps = network.steps
     starts = np.arange(samples * labels) * steps
@@ -66,6 +76,15 @@ def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], sample
             spikes.append(totals[..., -1])
             continue
         window = values[starts[:, None] + delay + np.arange(steps)]  # (samples x labels, steps, n)
+        if name.endswith(".s"):
+            counts = window.cumsum(1).reshape(samples, labels, steps, -1)
+            sums.append(_host_sums(network, name.removesuffix(".s"), counts[:, :, -1]))
+            spikes.append(np.count_nonzero(window, axis=(1, 2)).reshape(samples, labels))
+            if kept:
+                states[name[:-1] + ("h" if network.neuron == "graded" else "r")] = (
+                    counts[:, :, 0] if network.neuron == "graded" else counts
+                )
+            continue
         if name.startswith("head."):
             head[int(name.removeprefix("head."))] = window.sum(1).astype(np.int64)
             continue

@@ -51,7 +51,7 @@ class LavaLearner:
         for index, (weight, tag) in enumerate(zip(self._weights, self._tags, strict=True)):
             np.save(self.folder / f"weights.{index}.npy", weight)
             np.save(self.folder / f"tags.{index}.npy", tag)
-        shape = (1, 1 + 2 * net.inputs)
+        shape = (1, len(self._row(0, 0)))
         self._input = np.lib.format.open_memmap(self.folder / "input.npy", mode="w+", dtype=np.int32, shape=shape)
         job = {
             "form": self.form, "passed": self._before, "steps": self.record * net.period,
@@ -63,7 +63,16 @@ class LavaLearner:
             Child("ff2loihi.backends.lava_learning_worker", self.folder, self.patience)
         )
         self._child.follow("done")
-        self._goodness = [np.load(self.folder / f"g.{i}.npy", mmap_mode="r") for i in range(len(net.layers))]
+
+    def _row(self, label: int, phase: int) -> np.ndarray:
+        """What the source reads of a presentation."""
+        net = self.network
+        return np.concatenate([[phase], self._q, net.label_codes[label], self._phases, net.label_phases])
+
+    def _goodness(self) -> np.ndarray:
+        """(layers, 2): of the presentation that has just run."""
+        rows = [np.load(self.folder / f"g.{index}.npy", mmap_mode="r") for index in range(len(self.network.layers))]
+        return np.stack([g[index + self.network.steps + 1] for index, g in enumerate(rows)])
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
@@ -75,18 +84,20 @@ class LavaLearner:
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
-        net = self.network
         if self._child is None:
             self._start()
+        self._set_rate()
+        self._input[0] = self._row(label, phase)
+        self._command("present")
+        self._ran += 1
+        goodness = self._goodness()
+        self._fired |= goodness.any(axis=1)
+        return goodness
+
+    def _set_rate(self) -> None:
         if (self.exponent, self.halve) != self._sent:
             self._command(f"rate {self.exponent} {self.halve}")
             self._sent = self.exponent, self.halve
-        self._input[0] = np.concatenate([[phase], self._q, net.label_codes[label], self._phases, net.label_phases])
-        self._command("present")
-        self._ran += 1
-        goodness = np.stack([g[index + net.steps + 1] for index, g in enumerate(self._goodness)])
-        self._fired |= goodness.any(axis=1)
-        return goodness
 
     @property
     def weights(self) -> list[np.ndarray]:

@@ -88,18 +88,18 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
         below.connect(layer.s_in)
         source.c_out.connect(layer.c_in)
         below = layer.s_out
-        _record(layer.g_out, folder / f"g.{index}.npy", network.period)
+        record_port(layer.g_out, folder / f"g.{index}.npy", network.period)
         matrices = {"weights": layer.weights, "tags": layer.tag_1}
         if not tag_exponents(network):
             matrices.pop("tags")
         for name, var in matrices.items():
-            _probe(var, folder / f"{name}.{index}.now.npy", 1, network.period)
+            probe_var(var, folder / f"{name}.{index}.now.npy", 1, network.period)
         if start["steps"]:
-            _record(layer.s_out, folder / f"z.{index}.npy", start["steps"])
+            record_port(layer.s_out, folder / f"z.{index}.npy", start["steps"])
             for name in VECTORS:
-                _probe(getattr(layer, name), folder / f"{name}.{index}.npy", start["steps"])
+                probe_var(getattr(layer, name), folder / f"{name}.{index}.npy", start["steps"])
             for name, var in matrices.items():
-                _probe(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
+                probe_var(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
         layers.append(layer)
     return Graph(source, tuple(layers), network)
 
@@ -132,12 +132,14 @@ def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type) -> None:
     np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(rows, *shape)).flush()
 
 
-def _record(port, file: Path, rows: int) -> None:
+def record_port(port, file: Path, rows: int) -> None:
+    """Row (t - 1) mod rows of `file` (rows, n) becomes what the port sends at step t."""
     _make(file, rows, port.shape, np.int64)
     recorder = Recorder(n=port.shape[0], file=str(file))
     port.connect(recorder.s_in)
 
 
-def _probe(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
+def probe_var(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
+    """Row t / every - 1 mod rows of `file` becomes the Var's value at the end of every step t that it divides."""
     _make(file, rows, var.shape, dtype)
     Probe(shape=var.shape, file=str(file), every=every).var.connect_var(var)

@@ -18,10 +18,12 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
     from lava.magma.core.run_conditions import RunSteps
 
     from ff2loihi.backends import lava_learning_graph as graphs
+    from ff2loihi.backends import lava_stock_graph
 
     network = artifact.read(folder / "job.ffl")[0].network
     start = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    graph = graphs.build(network, folder, start)
+    build = lava_stock_graph.build if network.stock else graphs.build
+    graph = build(network, folder, start)
     config, condition = graphs.run_config(start["form"]), RunSteps(num_steps=network.period)
     print("done", flush=True)
     while True:

@@ -44,22 +44,24 @@ def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -
 
     Layer l (from 0) sees a sample's step i at time step t = start + i + l + 1: one step a Dense.
     """
-    return _Builder(network, pixels, folder, states).build()
+    return Builder(network, pixels, folder, states).build()
 
 
-class _Builder:
+class Builder:
+    """The parts of the graph; `build` connects them. lava_stock_network puts library processes in place of ours."""
+
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
         self.network, self.folder, self.states = network, folder, states
         self.codes = network.shown
         self.x = np.zeros((len(pixels), network.inputs), np.int32)
         image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
         self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
-        self.rows = len(pixels) * len(self.codes) * network.steps + len(network.layers) + 2
+        self.rows = len(pixels) * len(self.codes) * network.steps + 2 * len(network.layers) + 2
         self.recordings: list[Recording] = []
 
-    def build(self) -> Graph:
+    def _source(self) -> Source:
         net = self.network
-        source = Source(
+        return Source(
             samples=self.x,
             codes=self.codes.astype(np.int32),
             label_columns=self.label_columns,
@@ -68,6 +70,12 @@ class _Builder:
             full=(1 << net.input_bits) - 1,
             graded=net.neuron == "graded",
         )
+
+    def _graph(self, source: Source) -> Graph:
+        return Graph(source, self.rows, len(self.codes), tuple(self.recordings))
+
+    def build(self) -> Graph:
+        net, source = self.network, self._source()
         below = source.s_out
         for index, layer in enumerate(net.layers):
             dense = self._dense(layer.weight, -layer.shift if net.neuron == "lif" else 0)
@@ -81,11 +89,11 @@ class _Builder:
             self._record(f"{layer.name}.g", goodness.g_out, index + net.steps)
             self._record_states(layer, index, dense, neuron, goodness)
             if index in net.readout_layers and net.head:
-                self._head(index, neuron)
+                self._head(index, neuron, index + 2)
             below = neuron.s_out
             if index < len(net.norms):
                 below = self._normalize(layer, index, below)
-        return Graph(source, self.rows, len(self.codes), tuple(self.recordings))
+        return self._graph(source)
 
     def _dense(self, weight: np.ndarray, exponent: int) -> Dense:
         return Dense(
@@ -128,11 +136,11 @@ class _Builder:
             self._probe(f"{layer.name}.y", process.y, index + 1)
         return process.s_out
 
-    def _head(self, index: int, neuron: AbstractProcess) -> None:
+    def _head(self, index: int, neuron: AbstractProcess, delay: int) -> None:
         position = self.network.readout_layers.index(index)
         dense = self._dense(self.network.head.weights[position], 0)
         neuron.s_out.connect(dense.s_in)
-        self._record(f"head.{position}", dense.a_out, index + 2)
+        self._record(f"head.{position}", dense.a_out, delay)
 
     def _record_states(self, layer: IntLayer, index: int, dense, neuron, goodness) -> None:
         if not self.states:

@@ -19,12 +19,13 @@ def run(folder: Path) -> None:
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
 
-    from ff2loihi.backends import lava_network
+    from ff2loihi.backends import lava_network, lava_stock_network
 
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
     options = json.loads((folder / "job.json").read_text())
-    graph = lava_network.build(program.network, pixels, folder, options["states"])
+    build = lava_stock_network.build if options["stock"] else lava_network.build
+    graph = build(program.network, pixels, folder, options["states"])
     (folder / "recordings.json").write_text(
         json.dumps([[r.name, r.file.name, r.delay] for r in graph.recordings]), encoding="utf-8"
     )

@@ -56,23 +56,11 @@ class _Layer:
         self.fired = np.zeros(self.w.shape[1], np.uint8)
 
 
-class Learner:
-    """Presents samples to a LearningNetwork and keeps its weights.
+class Encoder:
+    """The input spikes of one image and of every label, as events."""
 
-    on_chip: round each synapse by itself and keep weights on the even 8-bit grid, as silicon would; not Lava's bits.
-    record: keep every state of the last presentation: `states`, a list of (steps + 1, 6, n): v, z, r, y2, y3, a of
-    each layer, and `matrices`, a list of (2, period, inputs, n): its weights and tags after each step of the input.
-    """
-
-    def __init__(self, network: LearningNetwork, on_chip: bool = False, record: bool = False) -> None:
-        self.network, self.on_chip, self.record = network, on_chip, record
-        self.tags = network.update.eligibility == "tag"
-        self.exponent, self.halve = network.update.exponent, 0
-        self.draws = Draws()
-        self.layers = [_Layer(layer, network.steps, self.tags) for layer in network.layers]
-        self.states: list[np.ndarray] = []
-        self.matrices: list[np.ndarray] = []
-        self._chip_state = np.array([ENGINE_SEED], np.uint64)
+    def __init__(self, network: LearningNetwork) -> None:
+        self.network = network
         self._pixel_idx, self._pixel_count = self._buffers(network.pixels)
         self._idx, self._count = self._buffers(network.inputs)
         shape = (network.classes, network.steps)
@@ -82,23 +70,51 @@ class Learner:
             phases = network.label_phases.astype(np.int64)
             kernels.encode(code, phases, RATE_ONE, self._label_idx[label], self._label_count[label])
         self._label_idx += network.pixels
-        self._drives = np.zeros((network.steps, self.layers[0].w.shape[1]), np.int32)
-        self._nothing = np.zeros((0, 1), np.int32)
-        self._no_draws, self._no_float_draws = np.zeros(1, np.int64), np.zeros(1)
-        self._spikes = np.zeros((*shape, self.layers[0].w.shape[1]), np.int32)
-        self._spike_counts = np.zeros(shape, np.int32)
 
     def _buffers(self, inputs: int) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((self.network.steps, inputs), np.int32), np.zeros(self.network.steps, np.int32)
+
+    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
+        """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
+        kernels.encode(q, phases, RATE_ONE, self._pixel_idx, self._pixel_count)
+
+    def _with_label(self, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """The events of the image and of a label."""
+        kernels.merge(
+            self._pixel_idx, self._pixel_count, self._label_idx[label], self._label_count[label], self._idx, self._count
+        )
+        return self._idx, self._count
+
+
+class Learner(Encoder):
+    """Presents samples to a LearningNetwork and keeps its weights.
+
+    on_chip: round each synapse by itself and keep weights on the even 8-bit grid, as silicon would; not Lava's bits.
+    record: keep every state of the last presentation: `states`, a list of (steps + 1, 6, n): v, z, r, y2, y3, a of
+    each layer, and `matrices`, a list of (2, period, inputs, n): its weights and tags after each step of the input.
+    """
+
+    def __init__(self, network: LearningNetwork, on_chip: bool = False, record: bool = False) -> None:
+        super().__init__(network)
+        self.on_chip, self.record = on_chip, record
+        self.tags = network.update.eligibility == "tag"
+        self.exponent, self.halve = network.update.exponent, 0
+        self.draws = Draws()
+        self.layers = [_Layer(layer, network.steps, self.tags) for layer in network.layers]
+        self.states: list[np.ndarray] = []
+        self.matrices: list[np.ndarray] = []
+        self._chip_state = np.array([ENGINE_SEED], np.uint64)
+        self._drives = np.zeros((network.steps, self.layers[0].w.shape[1]), np.int32)
+        self._nothing = np.zeros((0, 1), np.int32)
+        self._no_draws, self._no_float_draws = np.zeros(1, np.int64), np.zeros(1)
+        shape = (network.classes, network.steps)
+        self._spikes = np.zeros((*shape, self.layers[0].w.shape[1]), np.int32)
+        self._spike_counts = np.zeros(shape, np.int32)
 
     @property
     def weights(self) -> list[np.ndarray]:
         """The layers' weights, (out, in) int16 each."""
         return [layer.w.T.copy() for layer in self.layers]
-
-    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        kernels.encode(q, phases, RATE_ONE, self._pixel_idx, self._pixel_count)
 
     def show_spikes(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """Take an image's spikes as they are, in place of `show`'s code; from then on labels spike as given here.
@@ -134,10 +150,7 @@ class Learner:
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
-        kernels.merge(
-            self._pixel_idx, self._pixel_count, self._label_idx[label], self._label_count[label], self._idx, self._count
-        )
-        idx, count = self._idx, self._count
+        idx, count = self._with_label(label)
         learning = kernels.TAG if self.tags else kernels.DIRECT
         result = np.empty((len(self.layers), 2), np.int64)
         if self.record:

@@ -8,13 +8,17 @@ from ff2loihi.backends.base import Progress
 from ff2loihi.backends.lava_learner import LavaLearner
 from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.learners import emulator_learner, lava_learner
+from ff2loihi.backends.stock_learner import StockLearner
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning_readout import rates
 from ff2loihi.ff.data import Dataset
+from ff2loihi.processes.stock_rule import SLOTS
 from ff2loihi.reports.equality import EqualityReport, Variable
 
 # name, column of Learner.states, rows by which it is later than the input
 VECTORS = (("v", 0, 1), ("z", 1, 1), ("r", 2, 1), ("y2", 3, 1), ("y3", 4, 1), ("a", 5, 0))
+STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.states
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ def learning_equality(
     form: of Lava's layers, see backends.lava_learner. Raises BackendError.
     """
     found: dict[str, Variable] = {}
-    emulated = Learner(network, record=True)
-    with LavaLearner(network, form, record=len(shown)) as simulated:
+    compare = _stock_presentation if network.stock else _presentation
+    emulated = emulator_learner(network, record=True)
+    with lava_learner(network, form, record=len(shown)) as simulated:
         for number, one in enumerate(shown):
             pair = []
             for learner in (emulated, simulated):
@@ -58,12 +63,12 @@ def learning_equality(
                 learner.show(one.q, one.starts)
                 pair.append(learner.present(one.label, one.phase))
             _compare(found, "goodness", *pair, f"presentation {number}")
-            _presentation(found, emulated, simulated, number)
+            compare(found, emulated, simulated, number)
             if progress:
                 progress(number + 1, len(shown))
     return EqualityReport(
         left="emulator",
-        right=f"lava, {form}",
+        right=f"lava, {simulated.form}",
         samples=len(shown),
         equal=not any(v.differing for v in found.values()),
         variables=tuple(found.values()),
@@ -84,6 +89,23 @@ def _presentation(found: dict[str, Variable], emulated: Learner, simulated: Lava
             theirs = simulated.states(index, f"{name}.all")[start : start + net.period]
             ours = matrices[place].transpose(0, 2, 1)
             _compare(found, f"{layer.name}.{name}", ours, theirs, f"presentation {number}")
+
+
+def _stock_presentation(
+    found: dict[str, Variable], emulated: StockLearner, simulated: LavaLearner, number: int
+) -> None:
+    """Every time step of the neurons, gates and thermometers, and the weights after every logical step."""
+    net, name = emulated.network, emulated.network.layers[0].name
+    start, steps = number * net.period, SLOTS * net.steps
+    where = f"presentation {number}"
+    for column, variable in enumerate(STOCK_VECTORS):
+        theirs = simulated.states(0, variable)[start : start + steps]
+        _compare(found, f"{name}.{variable}", emulated.states[:, column], theirs, where)
+    theirs = simulated.states(0, "units")[start : start + steps].reshape(emulated.units.shape)
+    _compare(found, f"{name}.units", emulated.units, theirs, where)
+    first = start // SLOTS
+    theirs = simulated.states(0, "weights.all")[first : first + net.steps]
+    _compare(found, f"{name}.weights", emulated.matrices.transpose(0, 2, 1), theirs, where)
 
 
 def _compare(found: dict[str, Variable], name: str, ours: np.ndarray, theirs: np.ndarray, where: str) -> None:

@@ -1,0 +1,83 @@
+"""A Program for inference as library processes alone: Source -> [Dense -> neuron] a layer -> the host counts.
+
+LIF, hard reset: LIFReset. Graded: h = relu(a) - relu(a - top) of three GradedReluVec, with a = W x >> shift formed by
+the Dense. In place of Goodness the host reads each layer's spikes or payloads, and sums their powers.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from lava.proc.dense.process import Dense
+from lava.proc.graded.process import GradedReluVec
+from lava.proc.io.source import RingBuffer
+from lava.proc.sparse.process import Sparse
+from lava.utils.weightutils import SignMode
+
+from ff2loihi.backends.lava_network import Builder, Graph
+from ff2loihi.compilers.errors import BackendError
+from ff2loihi.compilers.ir import IntLayer, IntNetwork
+from ff2loihi.processes.limits import PAYLOAD_BITS
+
+
+def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+    """As lava_network.build, with the recordings "LAYER.s" in place of "LAYER.g". Raises BackendError."""
+    wrong = unsupported(network)
+    if wrong:
+        raise BackendError(f"--form stock: {'; '.join(wrong)}")
+    return _StockBuilder(network, pixels, folder, states).build()
+
+
+def unsupported(network: IntNetwork) -> list[str]:
+    """What of the network has no library process, and what to do."""
+    wrong = []
+    if network.neuron == "lif" and network.reset == "soft":
+        wrong.append("a soft reset is ours (SoftLIF): compile with --reset hard")
+    if network.norms:
+        wrong.append("normalisation between layers is ours (Normalize): use layers without biases")
+    if network.neuron == "graded" and any(layer.bias.any() for layer in network.layers):
+        wrong.append("a graded neuron's bias is ours (GradedRelu): use --neuron lif --reset hard, or no biases")
+    return wrong
+
+
+class _StockBuilder(Builder):
+    def build(self) -> Graph:
+        net, source = self.network, self._source()
+        graded = net.neuron == "graded"
+        below, hops = source.s_out, 2 if graded else 1
+        for index, layer in enumerate(net.layers):
+            late = hops * index
+            dense = self._dense(layer.weight, -layer.shift)
+            below.connect(dense.s_in)
+            if graded:
+                neuron = self._saturating(dense, layer)
+            else:
+                neuron = self._neuron(layer, index)
+                dense.a_out.connect(neuron.a_in)
+                if self.states:
+                    self._probe(f"{layer.name}.a", dense.a_buff, late)
+                    self._probe(f"{layer.name}.u", neuron.u, late + 1)
+                    self._probe(f"{layer.name}.v", neuron.v, late + 1)
+            self._record(f"{layer.name}.s", neuron.s_out, late + hops)
+            if index in net.readout_layers and net.head:
+                self._head(index, neuron, late + hops + 1)
+            below = neuron.s_out
+        return self._graph(source)
+
+    def _saturating(self, dense: Dense, layer: IntLayer) -> GradedReluVec:
+        """relu(a) - relu(a - top), one step behind a."""
+        n = len(layer.bias)
+        whole, above, h = (GradedReluVec(shape=(n,), vth=0) for _ in range(3))
+        one = RingBuffer(data=np.ones((1, 1), int))
+        top = Dense(weights=np.full((n, 1), -layer.top), sign_mode=SignMode.INHIBITORY)
+        one.s_out.connect(top.s_in)
+        for neuron, sign in ((whole, 1), (above, -1)):
+            dense.a_out.connect(neuron.a_in)
+            link = Sparse(
+                weights=sign * np.eye(n, dtype=int),
+                sign_mode=SignMode.EXCITATORY if sign > 0 else SignMode.INHIBITORY,
+                num_message_bits=PAYLOAD_BITS - 1,
+            )
+            neuron.s_out.connect(link.s_in)
+            link.a_out.connect(h.a_in)
+        top.a_out.connect(above.a_in)
+        return h

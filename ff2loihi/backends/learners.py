@@ -1,0 +1,22 @@
+"""Which back end learns a network: with the rule of our own neurons, or of library neurons alone."""
+
+from ff2loihi.backends.lava_child import PATIENCE
+from ff2loihi.backends.lava_learner import LavaLearner
+from ff2loihi.backends.lava_stock import LavaStockLearner
+from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.stock_learner import StockLearner
+from ff2loihi.compilers.ir import LearningNetwork
+
+
+def emulator_learner(network: LearningNetwork, on_chip: bool = False, record: bool = False) -> Learner | StockLearner:
+    """The emulator that learns the network."""
+    return StockLearner(network, record) if network.stock else Learner(network, on_chip, record)
+
+
+def lava_learner(
+    network: LearningNetwork, form: str = "net", record: int = 0, patience: float = PATIENCE
+) -> LavaLearner:
+    """Lava as it learns the network; form: of a network that has several."""
+    return (
+        LavaStockLearner(network, record, patience) if network.stock else LavaLearner(network, form, record, patience)
+    )

@@ -1,0 +1,231 @@
+"""A network that learns with Lava's library neurons alone: the emulator's bits, its rule by another road, refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ff2loihi.backends.learners import emulator_learner, lava_learner
+from ff2loihi.compilers import learning_fit, stock
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.learning.controller import Controller, Schedule
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace
+from ff2loihi.processes.stock_rule import GROUPS
+from ff2loihi.reports.learning_equality import Presentation, learning_equality
+
+RELU = OutputTrace("relu", impulse=1, keep=256)
+FAST, ALL = 3, 40
+
+
+def stock_net(seed: int) -> LearningNetwork:
+    """Weights up to both ends of their range, gates from one that spikes at once to one that gathers for long."""
+    rng = np.random.default_rng([seed, 7])
+    pixels, classes, each, n = (int(rng.integers(a, b)) for a, b in ((4, 40), (2, 6), (1, 4), (2, 20)))
+    probability, steps = str(rng.choice(["symmetric", "sigmoid"])), int(rng.integers(3, 32))
+    spread = float(rng.choice([30, 100, 300]))  # 300: many at -256 and 254
+    weight = np.clip(2 * np.rint(rng.normal(20, spread, (n, pixels + classes * each)) / 2), -256, 254).astype(np.int16)
+    reach = rng.integers(2, 400)
+    factor = replace(
+        stock.gate_factor(probability, n, steps),
+        thresholds=tuple(tuple(map(int, rng.integers(-reach, reach, 5))) for _ in range(GROUPS)),
+        gain=int(rng.integers(1, 20)),
+        vth=int(rng.choice([1, 40, 400])),
+    )
+    neuron = Neuron(int(rng.choice([1, 64, 256])), int(rng.choice([0, 163, 4095])))
+    net = LearningNetwork(
+        pixels=pixels,
+        input_code="pixels",
+        input_factor=64,
+        label_codes=(np.kron(np.eye(classes), np.ones(each)) * rng.integers(0, 257)).astype(np.int32),
+        label_phases=rng.integers(0, 256, classes * each).astype(np.int32),
+        steps=steps,
+        window=int(rng.integers(1, steps)),
+        layers=(LearningLayer("hidden1", weight, np.arange(n) < (n + 1) // 2, neuron, RELU, factor),),
+        update=UpdateRule("gate", int(rng.integers(0, 2))),
+    )
+    learning_fit.check(net)
+    return net
+
+
+def shown_to(net: LearningNetwork, seed: int) -> list[Presentation]:
+    rng = np.random.default_rng([seed, 1])
+    return [
+        Presentation(
+            rng.integers(0, 200, net.pixels), rng.integers(0, 256, net.pixels), int(rng.integers(net.classes)), phase,
+            net.update.exponent, halve,
+        )
+        for phase, halve in ((1, 0), (-1, 0), (0, 0), (-1, 1), (1, 1))
+    ]  # fmt: skip
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(FAST))
+def test_library_processes_learn_the_emulators_bits(seed):
+    net = stock_net(seed)
+    report = learning_equality(net, shown_to(net, seed))
+    assert {v.name for v in report.variables} >= {"goodness", "hidden1.gate", "hidden1.units", "hidden1.weights"}
+    assert report.first_divergence is None
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(FAST, ALL))
+def test_more_generated_networks_of_library_processes_learn_the_emulators_bits(seed):
+    net = stock_net(seed)
+    assert learning_equality(net, shown_to(net, seed)).first_divergence is None
+
+
+def test_the_generated_networks_learn_saturate_and_gather():
+    changed, gathered, clipped = [], [], []
+    for seed in range(ALL):
+        net = stock_net(seed)
+        learner = emulator_learner(net)
+        for one in shown_to(net, seed):
+            learner.show(one.q, one.starts)
+            learner.present(one.label, one.phase)
+        changed.append((learner.w.T != net.layers[0].weight).any())
+        gathered.append(learner.gate.any())
+        clipped.append((learner.w == 255).any())
+    assert np.mean(changed) > 0.4
+    assert np.mean(gathered) > 0.2
+    assert any(clipped)
+
+
+def logical_steps(net: LearningNetwork, q, starts, label: int, phase: int, gate):
+    """One presentation in logical steps: no link's delay, no time step; (weights, gate). For rows that no forced
+    spike in A1 disturbs: one group at a time learns there, and its counts are read before."""
+    layer = net.layers[0]
+    w, r, acc = (
+        layer.weight.T.astype(int),
+        np.zeros(len(layer.positive), int),
+        np.concatenate([starts, net.label_phases]),
+    )
+    rate = np.concatenate([q, net.label_codes[label]])
+    v, forced = np.zeros(len(r), int), []
+    for step in range(net.steps):
+        acc = acc + rate
+        x, acc = acc >= 256, acc % 256
+        v = np.where(np.isin(np.arange(len(r)), [j for j, _ in forced]), 0, v)
+        for _ in range(2):
+            v = np.sign(v) * (np.abs(v) * (4096 - layer.neuron.dv) >> 12)
+        a = w[x].sum(0)
+        for j, change in forced:
+            w[x, j] = np.clip(w[x, j] + change, -256, 255)
+        forced = []
+        counted = r.copy()
+        v = np.sign(v) * (np.abs(v) * (4096 - layer.neuron.dv) >> 12) + 64 * a
+        z = v > 64 * layer.neuron.vth
+        v, r = np.where(z, 0, v), r + z
+        v = np.sign(v) * (np.abs(v) * (4096 - layer.neuron.dv) >> 12)
+        if net.steps - 1 - net.window <= step <= net.steps - 2:
+            squares = counted**2
+            pair = squares[layer.positive].sum(), squares[~layer.positive].sum()
+            for group in (0, 1) if phase > 0 else (2, 3):
+                s = int(np.dot(layer.factor.weights[group], pair)) >> layer.factor.shift
+                m = sum(s > threshold for threshold in layer.factor.thresholds[group])
+                for j in np.flatnonzero(layer.positive == (group % 2 == 0)):
+                    gate[j] += layer.factor.gain * counted[j] * m
+                    if gate[j] > layer.factor.vth:
+                        gate[j] = 0
+                        forced.append((j, 2 if group in (0, 3) else -2))
+    return w.T, gate
+
+
+def test_a_presentation_is_the_rule_in_logical_steps():
+    """Thresholds far from every sum: then it does not matter which counts, of now or of a moment ago, they see."""
+    rng = np.random.default_rng(3)
+    net = stock_net(11)
+    layer = net.layers[0]
+    wide = tuple((-4000, 4000, -3999) for _ in range(GROUPS))  # two of three units always spike
+    factor = replace(stock.gate_factor("symmetric", len(layer.positive), 20), thresholds=wide, gain=1, vth=17)
+    weight = (2 * rng.integers(-20, 60, layer.weight.shape)).astype(np.int16)
+    layer = replace(layer, weight=weight, neuron=Neuron(256, 163), factor=factor)
+    net = replace(net, layers=(layer,), steps=20, window=9, update=UpdateRule("gate", 0))
+    learner = emulator_learner(net)
+    expected = np.zeros(len(layer.positive), int)
+    for label, phase in ((0, 1), (1, -1), (0, -1), (1, 1)):
+        q, starts = rng.integers(0, 200, net.pixels), rng.integers(0, 256, net.pixels)
+        learner.show(q, starts)
+        learner.present(label, phase)
+        weight, expected = logical_steps(net, q, starts, label, phase, expected)
+        np.testing.assert_array_equal(learner.weights[0], weight)
+        np.testing.assert_array_equal(learner.gate, 64 * expected)
+        net = replace(net, layers=(replace(net.layers[0], weight=weight.astype(np.int16)),))
+    assert (learner.weights[0] != layer.weight).mean() > 0.2
+
+
+@pytest.mark.needs_lava
+def test_a_controller_with_pairs_margin_and_balance_learns_the_same_inside_lava():
+    net = stock_net(4)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, net.pixels)).astype(np.uint8)
+    found = []
+    with lava_learner(net) as simulated:
+        for learner in (emulator_learner(net), simulated):
+            controller = Controller(net, learner, Schedule(margin=1.0))
+            controller.set_rate(0.3)
+            for image in images:
+                controller.learn(image, 1)
+            found.append((learner.state(), controller.learned))
+    (emulated, learned), (simulated, again) = found
+    assert learned == again == 2
+    assert emulated.keys() == simulated.keys()
+    for name, array in emulated.items():
+        np.testing.assert_array_equal(array, simulated[name], err_msg=name)
+    assert (emulated["weights.0"] != net.layers[0].weight).any()
+
+
+def test_a_learner_continues_with_its_gates_where_another_stopped():
+    net, shown = stock_net(5), shown_to(stock_net(5), 5)
+    whole, first, second = (emulator_learner(net) for _ in range(3))
+    for number, one in enumerate(shown):
+        part = first if number < 2 else second
+        if number == 2:
+            second.restore(first.state())
+        for learner in (whole, part):
+            learner.show(one.q, one.starts)
+            learner.present(one.label, one.phase)
+    assert all((a == b).all() for a, b in zip(whole.state().values(), second.state().values(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"gain": 300}, "weight on its gates is 300, 1..255"),
+        ({"vth": 0}, "gate threshold 0, the mantissa holds 1"),
+        ({"shift": 0, "weights": ((200, -200),) * GROUPS}, "a thermometer's sum reaches .*, 8,190 fit"),
+        ({"weights": ((3, -3),) * GROUPS}, "must be even"),
+        ({"thresholds": ((5000, 0),) * GROUPS}, "4,095 fit a bias"),
+        ({"thresholds": ((0, 1),)}, "1 thermometers, 4 are wanted"),
+    ],
+)
+def test_a_third_factor_that_no_library_neuron_holds_is_refused(change, said):
+    net = stock_net(0)
+    layer = net.layers[0]
+    with pytest.raises(CompileError, match=f"hidden1: .*{said}"):
+        learning_fit.check(replace(net, layers=(replace(layer, factor=replace(layer.factor, **change)),)))
+
+
+def test_stock_learning_from_the_command_line(tmp_path, ff2loihi, refused):
+    model, net, learned = (tmp_path / name for name in ("u.pt", "u.ffl", "u-learned.ffl"))
+    assert ff2loihi("train", "--epochs", "0", "--widths", "20", "-o", model)[0] == 0
+    assert ff2loihi("compile", model, "--learning", "stock", "-o", net)[0] == 0
+    assert ff2loihi("learn", net, "--limit", "300", "--epochs", "2", "-o", learned)[0] == 0
+    code, out, _ = ff2loihi("run", learned, "--limit", "200", "--json", "-")
+    assert code == 0
+    assert '"accuracy"' in out
+    assert "every 2 time steps" in " ".join(ff2loihi("inspect", learned)[1].split())
+    for options, said in (
+        (("--trace", "li"), "--trace li: has no form with --learning stock"),
+        (("--eligibility", "tag"), "--eligibility tag: has no form"),
+    ):
+        code, err = refused("compile", model, "--learning", "stock", *options)
+        assert (code, said in err) == (2, True)
+    assert "one form on Lava" in refused("verify", net, "--form", "leaf")[1]
+    assert "never rounded" in refused("learn", net, "--rounding", "chip", "-o", tmp_path / "x.ffl")[1]
+    ff2loihi("train", "--epochs", "0", "--recipe", "ffa-symmetric", "--widths", "9-9", "-o", model)
+    assert (
+        "one layer" in refused("compile", model, "--learning", "stock")[1]
+        or "use one" in refused("compile", model, "--learning", "stock")[1]
+    )
