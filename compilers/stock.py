@@ -22,7 +22,7 @@ def gate_factor(probability: str, neurons: int, steps: int) -> GateFactor:
     S = -(G+ - G-) - balance (G - GT) for + neurons of a positive presentation, and so on by sign: see `_group`. With
     the sigmoid G - GT stands for G+ - G-.
     """
-    target = max(1000, 3 * neurons)
+    target = round(max(1000, 3 * neurons) * (steps / 23) ** 2)
     largest = (neurons + 1) // 2 * steps**2 * (UNIT + BALANCE)
     if probability == "sigmoid":
         target, largest = 2 * target, neurons * steps**2 * (UNIT + BALANCE)

@@ -184,7 +184,11 @@ def verify(
         int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")
     ] = 5,
     form: Annotated[
-        str, typer.Option(help="learning: net (one process), leaf (one a layer), graph (stock LearningDense) or own")
+        str,
+        typer.Option(
+            help="learning: net (one process), leaf (one a layer), graph (stock LearningDense) or own; inference: net, "
+            "or stock: Lava's library processes alone"
+        ),
     ] = "net",
     data_root: DataRoot = None,
     json: Json = None,

@@ -26,7 +26,7 @@ from ff2loihi.ff.train import evaluate
 from ff2loihi.learning_reports import show_rule, show_speed
 from ff2loihi.reports.speed import LearningSpeedReport
 
-FORMS = ("net", "leaf", "graph", "own")
+FORMS = ("net", "leaf", "graph", "own", "stock")
 LEARNING = ("off", "on", "stock")
 LIBRARIES = (
     "lava-nc",
@@ -189,10 +189,11 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     if form not in FORMS:
         raise FF2LoihiError(f"--form must be one of {', '.join(FORMS)}, got {form!r}")
     program = api.load(model)
-    if form != FORMS[0] and not isinstance(program.network, LearningNetwork):
-        raise FF2LoihiError(f"--form {form}: the artifact does not learn, and has one form on Lava")
-    if form != FORMS[0] and program.network.stock:
-        raise FF2LoihiError(f"--form {form}: a network of library neurons has one form on Lava")
+    learns = isinstance(program.network, LearningNetwork)
+    if learns and form == "stock" and not program.network.stock:
+        raise FF2LoihiError("--form stock: the artifact's rule is of our neurons. Use compile --learning stock")
+    if form in ("leaf", "graph", "own") and not (learns and not program.network.stock):
+        raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use net or stock")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)

@@ -14,6 +14,7 @@ from ff2loihi.backends.lava_child import PATIENCE, Child, require_lava
 from ff2loihi.backends.learned import classify
 from ff2loihi.backends.learners import lava_learner
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
@@ -24,7 +25,7 @@ class LavaCpu:
     name = "lava"
 
     def __init__(self, patience: float = PATIENCE, stock: bool = False) -> None:
-        """stock: library processes alone, see lava_stock_network; a network that learns says by itself what it needs."""
+        """stock: for inference, library processes alone: see lava_stock_network."""
         require_lava()
         self.patience, self.stock = patience, stock
 
@@ -36,6 +37,8 @@ class LavaCpu:
             with lava_learner(program.network, patience=self.patience) as learner:
                 return classify(self.name, program.network, learner, pixels, progress)
         check_pixels(program.network, pixels)
+        if self.stock:
+            _check_stock(program.network)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
             folder = Path(name)
             artifact.write(program, folder / "job.ffl")
@@ -49,6 +52,19 @@ class LavaCpu:
         return make_trace(
             self.name, program.network, _result(program.network, rows, len(pixels), states), timing["run"]
         )
+
+
+def _check_stock(network: IntNetwork) -> None:
+    """Raise CompileError with everything in the network that no library process computes."""
+    wrong = []
+    if network.neuron == "lif" and network.reset == "soft":
+        wrong.append("a soft reset is ours (SoftLIF): compile with --reset hard")
+    if network.norms:
+        wrong.append("normalisation between layers is ours (Normalize): train without --bias")
+    if network.neuron == "graded" and any(layer.bias.any() for layer in network.layers):
+        wrong.append("a graded neuron's bias is ours (GradedRelu): compile with --neuron lif --reset hard")
+    if wrong:
+        raise CompileError(f"no library process computes this network: {'; '.join(wrong)}")
 
 
 def _report(line: str, samples: int, progress: Progress | None) -> None:

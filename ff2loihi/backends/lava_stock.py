@@ -39,6 +39,6 @@ class LavaStockLearner(LavaLearner):
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Raises BackendError: the draws of Lava's own LearningDense start anew."""
         raise BackendError(
-            "a run of library neurons cannot be resumed inside Lava, whose LearningDense would draw anew. Use --backend "
-            "emulator, which gives the same bits"
+            "a run of library neurons cannot be resumed inside Lava, whose LearningDense would draw anew. Use "
+            "--backend emulator, which gives the same bits"
         )

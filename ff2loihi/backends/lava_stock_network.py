@@ -14,29 +14,13 @@ from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 
 from ff2loihi.backends.lava_network import Builder, Graph
-from ff2loihi.compilers.errors import BackendError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork
 from ff2loihi.processes.limits import PAYLOAD_BITS
 
 
 def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
-    """As lava_network.build, with the recordings "LAYER.s" in place of "LAYER.g". Raises BackendError."""
-    wrong = unsupported(network)
-    if wrong:
-        raise BackendError(f"--form stock: {'; '.join(wrong)}")
+    """As lava_network.build, with the recordings "LAYER.s" in place of "LAYER.g", for what lava_cpu lets pass."""
     return _StockBuilder(network, pixels, folder, states).build()
-
-
-def unsupported(network: IntNetwork) -> list[str]:
-    """What of the network has no library process, and what to do."""
-    wrong = []
-    if network.neuron == "lif" and network.reset == "soft":
-        wrong.append("a soft reset is ours (SoftLIF): compile with --reset hard")
-    if network.norms:
-        wrong.append("normalisation between layers is ours (Normalize): use layers without biases")
-    if network.neuron == "graded" and any(layer.bias.any() for layer in network.layers):
-        wrong.append("a graded neuron's bias is ours (GradedRelu): use --neuron lif --reset hard, or no biases")
-    return wrong
 
 
 class _StockBuilder(Builder):

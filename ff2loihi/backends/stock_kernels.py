@@ -171,7 +171,8 @@ def present(
 
     neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6).
     enabled (steps, 2, GROUPS) uint8: the thermometers' enables of a step, in A2 (for slot A1) and in B1 (for A2).
-    u (steps,) int64: floor(128 draw) of the epochs A1, A2. gate (n,) float64: the gates' v, which lives on. counted (n,) uint8 becomes 1 where a neuron spikes by itself.
+    u (steps,) int64: floor(128 draw) of the epochs A1, A2. gate (n,) float64: the gates' v, which lives on.
+    counted (n,) uint8 becomes 1 where a neuron spikes by itself.
     record: states (4 steps, 5, n): v, z, r, gate and a of each time step; units (4 steps, GROUPS, K): the
     thermometers' v; matrices (steps, inputs, n): the weights after each logical step.
     """

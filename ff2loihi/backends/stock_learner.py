@@ -71,7 +71,8 @@ class StockLearner(Encoder):
         idx, count = self._with_label(label)
         goodness = stock_kernels.present(
             self.w, idx, count, self.signs, self.neuron, self.factor, self.pairs, self.thresholds,
-            self._enabled(phase), self._draws(), self.gate, self.fired, self.record, self.states, self.units, self.matrices,
+            self._enabled(phase), self._draws(), self.gate, self.fired, self.record, self.states, self.units,
+            self.matrices,
         )  # fmt: skip
         return np.array([goodness], np.int64)
 

@@ -84,7 +84,7 @@ def test_the_generated_networks_learn_saturate_and_gather():
         for one in shown_to(net, seed):
             learner.show(one.q, one.starts)
             learner.present(one.label, one.phase)
-        changed.append((learner.w.T != net.layers[0].weight).any())
+        changed.append((net.layers[0].weight != learner.w.T).any())
         gathered.append(learner.gate.any())
         clipped.append((learner.w == 255).any())
     assert np.mean(changed) > 0.4
@@ -93,8 +93,7 @@ def test_the_generated_networks_learn_saturate_and_gather():
 
 
 def logical_steps(net: LearningNetwork, q, starts, label: int, phase: int, gate):
-    """One presentation in logical steps: no link's delay, no time step; (weights, gate). For rows that no forced
-    spike in A1 disturbs: one group at a time learns there, and its counts are read before."""
+    """One presentation without a link's delay: (weights, gate)."""
     layer = net.layers[0]
     w, r, acc = (
         layer.weight.T.astype(int),
@@ -222,7 +221,7 @@ def test_stock_learning_from_the_command_line(tmp_path, ff2loihi, refused):
     ):
         code, err = refused("compile", model, "--learning", "stock", *options)
         assert (code, said in err) == (2, True)
-    assert "one form on Lava" in refused("verify", net, "--form", "leaf")[1]
+    assert "does not learn with our neurons" in refused("verify", net, "--form", "leaf")[1]
     assert "never rounded" in refused("learn", net, "--rounding", "chip", "-o", tmp_path / "x.ffl")[1]
     ff2loihi("train", "--epochs", "0", "--recipe", "ffa-symmetric", "--widths", "9-9", "-o", model)
     assert (
