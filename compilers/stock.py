@@ -6,14 +6,16 @@ from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes import limits
 from ff2loihi.processes.stock_rule import CLEAR, GROUPS, SLOTS, THERMOMETER_TOP, GateFactor, potentiates
 
-STEPS, WINDOW = 23, 8  # logical steps of a presentation, and its last ones that learn: those of the custom rule
+STEPS, WINDOW = 31, 8  # logical steps of a presentation, as many as 128 time steps hold, and its last ones that learn
 LEAK = 163  # of 4096 a time step; four of them are the paper's 0.85 a logical step
 UNITS = 8  # of a thermometer
-UNIT, BALANCE = 8, 2  # the weight of G+ - G-, and of the balance G - GT, in a thermometer's sum
-RAMP = 0.7  # of GT: where |G+ - G-| reaches it, all units of a thermometer spike, or none
+UNIT, BALANCE = 8, 4  # the weight of G+ - G-, and of the balance G - GT, in a thermometer's sum
+RAMP = 1.2  # of GT: where |G+ - G-| reaches it, all units of a thermometer spike, or none
+TARGET = 2900  # of the goodness, or TARGET_A_NEURON times the neurons where that is more
+TARGET_A_NEURON = 9
 GAIN = 1  # of a thermometer unit's spike on its gates
 LIF_DECAY_MAX = 4095  # 12 bits
-GATE = 128  # spikes times units that a gate gathers
+GATE = 22  # sums of spikes times units that a gate gathers before it spikes
 
 
 def gate_factor(probability: str, neurons: int, steps: int) -> GateFactor:
@@ -22,7 +24,7 @@ def gate_factor(probability: str, neurons: int, steps: int) -> GateFactor:
     S = -(G+ - G-) - balance (G - GT) for + neurons of a positive presentation, and so on by sign: see `_group`. With
     the sigmoid G - GT stands for G+ - G-.
     """
-    target = round(max(1000, 3 * neurons) * (steps / 23) ** 2)
+    target = max(TARGET, TARGET_A_NEURON * neurons)
     largest = (neurons + 1) // 2 * steps**2 * (UNIT + BALANCE)
     if probability == "sigmoid":
         target, largest = 2 * target, neurons * steps**2 * (UNIT + BALANCE)

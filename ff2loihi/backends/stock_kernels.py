@@ -117,17 +117,14 @@ def _keep(states, t, v, z, r, gate, a):
 
 @njit(cache=True, nogil=True)
 def classify(w, base, idx, count, signs, share, threshold, counted):
-    """A presentation that teaches nothing: (G+, G-). base (steps, n) or (0, n): drive that the rows add to.
+    """A presentation that teaches nothing: (G+, G-). base (steps, n): drive that the rows of the events add to.
 
     counted (n,) uint8 becomes 1 where a neuron spikes.
     """
     n = w.shape[1]
     v, a, z, r = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64)
     for i in range(count.shape[0]):
-        if base.shape[0]:
-            a[:] = base[i]
-        else:
-            a[:] = 0
+        a[:] = base[i]
         add_rows(w, idx[i], count[i], a)
         _integrate(v, a, share, threshold, z)
         for j in range(n):
@@ -150,23 +147,9 @@ def candidates(w, base, label_idx, label_count, signs, share, threshold, counted
 
 @njit(cache=True, nogil=True)
 def present(
-    w,
-    idx,
-    count,
-    signs,
-    neuron,
-    factor,
-    weights,
-    thresholds,
-    enabled,
-    u,
-    gate,
-    counted,
-    record,
-    states,
-    units,
+    w, idx, count, signs, neuron, factor, weights, thresholds, enabled, u, gate, counted, record, states, units,
     matrices,
-):
+):  # fmt: skip
     """One presentation with all its gates: (G+, G-) at its end.
 
     neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6).

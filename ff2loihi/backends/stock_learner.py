@@ -40,7 +40,7 @@ class StockLearner(Encoder):
         self.thresholds = np.array(factor.thresholds, np.int64)
         self.fired = np.zeros(n, np.uint8)
         self._start(0)
-        self._drives, self._nothing = np.zeros((network.steps, n), np.int32), np.zeros((0, 1), np.int32)
+        self._drives = np.zeros((network.steps, n), np.int32)
         rows = SLOTS * network.steps if record else 0
         self.states = np.zeros((rows, 5, n), np.int64)
         self.units = np.zeros((rows, *self.thresholds.shape), np.int64)
