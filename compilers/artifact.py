@@ -39,13 +39,18 @@ def _form(network_or_manifest) -> object:
     return learning_manifest if learns else inference_manifest
 
 
-def to_bytes(program: Program) -> tuple[bytes, str]:
-    """The artifact's bytes and its hash."""
+def pack(program: Program) -> tuple[dict, dict[str, np.ndarray]]:
+    """The manifest, its hash in it, and the arrays."""
     header = {"format": FORMAT, "version": VERSION, "provenance": program.provenance, "sha256": ""}
     manifest, tensors = _form(program.network).pack(program, header)
     plain = manifest.model_dump(mode="json")
     plain["sha256"] = _digest(plain, tensors)
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return plain, {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def to_bytes(program: Program) -> tuple[bytes, str]:
+    """The artifact's bytes and its hash."""
+    plain, tensors = pack(program)
     return save(tensors, metadata={"manifest": json.dumps(plain, sort_keys=True)}), plain["sha256"]
 
 
@@ -64,7 +69,12 @@ def read(path: Path) -> tuple[Program, str]:
         data = path.read_bytes()
     except OSError as failure:
         raise ArtifactError(f"{path}: {failure.strerror}. Make one with: ff2loihi compile model.pt -o {path}") from None
-    manifest, tensors = _parse(path, data)
+    return unpack(path, *_parse(path, data))
+
+
+def unpack(path: Path, manifest: dict, tensors: dict[str, np.ndarray]) -> tuple[Program, str]:
+    """The inverse of pack: the program and its hash. Raises ArtifactError, naming `path`, for what is no artifact's."""
+    _check(path, manifest, tensors)
     try:
         checked = TypeAdapter(_Manifest).validate_python(manifest)
         return _form(checked).unpack(checked, tensors), checked.sha256
@@ -88,6 +98,10 @@ def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
             f"{path}: not an ff2loihi artifact, or a damaged one ({failure or type(failure).__name__}). "
             f"Make one with: ff2loihi compile model.pt -o {path.name}"
         ) from None
+    return manifest, tensors
+
+
+def _check(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> None:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ArtifactError(f"{path}: a safetensors file, but not an ff2loihi artifact")
     if manifest.get("version") != VERSION:
@@ -101,4 +115,3 @@ def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
             f"{path}: the content's hash is {digest[:16]}..., the manifest says {str(manifest.get('sha256'))[:16]}...: "
             "the file was changed. Compile the model again"
         )
-    return manifest, tensors

@@ -40,11 +40,18 @@ def load_checkpoint(path: Path, spec_path: Path | None = None) -> Checkpoint:
             f"{path}: not written by ff2loihi train, so it needs --spec spec.yaml, which says what its tensors mean "
             f"(README, 'A checkpoint from elsewhere'). It holds: {shapes}"
         )
+    return described(path, data, tensors, spec, Path(spec_path).parent if spec_path else Path(path).parent, training)
+
+
+def described(
+    path: Path, data: bytes, tensors: dict[str, np.ndarray], spec: Spec, folder: Path, training: dict
+) -> Checkpoint:
+    """The checkpoint of a file's tensors and spec; label codes may lie in `folder`. Raises CheckpointError."""
     _keys_exist(path, spec, tensors)
-    tensors[CODES] = _codes(path, spec, tensors, Path(spec_path).parent if spec_path else Path(path).parent)
-    for name, array in tensors.items():
+    codes = _codes(path, spec, tensors, folder)
+    for name, array in (tensors | {CODES: codes}).items():
         _finite(path, name, array)
-    return Checkpoint(tensors, spec, str(path), hashlib.sha256(data).hexdigest(), training)
+    return Checkpoint(tensors | {CODES: codes}, spec, str(path), hashlib.sha256(data).hexdigest(), training)
 
 
 def peek(path: Path) -> list[dict]:

@@ -148,16 +148,23 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
     rows = []
     for layer in (first,) if same else net.layers:
         rows += [(what if same else f"{layer.name}: {what}", *forms) for what, *forms in _layer_rows(layer)]
-    rule = net.update
-    update = f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"
-    if rule.eligibility == "none":
-        return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {update}")]
-    tag = f"dt = 2^-{rule.tag_exponent}*x0*y2 - 2^-{rule.tag_exponent}*x0*y3 - 2^-{rule.tag_decay}*t*u0"
+    strings = engine_strings(net)
+    if "dt" not in strings:
+        return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {strings['dw']}")]
     return [
         *rows,
-        ("tag", "de = (1 - tau) (dL/dw - e) (eq. 7)", tag),
-        ("weight", "dw = eta e (eq. 8)", f"dw = 2^-{rule.exponent}*t*u0"),
+        ("tag", "de = (1 - tau) (dL/dw - e) (eq. 7)", f"dt = {strings['dt']}"),
+        ("weight", "dw = eta e (eq. 8)", f"dw = {strings['dw']}"),
     ]
+
+
+def engine_strings(net: LearningNetwork) -> dict[str, str]:
+    """dw, and dt where there are tags, as Loihi 2's learning engine reads them."""
+    rule = net.update
+    if rule.eligibility == "none":
+        return {"dw": f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"}
+    tag = f"2^-{rule.tag_exponent}*x0*y2 - 2^-{rule.tag_exponent}*x0*y3 - 2^-{rule.tag_decay}*t*u0"
+    return {"dw": f"2^-{rule.exponent}*t*u0", "dt": tag}
 
 
 def _layer_rows(layer: LearningLayer) -> list[tuple[str, str, str]]:

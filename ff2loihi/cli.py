@@ -74,7 +74,7 @@ def train(
 
 @app.command()
 def compile(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="a checkpoint")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="a checkpoint, or a NIR graph (.nir)")],
     spec: Annotated[Path | None, typer.Option(help="spec.yaml of a checkpoint that ff2loihi did not write")] = None,
     neuron: Annotated[str, typer.Option(help="graded: integer payloads; lif: spikes over --steps")] = "graded",
     weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
@@ -301,6 +301,9 @@ def doctor(json: Json = None) -> None:
     from ff2loihi.commands import doctor as command
 
     console.write_json(command(), json)
+
+
+import ff2loihi.board_cli  # noqa: E402, F401  its commands register with `app`
 
 
 def main() -> None:

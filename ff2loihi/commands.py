@@ -100,7 +100,14 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
     output = output or model.with_suffix(".ffl")
     folder_is_writable(output)
     api.pipeline.check_options(options)
-    checkpoint = load_checkpoint(model, spec)
+    if model.suffix == ".nir":
+        from ff2loihi import interchange, interchange_commands
+
+        if spec is None:
+            return interchange_commands.compile_exported(model, options, output)
+        checkpoint = interchange.load_graph(model, spec)
+    else:
+        checkpoint = load_checkpoint(model, spec)
     calibrate = calibrate or checkpoint.training.get("data")
     if calibrate is None:
         raise CheckpointError(

@@ -1,0 +1,90 @@
+"""A network as a netx `.net`: the HDF5 layers that lava-dl's netx documents, in the chip's own integers.
+
+/layer/<i>: type, shape, inFeatures, outFeatures, weight (out, in), bias (out,) and neuron/: type, iDecay = du + 1,
+vDecay = dv, vThMant, refDelay, gradedSpike. A bias counts in 2^6 v LSB there. netx has no word for what else our
+neurons do; that stands beside, in fields that its reader passes over, and `remarks` says where it matters:
+neuron/shift (of the sums, to the right), top (of a graded payload), v0 (v of a sample's start), biasExp (where not 6).
+"""
+
+import io
+from collections.abc import Iterator
+
+import h5py
+import numpy as np
+
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
+from ff2loihi.processes.limits import DU_NO_MEMORY
+
+BIAS_EXP = 6  # of netx: lava-dl's reader shifts every bias by it
+TYPES = {"hard": "CUBA", "soft": "CUBA-SOFT", "graded": "GRADED-RELU"}  # lava-dl knows CUBA, and refuses the others
+
+
+def to_bytes(network: IntNetwork | LearningNetwork, artifact: str) -> bytes:
+    """The file; artifact: the hash of the artifact that it comes from. Raises CompileError for a form netx lacks."""
+    check(network)
+    target = io.BytesIO()
+    with h5py.File(target, "w") as file:
+        file.attrs["generator"], file.attrs["artifact"] = "ff2loihi", artifact
+        file["simulation/Ts"], file["simulation/tSample"] = 1, network.steps
+        for index, layer in enumerate(network.layers):
+            _write_layer(file.create_group(f"layer/{index}"), network, layer)
+    return target.getvalue()
+
+
+def check(network: IntNetwork | LearningNetwork) -> None:
+    """Raise CompileError where a layer is not dense, or holds nothing: netx readers divide by its largest weight."""
+    for layer in network.layers:
+        if layer.weight.ndim != 2:
+            raise CompileError(f"{layer.name}: weights {layer.weight.shape}: only dense layers are exported")
+        if not layer.weight.any():
+            raise CompileError(f"{layer.name}: every weight is 0, which no netx reader takes. Train the model")
+
+
+def kind(network: IntNetwork | LearningNetwork) -> str:
+    """graded, or how the neuron resets: hard or soft."""
+    if isinstance(network, LearningNetwork):
+        return "hard"
+    return "graded" if network.neuron == "graded" else network.reset
+
+
+def _write_layer(group, network, layer: IntLayer | LearningLayer) -> None:
+    n, inputs = layer.weight.shape
+    group.create_dataset("type", data=np.array(["dense"], "S10"))
+    group["shape"] = np.array([n])
+    group["inFeatures"], group["outFeatures"] = inputs, n
+    group.create_dataset("weight", data=layer.weight.astype(np.int32), compression="gzip")
+    facts = {"type": np.array([TYPES[kind(network)]], "S11"), "refDelay": 1, "gradedSpike": kind(network) == "graded"}
+    if isinstance(layer, LearningLayer):
+        facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": layer.neuron.dv, "vThMant": layer.neuron.vth, "shift": 0}
+    else:
+        exponent = bias_exponent(network, layer)
+        if layer.bias.any():
+            group["bias"] = layer.bias >> exponent
+        facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": 0, "vThMant": layer.vth, "shift": layer.shift}
+        facts |= {"top": layer.top, "v0": layer.v0, "biasExp": exponent}
+    for name, value in facts.items():
+        group[f"neuron/{name}"] = value
+
+
+def bias_exponent(network: IntNetwork, layer: IntLayer) -> int:
+    """6 where every bias is a multiple of 2^6 and means v; else what keeps them whole."""
+    if network.neuron == "graded":
+        return 0
+    return layer.bias_exp if (layer.bias % (1 << BIAS_EXP)).any() else BIAS_EXP
+
+
+def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
+    """What another netx reader would take for something else, a line each."""
+    if kind(network) == "graded":
+        yield "netx has no rectifying graded neuron: other readers refuse its type GRADED-RELU. Use --neuron lif"
+    if kind(network) == "soft":
+        yield "netx's CUBA neuron resets to 0: other readers refuse type CUBA-SOFT. Use --reset hard"
+    if isinstance(network, IntNetwork) and network.norms:
+        yield "the normalisation between layers is no part of a .net: it stays with the artifact"
+    for layer in network.layers:
+        if isinstance(layer, IntLayer) and kind(network) == "hard":
+            if layer.shift:
+                yield f"{layer.name}: sums are shifted right by {layer.shift}, which other readers leave out"
+            if layer.bias.any() and bias_exponent(network, layer) != BIAS_EXP:
+                yield f"{layer.name}: biases in 2^{layer.bias_exp} v LSB, other readers take 2^{BIAS_EXP}"

@@ -1,0 +1,41 @@
+"""The commands between an artifact and other machines: export, diff-golden."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ff2loihi.cli import Artifact, Data, DataRoot, Json, app
+
+Samples = Annotated[int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")]
+
+
+@app.command()
+def export(
+    model: Artifact,
+    format: Annotated[str, typer.Option(help="netx (HDF5 of lava-dl), nir, or golden (every state, to compare with)")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="file, or folder [default: beside the model]")
+    ] = None,
+    samples: Samples = 5,
+    data: Data = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Write an artifact for another framework, its learning rule in a file beside it."""
+    from ff2loihi import console
+    from ff2loihi.interchange_commands import export_model
+
+    console.write_json(export_model(model, format, output, data, samples, data_root), json)
+
+
+@app.command()
+def diff_golden(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="where golden.npz is: an export's or a deployment's")],
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="what a board, or a simulator, recorded")],
+    json: Json = None,
+) -> None:
+    """Compare a recording with golden vectors; exit 1 with the first state that differs."""
+    from ff2loihi.interchange_commands import diff_golden as command
+
+    command(folder, recording, json)

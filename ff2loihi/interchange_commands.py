@@ -1,0 +1,64 @@
+"""The commands `export` and `diff-golden`, and `compile` of a NIR graph."""
+
+from pathlib import Path
+
+from ff2loihi import api, console, interchange
+from ff2loihi.commands import dataset, folder_is_writable
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import CheckFailed, CheckpointError, FF2LoihiError
+from ff2loihi.compilers.quantize import Options
+from ff2loihi.reports import golden
+from ff2loihi.reports.equality import EqualityReport
+
+FORMATS = (*interchange.FORMATS, "golden")
+
+
+def export_model(model: Path, kind: str, output: Path | None, data, samples: int, data_root) -> dict:
+    """Write the artifact in another form; a folder as OUTPUT takes files that are named after the model."""
+    if kind not in FORMATS:
+        raise FF2LoihiError(f"--format must be one of {', '.join(FORMATS)}, got {kind!r}")
+    program, digest = api.load(model), artifact.read(model)[1]
+    if kind == "golden":
+        folder = output or model.with_name(f"{model.stem}-golden")
+        folder_is_writable(folder / golden.FILE if folder.is_dir() else folder)
+        vectors = golden.golden(program, digest, dataset(program, data, "test", samples, data_root))
+        folder.mkdir(exist_ok=True)
+        files, remarks = [folder / golden.FILE], []
+        golden.write(vectors, files[0])
+    else:
+        path = output or model.with_suffix(interchange.FORMATS[kind])
+        path = path / f"{model.stem}{interchange.FORMATS[kind]}" if path.is_dir() else path
+        folder_is_writable(path)
+        files, remarks = interchange.export(program, kind, path)
+    for remark in remarks:
+        console.warn(remark)
+    for file in files:
+        console.out.print(f"{file}  {file.stat().st_size:,} bytes")
+    return {"artifact": digest, "format": kind, "files": [str(file) for file in files], "remarks": remarks}
+
+
+def compile_exported(model: Path, options, output: Path) -> dict:
+    """A graph that `export --format nir` wrote becomes the artifact it was, bit for bit."""
+    if options != Options():
+        raise CheckpointError(f"{model}: exported integers are compiled as they are: leave out options, or give --spec")
+    program = interchange.read_exported(model)
+    digest = api.save(program, output)
+    console.out.print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, as it was exported")
+    return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
+
+
+def diff_golden(folder: Path, recording: Path, json: str | None) -> None:
+    """Compare a recording with the golden vectors; raise CheckFailed at the first state that differs."""
+    path = folder / golden.FILE if folder.is_dir() else folder
+    report = golden.compare(golden.read(path, golden.GOLDEN), golden.read(recording, golden.RECORDING), str(recording))
+    show_differences(report)
+    console.write_json(report, json)
+    if not report.equal:
+        raise CheckFailed(f"{recording}: differs from the golden vectors, first at {report.first_divergence}")
+    console.out.print("every recorded state agrees")
+
+
+def show_differences(report: EqualityReport) -> None:
+    """A table of the compared states."""
+    rows = [(variable.name, variable.values, variable.differing) for variable in report.variables]
+    console.table(f"{report.right} against golden vectors", ("state", "values", "differing"), rows)

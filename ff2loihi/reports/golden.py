@@ -1,0 +1,187 @@
+"""Golden vectors: what the emulator computes on some samples, every state at every step, to hold a recording against.
+
+One .npz file; its `manifest` says in JSON which artifact it is of and each array's axes and SHA-256. A recording of a
+board is such a file too, with those of the arrays that the board shows.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.ff.data import Dataset
+from ff2loihi.reports.equality import EqualityReport, Variable
+from ff2loihi.reports.learning_equality import VECTORS, pairs
+
+GOLDEN, RECORDING, VERSION = "ff2loihi-golden", "ff2loihi-recording", 1
+FILE = "golden.npz"
+SHIFTS = (-3, -2, -1, 1, 2, 3)  # steps by which a recording may be late as a whole
+INFERENCE, PRESENTED = ("sample", "label", "step", "neuron"), ("presentation", "step", "neuron", "input")
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """arrays: name -> integers, in the order of the network; axes: name -> the names of their axes."""
+
+    artifact: str
+    arrays: dict[str, np.ndarray]
+    axes: dict[str, tuple[str, ...]]
+
+
+def golden(program: Program, artifact: str, data: Dataset) -> Vectors:
+    """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
+
+    lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
+    then wrong; v, z, r, y2, y3, a, weights and tags, with rates, starts, labels and phases of the presentations.
+    """
+    if isinstance(program.network, LearningNetwork):
+        return _learning(program.network, artifact, data)
+    trace = Emulator().run(program, data.images, states=True)
+    arrays, axes = {"inputs": data.images}, {"inputs": ("sample", "pixel")}
+    for layer in program.network.layers:
+        for name in ("a", "u", "v", "s", "r", "h", "y"):
+            if name == "s" and f"{layer.name}.r" in trace.states:
+                values = np.diff(trace.states[f"{layer.name}.r"], axis=2, prepend=0)
+            else:
+                values = trace.states.get(f"{layer.name}.{name}")
+            if values is not None:
+                arrays[f"{layer.name}.{name}"] = values.astype(np.int32)
+                axes[f"{layer.name}.{name}"] = INFERENCE if values.ndim == 4 else (*INFERENCE[:2], INFERENCE[3])
+    arrays["predictions"], axes["predictions"] = trace.predictions.astype(np.int32), ("sample",)
+    return Vectors(artifact, arrays, axes)
+
+
+def _learning(network: LearningNetwork, artifact: str, data: Dataset) -> Vectors:
+    shown, learner = pairs(network, data), Learner(network, record=True)
+    rows: dict[str, list[np.ndarray]] = {}
+    for one in shown:
+        learner.show(one.q, one.starts)
+        learner.present(one.label, one.phase)
+        for index, layer in enumerate(network.layers):
+            for name, column, late in VECTORS:
+                states = learner.states[index][late : late + network.steps, column]
+                rows.setdefault(f"{layer.name}.{name}", []).append(states.astype(np.int32))
+            for place, name in enumerate(("weights", "tags")[: 2 if learner.tags else 1]):
+                matrices = learner.matrices[index][place].transpose(0, 2, 1)
+                rows.setdefault(f"{layer.name}.{name}", []).append(matrices.astype(np.int16))
+        learner.states, learner.matrices = [], []
+    arrays = {
+        "rates": np.stack([one.q for one in shown]).astype(np.int32),
+        "starts": np.stack([one.starts for one in shown]).astype(np.int32),
+        "labels": np.array([one.label for one in shown], np.int32),
+        "phases": np.array([one.phase for one in shown], np.int32),
+    }
+    axes = {name: ("presentation", "pixel")[: array.ndim] for name, array in arrays.items()}
+    for name, values in rows.items():
+        arrays[name] = np.stack(values)
+        axes[name] = PRESENTED[: arrays[name].ndim]
+    return Vectors(artifact, arrays, axes)
+
+
+def write(vectors: Vectors, path: Path, kind: str = GOLDEN) -> None:
+    """Write the file, whole or not at all. Raises DataError."""
+    facts = {"format": kind, "version": VERSION, "artifact": vectors.artifact}
+    facts["arrays"] = {
+        name: {"axes": vectors.axes[name], "sha256": _digest(array)} for name, array in vectors.arrays.items()
+    }
+    target = io.BytesIO()
+    np.savez_compressed(target, manifest=np.array(json.dumps(facts)), **vectors.arrays)
+    write_atomic(path, target.getvalue(), DataError)
+
+
+def _digest(array: np.ndarray) -> str:
+    return hashlib.sha256(f"{array.dtype.str} {array.shape}".encode() + np.ascontiguousarray(array).data).hexdigest()
+
+
+def read(path: Path, kind: str) -> Vectors:
+    """Read golden vectors, whose hashes are checked, or a recording. Raises DataError."""
+    what = "golden vectors" if kind == GOLDEN else "a recording"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            facts = json.loads(str(file["manifest"]))
+            arrays = {name: file[name] for name in file.files if name != "manifest"}
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError):
+        raise DataError(f"{path}: not {what}, or a truncated file. Record or export again") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or f'not {what}, or a truncated file'}") from None
+    if not isinstance(facts, dict) or facts.get("format") != kind or facts.get("version") != VERSION:
+        raise DataError(
+            f"{path}: not {what} of version {VERSION}, but {facts if isinstance(facts, str) else 'another'}"
+        )
+    described = facts.get("arrays", {})
+    for name, array in arrays.items():
+        digest = described.get(name, {}).get("sha256")
+        if kind == GOLDEN and digest != _digest(array):
+            raise DataError(f"{path}: {name} was changed: its hash is not the manifest's. Export again")
+    return Vectors(
+        str(facts.get("artifact")), arrays, {name: tuple(described.get(name, {}).get("axes", ())) for name in arrays}
+    )
+
+
+def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
+    """The recorded states against the golden ones, those that differ first in time ahead. Raises DataError.
+
+    where: the recording's name. A recording of another artifact, of other samples or of none of the states is refused.
+    """
+    if found.artifact != wanted.artifact:
+        raise DataError(
+            f"{where}: recorded from artifact {found.artifact[:16]}, the golden vectors are of {wanted.artifact[:16]}"
+        )
+    common = [name for name in wanted.arrays if name in found.arrays]
+    if not common:
+        raise DataError(f"{where}: holds none of {', '.join(list(wanted.arrays)[:4])} ...: nothing to compare")
+    ranked = []
+    for name in common:
+        golden_array, recorded = wanted.arrays[name], found.arrays[name]
+        if golden_array.shape != recorded.shape:
+            raise DataError(
+                f"{where}: {name} has shape {recorded.shape}, the golden one {golden_array.shape} "
+                f"({', '.join(wanted.axes[name])}): the recording is truncated, or of other samples"
+            )
+        ranked.append(_variable(name, wanted.axes[name], golden_array, recorded))
+    ranked.sort(key=lambda pair: pair[0])
+    return EqualityReport(
+        left="golden",
+        right=where,
+        samples=len(wanted.arrays[common[0]]),
+        equal=not any(variable.differing for _, variable in ranked),
+        variables=tuple(variable for _, variable in ranked),
+    )
+
+
+def _variable(name: str, axes: tuple[str, ...], a: np.ndarray, b: np.ndarray) -> tuple[tuple, Variable]:
+    """(where it differs first in time: samples and steps before neurons; inf where it does not, Variable)."""
+    different = a != b
+    if not different.any():
+        return (np.inf,), Variable(name, a.size, 0, None)
+    at = tuple(int(i) for i in np.argwhere(different)[0])
+    place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, at, strict=True))
+    text = f"[{place}]: golden {a[at]}, recorded {b[at]}"
+    late = _late(a, b, axes)
+    if late:
+        text += f"; the recording is the golden one {abs(late)} steps too {'late' if late > 0 else 'early'}"
+    clock = tuple(i for axis, i in zip(axes, at, strict=True) if axis not in ("neuron", "input"))
+    return clock, Variable(name, a.size, int(different.sum()), text)
+
+
+def _late(a: np.ndarray, b: np.ndarray, axes: tuple[str, ...]) -> int:
+    """By how many steps b is a moved, 0 where it is not."""
+    if "step" not in axes or not a.any():
+        return 0
+    axis = axes.index("step")
+    a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
+    for shift in SHIFTS:
+        early, late = (a, b) if shift > 0 else (b, a)
+        if len(a) > abs(shift) and np.array_equal(early[: -abs(shift)], late[abs(shift) :]):
+            return shift
+    return 0

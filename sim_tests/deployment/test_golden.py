@@ -1,0 +1,147 @@
+"""Golden vectors hold every state; a recording that differs is told by its first state in time."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ff2loihi import api
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.learner import Learner
+from ff2loihi.interchange_commands import export_model
+from ff2loihi.reports import golden
+from ff2loihi.reports.learning_equality import pairs
+
+NAMES = {
+    "hard": ("inputs", "hidden1.a", "hidden1.u", "hidden1.v", "hidden1.s", "hidden1.r"),
+    "graded": ("inputs", "hidden1.a", "hidden1.h"),
+    "tag": tuple(f"hidden1.{name}" for name in ("v", "z", "r", "y2", "y3", "a", "weights", "tags")),
+}
+
+
+@pytest.fixture(scope="module")
+def exported(artifacts, tmp_path_factory):
+    """form -> (its program, the folder with its golden vectors); 2 samples of digits."""
+    folder, found = tmp_path_factory.mktemp("golden"), {}
+    for form in NAMES:
+        program = artifacts["ffa-symmetric", "plain", form]
+        api.save(program, folder / f"{form}.ffl")
+        export_model(folder / f"{form}.ffl", "golden", folder / f"{form}-vectors", None, 2, None)
+        found[form] = program, folder / f"{form}-vectors"
+    return found
+
+
+@pytest.fixture
+def recorded(exported, tmp_path):
+    """recorded(form, change) -> (DIR, the path of a recording whose arrays `change` has changed)."""
+
+    def make(form, change=lambda arrays: None, **facts):
+        folder = exported[form][1]
+        vectors = golden.read(folder / "golden.npz", golden.GOLDEN)
+        arrays = {name: array.copy() for name, array in vectors.arrays.items()}
+        change(arrays)
+        path = tmp_path / "recording.npz"
+        changed = golden.Vectors(facts.get("artifact", vectors.artifact), arrays, vectors.axes)
+        golden.write(changed, path, golden.RECORDING)
+        return folder, path
+
+    return make
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_every_state_is_there_at_every_step(exported, digits, form):
+    program, folder = exported[form]
+    vectors = golden.read(folder / "golden.npz", golden.GOLDEN)
+    assert set(NAMES[form]) <= set(vectors.arrays)
+    if form == "tag":
+        learner = Learner(program.network, record=True)
+        for number, one in enumerate(pairs(program.network, api.load_data("digits", "test", limit=2))):
+            learner.show(one.q, one.starts)
+            learner.present(one.label, one.phase)
+            np.testing.assert_array_equal(vectors.arrays["hidden1.weights"][number, -1], learner.weights[0])
+            assert (vectors.arrays["labels"][number], vectors.arrays["phases"][number]) == (one.label, one.phase)
+        assert vectors.arrays["hidden1.tags"].any()
+        return
+    trace = Emulator().run(program, digits.images[:2], states=True)
+    for name, states in trace.states.items():
+        np.testing.assert_array_equal(vectors.arrays[name], states)
+    np.testing.assert_array_equal(vectors.arrays["inputs"], digits.images[:2])
+    if form == "hard":
+        spikes = vectors.arrays["hidden1.s"]
+        assert set(np.unique(spikes)) == {0, 1}
+        np.testing.assert_array_equal(spikes.cumsum(2), trace.states["hidden1.r"])
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_the_same_states_agree_and_a_part_of_them_is_enough(ff2loihi, recorded, form):
+    folder, path = recorded(form, lambda arrays: [arrays.pop(name) for name in list(arrays)[1:3]])
+    code, out, err = ff2loihi("diff-golden", folder, path)
+    assert (code, err) == (0, "")
+    assert "every recorded state agrees" in out
+
+
+def test_the_first_state_that_differs_is_the_first_in_time(refused, ff2loihi, recorded, tmp_path):
+    def change(arrays):
+        arrays["hidden1.a"][1, 0, 0, 0] += 1  # an earlier state of the network, but a later sample
+        arrays["hidden1.v"][0, 7, 2, 5] += 64
+        arrays["hidden1.s"][0, 7, 3, 4] ^= 1
+
+    folder, path = recorded("hard", change)
+    code, line = refused("diff-golden", folder, path)
+    assert code == 1
+    assert "hidden1.v[sample 0, label 7, step 2, neuron 5]: golden" in line
+    ff2loihi("diff-golden", folder, path, "--json", tmp_path / "d.json")
+    found = {v["name"]: v["differing"] for v in json.loads((tmp_path / "d.json").read_text())["variables"]}
+    assert {name for name, differing in found.items() if differing} == {"hidden1.a", "hidden1.v", "hidden1.s"}
+
+
+def test_a_weight_that_differs_is_told_by_presentation_step_and_synapse(refused, recorded):
+    folder, path = recorded("tag", lambda arrays: arrays["hidden1.weights"].__setitem__((3, 20, 1, 7), 99))
+    code, line = refused("diff-golden", folder, path)
+    assert code == 1
+    assert "hidden1.weights[presentation 3, step 20, neuron 1, input 7]: golden" in line
+
+
+def test_a_recording_that_is_late_as_a_whole_is_told(refused, recorded):
+    def late(arrays):
+        for name in ("hidden1.a", "hidden1.u", "hidden1.v", "hidden1.s", "hidden1.r"):
+            arrays[name] = np.concatenate([np.zeros_like(arrays[name][:, :, :1]), arrays[name][:, :, :-1]], axis=2)
+
+    code, line = refused("diff-golden", *recorded("hard", late))
+    assert code == 1
+    assert "1 steps too late" in line
+
+
+def test_recordings_that_cannot_be_compared_are_one_line(refused, recorded, tmp_path):
+    folder, path = recorded("hard")
+    whole = path.read_bytes()
+    for data, wanted in ((whole[:-200], "truncated"), (b"", "truncated"), (b"text", "truncated")):
+        path.write_bytes(data)
+        code, line = refused("diff-golden", folder, path)
+        assert (code, wanted in line) == (2, True)
+    for form, change, facts, wanted in (
+        ("hard", lambda arrays: None, {"artifact": "f" * 64}, "recorded from artifact ffffffff"),
+        ("hard", lambda arrays: arrays.update({"hidden1.v": arrays["hidden1.v"][:1]}), {}, "truncated, or of other"),
+        ("hard", lambda arrays: [arrays.pop(name) for name in list(arrays)], {}, "nothing to compare"),
+    ):
+        code, line = refused("diff-golden", *recorded(form, change, **facts))
+        assert (code, wanted in line) == (2, True)
+    other = tmp_path / "other.npz"
+    np.savez(other, a=np.zeros(3))
+    for left, right, wanted in (
+        (folder, other, "truncated"), (folder, folder / "golden.npz", "not a recording"),
+        (tmp_path / "nowhere", path, "No such file"), (folder, tmp_path / "absent.npz", "No such file"),
+    ):  # fmt: skip
+        code, line = refused("diff-golden", left, right)
+        assert (code, wanted in line) == (2, True)
+
+
+def test_golden_vectors_that_were_changed_are_refused(refused, recorded, tmp_path):
+    folder, path = recorded("hard")
+    with np.load(folder / "golden.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["hidden1.v"][0, 0, 0, 0] += 1
+    np.savez(tmp_path / "golden.npz", **arrays)
+    code, line = refused("diff-golden", tmp_path, path)
+    assert code == 2
+    assert "hidden1.v was changed" in line
