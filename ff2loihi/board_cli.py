@@ -1,4 +1,4 @@
-"""The commands between an artifact and other machines: export, diff-golden."""
+"""The commands between an artifact and other machines: export, diff-golden, deploy."""
 
 from pathlib import Path
 from typing import Annotated
@@ -39,3 +39,24 @@ def diff_golden(
     from ff2loihi.interchange_commands import diff_golden as command
 
     command(folder, recording, json)
+
+
+@app.command()
+def deploy(
+    model: Artifact,
+    dry_run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write everything for a board's machine; needs no board")
+    ] = None,
+    samples: Samples = 5,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="recording to write [default: MODEL-recording.npz]")
+    ] = None,
+    data: Data = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Run an artifact on a Loihi 2 board and hold it to golden vectors; exit 3 where there is no board."""
+    from ff2loihi import console
+    from ff2loihi.deploy_commands import deploy as command
+
+    console.write_json(command(model, dry_run, samples, output, data, data_root), json)

@@ -126,7 +126,7 @@ def run(
     data: Data = None,
     split: Annotated[str, typer.Option(help="test, train, or train's parts fit and validation")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
-    backend: Annotated[str, typer.Option(help="emulator or lava")] = "emulator",
+    backend: Annotated[str, typer.Option(help="emulator, lava or loihi")] = "emulator",
     device: Device = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
@@ -296,7 +296,7 @@ def map_(
 
 @app.command()
 def doctor(json: Json = None) -> None:
-    """Say what this machine can do: Python, libraries, Lava, CUDA, data sets."""
+    """Say what this machine can do: Python, libraries, Lava, CUDA, Loihi boards, data sets."""
     from ff2loihi import console
     from ff2loihi.commands import doctor as command
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ff2loihi import api, console
-from ff2loihi.backends import lava_child
+from ff2loihi.backends import board_search, lava_child
 from ff2loihi.compilers import resources
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError, DataError, FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program
@@ -273,6 +273,7 @@ def doctor() -> dict:
         "Lava simulator": "ready" if lava_child.available() else "absent: needs Python 3.10 (make sets it up)",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none: the emulator uses the CPU",
         "CPU cores": str(os.cpu_count()),
+        **board_search.facts(),
         "data folder": str(data_folder()),
         **{f"data {name}": _found(name) for name in DATA_NAMES},
     }

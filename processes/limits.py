@@ -1,6 +1,7 @@
 """Every constant of the chip and of its simulator, once: name = value  # unit, source.
 
-Sources: "Lava" is lava-nc 0.10.0's fixed-point models, as read and as tried. What limits a real chip is a Limit, with
+Sources: "Lava" is lava-nc 0.10.0's fixed-point models, as read and as tried; "N" is a public
+notebook or repository, "I" inferred. What limits a real chip is a Limit, with
 its certainty; compilers/chips.yaml puts them together into chips and boards, and costs.py says what events cost.
 """
 
@@ -28,6 +29,11 @@ TAG_MIN, TAG_MAX = -257, 255  # tag LSB after rounding (Lava)
 PAYLOAD_BITS = 32  # bits of a graded spike on Loihi 2; the goodness sums travel in one
 MAX_STEPS = 1024  # steps of a sample; ours: more than the sums of squared counts are sized for
 FLOAT32_EXACT = 1 << 24  # integers up to here are exact in float32 (IEEE 754)
+ADAPTER_STEPS_IN = 1  # steps from the host into a core, a Dense apart (N: PilotNet on Loihi 2: sent at 0, there at 2)
+ADAPTER_STEPS_OUT = 1  # steps from a core to the host (I: the way back takes as long)
+ADAPTER_BITS = 24  # bits of a graded message through an adapter (N: PyToNxAdapter(num_message_bits=24))
+EXTENSION_OF_LAVA = {"0.8": "0.5", "0.10": "0.7"}  # lava-nc -> lava-loihi that belongs to it (N)
+GENERATIONS = ("N3B2", "N3B3", "N3C1", "N3D1")  # LOIHI_GEN of Loihi 2 (Lava: utils.loihi.ChipGeneration)
 
 
 class Limit(NamedTuple):

@@ -38,18 +38,24 @@ def require_lava() -> None:
 
 
 class Child:
-    """`python -m MODULE FOLDER` in a session of its own; `with` ends it and everything that it started."""
+    """`python -m MODULE FOLDER` in a session of its own; `with` ends it and everything that it started.
 
-    def __init__(self, module: str, folder: Path, patience: float = PATIENCE) -> None:
+    words: other words for Python; environment: added to this process's own.
+    """
+
+    def __init__(
+        self, module: str, folder: Path, patience: float = PATIENCE, words: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.patience, self.log, self.sockets = patience, folder / "stderr.txt", _socket_folder()
         with self.log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, str(folder)],
+                [sys.executable, *(words or ("-m", module, str(folder)))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": self.sockets},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": self.sockets, **(environment or {})},
             )
         self.lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True).start()

@@ -1,0 +1,71 @@
+"""The command `deploy`. What it needs to say that there is no board loads in a moment: the rest is imported later."""
+
+from pathlib import Path
+
+from ff2loihi import console
+from ff2loihi.backends.board_search import require_board
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
+
+
+def deploy(model: Path, dry_run: Path | None, samples: int, output: Path | None, data, data_root) -> dict:
+    """Write the deployment as a folder, or run it on the board that is there. Raises CheckFailed where bits differ."""
+    if dry_run is not None and output is not None:
+        raise FF2LoihiError("--output: nothing is recorded with --dry-run")
+    _, digest = artifact.read(model)
+    if dry_run is None:
+        require_board()
+    from ff2loihi import api
+    from ff2loihi.commands import dataset
+
+    program = api.load(model)
+    images = dataset(program, data, "test", samples, data_root)
+    if dry_run is not None:
+        return _write(dry_run, program, digest, images)
+    return _run(model, program, digest, images, output or model.with_name(f"{model.stem}-recording.npz"))
+
+
+def _write(folder: Path, program, digest: str, images) -> dict:
+    from ff2loihi import deployment
+
+    remarks = deployment.write(folder, program, images)
+    for remark in remarks:
+        console.warn(remark)
+    files = sorted(folder.iterdir())
+    console.table(str(folder), ("file", "bytes"), [(file.name, file.stat().st_size) for file in files])
+    return {"artifact": digest, "folder": str(folder), "files": [file.name for file in files], "remarks": remarks}
+
+
+def _run(model: Path, program, digest: str, images, output: Path) -> dict:
+    import dataclasses
+
+    from ff2loihi.backends.loihi import Loihi
+    from ff2loihi.commands import folder_is_writable
+    from ff2loihi.interchange_commands import show_differences
+    from ff2loihi.reports import golden
+
+    folder_is_writable(output)
+    board = Loihi()
+    with console.progress("Loihi 2") as show:
+        trace = board.run(program, images.images, states=True, progress=show)
+    wanted = golden.golden(program, digest, images)
+    arrays = {name: values for name, values in trace.states.items() if name in wanted.arrays}
+    arrays |= {"predictions": trace.predictions}
+    found = golden.Vectors(digest, arrays, {name: wanted.axes[name] for name in arrays})
+    golden.write(found, output, golden.RECORDING)
+    report = golden.compare(wanted, found, str(output))
+    correct = float((trace.predictions == images.labels).mean())
+    console.table(
+        f"{model} on Loihi 2, {len(images.labels)} samples of {images.name}",
+        ("process", "model on a neurocore"),
+        sorted({tuple(line.split()) for line in board.models}),
+    )
+    show_differences(report)
+    console.out.print(f"{output}  accuracy {correct:.2%}, {trace.seconds:.1f} s")
+    if not report.equal:
+        raise CheckFailed(f"{model}: the board differs from the golden vectors, first at {report.first_divergence}")
+    console.out.print("every recorded state agrees")
+    return {
+        "artifact": digest, "recording": str(output), "accuracy": correct, "seconds": trace.seconds,
+        "models": list(board.models), **dataclasses.asdict(report),
+    }  # fmt: skip

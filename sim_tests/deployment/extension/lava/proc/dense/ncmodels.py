@@ -1,0 +1,15 @@
+"""The stock Dense on a neurocore: Lava's own arithmetic."""
+
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.nc.model import AbstractNcProcessModel
+from lava.magma.core.resources import Loihi2NeuroCore
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.dense.models import PyDenseModelBitAcc
+from lava.proc.dense.process import Dense
+
+
+@implements(proc=Dense, protocol=LoihiProtocol)
+@requires(Loihi2NeuroCore)
+@tag("fixed_pt")
+class NcModelDense(PyDenseModelBitAcc, AbstractNcProcessModel):
+    pass

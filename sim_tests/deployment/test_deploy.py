@@ -1,0 +1,237 @@
+"""The whole way to a board and back, on a stand-in of Intel's extension that computes on the CPU; and the dry run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ff2loihi import api, deployment
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.quantize import Options
+from ff2loihi.ff.data import load_data
+from ff2loihi.ff.recipes import train
+
+EXTENSION = Path(__file__).parent / "extension"
+SINFO = "echo 'NODELIST NODES PARTITION STATE'; echo 'ncl-og-05 1 oheogulch idle'"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def board(tmp_path):
+    """The environment of a machine with the stand-in and a SLURM; `board.tree` is the stand-in, a copy to change."""
+    bin_folder, tree, scratch = tmp_path / "bin", tmp_path / "extension", tmp_path / "scratch"
+    shutil.copytree(EXTENSION, tree, ignore=shutil.ignore_patterns("__pycache__"))
+    bin_folder.mkdir()
+    scratch.mkdir()
+    for name, text in (("sinfo", SINFO), ("srun", "exit 0")):
+        (bin_folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin_folder / name).chmod(0o755)
+
+    def call(*words, cwd):
+        environment = {
+            **os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(scratch),
+            "PYTHONPATH": os.pathsep.join([str(tree), os.environ.get("PYTHONPATH", "")]),
+        }  # fmt: skip
+        return subprocess.run(
+            [sys.executable, *map(str, words)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+
+    call.tree, call.scratch = tree, scratch
+    return call
+
+
+def saved(program, folder: Path) -> Path:
+    api.save(program, folder / "m.ffl")
+    return folder / "m.ffl"
+
+
+def deploy(board, program, folder: Path, samples: int = 1):
+    model = saved(program, folder)
+    return board("-m", "ff2loihi", "deploy", model, "--samples", samples, "--json", "d.json", cwd=folder)
+
+
+@pytest.mark.needs_lava
+def test_a_spiking_network_goes_to_the_board_and_back_bit_for_bit(board, artifacts, tmp_path):
+    done = deploy(board, artifacts["ff-mlp", "plain", "hard"], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "d.json").read_text())
+    assert report["equal"]
+    assert sorted(set(report["models"])) == ["Dense NcModelDense", "LIFReset NcL2ModelLifReset"]
+    names = {variable["name"] for variable in report["variables"]}
+    assert {f"{layer}.{state}" for layer in ("hidden1", "hidden2") for state in "svr"} <= names
+    with np.load(tmp_path / "m-recording.npz") as recording:
+        assert recording["hidden2.s"].any()
+    assert not list(board.scratch.glob("ff2loihi-board-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize(
+    "net", [("ff-mlp", "head", "hard"), ("ff-mlp", "head", "graded"), ("ffa-sigmoid", "plain", "graded")]
+)
+def test_heads_and_payloads_come_back_bit_for_bit(board, artifacts, tmp_path, net):
+    done = deploy(board, artifacts[net], tmp_path, samples=2)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "d.json").read_text())
+    assert report["equal"]
+    assert "Dense NcModelDense" in report["models"]
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_steps_that_are_no_power_of_two_get_a_silent_rest(board, tmp_path):
+    images = load_data("digits", "train", limit=60)
+    train("ff-mlp", images, widths=(12, 10), epochs=1, seed=1, bias=False).save(tmp_path / "m.pt")
+    program = api.compile(tmp_path / "m.pt", images, Options(neuron="lif", steps=5, reset="hard", vth=50))
+    done = deploy(board, program, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_a_board_that_computes_something_else_ends_with_1_and_the_first_state(board, artifacts, tmp_path):
+    model = board.tree / "lava/proc/lif/ncmodels.py"
+    model.write_text(
+        model.read_text().rstrip().removesuffix("pass")
+        + "def run_spk(self):\n        super().run_spk()\n        self.v[self.time_step == 7] += 64\n"
+    )
+    done = deploy(board, artifacts["ff-mlp", "plain", "hard"], tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "hidden2.v[sample 0, label 0, step 3, neuron 0]" in done.stderr  # layer 2's step i is at t = i + 4
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_a_process_that_would_run_on_the_cpu_stops_the_deployment(board, artifacts, tmp_path):
+    (board.tree / "lava/proc/dense/ncmodels.py").unlink()
+    done = deploy(board, artifacts["ff-mlp", "plain", "hard"], tmp_path)
+    assert done.returncode == 3
+    assert "Dense: the extension has no model of it for neurocores" in done.stderr
+    assert not (tmp_path / "m-recording.npz").exists()
+
+
+@pytest.mark.needs_lava
+def test_the_dry_runs_folder_is_all_that_the_boards_machine_needs(board, ff2loihi, artifacts, tmp_path):
+    model = saved(artifacts["ffa-symmetric", "plain", "hard"], tmp_path)
+    folder = tmp_path / "deployment"
+    code, _, err = ff2loihi("deploy", model, "--dry-run", folder, "--samples", 1)
+    assert (code, err) == (0, "")
+    for script in folder.glob("*.py"):
+        assert "import ff2loihi" not in script.read_text()
+        assert "from ff2loihi" not in script.read_text()
+    done = board(folder / "run_on_board.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    code, out, _ = ff2loihi("diff-golden", folder, folder / "recording.npz")
+    assert code == 0
+    assert "hidden1.s" in out
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_a_board_with_another_delay_is_told_by_its_recording(board, refused, artifacts, tmp_path):
+    model, folder = saved(artifacts["ffa-symmetric", "plain", "hard"], tmp_path), tmp_path / "deployment"
+    deployment.write(folder, api.load(model), load_data("digits", "test", limit=1))
+    plan = json.loads((folder / "board.json").read_text())
+    (folder / "board.json").write_text(json.dumps(plan | {"steps_out": 2}))
+    assert board(folder / "run_on_board.py", cwd=tmp_path).returncode == 0
+    code, line = refused("diff-golden", folder, folder / "recording.npz")
+    assert code == 1
+    assert "hidden1.s[" in line
+
+
+@pytest.mark.needs_lava
+def test_the_script_says_what_is_missing(artifacts, tmp_path):
+    deployment.write(tmp_path / "d", artifacts["ff-mlp", "plain", "hard"], load_data("digits", "test", limit=1))
+    done = subprocess.run(
+        [sys.executable, tmp_path / "d" / "run_on_board.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr == "run_on_board: No module named 'lava.proc.embedded_io'\n"
+    assert not (tmp_path / "d" / "recording.npz").exists()
+
+
+def test_a_deployment_holds_the_layers_the_golden_vectors_and_what_runs_when(artifacts, tmp_path):
+    program = artifacts["ff-mlp", "plain", "hard"]
+    assert deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=3)) == []
+    folder = tmp_path / "d"
+    text = (folder / "README.md").read_text()
+    for file in folder.iterdir():
+        assert file.name == "README.md" or f"`{file.name}`" in text
+    plan = json.loads((folder / "board.json").read_text())
+    assert (plan["samples"], plan["labels"], plan["steps"], plan["interval"]) == (3, 10, 4, 4)
+    assert np.load(folder / "inputs.npy").shape == (3 * 10 * 4, (program.network.inputs + 7) // 8)
+    with h5py.File(folder / "network.net") as net, np.load(folder / "golden.npz") as golden:
+        assert net.attrs["artifact"] == plan["artifact"] == json.loads(str(golden["manifest"]))["artifact"]
+        assert golden["hidden2.v"].shape == (3, 10, 4, 10)
+    job = (folder / "job.sh").read_text()
+    assert "run_on_board.py" in job
+    assert subprocess.run(["bash", "-n", folder / "job.sh"], check=False).returncode == 0
+    assert os.access(folder / "job.sh", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (("ff-mlp", "plain", "soft"), "--reset hard"), (("ff-mlp", "bias", "graded"), "has no bias"),
+        (("ffa-symmetric", "plain", "tag"), "microcode"),
+    ],
+)  # fmt: skip
+def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_compute(artifacts, tmp_path, net, said):
+    program = artifacts[net]
+    remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
+    assert any(said in remark for remark in remarks)
+    files = {file.name for file in (tmp_path / "d").iterdir()}
+    rule = {"network.rule.json"} if net[2] == "tag" else set()
+    assert files == {"README.md", "golden.npz", "network.net"} | rule
+    text = (tmp_path / "d" / "README.md").read_text()
+    assert said in text
+    if rule:
+        assert "v' = v 3482 2^-12 + (a << 6)" in text
+        assert "2^-2*x0*y2 - 2^-2*x0*y3" in (tmp_path / "d" / "network.rule.json").read_text()
+
+
+def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
+    import dataclasses
+
+    program = artifacts["ff-mlp", "plain", "graded"]
+    first, second = program.network.layers
+    tight = dataclasses.replace(first, top=3)
+    net = dataclasses.replace(program.network, layers=(tight, second))
+    remarks = deployment.write(
+        tmp_path / "d", dataclasses.replace(program, network=net), load_data("digits", "test", limit=1)
+    )
+    assert any("saturate" in remark for remark in remarks)
+
+
+def test_a_folder_that_is_taken_or_cannot_be_written_is_one_line_and_nothing_is_left(refused, artifacts, tmp_path):
+    model = saved(artifacts["ff-mlp", "plain", "hard"], tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    for folder, said in (
+        (tmp_path / "full", "not an empty folder"),
+        (tmp_path / "no" / "d", "No such file"),
+        (model, "not an empty"),
+    ):
+        code, line = refused("deploy", model, "--dry-run", folder, "--samples", 1)
+        assert (code, said in line) == (2, True)
+    for words, said in ((("--dry-run", tmp_path / "d", "-o", "x"), "--dry-run"),):
+        code, line = refused("deploy", model, *words)
+        assert (code, said in line) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "m.ffl"]
+
+
+def test_a_failure_half_way_leaves_no_folder(artifacts, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(deployment.board_plan, "write", fail)
+    with pytest.raises(FF2LoihiError, match="No space left on device"):
+        deployment.write(tmp_path / "d", artifacts["ff-mlp", "plain", "hard"], load_data("digits", "test", limit=1))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,182 @@
+"""What `doctor` and `deploy` believe: only what answers. SLURMs that lie, extensions that are not whole, dead hosts."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ff2loihi.backends.board_search import search
+
+HEAD = "NODELIST NODES PARTITION STATE"
+EXTENSION = Path(__file__).parent / "extension"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """A PATH of our own, and none of Loihi's variables. Returns the folder of the PATH."""
+    for name in ("SLURM", "NOSLURM", "BOARD", "PARTITION", "LOIHI_GEN", "NXSDKHOST", "HOST_BINARY"):
+        monkeypatch.delenv(name, raising=False)
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    monkeypatch.setenv("PATH", str(commands))
+    return commands
+
+
+def command(folder: Path, name: str, *lines: str) -> None:
+    file = folder / name
+    file.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    file.chmod(0o755)
+
+
+def sinfo(folder: Path, *rows: str, srun: str = "exit 0") -> None:
+    command(folder, "sinfo", *(f"echo '{row}'" for row in (HEAD, *rows)))
+    command(folder, "srun", srun)
+
+
+def test_a_board_that_is_listed_up_and_granted_is_found(bare):
+    sinfo(bare, "cpu-1 1 debug* idle", "ncl-og-04 1 oheogulch down*", "ncl-og-05 1 oheogulch idle")
+    board = search()
+    assert board.slurm.ok
+    assert board.environment == {
+        "SLURM": "1", "BOARD": "ncl-og-05", "PARTITION": "oheogulch", "LOIHI_GEN": "N3B3",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "srun", "said"),
+    [
+        ((), "exit 0", "lists 0 nodes, no Loihi board"),
+        (("cpu-1 1 debug* idle", "gpu-1 1 gpu mix"), "exit 0", "lists 2 nodes, no Loihi board"),
+        (("ncl-og-05 1 oheogulch idle*",), "exit 0", "which is idle*"),
+        (("ncl-og-05 1 oheogulch down",), "exit 0", "which is down"),
+        (("ncl-og-05 1 oheogulch drained~",), "exit 0", "which is drained~"),
+        (("ncl-og-05 1 oheogulch idle",), "exit 1", "does not grant it"),
+        (("ncl-og-05 1 oheogulch idle",), "/bin/sleep 5", "does not grant it"),
+    ],
+)
+def test_a_slurm_without_a_board_that_answers_is_not_believed(bare, rows, srun, said):
+    sinfo(bare, *rows, srun=srun)
+    board = search()
+    assert said in board.slurm.text
+    assert not board.slurm.ok
+    assert not board.ready
+    assert board.environment == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("exit 0",), "not with a table"), (("echo all is well",), "not with a table"),
+        (("exit 4",), "failed with status 4"), (("/bin/sleep 5",), "did not answer"),
+        (("printf '\\377\\376'",), "not with a table"),
+    ],
+)  # fmt: skip
+def test_a_sinfo_that_lies_is_not_believed_and_costs_a_second(bare, lines, said):
+    command(bare, "sinfo", *lines)
+    started = time.monotonic()
+    board = search()
+    assert time.monotonic() - started < 2
+    assert said in board.slurm.text
+    assert not board.slurm.ok
+
+
+def test_the_board_or_partition_that_was_asked_for_counts_whatever_its_name(bare, monkeypatch):
+    sinfo(bare, "desk-1 1 lab idle", "ncl-og-05 1 oheogulch idle")
+    monkeypatch.setenv("PARTITION", "lab")
+    assert search().environment["BOARD"] == "desk-1"
+    monkeypatch.setenv("BOARD", "ncl-og-09")
+    assert "BOARD=ncl-og-09" in search().slurm.text
+    monkeypatch.setenv("NOSLURM", "1")
+    assert "NOSLURM" in search().slurm.text
+
+
+def test_a_host_counts_if_it_answers(bare, monkeypatch):
+    monkeypatch.setenv("NXSDKHOST", "board.invalid")
+    command(bare, "ping", "exit 1")
+    assert "does not answer" in search().host.text
+    command(bare, "ping", "exit 0")
+    monkeypatch.setenv("LOIHI_GEN", "N3C1")
+    board = search()
+    assert board.host.ok
+    assert board.environment["NXSDKHOST"] == "board.invalid"
+    assert (board.environment["NOSLURM"], board.environment["LOIHI_GEN"]) == ("1", "N3C1")
+
+
+@pytest.mark.parametrize("generation", ["N2A2", "Loihi9"])
+def test_a_generation_that_is_not_loihi_2_is_named(monkeypatch, generation):
+    monkeypatch.setenv("LOIHI_GEN", generation)
+    assert generation in search().generation.text
+    assert not search().generation.ok
+
+
+def extension(tmp_path: Path, version: str | None = "0.7.0", without: str | None = None) -> Path:
+    """A copy of the stand-in, of another version (None: no package), or without a module."""
+    tree = tmp_path / "extension"
+    shutil.copytree(EXTENSION, tree, ignore=shutil.ignore_patterns("__pycache__"))
+    facts = tree / "lava_loihi-0.7.0.dist-info"
+    if version is None:
+        shutil.rmtree(facts)
+    else:
+        text = (facts / "METADATA").read_text().replace("0.7.0", version)
+        (facts / "METADATA").write_text(text)
+        facts.rename(tree / f"lava_loihi-{version}.dist-info")
+    if without:
+        (tree / without).unlink()
+    return tree
+
+
+def in_a_process(tree: Path | None) -> dict:
+    """search().extension where `tree` is on the path: a process of its own, for Lava's namespace is for ever."""
+    code = "import json; from ff2loihi.backends.board_search import search; e = search().extension; "
+    paths = [str(tree)] if tree else []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(json.dumps([e.ok, e.text]))"],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    return dict(zip(("ok", "text"), json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.needs_lava
+def test_only_a_whole_extension_of_the_right_version_counts(tmp_path):
+    found = in_a_process(None)
+    assert found == {"ok": False, "text": "Intel's extension lava-loihi is not installed"}
+    for index, (changes, ok, said) in enumerate((
+        ({}, True, "lava-loihi 0.7.0 with lava-nc 0.10.0"),
+        ({"version": "0.5.0"}, False, "lava-loihi 0.5.0 does not belong to lava-nc 0.10.0, which wants 0.7"),
+        ({"version": None}, False, "its version is unknown"),
+        ({"without": "lava/proc/embedded_io/spike.py"}, False, "not whole: no lava.proc.embedded_io.spike"),
+    )):  # fmt: skip
+        found = in_a_process(extension(tmp_path / str(index), **changes))
+        assert (found["ok"], said in found["text"]) == (ok, True), found
+
+
+def test_without_a_board_deploy_ends_with_3_in_two_seconds(artifacts, tmp_path):
+    from ff2loihi import api
+
+    api.save(artifacts["ff-mlp", "plain", "graded"], tmp_path / "m.ffl")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", "ff2loihi", "deploy", "m.ffl"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    for word in ("extension", "sinfo", "NXSDKHOST", "--dry-run"):
+        assert word in done.stderr
+    # of its own, not of those that share the cores with it; it waits for nothing here
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "m.ffl"]
+
+
+def test_doctor_says_what_is_there(ff2loihi, tmp_path):
+    assert ff2loihi("doctor", "--json", tmp_path / "d.json")[0] == 0
+    found = json.loads((tmp_path / "d.json").read_text())
+    assert "no SLURM" in found["Loihi 2 over SLURM"]
+    assert "none from here" in found["Loihi 2 board"]
