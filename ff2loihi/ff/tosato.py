@@ -93,7 +93,7 @@ _FF = _table((1200, 0.01), (100, 0.01), (1000, 1e-4), (1000, 1e-4))
 _BP_FF = _table((300, 1e-4), (300, 1e-4), (200, 1e-4), (200, 1e-4))
 _BP = _table((80, 1e-4), (80, 1e-4), (80, 1e-4), (80, 1e-4))
 _L1 = {"mnist": (300, 1e-3), "fashion-mnist": (300, 1e-3)}
-_SHORT = Schedule(epochs=5, batch=128, rate=1e-3)
+_SHORT = Schedule(epochs=4, batch=128, rate=1e-3)
 
 TOSATO = {
     "tosato-ff": GoodnessRecipe("Tosato 2025, FF, l2 goodness", _FF, Schedule(6, 128, 3e-3), probability=THRESHOLD),
