@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.ff.data import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend
 from ff2loihi.ff.plain import Plain, PlainNetwork
@@ -48,10 +49,12 @@ class Boltzmann:
     choices: frozenset[str] = frozenset({"widths"})
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
-        """The head sees p(h = 1 | v); of several widths, the first is the machine's."""
+        """The head sees p(h = 1 | v). Raises FF2LoihiError for more than one layer."""
         usual = replace(self.schedule, epochs=self.quick.epochs if choice.quick else self.schedule.epochs)
         schedule = schedule_for(data, choice, usual, self.small_epochs)
-        widths = (choice.widths or self.widths)[:1]
+        widths = choice.widths or self.widths
+        if len(widths) > 1:
+            raise FF2LoihiError(f"--widths: a Boltzmann machine has one layer, got {'-'.join(map(str, widths))}")
         kind, facts = Plain(read=(0,), raw=True, activation="sigmoid"), {**facts, "epochs": schedule.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
         (layer,), share = network.layers, torch.from_numpy(data.images.mean(0, dtype="float32") / 255)

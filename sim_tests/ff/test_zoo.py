@@ -74,6 +74,12 @@ def test_random_features_are_the_untrained_layers(digits):
     assert torch.equal(trained.layers[0].weight, torch.nn.Linear(64, 20, bias=False).weight)
 
 
+def test_a_boltzmann_machine_of_two_layers_is_refused(refused):
+    code, line = refused("train", "--recipe", "rbm", "--widths", "20-10")
+    assert code == 2
+    assert "one layer, got 20-10" in line
+
+
 def machine(seed, visible=3, hidden=2):
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(*shape, generator=generator) for shape in ((hidden, visible), (hidden,), (visible,))]
