@@ -88,7 +88,7 @@ def _show(title: str, analysis: Analysis) -> None:
     pairs = [(form, layer) for form in analysis.forms for layer in form.layers]
     console.table(
         f"{title}: the true label shown",
-        ("form", "layer", "accuracy", "Hoyer", "active", "silent", "separability", "ensembles", "p > 0.05", "overlap"),
+        ("form", "layer", "accuracy", "Hoyer", "active", "silent", "separable", "ensembles", "p > 0.05", "overlap"),
         [_true_row(form, layer) for form, layer in pairs],
     )
     console.table(
