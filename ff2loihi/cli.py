@@ -281,17 +281,36 @@ def map_(
     board: BoardName = None,
     chips: Chips = None,
     pack: Annotated[bool, typer.Option("--pack", help="small layers share a core")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="exit 1 where a rule is broken")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="exit 1 for risks, too, not for broken limits alone")
+    ] = False,
     json: Json = None,
 ) -> None:
-    """Place a network on a board's cores, and check it against the chip's rules."""
+    """Place a network on a board's cores, and check it against the chip's rules; exit 1 where it cannot run there."""
     from ff2loihi import board_commands as commands
     from ff2loihi import console
 
     found = commands.map_model(model, board, chips, pack)
     console.write_json(found, json)
-    if strict:
-        commands.refuse_if_broken(model, found)
+    commands.refuse_if_broken(model, found, strict)
+
+
+@app.command()
+def estimate(
+    model: Artifact,
+    data: Data = None,
+    split: Annotated[str, typer.Option(help="test, train, or train's parts fit and validation")] = "test",
+    limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 100,
+    board: BoardName = None,
+    chips: Chips = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Estimate energy and time of a sample on a board, as bands, from counted events."""
+    from ff2loihi import console
+    from ff2loihi.estimate_commands import estimate_model
+
+    console.write_json(estimate_model(model, data, split, limit, board, chips, data_root), json)
 
 
 @app.command()

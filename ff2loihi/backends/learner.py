@@ -178,6 +178,11 @@ class Learner(Encoder):
             self.matrices.append(matrices)
         return result
 
+    @property
+    def spikes(self) -> list[np.ndarray]:
+        """Spikes in each step of the last presentation, (steps,) int32: the input's, then each layer's."""
+        return [self._count.copy(), *(layer.count.copy() for layer in self.layers)]
+
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""
         shares = [float(1 - layer.fired.mean()) for layer in self.layers]

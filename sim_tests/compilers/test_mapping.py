@@ -11,24 +11,41 @@ from hypothesis import strategies as st
 
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.placement import Fill, Part, shares
-from ff2loihi.compilers.populations import Population, Rows, dense_chain
+from ff2loihi.compilers.populations import Population, Rows, dense_chain, populations
 from ff2loihi.compilers.recount import recount
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 
 TABLE = load_table()
 LOIHI2 = TABLE.chips["loihi2"]
 
 
 def learning_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
-    """As populations.populations makes them of a LearningNetwork: plastic layers and their third factors."""
-    found, below = [], "input"
-    for index, (inputs, n) in enumerate(pairwise(widths), 1):
-        name, unit = f"hidden{index}", f"hidden{index}.goodness"
-        found.append(Population(name, name, n, (Rows(below, inputs, plastic=True), Rows(unit, 2), Rows("control", 1))))
-        found.append(Population(unit, name, 4, (Rows(name, n), Rows("control", 1))))
-        below = name
-    return tuple(found)
+    """The populations of a LearningNetwork; widths[0] counts pixels and label inputs."""
+    layers = tuple(
+        LearningLayer(
+            f"hidden{index}", np.zeros((n, inputs), np.int16), np.arange(n) % 2 == 0, Neuron(256, 614),
+            OutputTrace("relu", 1, 256), third_factor("symmetric", n, "relu"),
+        )
+        for index, (inputs, n) in enumerate(pairwise(widths), 1)
+    )  # fmt: skip
+    codes, phases = np.ones((10, 1), np.int32), np.zeros(1, np.int32)
+    update = UpdateRule("none", 5)
+    return populations(LearningNetwork(widths[0] - 1, "pixels", 64, codes, phases, 23, 8, layers, update))
+
+
+def test_a_layer_that_learns_is_a_plastic_population_and_a_unit_that_modulates_it():
+    layer, unit, *above = learning_chain((30, 20, 8))
+    assert (layer.name, layer.neurons, layer.plastic) == ("hidden1", 20, True)
+    assert [(rows.source, rows.axons, rows.plastic) for rows in layer.rows] == [
+        ("input", 30, True), ("hidden1.goodness", 2, False), ("control", 1, False),
+    ]  # fmt: skip
+    assert [(rows.source, rows.axons) for rows in unit.rows] == [("hidden1", 20), ("control", 1)]
+    assert (unit.layer, unit.plastic) == ("hidden1", False)
+    assert above[0].rows[0].source == "hidden1"
 
 
 def test_intels_mnist_network_takes_3_and_1_and_1_cores_with_the_percentages_that_are_printed():

@@ -1,0 +1,41 @@
+"""NeuroBench's metrics (Yik 2025, Nature Communications 16:1545) under the names of its harness."""
+
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
+from ff2loihi.compilers.populations import INPUT
+from ff2loihi.processes.limits import STATE_BITS
+from ff2loihi.reports.activity import Activity
+
+
+def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accuracy: float) -> dict[str, object]:
+    """Of the layers alone, their goodness left out; counts are means of a sample, under all its labels.
+
+    Footprint: bytes of the weights at their widths and of a state of 24 bits a neuron, zeros included.
+    SynapticOperations: of spikes Effective_ACs, of graded payloads Effective_MACs; Dense: every synapse in every step.
+    ActivationSparsity: share of neurons and steps without a spike. MembraneUpdates: neuron updates.
+    """
+    learns = isinstance(network, LearningNetwork)
+    layers = network.layers
+    synapses = sum(layer.weight.size for layer in layers)
+    zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
+    bits = sum(layer.weight.size * (8 if learns else layer.weight_bits) for layer in layers)
+    neurons = sum(len(layer.positive) for layer in layers)
+    below = [INPUT, *(layer.name for layer in layers)]
+    ops = sum(
+        activity.spikes[source] * len(layer.positive) * activity.nonzero[layer.name]
+        for source, layer in zip(below, layers, strict=False)
+    )
+    fired = sum(activity.spikes[layer.name] for layer in layers)
+    graded = not learns and network.neuron == "graded"
+    return {
+        "Footprint": (bits + STATE_BITS * neurons) / 8,
+        "ParameterCount": synapses,
+        "ConnectionSparsity": zeros / synapses,
+        "ClassificationAccuracy": accuracy,
+        "ActivationSparsity": 1 - fired / (neurons * activity.steps),
+        "SynapticOperations": {
+            "Effective_MACs": ops if graded else 0.0,
+            "Effective_ACs": 0.0 if graded else ops,
+            "Dense": synapses * activity.steps,
+        },
+        "MembraneUpdates": neurons * activity.steps,
+    }

@@ -1,0 +1,125 @@
+"""Counts of events, each found a second time by going through spikes one by one."""
+
+import numpy as np
+import pytest
+
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.compilers import quantize, thresholds
+from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers.forward import quantize_pixels
+from ff2loihi.compilers.ir import Label, Layer, LearningLayer, LearningNetwork, Network, Program, UpdateRule
+from ff2loihi.compilers.learning import third_factor
+from ff2loihi.compilers.mapping import place
+from ff2loihi.compilers.populations import populations
+from ff2loihi.compilers.spec import Sigmoid
+from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, input_rates
+from ff2loihi.reports.activity import counts, inference_activity, input_spikes, presentation_activity, presented
+from ff2loihi.reports.neurobench import neurobench
+
+LOIHI2 = load_table().chips["loihi2"]
+PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (np.arange(12) % 3 > 0)
+
+
+def compiled(neuron: str):
+    rng = np.random.default_rng(0)
+    layers = tuple(
+        Layer(f"hidden{i + 1}", rng.normal(0, 1, shape).astype(np.float32), None, np.arange(shape[0]) % 2 == 0)
+        for i, shape in enumerate([(20, 16), (9, 20)])
+    )
+    net = Network(
+        pixels=12, label=Label("append", np.eye(4, dtype=np.float32), np.full(4, 0.25, np.float32)), layers=layers,
+        goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=1.0), normalization="none",
+        readout="goodness", readout_layers=(0, 1),
+    )  # fmt: skip
+    integers = quantize.quantize(
+        net, quantize.Calibration(PIXELS.astype(np.uint8), np.arange(7) % 4), quantize.Options(neuron=neuron, steps=8)
+    )
+    return integers if neuron == "graded" else thresholds.sweep(net, integers, PIXELS.astype(np.uint8), None)[0]
+
+
+def learning_net(eligibility: str) -> LearningNetwork:
+    rng = np.random.default_rng(1)
+    layers = tuple(
+        LearningLayer(
+            f"hidden{i + 1}", 2 * rng.integers(-20, 60, shape).astype(np.int16), np.arange(shape[0]) % 2 == 0,
+            Neuron(256, 614), OutputTrace("relu", 1, 256), third_factor("symmetric", shape[0], "relu"),
+        )
+        for i, shape in enumerate([(10, 14), (6, 10)])
+    )  # fmt: skip
+    codes = (np.eye(2) * 64).astype(np.int32)
+    return LearningNetwork(
+        12, "pixels", 64, codes, np.zeros(2, np.int32), 23, 8, layers, UpdateRule(eligibility, 5, 1, 3)
+    )
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_spikes_and_operations_of_inference_are_those_of_the_states(neuron):
+    net = compiled(neuron)
+    pixels = PIXELS.astype(np.uint8)
+    trace = Emulator().run(Program(net, (), {}), pixels, states=True)
+    found = inference_activity(net, trace, pixels)
+    sums = counts(found, place(populations(net), "loihi2", LOIHI2))
+    spikes = []
+    for layer in net.layers:
+        states = trace.states[f"{layer.name}.h" if neuron == "graded" else f"{layer.name}.r"]
+        fired = (states > 0).sum() if neuron == "graded" else states[:, :, -1].sum()
+        spikes.append(fired / len(pixels))
+        assert found.spikes[layer.name] == pytest.approx(spikes[-1])
+    arrived = input_spikes(net, pixels).mean()
+    goodness = 2 * sum(spikes)
+    assert sums.synaptic_ops[1] == pytest.approx(20 * arrived + 9 * spikes[0] + goodness)
+    shares = [(layer.weight != 0).mean() for layer in net.layers]
+    assert sums.synaptic_ops[0] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0] + goodness)
+    steps = 4 * net.steps + 2
+    assert sums.neuron_updates == (20 + 2 + 9 + 2) * steps
+    assert sums.spikes == pytest.approx(arrived + sum(spikes))
+    assert sums.copies == pytest.approx(arrived + 2 * spikes[0] + spikes[1])
+    bench = neurobench(net, found, 0.5)
+    kind = "Effective_MACs" if neuron == "graded" else "Effective_ACs"
+    assert bench["SynapticOperations"][kind] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0])
+    assert bench["SynapticOperations"]["Dense"] == (20 * 16 + 9 * 20) * steps
+    assert bench["Footprint"] == 20 * 16 + 9 * 20 + 3 * 29
+
+
+def test_input_spikes_are_those_of_the_chips_input_code_step_by_step():
+    net = compiled("lif")
+    pixels = PIXELS.astype(np.uint8)
+    full = (1 << net.input_bits) - 1
+    total = np.zeros(len(pixels), np.int64)
+    for code in net.label_codes:
+        q = np.concatenate([quantize_pixels(pixels, net.input_bits), np.tile(code, (len(pixels), 1))], axis=1)
+        acc = net.phases
+        for _ in range(net.steps):
+            fired, acc = rate_step(acc, q, full)
+            total += fired.sum(1)
+    assert input_spikes(net, pixels).tolist() == total.tolist()
+
+
+def test_a_presentations_input_is_counted_as_the_learner_encodes_it():
+    net = learning_net("none")
+    one = presentation_activity(net, PIXELS.astype(np.uint8))
+    expected = []
+    rng = np.random.default_rng(0)
+    for image in PIXELS.astype(np.uint8):
+        q = np.concatenate([input_rates(image, "pixels", 64), [64]])
+        phases = np.concatenate([rng.integers(0, 256, 12), [0]])  # either label's input spikes alike
+        expected.append(((phases + 23 * q) // 256).sum())
+    assert one.spikes["input"] == pytest.approx(np.mean(expected))
+    assert one.spikes["hidden1"] > 0
+    least, most = one.updates["hidden1"]
+    assert 0 < least < most == pytest.approx(10 * one.spikes["input"])
+
+
+@pytest.mark.parametrize("eligibility", ["none", "tag"])
+def test_learning_costs_updates_that_inference_does_not(eligibility):
+    net = learning_net(eligibility)
+    mapping = place(populations(net), "loihi2", LOIHI2)
+    one = presentation_activity(net, PIXELS.astype(np.uint8))
+    inference, learning = (counts(presented(one, 2, share), mapping) for share in (0, 2))
+    assert inference.synaptic_ops == learning.synaptic_ops
+    assert inference.synaptic_updates[0] == 0
+    assert learning.synaptic_updates[0] > 0
+    if eligibility == "tag":  # every synapse, in every step of both presentations
+        assert learning.synaptic_updates == (2 * 23 * 200, 2 * 23 * 200)
+    assert inference.steps == 2 * net.period
