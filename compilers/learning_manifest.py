@@ -46,7 +46,8 @@ class _Layer(Strict):
     name: str
     neuron: _Neuron
     trace: _Trace
-    factor: _Factor | _GateFactor
+    factor: _Factor | None = None
+    gates: _GateFactor | None = None  # in place of factor where the update is "gate"
 
 
 class _Update(Strict):
@@ -84,12 +85,24 @@ def pack(program: Program, header: dict) -> tuple[LearningManifest, dict[str, np
         kind="learning",
         **{name: getattr(net, name) for name in _SCALARS},
         layers=[
-            {"name": layer.name, **{part: asdict(getattr(layer, part)) for part in ("neuron", "trace", "factor")}}
+            {
+                "name": layer.name,
+                "neuron": asdict(layer.neuron),
+                "trace": asdict(layer.trace),
+                "gates" if net.stock else "factor": asdict(layer.factor),
+            }
             for layer in net.layers
         ],
         update=asdict(net.update),
     )
     return manifest, tensors
+
+
+def _factor(layer: _Layer, stock: bool) -> ThirdFactor | GateFactor:
+    wanted, other = (layer.gates, layer.factor) if stock else (layer.factor, layer.gates)
+    if wanted is None or other is not None:
+        raise ValueError(f"{layer.name} must have {'gates' if stock else 'a factor'} alone")
+    return (GateFactor if stock else ThirdFactor)(**wanted.model_dump())
 
 
 def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
@@ -101,7 +114,7 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
             positive=tensors[f"layers.{i}.positive"],
             neuron=Neuron(**layer.neuron.model_dump()),
             trace=OutputTrace(**layer.trace.model_dump()),
-            factor=(GateFactor if m.update.eligibility == "gate" else ThirdFactor)(**layer.factor.model_dump()),
+            factor=_factor(layer, m.update.eligibility == "gate"),
         )
         for i, layer in enumerate(m.layers)
     )

@@ -108,12 +108,12 @@ CASES = [
     ("rate_fits", network(**TAG, tag_decay=7), network(**TAG, tag_decay=8), "tag decay 2^-8: exponents 0..7"),
     ("schedule_fits", network(window=20), network(window=21), "window 21 of 23 steps: 1..20 are possible"),
     ("schedule_fits", network(window=1), network(window=0), "window 0 of 23 steps: 1..20 are possible"),
-    ("schedule_fits", network(input_factor=256), network(input_factor=257), "input factor 257, 1..256 are possible"),
-    ("schedule_fits", coded(256), coded(257), "label rates 0..257, 0..256 are possible"),
-    ("schedule_fits", coded(0), coded(-1), "label rates -1..0, 0..256 are possible"),
-    ("schedule_fits", coded(1, 255), coded(1, 256), "label phases 0..256, 0..255 are possible"),
-    ("schedule_fits", coded(1, 0), coded(1, -1), "label phases -1..0, 0..255 are possible"),
-    ("schedule_fits", network(input_factor=1), network(input_factor=0), "input factor 0, 1..256 are possible"),
+    ("input_fits", network(input_factor=256), network(input_factor=257), "input factor 257, 1..256 are possible"),
+    ("input_fits", coded(256), coded(257), "label rates 0..257, 0..256 are possible"),
+    ("input_fits", coded(0), coded(-1), "label rates -1..0, 0..256 are possible"),
+    ("input_fits", coded(1, 255), coded(1, 256), "label phases 0..256, 0..255 are possible"),
+    ("input_fits", coded(1, 0), coded(1, -1), "label phases -1..0, 0..255 are possible"),
+    ("input_fits", network(input_factor=1), network(input_factor=0), "input factor 0, 1..256 are possible"),
 ]  # fmt: skip
 
 

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from ff2loihi.backends.learners import emulator_learner, lava_learner
-from ff2loihi.compilers import learning_fit, stock
+from ff2loihi.compilers import artifact, learning_fit, learning_manifest, stock
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
+from ff2loihi.compilers.manifest import FORMAT, VERSION
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.stock_rule import GROUPS
 from ff2loihi.reports.learning_equality import Presentation, learning_equality
 
 RELU = OutputTrace("relu", impulse=1, keep=256)
-FAST, ALL = 2, 40
+FAST, ALL = 1, 40
 
 
 def stock_net(seed: int, longest: int = 31) -> LearningNetwork:
@@ -204,6 +205,18 @@ def test_a_third_factor_that_no_library_neuron_holds_is_refused(change, said):
     layer = net.layers[0]
     with pytest.raises(CompileError, match=f"hidden1: .*{said}"):
         learning_fit.check(replace(net, layers=(replace(layer, factor=replace(layer.factor, **change)),)))
+
+
+def test_an_artifact_keeps_the_rule_and_refuses_another_rules_factor(tmp_path):
+    program = Program(stock_net(1), (), {})
+    artifact.write(program, tmp_path / "m.ffl")
+    back = artifact.read(tmp_path / "m.ffl")[0].network
+    assert (back.layers[0].factor, back.update) == (program.network.layers[0].factor, program.network.update)
+    header = {"format": FORMAT, "version": VERSION, "provenance": {}, "sha256": ""}
+    manifest, tensors = learning_manifest.pack(program, header)
+    direct = manifest.update.model_copy(update={"eligibility": "none"})
+    with pytest.raises(ValueError, match="hidden1 must have a factor alone"):
+        learning_manifest.unpack(manifest.model_copy(update={"update": direct}), tensors)
 
 
 def test_stock_learning_from_the_command_line(tmp_path, ff2loihi, refused):
