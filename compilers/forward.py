@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ff2loihi.compilers.convolution import convolve
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
 from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_step
 from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
@@ -44,7 +45,8 @@ def norm_power(normalization: str) -> int:
 
 @dataclass
 class Result:
-    """sums (samples, labels, layers, powers, 2: + and -) int64; head (samples, layers, classes) int64 or None.
+    """sums (samples, labels, layers, powers, parts) int64, see ir.IntNetwork.parts; head (samples, layers, classes)
+    int64 or None.
 
     spikes (samples, labels, layers) int64, graded: non-zero payloads; states: name -> array, where asked for.
     """
@@ -60,14 +62,16 @@ class _Layer:
     """A layer's arrays: weights (in, out) and bias hold W 2^-shift and bias 2^-shift (lif: W 2^-shift and the bias).
 
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
-    positive (out,): 1 for + neurons, 0 for -; sum_dtype: the same for sums of powers; saturates: whether v can.
+    patches: of a convolution, whose weights are convolution.Conv.grouped; else None. parts (out, parts): 1 where a
+    neuron belongs to a part; sum_dtype: as dtype, for sums of powers; saturates: whether v can.
     """
 
     layer: IntLayer
     dtype: str
     weights: object
+    patches: object
     bias: object
-    positive: object
+    parts: object
     sum_dtype: str
     saturates: bool
 
@@ -87,12 +91,12 @@ class Forward:
         self.layers = [self._prepare(layer, index) for index, layer in enumerate(network.layers)]
         self.norm_tables = [self._to(norm.table, "float32") for norm in network.norms]
         self.head = [self._to(weight.T, "float64") for weight in network.head.weights] if network.head else []
-        self.image_weights = self.layers[0].weights[self.image_columns]
         self.label_drive = self._label_drive()
 
     def _prepare(self, layer: IntLayer, index: int) -> _Layer:
         graded = self.network.neuron == "graded"
-        largest = int(np.abs(layer.weight.astype(np.int64)).sum(1).max()) * self._input_top(index)
+        rows = np.abs(layer.weight.astype(np.int64)).reshape(len(layer.weight), -1)
+        largest = int(rows.sum(1).max()) * self._input_top(index)
         largest_bias = int(np.abs(layer.bias.astype(np.int64)).max())
         dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
         activity = layer.top if graded else self.network.steps
@@ -100,12 +104,14 @@ class Forward:
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
         swing = layer.v0 + self.network.steps * ((((largest >> layer.shift) + 1) << ALIGN) + largest_bias)
         scale = 2.0**-layer.shift
+        weights = layer.conv.grouped(layer.weight) if layer.conv else layer.weight.T
         return _Layer(
             layer=layer,
             dtype=dtype,
-            weights=self._to(layer.weight.T * scale, dtype),
+            weights=self._to(weights * scale, dtype),
+            patches=self._to(layer.conv.patches, "int64") if layer.conv else None,
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
-            positive=self._to(layer.positive, sum_dtype),
+            parts=self._to(np.arange(self.network.parts) == self.network.part_of(layer)[:, None], sum_dtype),
             sum_dtype=sum_dtype,
             saturates=swing > V_LIMIT,
         )
@@ -123,8 +129,24 @@ class Forward:
         codes = self.network.shown.astype(np.int64)
         if self.network.neuron == "lif":
             codes = np.stack(self._spike_rows(codes, self.network.phases[self.label_columns].astype(np.int64)))
-        drive = self._to(codes, first.dtype) @ first.weights[self.label_columns]
+        rows = np.zeros((*codes.shape[:-1], self.network.inputs), np.int64)
+        rows[..., self.label_columns] = codes
+        drive = self._drive(self._to(rows, first.dtype), first)
         return drive + first.bias if self.network.neuron == "graded" else drive
+
+    def _drive(self, x, part: _Layer):
+        """W x 2^-shift of x (..., inputs), cast to the layer's dtype: (..., n)."""
+        x = self._cast(x, part.dtype)
+        return x @ part.weights if part.patches is None else convolve(x, part.weights, part.patches, self.xp)
+
+    def _image_drive(self, x):
+        """The images' part of layer 1's sum, of x (..., image columns)."""
+        first = self.layers[0]
+        if first.patches is None:
+            return self._cast(x, first.dtype) @ first.weights[self.image_columns]
+        missing = self.network.inputs - x.shape[-1]  # pixels that the label overwrites, the first ones
+        zeros = x[..., :1] * 0
+        return self._drive(self.xp.concatenate([*[zeros] * missing, x], -1), first)
 
     def _spike_rows(self, q, phases) -> list:
         """The spikes of each step of inputs q (..., n) whose accumulators start at phases (n,)."""
@@ -139,13 +161,9 @@ class Forward:
         return array.astype(kind, copy=False) if self.xp is np else array.to(kind)
 
     def _sums(self, h, part: _Layer):
-        """Sums of h^power over + and -: (..., powers, 2), exact."""
-        h, sums = self._cast(h, part.sum_dtype), []
-        for power in self.powers:
-            terms = h if power == 1 else h * h
-            positive = (terms * part.positive).sum(-1)
-            sums.append(self.xp.stack([positive, terms.sum(-1) - positive], -1))
-        return self.xp.stack(sums, -2)
+        """Sums of h^power over each part: (..., powers, parts), exact."""
+        h = self._cast(h, part.sum_dtype)
+        return self.xp.stack([(h if power == 1 else h * h) @ part.parts for power in self.powers], -2)
 
     def run(self, pixels, states: bool = False) -> Result:
         """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
@@ -164,14 +182,12 @@ class Forward:
         return array.astype(np.int64)
 
     def _graded(self, pixels, keep: dict | None):
-        first = self.layers[0]
-        drive = self._cast(pixels[:, self.image_columns], first.dtype) @ self.image_weights
-        a = drive[:, None] + self.label_drive
+        a = self._image_drive(pixels[:, self.image_columns])[:, None] + self.label_drive
         sums, logits, spikes, h = [], {}, [], None
         for index, part in enumerate(self.layers):
             layer = part.layer
             if index:
-                a = self._cast(h, part.dtype) @ part.weights
+                a = self._drive(h, part)
                 a += part.bias
             if keep is not None:
                 keep[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
@@ -200,15 +216,14 @@ class Forward:
         return normalize(self._cast(h, "float32"), total, norm.power, table, norm.shift, norm.top, self.xp)
 
     def _lif(self, pixels, keep: dict | None):
-        first = self.layers[0]
         phases = self._to(self.network.phases[self.image_columns], "float32")
         q = self._cast(pixels[:, self.image_columns], "float32")
         image = self.xp.stack(self._spike_rows(q, phases))  # (steps, samples, pixels)
-        drive = self._cast(image, first.dtype) @ self.image_weights
+        drive = self._image_drive(image)
         sums, logits, counts, trains = [], {}, [], []
         for index, part in enumerate(self.layers):
             if index:
-                drive = self._cast(self.xp.stack(trains), part.dtype) @ part.weights
+                drive = self._drive(self.xp.stack(trains), part)
             trains, r = self._integrate(drive, part, keep, first=index == 0)
             sums.append(self._sums(r, part))
             counts.append(r.sum(-1))

@@ -5,13 +5,24 @@ from typing import Literal
 
 import numpy as np
 
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
 from ff2loihi.compilers.manifest import Header, Strict, check_shapes
 from ff2loihi.compilers.spec import Probability
 
 
+class _Conv(Strict):
+    shape: tuple[int, int, int]
+    channels: int
+    kernel: tuple[int, int]
+    stride: int
+    padding: int
+    groups: int
+
+
 class _Layer(Strict):
     name: str
+    conv: _Conv | None
     weight_bits: int
     bias_exp: int
     shift: int
@@ -49,7 +60,7 @@ class InferenceManifest(Header):
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
     deferred: bool
-    readout: Literal["goodness", "softmax", "head"]
+    readout: Literal["goodness", "softmax", "head", "channels"]
     readout_layers: tuple[int, ...]
     layers: tuple[_Layer, ...]
     norms: tuple[_Norm, ...]
@@ -82,13 +93,18 @@ def pack(program: Program, header: dict) -> tuple[InferenceManifest, dict[str, n
         **header,
         kind="inference",
         **{name: getattr(net, name) for name in _SCALARS},
-        layers=[_Layer(**{name: getattr(layer, name) for name in _Layer.model_fields}) for layer in net.layers],
+        layers=[_pack_layer(layer) for layer in net.layers],
         norms=[_Norm(**{name: getattr(norm, name) for name in _Norm.model_fields}) for norm in net.norms],
         head_scales=net.head.scales if net.head else None,
         head_activities=net.head.activities if net.head else None,
         losses=[asdict(loss) for loss in program.losses],
     )
     return manifest, tensors
+
+
+def _pack_layer(layer: IntLayer) -> _Layer:
+    conv = _Conv(**{name: getattr(layer.conv, name) for name in _Conv.model_fields}) if layer.conv else None
+    return _Layer(conv=conv, **{name: getattr(layer, name) for name in _Layer.model_fields if name != "conv"})
 
 
 def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
@@ -98,7 +114,8 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
             weight=tensors[f"layers.{i}.weight"],
             bias=tensors[f"layers.{i}.bias"],
             positive=tensors[f"layers.{i}.positive"],
-            **layer.model_dump(),
+            conv=Conv(**layer.conv.model_dump()) if layer.conv else None,
+            **layer.model_dump(exclude={"conv"}),
         )
         for i, layer in enumerate(m.layers)
     )
@@ -127,7 +144,12 @@ def _check_shapes(net: IntNetwork) -> None:
     wanted.append(("label.codes", net.label_codes, (len(net.label_codes), inputs)))
     for layer in net.layers:
         n = len(layer.bias)
-        wanted += [(f"{layer.name} weight", layer.weight, (n, width)), (f"{layer.name} sign", layer.positive, (n,))]
+        if layer.conv and (layer.conv.inputs, layer.conv.neurons) != (width, n):
+            raise ValueError(
+                f"{layer.name}: a convolution of {layer.conv.inputs} inputs and {layer.conv.neurons} neurons"
+            )
+        weight_shape = layer.conv.weight_shape if layer.conv else (n, width)
+        wanted += [(f"{layer.name} weight", layer.weight, weight_shape), (f"{layer.name} sign", layer.positive, (n,))]
         width = n
     if net.head:
         for index, weight in zip(net.readout_layers, net.head.weights, strict=True):

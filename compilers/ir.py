@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.spec import LIF, Probability, Spec
 from ff2loihi.processes.learning_rule import Neuron as LearningNeuron
 from ff2loihi.processes.learning_rule import OutputTrace, ThirdFactor
@@ -12,7 +13,7 @@ from ff2loihi.processes.stock_rule import GateFactor
 from ff2loihi.processes.stock_rule import period as stock_period
 
 CODES = "label codes"  # the name under which a Checkpoint holds its label codes
-ONE_PASS = ("head",)  # read-outs that need one pass a sample, under the neutral label, in place of one a label
+ONE_PASS = ("head", "channels")  # read-outs of one pass a sample, under the neutral label, in place of one a label
 Neuron = Literal["graded", "lif"]
 Reset = Literal["soft", "hard"]
 
@@ -34,12 +35,24 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Layer:
-    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons."""
+    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons.
+
+    conv: of a convolution, whose weight has the shape conv.weight_shape.
+    """
 
     name: str
     weight: np.ndarray
     bias: np.ndarray | None
     positive: np.ndarray
+    conv: Conv | None = None
+
+    @property
+    def inputs(self) -> int:
+        return self.conv.inputs if self.conv else self.weight.shape[1]
+
+    @property
+    def neurons(self) -> int:
+        return len(self.positive)
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class Network:
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
-    readout: Literal["goodness", "softmax", "head"]
+    readout: Literal["goodness", "softmax", "head", "channels"]
     readout_layers: tuple[int, ...]
     head: Head | None = None
     neuron: LIF | None = None
@@ -105,9 +118,9 @@ def split_input(pixels: int, label_inputs: int, kind: str) -> tuple[slice, slice
 
 @dataclass(frozen=True)
 class IntLayer:
-    """A dense layer in the chip's integers.
+    """A layer in the chip's integers.
 
-    weight (out, in) int16: even, -2^b..2^b - 2 [weight LSB] with b = weight_bits.
+    weight (out, in) int16: even, -2^b..2^b - 2 [weight LSB] with b = weight_bits; conv: as in Layer.
     graded: h = min(max((W x + bias) >> shift, 0), top); bias (out,) int32 [accumulator LSB].
     lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
@@ -125,6 +138,19 @@ class IntLayer:
     v0: int
     positive: np.ndarray
     scale: float
+    conv: Conv | None = None
+
+    @property
+    def inputs(self) -> int:
+        return self.conv.inputs if self.conv else self.weight.shape[1]
+
+    @property
+    def neurons(self) -> int:
+        return len(self.positive)
+
+    @property
+    def synapses(self) -> int:
+        return self.conv.synapses if self.conv else int(self.weight.size)
 
 
 @dataclass(frozen=True)
@@ -190,7 +216,19 @@ class IntNetwork:
 
     @property
     def inputs(self) -> int:
-        return self.layers[0].weight.shape[1]
+        return self.layers[0].inputs
+
+    @property
+    def parts(self) -> int:
+        """The parts of a layer whose goodness is summed apart: + and -, or one a class (channels)."""
+        return self.classes if self.readout == "channels" else 2
+
+    def part_of(self, layer: IntLayer) -> np.ndarray:
+        """(n,) int64: the part that each neuron of `layer` belongs to."""
+        if self.readout != "channels":
+            return np.where(layer.positive, 0, 1)
+        channels = layer.conv.channels if layer.conv else layer.neurons
+        return np.repeat(np.arange(channels) * self.classes // channels, layer.neurons // channels)
 
 
 @dataclass(frozen=True)

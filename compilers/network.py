@@ -1,9 +1,11 @@
 """A Checkpoint becomes a Network: named layers, checked shapes, values and kinds. Every violation is reported."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.ir import CODES, Checkpoint, Head, Label, Layer, Network
 from ff2loihi.compilers.spec import LayerSpec
@@ -37,13 +39,16 @@ def build(checkpoint: Checkpoint) -> Network:
     width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
     if spec.label.kind == "overwrite" and codes.shape[1] >= spec.pixels:
         reader.wrong.append(f"label: {codes.shape[1]} label inputs cannot overwrite {spec.pixels} pixels")
-    layers = []
+    if spec.image and math.prod(spec.image) != spec.pixels:
+        reader.wrong.append(f"image: {' x '.join(map(str, spec.image))} is not pixels = {spec.pixels}")
+    reader.stop_if_wrong()
+    layers, image = [], spec.image
     for index, part in enumerate(spec.layers):
-        layer = _layer(reader, f"hidden{index + 1}", part, width, spec)
+        layer = _layer(reader, f"hidden{index + 1}", part, width, image, spec)
         if layer is None:
             break  # without its width the layers above cannot be checked
         layers.append(layer)
-        width = len(layer.positive)
+        width, image = layer.neurons, layer.conv.out_shape if layer.conv else None
     reader.stop_if_wrong()
     used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(layers)))
     if not used or len(set(used)) != len(used) or not all(0 <= index < len(layers) for index in used):
@@ -53,6 +58,12 @@ def build(checkpoint: Checkpoint) -> Network:
             f"{layer.name}: probability symmetric needs neurons of both polarities. Give the layer polarity: half"
             for layer in layers
             if layer.positive.all() or not layer.positive.any()
+        ]
+    if spec.readout.kind == "channels":
+        reader.wrong += [
+            f"{layers[index].name}: {count} channels are not {spec.label.classes} subsets of the same size"
+            for index in used
+            if (count := len(layers[index].weight)) % spec.label.classes
         ]
     reader.stop_if_wrong()
     head = _head(reader, layers, used, codes.shape[0]) if spec.readout.head else None
@@ -89,24 +100,30 @@ def _codes(reader: _Reader) -> np.ndarray:
     return codes
 
 
-def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, spec) -> Layer | None:
+def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec) -> Layer | None:
+    """The layer above `inputs` inputs, an image of that (channels, height, width) or None; None where it is wrong."""
     weight = reader.tensor(part.weight)
-    if weight.ndim == 4:
-        reader.wrong.append(
-            f"{name}: {part.weight!r} is 4-dimensional {weight.shape}: convolution is not supported yet"
-        )
+    wanted = 4 if part.conv else 2
+    if weight.ndim != wanted:
+        text = f"{name}: {part.weight!r} has shape {weight.shape}, a {'convolution' if part.conv else 'dense layer'}'s "
+        text += f"has {wanted} dimensions"
+        if weight.ndim == 4:
+            text += ". For a convolution give the layer conv: {stride, padding, groups}, and the spec image"
+        reader.wrong.append(text)
         return None
-    if weight.ndim != 2:
-        reader.wrong.append(f"{name}: {part.weight!r} has shape {weight.shape}, a dense layer's has 2 dimensions")
+    weight = weight.T if part.orientation == "in_out" and not part.conv else weight
+    if 0 in weight.shape:
+        reader.wrong.append(f"{name}: {part.weight!r} has no neurons or no inputs, shape {weight.shape}")
         return None
-    weight = weight.T if part.orientation == "in_out" else weight
-    if weight.shape[1] != inputs:
+    conv = None
+    if part.conv:
+        conv = _conv(reader, name, part, weight.shape, image)
+        if conv is None:
+            return None
+    elif weight.shape[1] != inputs:
         reader.wrong.append(_misfit(reader, name, weight.shape, part, inputs, spec))
         return None
-    n = weight.shape[0]
-    if not n:
-        reader.wrong.append(f"{name}: {part.weight!r} has no neurons, shape {weight.shape}")
-        return None
+    channels, n = len(weight), conv.neurons if conv else len(weight)
     if not weight.any():
         reader.wrong.append(f"{name}: all weights are zero. Train it, or drop the layer")
     if np.abs(weight).max() > MAX_WEIGHT:
@@ -116,14 +133,41 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, spec) -> La
     bias = None
     if part.bias:
         bias = reader.tensor(part.bias).astype(np.float32)
-        if bias.shape != (n,):
-            reader.wrong.append(f"{name}: bias {part.bias!r} has shape {bias.shape}, ({n},) is wanted")
+        if bias.shape != (channels,):
+            reader.wrong.append(f"{name}: bias {part.bias!r} has shape {bias.shape}, ({channels},) is wanted")
         elif np.abs(bias).max() > MAX_WEIGHT:
             reader.wrong.append(
                 f"{name}: biases up to {np.abs(bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
             )
-        bias = bias if bias.any() else None
-    return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, _positive(reader, name, part, n))
+        bias = np.repeat(bias, n // channels) if bias.any() else None
+    positive = _positive(reader, name, part, n)
+    return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, positive, conv)
+
+
+def _conv(reader: _Reader, name: str, part: LayerSpec, shape: tuple[int, ...], image) -> Conv | None:
+    """The geometry of a convolution whose weight has that shape, above an image (channels, height, width)."""
+    if name == "hidden1" and reader.checkpoint.spec.label.kind == "append":
+        reader.wrong.append(f"{name}: a convolution has no place for label inputs behind the image: overwrite, or none")
+        return None
+    if image is None:
+        below = "image: [channels, height, width] is missing" if name == "hidden1" else "the layer below is dense"
+        reader.wrong.append(f"{name}: a convolution needs an image below it, {below}")
+        return None
+    conv = Conv(tuple(image), shape[0], shape[2:], part.conv.stride, part.conv.padding, part.conv.groups)
+    if image[0] % conv.groups or shape[0] % conv.groups or conv.weight_shape != shape:
+        reader.wrong.append(
+            f"{name}: {part.weight!r} has shape {shape}, {shape[0]} channels of {conv.groups} groups over {image[0]} "
+            f"channels want {conv.weight_shape}, and both counts divisible by the groups"
+        )
+        return None
+    if min(conv.out_shape) < 1:
+        below = " x ".join(map(str, image[1:]))
+        reader.wrong.append(f"{name}: a kernel of {shape[2]} x {shape[3]} with padding {conv.padding} leaves {below}")
+        return None
+    if conv.padding >= min(conv.kernel):
+        reader.wrong.append(f"{name}: padding {conv.padding} reaches the kernel's size {min(conv.kernel)}")
+        return None
+    return conv
 
 
 def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:

@@ -61,7 +61,7 @@ def options_for(checkpoint: Checkpoint, options: Options | LearningOptions) -> O
 
 def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progress) -> Network:
     net = network.build(checkpoint)
-    shape = "-".join(str(n) for n in (net.layers[0].weight.shape[1], *(len(layer.positive) for layer in net.layers)))
+    shape = "-".join(str(n) for n in (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
     judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}, {net.probability.kind}"
     progress("network", f"{shape}, {judged}, read-out {net.readout}")

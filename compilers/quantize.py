@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ff2loihi.compilers import reference
+from ff2loihi.compilers.convolution import product
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Head, IntHead, IntLayer, IntNetwork, Layer, Network, NormTable
 from ff2loihi.processes.fixed_point import floor_clip, start_phases
@@ -74,7 +75,7 @@ def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
 def payload_bits(weights: list[np.ndarray], most: int, name: str) -> int:
     """The most payload bits, at most `most`, for which no input overflows a sum of 24 signed bits.
 
-    weights: even weights (out, in) of everything that the payload feeds; an eighth of the range is left to the
+    weights: even weights (out, ...) of everything that the payload feeds; an eighth of the range is left to the
     biases. Raises CompileError where not even one bit fits.
     """
     room = (7 << (ACCUMULATOR_BITS - 1)) >> 3
@@ -90,7 +91,7 @@ def payload_bits(weights: list[np.ndarray], most: int, name: str) -> int:
 
 def _bound(weight: np.ndarray, top: int) -> int:
     """The largest magnitude that W x can reach for x in 0..top, in any order of summation of one sign."""
-    w = weight.astype(np.int64)
+    w = weight.reshape(len(weight), -1).astype(np.int64)
     return int(max(np.maximum(w, 0).sum(1).max(), -np.minimum(w, 0).sum(1).min())) * top
 
 
@@ -134,7 +135,7 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         label_kind=network.label.kind,
         label_codes=label_codes,
         neutral=np.rint(network.label.neutral * full).astype(np.int32),
-        phases=start_phases(network.layers[0].weight.shape[1], full),
+        phases=start_phases(network.layers[0].inputs, full),
         layers=(),
         norms=(),
         goodness=network.goodness,
@@ -165,13 +166,13 @@ def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: in
         above = [grids[index + 1][0]] if index + 1 < len(grids) else []
         hidden_bits = payload_bits(fed if tables else fed + above, HIDDEN_BITS, layer.name)
         top = (1 << hidden_bits) - 1
-        a = x.astype(np.float64) @ even.T.astype(np.float64)
+        a = product(x.astype(np.float64), even, layer.conv)
         peak = int(max(0, (a + bias).max()))
         shift = max(0, peak.bit_length() - hidden_bits)
         h = floor_clip((a + bias) * 2.0**-shift, top)
         scale = unit * 2.0**shift
         layers.append(
-            IntLayer(layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale)
+            IntLayer(layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv)
         )  # no threshold in a graded neuron
         x = h
         if tables and index + 1 < len(network.layers):
@@ -186,7 +187,7 @@ def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: in
 
 def _graded_bias(layer: Layer, unit: float) -> np.ndarray:
     if layer.bias is None:
-        return np.zeros(layer.weight.shape[0], np.int32)
+        return np.zeros(layer.neurons, np.int32)
     bias = np.rint(layer.bias.astype(np.float64) / unit)
     limit = 1 << (ACCUMULATOR_BITS - 1)
     if np.abs(bias).max() >= limit:
@@ -225,7 +226,7 @@ def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...
                 name=layer.name,
                 weight=even,
                 weight_bits=bits,
-                bias=np.zeros(len(even), np.int32),
+                bias=np.zeros(layer.neurons, np.int32),
                 bias_exp=0,
                 shift=shift,
                 top=1,
@@ -233,6 +234,7 @@ def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...
                 v0=0,
                 positive=layer.positive,
                 scale=unit,
+                conv=layer.conv,
             )
         )
     return tuple(layers)

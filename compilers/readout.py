@@ -7,7 +7,7 @@ from ff2loihi.compilers.ir import IntNetwork, Network
 
 
 def layer_goodness(sums, neurons: int, goodness: str, probability):
-    """A layer's score of each label. sums (samples, labels, 2): sum over + and - of h^2 (l1: of h).
+    """A layer's score of each label. sums (samples, labels, parts): sum over + and - of h^2 (l1: of h).
 
     G = sum h^2, its mean over the neurons, its square root (l2), or sum h (l1; Hinton 2022, Tosato 2025);
     symmetric: (G+ + e) / (G+ + G- + 2 e) (Lee and Song 2023; Terres-Escudero 2024, eq. 6).
@@ -32,7 +32,8 @@ def combine(layer_scores: list, readout: str):
 def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
     """Each layer's goodness or probability in the float network's units: (samples, labels, layers).
 
-    sums (samples, labels, layers, powers, 2) int64. Where normalisation is deferred, a layer's h is too large by
+    channels: of each class's channels, (samples, classes, layers), those of one pass.
+    sums (samples, labels, layers, powers, parts) int64. Where normalisation is deferred, a layer's h is too large by
     the factor nu = norm of the layer below, so its sum of h^p is divided by nu^p here.
     """
     order = powers(network)
@@ -43,7 +44,10 @@ def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
         if network.deferred and index:
             nu = _deferred_norm(network, sums, index)[..., None]
             part = np.divide(part, nu**power, out=np.zeros_like(part), where=nu > 0)
-        scores.append(layer_goodness(part, layer.weight.shape[0], network.goodness, network.probability))
+        neurons = layer.neurons
+        if network.readout == "channels":
+            part, neurons = part[:, 0, :, None], neurons // network.classes
+        scores.append(layer_goodness(part, neurons, network.goodness, network.probability))
     return np.stack(scores, axis=2)
 
 
@@ -51,7 +55,7 @@ def _deferred_norm(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndar
     """nu (samples, labels): the norm of the layer below layer `index`, which was not divided out between them."""
     below, p = network.layers[index - 1], norm_power(network.normalization)
     total = sums[:, :, index - 1, powers(network).index(p)].sum(-1).astype(np.float64) * below.scale**p
-    return (total / len(below.positive) if network.normalization == "rms" else total) ** (1 / p)
+    return (total / below.neurons if network.normalization == "rms" else total) ** (1 / p)
 
 
 def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np.ndarray:
@@ -94,6 +98,10 @@ def float_scores(network: Network, activities: list) -> np.ndarray:
         h = activities[index].astype(np.float64)
         raised = h if network.goodness == "l1" else h * h
         positive = network.layers[index].positive
+        if network.readout == "channels":
+            sums = raised.reshape(len(h), network.classes, -1).sum(-1)[..., None]
+            parts.append(layer_goodness(sums, raised[0].size // network.classes, network.goodness, network.probability))
+            continue
         sums = np.stack([raised[..., positive].sum(-1), raised[..., ~positive].sum(-1)], -1)
         parts.append(layer_goodness(sums, len(positive), network.goodness, network.probability))
     return combine(parts, network.readout)

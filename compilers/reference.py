@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ff2loihi.compilers.convolution import product
 from ff2loihi.compilers.forward import norm_power
 from ff2loihi.compilers.ir import Network, split_input
 
@@ -9,7 +10,7 @@ from ff2loihi.compilers.ir import Network, split_input
 def inputs(network: Network, pixels: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """x (samples, inputs) float32 in [0, 1]: pixels (samples, pixels) uint8 with the label codes (samples, n)."""
     image, label = split_input(network.pixels, codes.shape[1], network.label.kind)
-    x = np.empty((len(pixels), network.layers[0].weight.shape[1]), np.float32)
+    x = np.empty((len(pixels), network.layers[0].inputs), np.float32)
     x[:, image] = pixels[:, image] / np.float32(255)
     x[:, label] = codes
     return x
@@ -31,7 +32,7 @@ def activities(network: Network, x: np.ndarray, normalization: str | None = None
     normalization = network.normalization if normalization is None else normalization
     out = []
     for index, layer in enumerate(network.layers):
-        a = (normalize(x, normalization) if index else x) @ layer.weight.T
+        a = product(normalize(x, normalization) if index else x, layer.weight, layer.conv)
         if layer.bias is not None:
             a = a + layer.bias
         x = np.maximum(a, 0)

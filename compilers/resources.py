@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork
 from ff2loihi.processes import limits
@@ -13,8 +14,10 @@ _SIGNED_24 = f"{limits.ACCUMULATOR_BITS} signed bits hold {(1 << (limits.ACCUMUL
 
 def _reach(weight: np.ndarray, bias, x_top: int) -> tuple[int, int]:
     """The lowest and highest sum W x + b over all x in 0..x_top, and over all partial sums."""
-    w, b = weight.astype(np.int64), np.asarray(bias, np.int64)
+    w, b = weight.reshape(len(weight), -1).astype(np.int64), np.asarray(bias, np.int64)
     low, high = np.minimum(w, 0).sum(1) * x_top, np.maximum(w, 0).sum(1) * x_top
+    if b.size > len(w):  # a convolution: one kernel for each of a channel's neurons
+        low, high = (np.repeat(side, b.size // len(w)) for side in (low, high))
     return int((low + np.minimum(b, 0)).min()), int((high + np.maximum(b, 0)).max())
 
 
@@ -76,14 +79,23 @@ def check(net: IntNetwork) -> None:
         raise CompileError("; ".join(found))
 
 
+def _geometry(conv: Conv) -> str:
+    shape, kernel = ("x".join(map(str, part)) for part in (conv.out_shape, conv.kernel))
+    return f"{shape}, {kernel}/{conv.stride}" + (f", {conv.groups} groups" if conv.groups > 1 else "")
+
+
 def usage(net: IntNetwork) -> list[dict]:
-    """Neurons, synapses and synaptic bits of each layer; bits count the weights alone, zeros included."""
+    """Neurons, synapses and synaptic bits of each layer; bits count the weights alone, zeros included.
+
+    A convolution's synapses are those of the unrolled connection, each neuron's own.
+    """
     return [
         {
             "layer": layer.name,
-            "neurons": len(layer.bias),
-            "synapses": int(layer.weight.size),
-            "synapse_bits": int(layer.weight.size * layer.weight_bits),
+            "shape": "dense" if layer.conv is None else _geometry(layer.conv),
+            "neurons": layer.neurons,
+            "synapses": layer.synapses,
+            "synapse_bits": layer.synapses * layer.weight_bits,
             "zero_weights": float((layer.weight == 0).mean()),
         }
         for layer in net.layers

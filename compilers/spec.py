@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError
 
@@ -18,11 +18,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ConvSpec(_Strict):
+    """A layer's convolution; the kernel's size is the weight's."""
+
+    stride: int = Field(default=1, ge=1)
+    padding: int = Field(default=0, ge=0)
+    groups: int = Field(default=1, ge=1)
+
+
 class LayerSpec(_Strict):
-    """One dense layer: h = activation(W x + b)."""
+    """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k)."""
 
     weight: str  # key of the tensor in the file, "." where the file is one bare tensor
     orientation: Literal["out_in", "in_out"] = "out_in"
+    conv: ConvSpec | None = None  # dense where absent
     bias: str | None = None  # key of a tensor of shape (out,)
     polarity: str | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
 
@@ -88,9 +97,13 @@ class HeadSpec(_Strict):
 
 
 class ReadoutSpec(_Strict):
-    """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier."""
+    """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier.
 
-    kind: Literal["goodness", "softmax", "head"] = "goodness"
+    channels: without a label input, a layer's channels form one subset a class, in order; the goodness of a class's
+    subset, summed over layers (Papachristodoulou et al. 2024).
+    """
+
+    kind: Literal["goodness", "softmax", "head", "channels"] = "goodness"
     layers: tuple[int, ...] | None = None  # 0-based; all of them where absent
     head: HeadSpec | None = None
 
@@ -106,6 +119,7 @@ class Spec(_Strict):
 
     version: Literal[1] = 1
     pixels: int = Field(ge=1)
+    image: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None  # channels, height, width, for convolutions
     label: LabelSpec
     layers: tuple[LayerSpec, ...] = Field(min_length=1)
     activation: str = "relu"  # of analog neurons
@@ -124,13 +138,18 @@ class Spec(_Strict):
 
     @model_validator(mode="after")
     def _label_and_readout_agree(self) -> "Spec":
-        if self.label.kind == "none" and self.readout.kind != "head":
+        sees_label, kind = self.label.kind != "none", self.readout.kind
+        if not sees_label and kind not in ("head", "channels"):
             raise ValueError(
-                f"readout.kind {self.readout.kind!r} compares the goodness under each label, and label.kind 'none' has "
-                "no label inputs: use readout.kind 'head'"
+                f"readout.kind {kind!r} compares the goodness under each label, and label.kind 'none' has "
+                "no label inputs: use readout.kind 'head' or 'channels'"
             )
-        if self.label.kind == "none" and self.label.codes != "one_hot":
+        if sees_label and kind == "channels":
+            raise ValueError("readout.kind 'channels' reads the class from the channels: use label.kind 'none'")
+        if not sees_label and self.label.codes != "one_hot":
             raise ValueError("label.codes: label.kind 'none' has no label inputs, drop the codes")
+        if not sees_label and self.probability.kind != "contrast":
+            raise ValueError("probability: label.kind 'none' has no right and wrong label, drop it")
         return self
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ff2loihi.compilers import readout, reference
+from ff2loihi.compilers.convolution import product
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, Network
@@ -45,7 +46,7 @@ def sweep(
     """
     if vth is not None:
         return _settle(network, integers, pixels, [lambda drive: vth] * len(integers.layers)), []
-    macs = sum(layer.weight.size for layer in integers.layers) * integers.steps * integers.classes
+    macs = sum(layer.synapses for layer in integers.layers) * integers.steps * len(integers.shown)
     pixels = pixels[: int(max(50, min(SWEEP_IMAGES, SWEEP_WORK // macs)))]
     shown = blends(pixels)
     target = readout.root(readout.float_scores(_linear(network), reference.all_labels(network, shown)))
@@ -101,7 +102,7 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
     layers = []
     below = 1.0 / integers.steps  # float value of one input spike
     for index, layer in enumerate(integers.layers):
-        drive = rates @ layer.weight.T.astype(np.float64) / 2**layer.shift
+        drive = product(rates, layer.weight, layer.conv) / 2**layer.shift
         value = layer.scale * below  # of one LSB of the sum of `a` over the steps
         bias, exponent = _bias(network.layers[index], value * integers.steps)
         drive = drive + bias / (1 << ALIGN)
@@ -131,7 +132,7 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
 def _bias(layer, value: float) -> tuple[np.ndarray, int]:
     """Bias a step in v LSB, mantissa 2^exponent; value: float activity of one LSB of `a` in each step."""
     if layer.bias is None:
-        return np.zeros(layer.weight.shape[0], np.int32), 0
+        return np.zeros(layer.neurons, np.int32), 0
     wanted = layer.bias.astype(np.float64) / value * (1 << ALIGN)
     for exponent in range(BIAS_EXP_MAX + 1):
         mantissa = np.rint(wanted / 2**exponent)

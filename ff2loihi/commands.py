@@ -140,12 +140,12 @@ def _show_layers(program: Program) -> None:
         ranges = f"shift {layer.shift}" if net.neuron == "graded" else f"vth {layer.vth}"
         rows.append(
             (
-                layer.name, use["neurons"], use["synapses"], f"{layer.weight_bits} bit", ranges,
+                layer.name, use["shape"], use["neurons"], use["synapses"], f"{layer.weight_bits} bit", ranges,
                 f"{loss.weight_sqnr_db:.1f} dB", f"{loss.clipped:.2%}", f"{loss.saturated:.2%}",
                 f"{loss.activity_corr:.4f}",
             )
         )  # fmt: skip
-    columns = ("layer", "neurons", "synapses", "weights", "range", "SQNR", "clipped", "saturated", "r")
+    columns = ("layer", "shape", "neurons", "synapses", "weights", "range", "SQNR", "clipped", "saturated", "r")
     console.table("what each layer lost", columns, rows)
 
 

@@ -1,4 +1,4 @@
-"""A layer's goodness: sums of its activities' powers, a polarity each, over one sample."""
+"""A layer's goodness: sums of its activities' powers over each of its parts, over one sample."""
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -13,29 +13,30 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Goodness(AbstractProcess):
-    """r(t) = r(t - 1) + s(t), cleared first where t mod period = offset; g = sums of r^power over + and -.
+    """r(t) = r(t - 1) + s(t), cleared first where t mod period = offset; g = sums of r^power over each part.
 
     The squared Euclidean norm of Hinton 2022 (power 2), and the l1 norm (power 1), before any constant factor.
 
     Parameters
     ----------
-    positive: (n,) bool, the + neurons.  powers: tuple of 1 and 2.  period: steps of a sample.
+    part_of: (n,) int, the part of each neuron, 0..parts - 1: + or - neurons, or a class's channels.
+    parts: int.  powers: tuple of 1 and 2.  period: steps of a sample.
     offset: t mod period of a sample's first activity.
 
     Ports and state
     ---------------
     s_in: (n,) int32, payload or 0/1.
-    g_out: (2 len(powers) + 1,) int64, sent each step: (+, -) of each power, then the spikes of the sample so far.
+    g_out: (parts len(powers) + 1,) int64, sent each step: the parts of each power, then the sample's spikes so far.
     r: (n,) int32, the sample's activity so far: payload, or spike count.
     """
 
-    def __init__(self, *, positive, powers: tuple[int, ...], period: int, offset: int) -> None:
-        super().__init__(positive=positive, powers=powers, period=period, offset=offset)
+    def __init__(self, *, part_of, parts: int, powers: tuple[int, ...], period: int, offset: int) -> None:
+        super().__init__(part_of=part_of, parts=parts, powers=powers, period=period, offset=offset)
         if not 0 <= offset < period:
             raise ValueError(f"offset must be in 0..{period - 1} (the period), got {offset}")
-        self.s_in = InPort(shape=positive.shape)
-        self.g_out = OutPort(shape=(2 * len(powers) + 1,))
-        self.r = Var(shape=positive.shape, init=0)
+        self.s_in = InPort(shape=part_of.shape)
+        self.g_out = OutPort(shape=(parts * len(powers) + 1,))
+        self.r = Var(shape=part_of.shape, init=0)
 
 
 @implements(proc=Goodness, protocol=LoihiProtocol)
@@ -57,7 +58,7 @@ class PyGoodnessModel(PyLoihiProcessModel):
         s = self.s_in.recv().astype(np.int32)
         self.r += s
         self.spikes += np.count_nonzero(s)
-        positive = self.proc_params["positive"]
-        powers = [self.r.astype(np.int64) ** power for power in self.proc_params["powers"]]
-        sums = [part.sum() for p in powers for part in (p[positive], p[~positive])]
-        self.g_out.send(np.array([*sums, self.spikes], np.int64))
+        part_of, parts = self.proc_params["part_of"], self.proc_params["parts"]
+        powers = [self.r.astype(np.float64) ** power for power in self.proc_params["powers"]]
+        sums = [np.bincount(part_of, weights=p, minlength=parts) for p in powers]  # exact below 2^53
+        self.g_out.send(np.array([*np.concatenate(sums), self.spikes]).astype(np.int64))

@@ -18,8 +18,8 @@ Progress = Callable[[int, int], None]  # (samples done, samples)
 class Trace:
     """What a run of some samples gave, in the same integers on every back end.
 
-    predictions (samples,); scores (samples, classes) float64; sums (samples, labels, layers, powers, 2) int64, the
-    goodness sums over + and -; goodness (samples, labels, layers) float64, in the float network's units;
+    predictions (samples,); scores (samples, classes) float64; sums (samples, labels, layers, powers, parts) int64,
+    the goodness sums (ir.IntNetwork.parts); goodness (samples, labels, layers) float64, in the float network's units;
     head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero payloads,
     or None where they were not counted; states: "hidden1.v" -> (samples, labels[, steps], n) int64, where asked for;
     seconds: of the run alone.

@@ -53,7 +53,7 @@ class Emulator:
         return make_trace(self.name, network, _join(parts), time.perf_counter() - started)
 
     def _batch(self, network: IntNetwork) -> int:
-        widest = max(layer.weight.shape[0] for layer in network.layers)
+        widest = max(layer.neurons for layer in network.layers)
         return max(1, BATCH_ELEMENTS[self.device] // (widest * len(network.shown)))
 
 

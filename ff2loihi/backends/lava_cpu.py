@@ -88,7 +88,7 @@ def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], sample
     for name, (values, delay) in rows.items():
         if name.endswith(".g"):
             totals = values[starts + delay].reshape(samples, labels, -1)
-            sums.append(totals[..., :-1].reshape(samples, labels, -1, 2))
+            sums.append(totals[..., :-1].reshape(samples, labels, -1, network.parts))
             spikes.append(totals[..., -1])
             continue
         window = values[starts[:, None] + delay + np.arange(steps)]  # (samples x labels, steps, n)

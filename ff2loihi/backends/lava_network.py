@@ -7,7 +7,9 @@ import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIFReset
+from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
+from scipy.sparse import csr_matrix
 
 from ff2loihi.compilers.forward import powers, quantize_pixels
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
@@ -78,11 +80,12 @@ class Builder:
         net, source = self.network, self._source()
         below = source.s_out
         for index, layer in enumerate(net.layers):
-            dense = self._dense(layer.weight, -layer.shift if net.neuron == "lif" else 0)
+            dense = self._connection(layer)
             neuron = self._neuron(layer, index)
             goodness = Goodness(
-                positive=layer.positive, powers=powers(net), period=net.steps, offset=(index + 2) % net.steps
-            )
+                part_of=net.part_of(layer), parts=net.parts, powers=powers(net), period=net.steps,
+                offset=(index + 2) % net.steps,
+            )  # fmt: skip
             below.connect(dense.s_in)
             dense.a_out.connect(neuron.a_in)
             neuron.s_out.connect(goodness.s_in)
@@ -94,6 +97,20 @@ class Builder:
             if index < len(net.norms):
                 below = self._normalize(layer, index, below)
         return self._graph(source)
+
+    def _connection(self, layer: IntLayer) -> AbstractProcess:
+        """Dense, or a convolution unrolled into Sparse: Lava's Conv has no weight_exp and takes 54 times as long."""
+        exponent = -layer.shift if self.network.neuron == "lif" else 0
+        if layer.conv is None:
+            return self._dense(layer.weight, exponent)
+        values, rows, columns = layer.conv.unrolled(layer.weight.astype(np.int32))
+        return Sparse(
+            weights=csr_matrix((values, (rows, columns)), shape=(layer.neurons, layer.inputs), dtype=np.int32),
+            weight_exp=exponent,
+            num_weight_bits=8,
+            sign_mode=SignMode.MIXED,
+            num_message_bits=8 if self.network.neuron == "graded" else 0,
+        )
 
     def _dense(self, weight: np.ndarray, exponent: int) -> Dense:
         return Dense(

@@ -46,14 +46,17 @@ def jittered(images: Tensor, most: int, channels: int, generator: torch.Generato
 
 
 def descend(
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[nn.Parameter | dict],
     loss: Loss,
     data: Dataset,
     schedule: Schedule,
     seed: int,
     progress: Progress | None = None,
 ) -> None:
-    """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads."""
+    """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads.
+
+    parameters: or groups of them, as torch.optim takes them, with rates of their own.
+    """
     generator = torch.Generator().manual_seed(seed)
     labels = torch.from_numpy(data.labels)
     batch = min(schedule.batch, len(labels))

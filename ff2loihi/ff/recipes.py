@@ -5,6 +5,7 @@ import torch
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.ff.baselines import BASELINES
 from ff2loihi.ff.checkpoint import Model
+from ff2loihi.ff.cwc import CWC
 from ff2loihi.ff.data import Dataset
 from ff2loihi.ff.descent import Progress
 from ff2loihi.ff.hinton import HINTON
@@ -13,7 +14,7 @@ from ff2loihi.ff.recipe import Choice, Recipe
 from ff2loihi.ff.slides import SLIDES
 from ff2loihi.ff.tosato import TOSATO
 
-RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES}
+RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
 
 
 def train(name: str, data: Dataset, progress: Progress | None = None, **choices) -> Model:

@@ -65,7 +65,7 @@ def _compare(name: str, a: np.ndarray | None, b: np.ndarray | None) -> Variable:
 
 def _axes(name: str, array: np.ndarray) -> tuple[str, ...]:
     named = {
-        "sums": ("sample", "label", "layer", "power", "polarity"),
+        "sums": ("sample", "label", "layer", "power", "part"),
         "spikes": ("sample", "label", "layer"),
         "head": ("sample", "layer", "class"),
         "predictions": ("sample",),

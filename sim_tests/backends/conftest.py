@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ff2loihi.compilers import losses, quantize, resources, thresholds
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
@@ -19,13 +20,22 @@ def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Networ
         kind = "append"
     label_inputs = 0 if kind == "none" else label_inputs
     depth = int(rng.integers(1, 5))
+    image = None
+    if kind != "append" and rng.random() < 0.4:  # the lower layers are convolutions
+        image = int(rng.integers(1, 4)), int(rng.integers(3, 8)), int(rng.integers(3, 8))
+        pixels = int(np.prod(image))
+        label_inputs = min(label_inputs, pixels - 1)
     bias = rng.random() < 0.4
     normalization = "none" if lif and bias else str(rng.choice(["none", "l2", "l1", "rms"]))
     width = pixels if kind == "overwrite" else pixels + label_inputs
     layers = []
     for index in range(depth):
-        n = int(rng.integers(2, wide + 1))
-        weight = rng.normal(0, 1, (n, width)) * np.exp(rng.normal(0, 0.5, (n, width)))
+        conv = None if image is None else convolution(rng, image, classes)
+        image = conv.out_shape if conv and rng.random() < 0.7 else None
+        n = classes * int(rng.integers(1, wide // classes + 1))  # channels of the classes, if they are read
+        shape = conv.weight_shape if conv else (n, width)
+        n = conv.neurons if conv else n
+        weight = rng.normal(0, 1, shape) * np.exp(rng.normal(0, 0.5, shape))
         weight += (rng.random() < 0.2) * 3 * rng.choice([-1, 1])  # all of one sign: Lava has modes for that
         layers.append(
             Layer(
@@ -33,10 +43,11 @@ def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Networ
                 weight.astype(np.float32),
                 rng.normal(0, 0.5, n).astype(np.float32) if bias else None,
                 np.arange(n) < (n + 1) // 2,
+                conv,
             )
         )
         width = n
-    readout = "head" if kind == "none" else str(rng.choice(["goodness", "softmax", "head"]))
+    readout = str(rng.choice(["head", "channels"] if kind == "none" else ["goodness", "softmax", "head"]))
     head = None
     if readout == "head":
         weights = tuple(rng.normal(0, 1, (classes, len(layer.positive))).astype(np.float32) for layer in layers)
@@ -44,7 +55,7 @@ def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Networ
     codes = (rng.random((classes, label_inputs)) * (rng.random((classes, label_inputs)) < 0.6)).astype(np.float32)
     probability = [
         Symmetric(kind="symmetric"), Sigmoid(kind="sigmoid", theta=1.0), Contrast(kind="contrast")
-    ][rng.integers(3)]  # fmt: skip
+    ][2 if readout == "channels" else rng.integers(3)]  # fmt: skip
     goodness = str(rng.choice(["sum_squares", "mean_squares", "l2", "l1"]))
     return Network(
         pixels=pixels,
@@ -57,6 +68,14 @@ def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Networ
         readout_layers=tuple(range(depth)),
         head=head,
     )
+
+
+def convolution(rng: np.random.Generator, image: tuple[int, int, int], classes: int) -> Conv:
+    """Kernels of 1 to 3, strides, paddings and groups that fit the image, channels a multiple of the classes."""
+    kernel = tuple(int(rng.integers(1, min(3, side) + 1)) for side in image[1:])
+    stride, padding = int(rng.integers(1, 3)), int(rng.integers(0, min(kernel)))
+    groups = image[0] if rng.random() < 0.4 else 1
+    return Conv(image, classes * groups * int(rng.integers(1, 3)), kernel, stride, padding, groups)
 
 
 def at_the_edges(rng: np.random.Generator, program: Program) -> Program:

@@ -78,15 +78,9 @@ def test_shapes_that_do_not_chain_are_named_with_both_widths(files, tensors):
     assert "6 pixels with the label behind them are 9" in text
 
 
-@pytest.mark.parametrize("shape", [(5,), (), (5, 3, 3)])
+@pytest.mark.parametrize("shape", [(5,), (), (5, 3, 3), (8, 1, 3, 3)])
 def test_a_weight_that_is_no_matrix_is_refused(files, tensors, shape):
     assert "hidden1: 'a.weight' has shape" in refusal(files(tensors(**{"a.weight": torch.ones(shape)})))
-
-
-def test_a_convolution_is_named(files, tensors):
-    text = refusal(files(tensors(**{"a.weight": torch.ones(8, 1, 3, 3)})))
-    assert "hidden1" in text
-    assert "convolution is not supported" in text
 
 
 def test_an_unknown_activation_is_named(files, spec):
@@ -157,7 +151,7 @@ def test_a_backprop_net_without_a_label_input_is_taken_as_it_is(files, tensors, 
 @pytest.mark.parametrize("kind", ["goodness", "softmax"])
 def test_without_a_label_input_labels_cannot_be_compared(files, tensors, spec, kind):
     about = spec(pixels=9, label={"kind": "none", "classes": 3}, readout={"kind": kind})
-    assert "label.kind 'none' has no label inputs: use readout.kind 'head'" in refusal(files(tensors(), about))
+    assert "label.kind 'none' has no label inputs: use readout.kind 'head' or" in refusal(files(tensors(), about))
 
 
 def test_label_codes_of_a_network_without_label_inputs_are_refused(files, tensors, spec):

@@ -1,0 +1,99 @@
+"""The geometry of a convolution, and its product as matrix products: exact wherever a matrix product is.
+
+A library's own convolution may compute in the frequency domain or by Winograd's transform, and is then not exact.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+CHUNK = 1 << 20  # elements of the patches that are formed at a time: what a core's cache holds
+
+
+@dataclass(frozen=True)
+class Conv:
+    """out[o, i, j] = sum W[o, c, a, b] in[g(o) + c, i stride + a - padding, j stride + b - padding], zeros outside.
+
+    shape: (channels, height, width) below; channels: of this layer; groups: as in torch, output channels see
+    shape[0] / groups of the channels below. Neurons are numbered channel by channel, row by row.
+    """
+
+    shape: tuple[int, int, int]
+    channels: int
+    kernel: tuple[int, int]
+    stride: int
+    padding: int
+    groups: int
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of this layer."""
+        sides = zip(self.shape[1:], self.kernel, strict=True)
+        return self.channels, *((n + 2 * self.padding - k) // self.stride + 1 for n, k in sides)
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """(channels, channels below / groups, rows, columns) of the kernels."""
+        return self.channels, self.shape[0] // self.groups, *self.kernel
+
+    @property
+    def inputs(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def neurons(self) -> int:
+        return math.prod(self.out_shape)
+
+    @cached_property
+    def patches(self) -> np.ndarray:
+        """(groups, taps, positions) int64: the input of each tap at each position; number `inputs` is the padding."""
+        channels, height, width = self.shape
+        rows, columns = (
+            np.arange(k)[:, None] + np.arange(n)[None] * self.stride - self.padding
+            for k, n in zip(self.kernel, self.out_shape[1:], strict=True)
+        )  # (k, n) each
+        rows, columns = rows[:, None, :, None], columns[None, :, None, :]  # (k, k, n, n)
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        place = np.arange(channels)[:, None, None, None, None] * height * width + rows * width + columns
+        place = np.where(inside, place, self.inputs)
+        return place.reshape(self.groups, -1, self.out_shape[1] * self.out_shape[2])
+
+    @property
+    def synapses(self) -> int:
+        """Connections, each position's own."""
+        return int((self.patches < self.inputs).sum()) * (self.channels // self.groups)
+
+    def grouped(self, weight: np.ndarray) -> np.ndarray:
+        """The weights as `convolve` takes them: (groups, channels / groups, taps)."""
+        return weight.reshape(self.groups, self.channels // self.groups, -1)
+
+    def unrolled(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(values, rows, columns) of the sparse matrix (neurons, inputs) that does the same, zeros left out."""
+        groups, taps, positions = self.patches.shape
+        each = self.channels // groups
+        values = np.broadcast_to(self.grouped(weight)[..., None], (groups, each, taps, positions))
+        columns = np.broadcast_to(self.patches[:, None], values.shape)
+        rows = np.arange(self.neurons).reshape(groups, each, 1, positions)
+        kept = (columns < self.inputs) & (values != 0)
+        return values[kept], np.broadcast_to(rows, values.shape)[kept], columns[kept]
+
+
+def convolve(x, weights, patches, xp):
+    """x (..., inputs) -> (..., neurons) by one matrix product a sample and group; weights as Conv.grouped has them.
+
+    x, weights and patches are arrays of xp, numpy or torch, weights and x of one dtype.
+    """
+    flat = x.reshape(-1, x.shape[-1])
+    step = max(1, CHUNK // math.prod(patches.shape))
+    padded = xp.concatenate([flat, flat[:, :1] * 0], 1)
+    parts = [xp.matmul(weights, padded[at : at + step][:, patches]) for at in range(0, len(flat), step)]
+    return xp.concatenate(parts).reshape(*x.shape[:-1], -1)
+
+
+def product(x: np.ndarray, weight: np.ndarray, conv: Conv | None) -> np.ndarray:
+    """W x for x (..., inputs) in numpy, (..., neurons): dense, weight (neurons, inputs), or a convolution."""
+    if conv is None:
+        return x @ weight.T.astype(x.dtype)
+    return convolve(x, conv.grouped(weight).astype(x.dtype), conv.patches, np)
