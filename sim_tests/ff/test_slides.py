@@ -147,7 +147,7 @@ def test_noise_and_masks_leave_the_range_and_have_their_size(generator):
     assert noisy.min() >= 0
     assert noisy.max() <= 1
     inside = noisy[(noisy > 0) & (noisy < 1)] - 0.5
-    assert inside.abs().median() == pytest.approx(0.6745 * NOISE, rel=0.05)
+    assert inside.abs().median() == pytest.approx(0.6745 * NOISE, rel=0.03)  # a Gaussian's, hardly clipped
     assert set(masked.unique().tolist()) == {0.0, 0.5}
     assert (masked == 0).float().mean() == pytest.approx(MASKED, abs=0.01)
 
