@@ -133,6 +133,13 @@ def load_table(path: Path | None = None) -> Table:
     return Table(chips, boards)
 
 
+def known_limits(chip_name: str, chip: Chip) -> dict[str, limits.Limit]:
+    """A shipped chip's limits with unit, certainty and source; those that `chip` changes are left out."""
+    shipped = _parse(SHIPPED)["chips"].get(chip_name, {})
+    found = {key: getattr(limits, name) for key, name in shipped.items() if isinstance(name, str)}
+    return {key: limit for key, limit in found.items() if getattr(chip, key) == limit.value}
+
+
 def _parse(path: Path) -> dict[str, dict]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))

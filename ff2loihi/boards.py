@@ -3,7 +3,7 @@
 import dataclasses
 
 from ff2loihi.compilers.chip_rules import Design, violations
-from ff2loihi.compilers.chips import Table, load_table
+from ff2loihi.compilers.chips import Table, known_limits, load_table
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.mapping import place
@@ -27,12 +27,13 @@ def design(program: Program, board: str | None = None, table: Table | None = Non
 
 
 def report(found: Design) -> dict:
-    """The JSON of `map`: every core with its neurons and its fill, and every broken rule."""
+    """The JSON of `map`: every core with its neurons and its fill, every broken rule, and where the limits are from."""
     mapping = found.mapping
     plain = {
         "board": found.board.name,
         "chip": found.board.chip_name,
         "chips_of_board": found.board.count,
+        "limits": {name: limit._asdict() for name, limit in known_limits(found.board.chip_name, found.chip).items()},
         "violations": [dataclasses.asdict(violation) for violation in violations(found)],
     }
     if mapping is None:

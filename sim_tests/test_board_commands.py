@@ -34,6 +34,7 @@ def test_map_shows_every_core_with_its_neurons_and_writes_them_as_json(ff2loihi,
     assert "A hidden1, B hidden1.goodness" in out
     found = json.loads((tmp_path / "m.json").read_text())
     assert (found["board"], found["chips"], found["violations"]) == ("oheo-gulch", 1, [])
+    assert found["limits"]["plastic_factor"]["certainty"] == "assumed"
     seats = {}
     for core in found["placement"]:
         for population, first, stop in core["neurons_of"]:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from ff2loihi.compilers.chips import SHIPPED, load_table
+from ff2loihi.compilers.chips import SHIPPED, known_limits, load_table
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.processes import limits
 
@@ -75,6 +75,15 @@ def test_a_users_file_replaces_limits_and_adds_boards(written):
     assert table.board("desk").chip.table.axons == shipped.board("loihi2").chip.table.axons
     assert table.board("kapoho-point").count == 4
     assert table.board("hala-point") == shipped.board("hala-point")
+
+
+def test_a_limit_keeps_its_source_until_a_user_replaces_it(written):
+    table = load_table(written({"chips": {"loihi2": {"like": "loihi2", "synaptic_words": 16000}}}))
+    found = known_limits("loihi2", table.chips["loihi2"])
+    assert "synaptic_words" not in found
+    assert (found["axons_in"].value, found["axons_in"].certainty) == (16000, "derived")
+    assert known_limits("loihi2", load_table().chips["loihi2"])["synaptic_words"].certainty == "published"
+    assert known_limits("mine", table.chips["loihi2"]) == {}
 
 
 BAD = {
