@@ -85,6 +85,6 @@ def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
     for layer in network.layers:
         if isinstance(layer, IntLayer) and kind(network) == "hard":
             if layer.shift:
-                yield f"{layer.name}: sums are shifted right by {layer.shift}, which other readers leave out"
+                yield f"{layer.name}: other readers leave out its sums' shift by {layer.shift}. Use fewer --weight-bits"
             if layer.bias.any() and bias_exponent(network, layer) != BIAS_EXP:
                 yield f"{layer.name}: biases in 2^{layer.bias_exp} v LSB, other readers take 2^{BIAS_EXP}"

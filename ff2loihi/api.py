@@ -11,7 +11,6 @@ from ff2loihi.backends.base import Backend, Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.learners import emulator_learner, lava_learner
-from ff2loihi.backends.loihi import Loihi
 from ff2loihi.compilers import artifact, learning_fit, pipeline
 from ff2loihi.compilers.errors import BackendError, CompileError, DataError
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
@@ -90,6 +89,10 @@ def backend(name: str, device: str = "cpu") -> Backend:
             raise BackendError(f"--backend lava runs on the CPU alone, got --device {device}")
         return LavaCpu()
     if name == "loihi":
+        from ff2loihi.backends.loihi import Loihi
+
+        if device != "cpu":
+            raise BackendError(f"--backend loihi runs on a board, got --device {device}")
         return Loihi()
     raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, loihi, got {name!r}")
 

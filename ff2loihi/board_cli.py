@@ -7,7 +7,9 @@ import typer
 
 from ff2loihi.cli import Artifact, Data, DataRoot, Json, app
 
-Samples = Annotated[int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")]
+Samples = Annotated[
+    int | None, typer.Option(min=1, help="test samples, under every label [default: 5; learning, right and wrong: 2]")
+]
 
 
 @app.command()
@@ -17,7 +19,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="file, or folder [default: beside the model]")
     ] = None,
-    samples: Samples = 5,
+    samples: Samples = None,
     data: Data = None,
     data_root: DataRoot = None,
     json: Json = None,
@@ -47,7 +49,7 @@ def deploy(
     dry_run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="write everything for a board's machine; needs no board")
     ] = None,
-    samples: Samples = 5,
+    samples: Samples = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="recording to write [default: MODEL-recording.npz]")
     ] = None,

@@ -8,7 +8,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
 
 
-def deploy(model: Path, dry_run: Path | None, samples: int, output: Path | None, data, data_root) -> dict:
+def deploy(model: Path, dry_run: Path | None, samples: int | None, output: Path | None, data, data_root) -> dict:
     """Write the deployment as a folder, or run it on the board that is there. Raises CheckFailed where bits differ."""
     if dry_run is not None and output is not None:
         raise FF2LoihiError("--output: nothing is recorded with --dry-run")
@@ -17,9 +17,10 @@ def deploy(model: Path, dry_run: Path | None, samples: int, output: Path | None,
         require_board()
     from ff2loihi import api
     from ff2loihi.commands import dataset
+    from ff2loihi.interchange_commands import samples_for
 
     program = api.load(model)
-    images = dataset(program, data, "test", samples, data_root)
+    images = dataset(program, data, "test", samples_for(program, samples), data_root)
     if dry_run is not None:
         return _write(dry_run, program, digest, images)
     return _run(model, program, digest, images, output or model.with_name(f"{model.stem}-recording.npz"))
@@ -28,7 +29,8 @@ def deploy(model: Path, dry_run: Path | None, samples: int, output: Path | None,
 def _write(folder: Path, program, digest: str, images) -> dict:
     from ff2loihi import deployment
 
-    remarks = deployment.write(folder, program, images)
+    with console.progress("golden vectors") as show:
+        remarks = deployment.write(folder, program, images, show)
     for remark in remarks:
         console.warn(remark)
     files = sorted(folder.iterdir())

@@ -1,8 +1,10 @@
 """A deployment as a folder: everything that a machine with a Loihi 2 board needs, and what its recording is held to."""
 
+import json
 from pathlib import Path
 
 from ff2loihi.backends import board_plan, board_search
+from ff2loihi.backends.base import Progress
 from ff2loihi.compilers import learning_fit, netx, rule_file
 from ff2loihi.compilers.artifact import pack
 from ff2loihi.compilers.errors import DataError
@@ -46,7 +48,7 @@ recording is late or early, or the spikes differ from a sample's first steps on,
 """
 
 
-def write(path: Path, program: Program, data: Dataset) -> list[str]:
+def write(path: Path, program: Program, data: Dataset, progress: Progress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
     A network that stock processes cannot run gets no script: its README says what a board would have to compute.
@@ -54,7 +56,7 @@ def write(path: Path, program: Program, data: Dataset) -> list[str]:
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
     obstacles = board_plan.obstacles(network)
-    vectors = golden.golden(program, digest, data)
+    vectors = golden.golden(program, digest, data, progress)
     remarks = list(obstacles)
     with folder_atomic(path, DataError) as folder:
         golden.write(vectors, folder / golden.FILE)
@@ -106,6 +108,12 @@ def _readme(program: Program, digest: str, data: Dataset, obstacles: list[str], 
         return "\n".join(lines) + RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
     lines += ["## What a board needs", "", "No script is here, because the extension's own models cannot run it:", ""]
     lines += [f"- {obstacle}" for obstacle in obstacles]
+    facts = {"format": golden.RECORDING, "version": golden.VERSION, "artifact": digest}
+    lines += [
+        "",
+        "`ff2loihi diff-golden . recording.npz` compares what a board computed: arrays named and shaped as in",
+    ]
+    lines += [f"`{golden.FILE}`, all of them or some, and a string `manifest`:", "", f"    {json.dumps(facts)}"]
     if isinstance(network, LearningNetwork):
         lines += ["", "What the microcode has to compute, each line beside the paper's (Terres-Escudero 2024):", ""]
         lines += [f"- {what}: {chip} [{paper}]" for what, paper, chip in learning_fit.describe(network)]

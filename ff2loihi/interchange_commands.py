@@ -6,14 +6,21 @@ from ff2loihi import api, console, interchange
 from ff2loihi.commands import dataset, folder_is_writable
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError, FF2LoihiError
+from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.reports import golden
 from ff2loihi.reports.equality import EqualityReport
 
 FORMATS = (*interchange.FORMATS, "golden")
+SAMPLES, LEARNING_SAMPLES = 5, 2  # of golden vectors; those of learning hold every weight at every step
 
 
-def export_model(model: Path, kind: str, output: Path | None, data, samples: int, data_root) -> dict:
+def samples_for(program: Program, samples: int | None) -> int:
+    """As many as were asked for, or the default."""
+    return samples or (LEARNING_SAMPLES if isinstance(program.network, LearningNetwork) else SAMPLES)
+
+
+def export_model(model: Path, kind: str, output: Path | None, data, samples: int | None, data_root) -> dict:
     """Write the artifact in another form; a folder as OUTPUT takes files that are named after the model."""
     if kind not in FORMATS:
         raise FF2LoihiError(f"--format must be one of {', '.join(FORMATS)}, got {kind!r}")
@@ -21,7 +28,9 @@ def export_model(model: Path, kind: str, output: Path | None, data, samples: int
     if kind == "golden":
         folder = output or model.with_name(f"{model.stem}-golden")
         folder_is_writable(folder / golden.FILE if folder.is_dir() else folder)
-        vectors = golden.golden(program, digest, dataset(program, data, "test", samples, data_root))
+        images = dataset(program, data, "test", samples_for(program, samples), data_root)
+        with console.progress("emulator, every state") as show:
+            vectors = golden.golden(program, digest, images, show)
         folder.mkdir(exist_ok=True)
         files, remarks = [folder / golden.FILE], []
         golden.write(vectors, files[0])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ff2loihi.backends.base import Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers.errors import DataError
@@ -38,15 +39,15 @@ class Vectors:
     axes: dict[str, tuple[str, ...]]
 
 
-def golden(program: Program, artifact: str, data: Dataset) -> Vectors:
+def golden(program: Program, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
     lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
     then wrong; v, z, r, y2, y3, a, weights and tags, with rates, starts, labels and phases of the presentations.
     """
     if isinstance(program.network, LearningNetwork):
-        return _learning(program.network, artifact, data)
-    trace = Emulator().run(program, data.images, states=True)
+        return _learning(program.network, artifact, data, progress)
+    trace = Emulator().run(program, data.images, states=True, progress=progress)
     arrays, axes = {"inputs": data.images}, {"inputs": ("sample", "pixel")}
     for layer in program.network.layers:
         for name in ("a", "u", "v", "s", "r", "h", "y"):
@@ -61,10 +62,10 @@ def golden(program: Program, artifact: str, data: Dataset) -> Vectors:
     return Vectors(artifact, arrays, axes)
 
 
-def _learning(network: LearningNetwork, artifact: str, data: Dataset) -> Vectors:
+def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: Progress | None) -> Vectors:
     shown, learner = pairs(network, data), Learner(network, record=True)
     rows: dict[str, list[np.ndarray]] = {}
-    for one in shown:
+    for number, one in enumerate(shown):
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
         for index, layer in enumerate(network.layers):
@@ -75,6 +76,8 @@ def _learning(network: LearningNetwork, artifact: str, data: Dataset) -> Vectors
                 matrices = learner.matrices[index][place].transpose(0, 2, 1)
                 rows.setdefault(f"{layer.name}.{name}", []).append(matrices.astype(np.int16))
         learner.states, learner.matrices = [], []
+        if progress:
+            progress(number + 1, len(shown))
     arrays = {
         "rates": np.stack([one.q for one in shown]).astype(np.int32),
         "starts": np.stack([one.starts for one in shown]).astype(np.int32),
@@ -107,7 +110,7 @@ def read(path: Path, kind: str) -> Vectors:
     """Read golden vectors, whose hashes are checked, or a recording. Raises DataError."""
     what = "golden vectors" if kind == GOLDEN else "a recording"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(str(file["manifest"]))
             arrays = {name: file[name] for name in file.files if name != "manifest"}
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError):

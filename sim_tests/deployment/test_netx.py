@@ -65,6 +65,18 @@ def test_a_reader_of_the_documented_fields_computes_the_same_spikes(artifacts, d
         assert any(states[f"{layer.name}.r"].any() for layer in net.layers)
 
 
+@pytest.mark.needs_lava
+def test_lava_dl_itself_loads_it_where_it_is_installed(artifacts, tmp_path):
+    """Seen with lava-dl 0.6.0, which the project does not install: it brings cv2 and more."""
+    hdf5 = pytest.importorskip("lava.lib.dl.netx.hdf5")
+    net = artifacts["ff-mlp", "plain", "hard"].network
+    interchange.export(artifacts["ff-mlp", "plain", "hard"], "netx", tmp_path / "m.net")
+    loaded = hdf5.Network(net_config=str(tmp_path / "m.net"), reset_interval=net.steps, reset_offset=2)
+    for found, layer in zip(loaded.layers, net.layers, strict=True):
+        np.testing.assert_array_equal(found.synapse.weights.init, layer.weight)
+        assert (found.neuron.vth.init, found.neuron.du.init, found.neuron.dv.init) == (layer.vth, 4095, 0)
+
+
 def test_every_recipes_integers_come_back(artifacts, tmp_path):
     for program in artifacts.values():
         files, _ = interchange.export(program, "netx", tmp_path / "m.net")
