@@ -8,6 +8,8 @@ from ff2loihi.compilers.checkpoint import load_checkpoint
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.network import build
 
+CONTRAST = {"kind": "contrast"}
+
 
 def made(paths):
     return build(load_checkpoint(*paths))
@@ -161,7 +163,7 @@ def test_label_codes_of_a_network_without_label_inputs_are_refused(files, tensor
 
 
 def test_without_a_label_input_the_first_layer_takes_the_pixels_alone(files, tensors, spec):
-    about = spec(label={"kind": "none", "classes": 3}, readout=backprop_readout())
+    about = spec(label={"kind": "none", "classes": 3}, readout=backprop_readout(), probability=CONTRAST)
     assert "takes 9 inputs, 6 pixels are 6" in refusal(files(tensors(**head_tensors()), about))
 
 
