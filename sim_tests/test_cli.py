@@ -45,7 +45,7 @@ def test_help_takes_less_than_a_second_and_names_every_command():
     started = time.monotonic()
     done = subprocess.run([*ENTRY, "--help"], capture_output=True, text=True, check=True)
     assert time.monotonic() - started < 1
-    for command in ("train", "compile", "run", "verify", "inspect", "bench", "doctor"):
+    for command in ("train", "compile", "run", "verify", "inspect", "bench", "doctor", "export", "deploy"):
         assert f"\n  {command} " in done.stdout
 
 
@@ -159,7 +159,8 @@ BAD = [
     (2, "run g.ffl --data cifar", "digits, mnist, fashion-mnist"),
     (2, "run g.ffl --split dev", "split must be one of"),
     (2, "run g.ffl --data mnist --data-root .", "--data-root"),
-    (3, "run g.ffl --backend loihi", "--backend must be one of"),
+    (3, "run g.ffl --backend loihi", "no Loihi board from here"),
+    (3, "run g.ffl --backend abacus", "--backend must be one of"),
     (3, "run g.ffl --device tpu", "--device must be cpu or cuda"),
     (3, "run g.ffl --backend lava --device cuda", "CPU alone"),
     (2, "run g.ffl --limit 3 --json absent/r.json", "absent"),

@@ -109,7 +109,7 @@ def _version(name: str) -> str | None:
 def _extension() -> Part:
     lava, version = _version("lava-nc"), _version("lava-loihi")
     if lava is None:
-        return Part(False, "lava-nc is not installed (it needs Python 3.10)")
+        return Part(False, "lava-nc is not installed (it needs Python 3.10), and so no extension")
     absent = [name for name in PARTS if not _findable(name)]
     if version is None and len(absent) == len(PARTS):
         return Part(False, "Intel's extension lava-loihi is not installed")
