@@ -36,7 +36,7 @@ def check(network: IntNetwork | LearningNetwork) -> None:
     """Raise CompileError where a layer is not dense, or holds nothing: netx readers divide by its largest weight."""
     for layer in network.layers:
         if layer.weight.ndim != 2:
-            raise CompileError(f"{layer.name}: weights {layer.weight.shape}: only dense layers are exported")
+            raise CompileError(f"{layer.name}: a convolution, and only dense layers are exported")
         if not layer.weight.any():
             raise CompileError(f"{layer.name}: every weight is 0, which no netx reader takes. Train the model")
 

@@ -55,7 +55,7 @@ def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tenso
     nodes, edges, below = {"input": nir.Input({"input": np.array([network.inputs])})}, [], "input"
     for layer in network.layers:
         if layer.weight.ndim != 2:
-            raise CompileError(f"{layer.name}: weights {layer.weight.shape}: only dense layers are exported")
+            raise CompileError(f"{layer.name}: a convolution, and only dense layers are exported")
         for name, node in _nodes(network, layer).items():
             nodes[name] = node
             edges.append((below, name))

@@ -36,12 +36,7 @@ class HybridRecipe:
         usual = replace(self.schedule, epochs=short.epochs or self.schedule.epochs)
         schedule = schedule_for(data, choice, usual, self.small_epochs)
         widths = choice.widths or short.widths or self.widths
-        kind = Plain(
-            read=tuple(range(1, len(widths))) or (0,),
-            normalization="rms",
-            goodness="mean_squares",
-            probability=self.probability,
-        )
+        kind = Plain(read=tuple(range(1, len(widths))) or (0,), normalization="rms")
         facts = {**facts, "epochs": schedule.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
 

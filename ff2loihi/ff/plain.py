@@ -1,12 +1,11 @@
 """Networks that see the image alone: no label in the input, a linear head on the activities."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ff2loihi.compilers.spec import Contrast, Probability
 from ff2loihi.ff.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.model import normalize
 
@@ -14,14 +13,12 @@ from ff2loihi.ff.model import normalize
 @dataclass(frozen=True)
 class Plain:
     """A network's kind; names as in spec.yaml. read: the layers that the head sees, 0-based; raw: as they are, not each
-    divided by its l2 norm. goodness, probability: of layers that were trained by theirs."""
+    divided by its l2 norm."""
 
     read: tuple[int, ...]
     raw: bool = False
     activation: str = "relu"  # or sigmoid
     normalization: str = "none"
-    goodness: str = "sum_squares"
-    probability: Probability = field(default_factory=lambda: Contrast(kind="contrast"))
 
 
 class PlainNetwork(nn.Module, Model):
@@ -78,8 +75,6 @@ class PlainNetwork(nn.Module, Model):
             "label": {"kind": "none", "classes": self.head.out_features},
             "layers": layers,
             "activation": self.kind.activation,
-            "goodness": self.kind.goodness,
-            "probability": self.kind.probability.model_dump(),
             "normalization": self.kind.normalization,
             "readout": {"kind": "head", "layers": list(self.kind.read), "head": head},
         }
