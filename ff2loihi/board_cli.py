@@ -26,7 +26,7 @@ def export(
 ) -> None:
     """Write an artifact for another framework, its learning rule in a file beside it."""
     from ff2loihi import console
-    from ff2loihi.interchange_commands import export_model
+    from ff2loihi.commands.interchange import export_model
 
     console.write_json(export_model(model, format, output, data, samples, data_root), json)
 
@@ -38,7 +38,7 @@ def diff_golden(
     json: Json = None,
 ) -> None:
     """Compare a recording with golden vectors; exit 1 with the first state that differs."""
-    from ff2loihi.interchange_commands import diff_golden as command
+    from ff2loihi.commands.interchange import diff_golden as command
 
     command(folder, recording, json)
 
@@ -59,6 +59,6 @@ def deploy(
 ) -> None:
     """Run an artifact on a Loihi 2 board and hold it to golden vectors; exit 3 where there is no board."""
     from ff2loihi import console
-    from ff2loihi.deploy_commands import deploy as command
+    from ff2loihi.commands.deploy import deploy as command
 
     console.write_json(command(model, dry_run, samples, output, data, data_root), json)

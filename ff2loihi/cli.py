@@ -67,7 +67,7 @@ def train(
 ) -> None:
     """Train a network of the papers and write its checkpoint."""
     from ff2loihi import console
-    from ff2loihi.commands import train as command
+    from ff2loihi.commands.train import train as command
 
     console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
 
@@ -107,7 +107,7 @@ def compile(
 ) -> None:
     """Compile a checkpoint into an artifact for Lava and the emulator."""
     from ff2loihi import console
-    from ff2loihi.commands import compile_model, compile_options
+    from ff2loihi.commands.compile import compile_model, compile_options
 
     options = compile_options(
         learning,
@@ -133,7 +133,7 @@ def run(
 ) -> None:
     """Classify a data set: accuracy, goodness, spikes, time."""
     from ff2loihi import console
-    from ff2loihi.commands import run_model
+    from ff2loihi.commands.run import run_model
 
     console.write_json(run_model(model, data, split, limit, backend, device, data_root), json)
 
@@ -169,7 +169,7 @@ def learn(
 ) -> None:
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
     from ff2loihi import console
-    from ff2loihi.learning_commands import learn_model
+    from ff2loihi.commands.learn import learn_model
 
     wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "shift": shift, "seed": seed}
     choice, place = (plan, wanted, single), (rounding, backend)
@@ -194,7 +194,7 @@ def verify(
     json: Json = None,
 ) -> None:
     """Compare every state at every step, emulator against Lava; exit 1 where a bit differs."""
-    from ff2loihi.commands import verify_model
+    from ff2loihi.commands.run import verify_model
 
     verify_model(model, data, samples, form, data_root, json)
 
@@ -204,7 +204,7 @@ def inspect(model: Annotated[Path, typer.Argument(metavar="FILE", help="a .ffl a
             json: Json = None) -> None:  # fmt: skip
     """Show what is inside an artifact, or which tensors a checkpoint holds."""
     from ff2loihi import console
-    from ff2loihi.commands import inspect_file
+    from ff2loihi.commands.run import inspect_file
 
     console.write_json(inspect_file(model), json)
 
@@ -229,7 +229,7 @@ def analyze(
 ) -> None:
     """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
     from ff2loihi import console
-    from ff2loihi.analysis_commands import analyze_model
+    from ff2loihi.commands.analyze import analyze_model
 
     output = output or model.with_name(f"{model.stem}-analysis")
     chosen = (data, split, samples, layers, unseen)
@@ -248,7 +248,7 @@ def bench(
 ) -> None:
     """Time the emulator beside Lava on one artifact, in one run."""
     from ff2loihi import console
-    from ff2loihi.commands import bench_model
+    from ff2loihi.commands.run import bench_model
 
     console.write_json(bench_model(model, data, samples, lava_samples, device, data_root), json)
 
@@ -269,8 +269,8 @@ def reproduce(
     json: Json = None,
 ) -> None:
     """Run a paper's experiment and print its table, each cell the paper's figure beside ours."""
+    from ff2loihi.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
-    from ff2loihi.reproduce_commands import reproduce as command
 
     command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
 
@@ -287,8 +287,8 @@ def map_(
     json: Json = None,
 ) -> None:
     """Place a network on a board's cores, and check it against the chip's rules; exit 1 where it cannot run there."""
-    from ff2loihi import board_commands as commands
     from ff2loihi import console
+    from ff2loihi.commands import map as commands
 
     found = commands.map_model(model, board, chips, pack)
     console.write_json(found, json)
@@ -308,7 +308,7 @@ def estimate(
 ) -> None:
     """Estimate energy and time of a sample on a board, as bands, from counted events."""
     from ff2loihi import console
-    from ff2loihi.estimate_commands import estimate_model
+    from ff2loihi.commands.estimate import estimate_model
 
     console.write_json(estimate_model(model, data, split, limit, board, chips, data_root), json)
 
@@ -317,7 +317,7 @@ def estimate(
 def doctor(json: Json = None) -> None:
     """Say what this machine can do: Python, libraries, Lava, CUDA, Loihi boards, data sets."""
     from ff2loihi import console
-    from ff2loihi.commands import doctor as command
+    from ff2loihi.commands.doctor import doctor as command
 
     console.write_json(command(), json)
 

@@ -8,7 +8,7 @@ import pytest
 from ff2loihi import api
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learner import Learner
-from ff2loihi.interchange_commands import export_model
+from ff2loihi.commands.interchange import export_model
 from ff2loihi.reports import golden
 from ff2loihi.reports.learning_equality import pairs
 

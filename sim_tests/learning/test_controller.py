@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ff2loihi.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
 from ff2loihi.compilers import learning, learning_readout
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
@@ -19,7 +20,6 @@ from ff2loihi.learning.controller import (
     Schedule,
     check_schedule,
 )
-from ff2loihi.learning_commands import SMALL, SMALL_EPOCHS, schedule_for
 from ff2loihi.processes.learning_rule import Neuron
 
 CLASSES, SIDE = 5, 6

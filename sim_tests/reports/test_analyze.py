@@ -161,13 +161,13 @@ def test_other_images_are_refused_by_their_size(refused, made, mnist_root, tmp_p
 
 
 def test_a_disk_that_fills_leaves_no_half_written_picture(refused, made, tmp_path, monkeypatch):
-    from ff2loihi import analysis_commands
+    from ff2loihi.commands import analyze
     from ff2loihi.compilers.errors import FF2LoihiError
 
     def full(path, data, error):
         raise FF2LoihiError(f"{path}: not written: No space left on device")
 
-    monkeypatch.setattr(analysis_commands, "write_atomic", full)
+    monkeypatch.setattr(analyze, "write_atomic", full)
     code, err = refused(
         "analyze", made.folder / "g.ffl", "--samples", SAMPLES, "--layers", "hidden2", "-o", tmp_path / "p"
     )

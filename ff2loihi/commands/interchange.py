@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ff2loihi import api, console, interchange
-from ff2loihi.commands import dataset, folder_is_writable
+from ff2loihi.commands.shared import dataset, folder_is_writable
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError, FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program

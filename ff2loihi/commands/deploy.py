@@ -16,8 +16,8 @@ def deploy(model: Path, dry_run: Path | None, samples: int | None, output: Path 
     if dry_run is None:
         require_board()
     from ff2loihi import api
-    from ff2loihi.commands import dataset
-    from ff2loihi.interchange_commands import samples_for
+    from ff2loihi.commands.interchange import samples_for
+    from ff2loihi.commands.shared import dataset
 
     program = api.load(model)
     images = dataset(program, data, "test", samples_for(program, samples), data_root)
@@ -42,8 +42,8 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     import dataclasses
 
     from ff2loihi.backends.loihi import Loihi
-    from ff2loihi.commands import folder_is_writable
-    from ff2loihi.interchange_commands import show_differences
+    from ff2loihi.commands.interchange import show_differences
+    from ff2loihi.commands.shared import folder_is_writable
     from ff2loihi.reports import golden
 
     folder_is_writable(output)

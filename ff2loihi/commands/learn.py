@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ff2loihi import api, console
-from ff2loihi.commands import dataset, folder_is_writable
+from ff2loihi.commands.shared import dataset, folder_is_writable
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.ir import Program

@@ -6,7 +6,7 @@ from pathlib import Path
 from ff2loihi import api, console
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.boards import design
-from ff2loihi.commands import dataset
+from ff2loihi.commands.shared import dataset
 from ff2loihi.compilers.chip_rules import Design
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.errors import CompileError
