@@ -212,7 +212,7 @@ def states_may_saturate(d: Design) -> Iterator[Broken]:
     """|v| of the most driven neuron if the right inputs fire in every step; the emulator clips v as the chip does."""
     top = (1 << (d.chip.state_bits - 1)) - 1
     for layer in () if d.graded else d.network.layers:
-        w = layer.weight.astype(np.int64)
+        w = layer.weight.astype(np.int64).reshape(len(layer.weight), -1)
         up, down = (int(np.maximum(sign * w, 0).sum(1).max()) for sign in (1, -1))
         steps = d.network.steps
         if d.learns:

@@ -31,7 +31,8 @@ class Chip(_Strict):
     """The limits of a chip, of a core where not said otherwise; each value's source is in processes/limits.py.
 
     A dense row of n static synapses takes ceil(((synapse_bits - 8 + b) n + row_bits) / 64) words for b-bit weights,
-    a plastic one plastic_factor times as many bits. vth_max, bias_mantissa_max: mantissas; decay_max: of 4096.
+    a plastic one plastic_factor times as many bits; the kernels of a core ceil(kernel_bits n / 64) for n weights that
+    all its neurons share. vth_max, bias_mantissa_max: mantissas; decay_max: of 4096.
     """
 
     generation: Annotated[int, Field(ge=1, le=2)]
@@ -42,6 +43,7 @@ class Chip(_Strict):
     synaptic_words: Count
     synapse_bits: Annotated[int, Field(ge=9)]
     row_bits: Annotated[int, Field(ge=0)]
+    kernel_bits: Count
     plastic_factor: Annotated[float, Field(ge=1)]
     neuron_groups: Count
     weight_bits: Count

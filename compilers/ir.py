@@ -256,6 +256,10 @@ class LearningLayer:
     trace: OutputTrace
     factor: ThirdFactor | GateFactor
 
+    @property
+    def neurons(self) -> int:
+        return len(self.positive)
+
 
 @dataclass(frozen=True)
 class UpdateRule:

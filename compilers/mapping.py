@@ -82,10 +82,22 @@ def _core_counts(populations: tuple[Population, ...], chip: Chip, before: dict[s
                 f"{chip.synaptic_words:,} words and {chip.axons_out:,} output axons"
                 f"{f', {chip.table.total:,} entries of all kinds' if chip.table.total else ''}. Use a narrower layer"
             )
-        counts[population.name] = ceil(population.neurons / most) if most else 1
+        counts[population.name] = _fewest(population, most, targets, chip) if most else 1
     if stuck:
         raise CompileError("; ".join(stuck))
     return counts
+
+
+def _fewest(population: Population, most: int, targets: int, chip: Chip) -> int:
+    """Cores over which the population is split evenly; most: neurons that a core holds at best."""
+    least = ceil(population.neurons / most)
+    if not population.shared:
+        return least
+    reached = {population.name: targets if targets <= chip.axons_out else 1}
+    for cores in range(least, population.neurons):
+        if all(fits(_fill(parts, reached, chip), chip) for parts in _split(population, cores)):
+            return cores
+    return population.neurons
 
 
 def _split(population: Population, cores: int) -> list[Parts]:
@@ -126,11 +138,12 @@ def _targets(populations: tuple[Population, ...], blocks: list[list[Parts]]) -> 
 
 
 def _fill(parts: Parts, targets: dict[str, int], chip: Chip) -> Fill:
+    taken = [part.population.taken(part.first, part.stop, chip) for part in parts]
     return Fill(
-        axons_in=sum(part.population.axons for part in parts),
+        axons_in=sum(axons for axons, _ in taken),
         neuron_groups=sum(part.population.groups for part in parts),
         neurons=sum(part.neurons for part in parts),
-        synaptic_words=sum(part.population.words(part.neurons, chip) for part in parts),
+        synaptic_words=sum(words for _, words in taken),
         axons_out=sum(part.neurons * max(1, targets[part.population.name]) for part in parts),
     )
 

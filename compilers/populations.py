@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
+
+import numpy as np
 
 from ff2loihi.compilers.chips import Chip
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.forward import powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.processes.limits import WEIGHT_BITS
+from ff2loihi.processes.stock_rule import GROUPS
 
 INPUT, CONTROL = "input", "control"  # sources that are not on the chip's cores: the host sends their spikes
 WORD = 64  # bits of a word of synaptic memory
@@ -18,8 +22,7 @@ MODULATION = 2  # m+ and m-, of a layer that learns
 class Rows:
     """`axons` inputs from `source`, each with one row of synapses on every core that holds the population.
 
-    fan: neurons that a row reaches, None: all of the core's. Another kind of connection needs `source`, `axons`,
-    `plastic` and `words`, nothing else.
+    fan: neurons that a row reaches, None: all of the core's.
     """
 
     source: str
@@ -35,6 +38,45 @@ class Rows:
         factor = chip.plastic_factor if self.plastic else 1
         return self.axons * ceil(round(factor * bits / WORD, 9))
 
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
+        return self.axons, self.words(stop - first, chip)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A convolution's inputs: a core has an axon for each input that its neurons see, and its channels' kernels once.
+
+    Assumed: a core's neurons share a kernel, as Intel's printed tables have it; see chips.Chip for the words.
+    """
+
+    source: str
+    conv: Conv
+    plastic: bool = False
+
+    @property
+    def axons(self) -> int:
+        """Of a single neuron away from the borders."""
+        return prod(self.conv.weight_shape[1:])
+
+    def words(self, neurons: int, chip: Chip) -> int:
+        """The fewest words that so many neurons take."""
+        positions = self.conv.neurons // self.conv.channels
+        return ceil(chip.kernel_bits * ceil(neurons / positions) * self.axons / WORD)
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
+        conv = self.conv
+        positions = conv.neurons // conv.channels
+        each = positions * (conv.channels // conv.groups)  # neurons of a group
+        axons = 0
+        for group in range(first // each, (stop - 1) // each + 1):
+            low, high = max(first, group * each), min(stop, (group + 1) * each)
+            seen = np.unique(conv.patches[group][:, np.unique(np.arange(low, high) % positions)])
+            axons += int((seen < conv.inputs).sum())
+        channels = (stop - 1) // positions - first // positions + 1
+        return axons, ceil(chip.kernel_bits * channels * self.axons / WORD)
+
 
 @dataclass(frozen=True)
 class Population:
@@ -43,12 +85,17 @@ class Population:
     name: str
     layer: str
     neurons: int
-    rows: tuple[Rows, ...]
+    rows: tuple[Rows | Kernels, ...]
     groups: int = 1  # neuron configurations that it needs on a core
 
     @property
     def axons(self) -> int:
         return sum(rows.axons for rows in self.rows)
+
+    @property
+    def shared(self) -> bool:
+        """Whether what a core takes depends on which neurons it holds, not on how many alone."""
+        return any(isinstance(rows, Kernels) for rows in self.rows)
 
     @property
     def plastic(self) -> bool:
@@ -57,6 +104,11 @@ class Population:
     def words(self, neurons: int, chip: Chip) -> int:
         """Synaptic words on a core that holds that many of its neurons."""
         return sum(rows.words(neurons, chip) for rows in self.rows)
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds its neurons first..stop - 1."""
+        axons, words = zip(*(rows.taken(first, stop, chip) for rows in self.rows), strict=True)
+        return sum(axons), sum(words)
 
 
 def populations(network: IntNetwork | LearningNetwork) -> tuple[Population, ...]:
@@ -78,9 +130,10 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
     """Layers, each with its goodness sums; tables between layers; the head."""
     below = INPUT
     for index, layer in enumerate(net.layers):
-        n, inputs = layer.weight.shape
-        yield Population(layer.name, layer.name, n, (Rows(below, inputs, layer.weight_bits),))
-        yield Population(f"{layer.name}.goodness", layer.name, 2 * len(powers(net)), (Rows(layer.name, n),))
+        n = layer.neurons
+        rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
+        yield Population(layer.name, layer.name, n, (rows,))
+        yield Population(f"{layer.name}.goodness", layer.name, net.parts * len(powers(net)), (Rows(layer.name, n),))
         if net.head and index in net.readout_layers:
             yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(layer.name, n),))
         below = layer.name
@@ -91,6 +144,9 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
 
 def _learning(net: LearningNetwork) -> Iterator[Population]:
     """Plastic layers, which also take their modulation and the control's signals; each with its third factor."""
+    if net.stock:
+        yield from _stock(net)
+        return
     below, inputs = INPUT, net.inputs
     for layer in net.layers:
         n, unit = len(layer.positive), f"{layer.name}.goodness"
@@ -99,3 +155,21 @@ def _learning(net: LearningNetwork) -> Iterator[Population]:
         )
         yield Population(unit, layer.name, 2 + MODULATION, (Rows(layer.name, n), Rows(CONTROL, 1)))
         below, inputs = layer.name, n
+
+
+def _stock(net: LearningNetwork) -> Iterator[Population]:
+    """The layer and the library neurons of its third factor, 4 n + 4 K: see backends.lava_stock_graph."""
+    [layer] = net.layers
+    n, units = layer.neurons, GROUPS * len(layer.factor.thresholds[0])
+    count, square, steps, product, gates = (
+        f"{layer.name}.{part}" for part in ("count", "square", "thermometers", "product", "gates")
+    )
+    own = Rows(gates, n, fan=1)
+    yield Population(layer.name, layer.name, n, (Rows(INPUT, net.inputs, plastic=True), own))
+    yield Population(
+        count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CONTROL, 1))
+    )
+    yield Population(square, layer.name, n, (Rows(count, n, fan=1),))
+    yield Population(steps, layer.name, units, (Rows(square, n), Rows(CONTROL, GROUPS, fan=units // GROUPS)))
+    yield Population(product, layer.name, n, (Rows(count, n, fan=1), Rows(steps, units)))
+    yield Population(gates, layer.name, n, (Rows(product, n, fan=1),))

@@ -7,8 +7,9 @@ from collections import Counter
 from fractions import Fraction
 
 from ff2loihi.compilers.chips import Chip
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.placement import Core, Fill, Mapping
-from ff2loihi.compilers.populations import Rows
+from ff2loihi.compilers.populations import Kernels, Rows
 
 _WORD = 64
 
@@ -46,6 +47,11 @@ def count_core(mapping: Mapping, core: Core) -> Fill:
         neurons += len(seats)
         groups += part.population.groups
         for rows in part.population.rows:
+            if isinstance(rows, Kernels):
+                seen, weights = _kernels(rows.conv, seats)
+                axons += seen
+                words += -(-weights * mapping.chip.kernel_bits // _WORD)
+                continue
             axons += rows.axons
             words += rows.axons * _row_words(rows, len(seats), mapping.chip)
         reached = 0
@@ -54,6 +60,24 @@ def count_core(mapping: Mapping, core: Core) -> Fill:
             reached += part.population.name in sources
         outputs += sum(max(1, reached) for _ in seats)
     return Fill(axons, groups, neurons, words, outputs)
+
+
+def _kernels(conv: Conv, seats: range) -> tuple[int, int]:
+    """The inputs that those neurons see, and the weights of their channels, tap by tap."""
+    below, height, width = conv.shape
+    _, rows, columns = conv.out_shape
+    seen, weights = set(), set()
+    for seat in seats:
+        channel, row, column = seat // (rows * columns), seat // columns % rows, seat % columns
+        group = channel // (conv.channels // conv.groups)
+        for source in range(below // conv.groups):
+            for a in range(conv.kernel[0]):
+                for b in range(conv.kernel[1]):
+                    weights.add((channel, source, a, b))
+                    y, x = row * conv.stride + a - conv.padding, column * conv.stride + b - conv.padding
+                    if 0 <= y < height and 0 <= x < width:
+                        seen.add((group * (below // conv.groups) + source, y, x))
+    return len(seen), len(weights)
 
 
 def _row_words(rows: Rows, neurons: int, chip: Chip) -> int:

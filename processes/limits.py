@@ -81,6 +81,8 @@ LOIHI2_TABLE_TOTAL = Limit(20000, "entries", "derived", f"{_TABLE}: the sum of a
 
 SYNAPSE_BITS = Limit(15, "bits a dense synapse of 8 bits", "derived", f"{_SYNMEM}: words of 10, 50 and 100 axons")
 SYNAPSE_BITS_LOIHI1 = Limit(15, "bits a dense synapse of 8 bits", "assumed", "as Loihi 2")
+KERNEL_BITS = Limit(8, "bits a kernel weight, once a core", "derived", f"{_TABLE}: 54 words of a 3 x 3 kernel")
+KERNEL_BITS_LOIHI1 = Limit(8, "bits a kernel weight, once a core", "assumed", "as Loihi 2")
 ROW_BITS = Limit(36, "bits a row of synapses", "derived", f"{_SYNMEM}: words of 10, 50 and 100 axons")
 ROW_BITS_LOIHI1 = Limit(36, "bits a row of synapses", "assumed", "as Loihi 2")
 PLASTIC_FACTOR = Limit(2.1, "times a static row", "assumed", "1.5 to 2.1: tag and rule index beside each weight")

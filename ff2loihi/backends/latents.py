@@ -83,6 +83,10 @@ def _scatter(samples: int, groups: list, show: Callable) -> tuple[np.ndarray, ..
     return out
 
 
+def _widest(network: Network) -> int:
+    return max(n for layer in network.layers for n in (layer.inputs, layer.neurons))
+
+
 def _batches(pixels: np.ndarray, elements: int) -> list[np.ndarray]:
     size = max(1, BATCH_ELEMENTS // elements)
     return [pixels[start : start + size] for start in range(0, len(pixels), size)]
@@ -94,14 +98,14 @@ def _joined(parts: list) -> tuple[np.ndarray, ...]:
 
 def _float(network: Network, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
     parts = []
-    for batch in _batches(pixels, network.layers[0].weight.shape[1]):
+    for batch in _batches(pixels, _widest(network)):
         x = reference.inputs(network, batch, np.tile(code, (len(batch), 1)))
         parts.append(reference.activities(network, x))
     return _joined(parts)
 
 
 def _float_predictions(network: Network, pixels: np.ndarray) -> np.ndarray:
-    batches = _batches(pixels, network.classes * network.layers[0].weight.shape[1])
+    batches = _batches(pixels, len(network.shown) * _widest(network))
     found = [readout.float_scores(network, reference.all_labels(network, batch)).argmax(1) for batch in batches]
     return np.concatenate(found)
 
@@ -110,7 +114,7 @@ def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tupl
     """Of a network that knows this label alone: a tenth of the work, and no other label's states are kept."""
     forward = Forward(replace(network, label_codes=code[None], neutral=code))
     parts = []
-    for batch in _batches(pixels, 4 * network.steps * sum(len(layer.weight) for layer in network.layers)):
+    for batch in _batches(pixels, 4 * network.steps * sum(layer.neurons for layer in network.layers)):
         states = forward.run(quantize_pixels(batch, network.input_bits).astype(np.float32), states=True).states
         if network.neuron == "graded":
             parts.append([states[f"{layer.name}.h"][:, 0] for layer in network.layers])

@@ -73,10 +73,10 @@ def _report(line: str, samples: int, progress: Progress | None) -> None:
 
 
 def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:
-    """What Goodness sends, of counts or payloads r (samples, labels, n): (samples, labels, powers, 2)."""
-    positive = next(layer.positive for layer in network.layers if layer.name == name)
-    parts = [(r**power) @ np.stack([positive, ~positive], 1).astype(np.int64) for power in powers(network)]
-    return np.stack(parts, axis=-2)
+    """What Goodness sends, of counts or payloads r (samples, labels, n): (samples, labels, powers, parts)."""
+    part_of = network.part_of(next(layer for layer in network.layers if layer.name == name))
+    member = (part_of[:, None] == np.arange(network.parts)).astype(np.int64)
+    return np.stack([(r**power) @ member for power in powers(network)], axis=-2)
 
 
 def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], samples: int, kept: bool) -> Result:

@@ -80,7 +80,7 @@ class Builder:
         net, source = self.network, self._source()
         below = source.s_out
         for index, layer in enumerate(net.layers):
-            dense = self._connection(layer)
+            dense = self._connection(layer, -layer.shift if net.neuron == "lif" else 0)
             neuron = self._neuron(layer, index)
             goodness = Goodness(
                 part_of=net.part_of(layer), parts=net.parts, powers=powers(net), period=net.steps,
@@ -98,9 +98,8 @@ class Builder:
                 below = self._normalize(layer, index, below)
         return self._graph(source)
 
-    def _connection(self, layer: IntLayer) -> AbstractProcess:
+    def _connection(self, layer: IntLayer, exponent: int) -> AbstractProcess:
         """Dense, or a convolution unrolled into Sparse: Lava's Conv has no weight_exp and takes 54 times as long."""
-        exponent = -layer.shift if self.network.neuron == "lif" else 0
         if layer.conv is None:
             return self._dense(layer.weight, exponent)
         values, rows, columns = layer.conv.unrolled(layer.weight.astype(np.int32))

@@ -7,6 +7,7 @@ the Dense. In place of Goodness the host reads each layer's spikes or payloads, 
 from pathlib import Path
 
 import numpy as np
+from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import Dense
 from lava.proc.graded.process import GradedReluVec
 from lava.proc.io.source import RingBuffer
@@ -30,7 +31,7 @@ class _StockBuilder(Builder):
         below, hops = source.s_out, 2 if graded else 1
         for index, layer in enumerate(net.layers):
             late = hops * index
-            dense = self._dense(layer.weight, -layer.shift)
+            dense = self._connection(layer, -layer.shift)
             below.connect(dense.s_in)
             if graded:
                 neuron = self._saturating(dense, layer)
@@ -47,9 +48,9 @@ class _StockBuilder(Builder):
             below = neuron.s_out
         return self._graph(source)
 
-    def _saturating(self, dense: Dense, layer: IntLayer) -> GradedReluVec:
+    def _saturating(self, dense: AbstractProcess, layer: IntLayer) -> GradedReluVec:
         """relu(a) - relu(a - top), one step behind a."""
-        n = len(layer.bias)
+        n = layer.neurons
         whole, above, h = (GradedReluVec(shape=(n,), vth=0) for _ in range(3))
         one = RingBuffer(data=np.ones((1, 1), int))
         top = Dense(weights=np.full((n, 1), -layer.top), sign_mode=SignMode.INHIBITORY)

@@ -69,7 +69,7 @@ def input_spikes(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
     """
     image, label = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
     q = quantize_pixels(pixels, network.input_bits).astype(np.int64)[:, image]
-    codes = (network.neutral[None] if network.readout == "head" else network.label_codes).astype(np.int64)
+    codes = network.shown.astype(np.int64)
     if network.neuron == "graded":
         return len(codes) * (q > 0).sum(1) + int((codes > 0).sum())
     full, phases = (1 << network.input_bits) - 1, network.phases.astype(np.int64)
