@@ -65,6 +65,12 @@ class Conv:
         """Connections, each position's own."""
         return int((self.patches < self.inputs).sum()) * (self.channels // self.groups)
 
+    @property
+    def fan_out(self) -> np.ndarray:
+        """(inputs,) int64: the connections of each input, fewer at the borders."""
+        found = np.bincount(self.patches.ravel(), minlength=self.inputs + 1)[: self.inputs]
+        return found * (self.channels // self.groups)
+
     def grouped(self, weight: np.ndarray) -> np.ndarray:
         """The weights as `convolve` takes them: (groups, channels / groups, taps)."""
         return weight.reshape(self.groups, self.channels // self.groups, -1)

@@ -24,6 +24,11 @@ MNIST_NAME = "mnist"
 def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> dict:
     """Run some samples, and show the bands of each way to use the network, next to published measurements."""
     program = api.load(model)
+    if isinstance(program.network, LearningNetwork) and program.network.stock:
+        raise CompileError(
+            f"{model}: it learns with library neurons alone, whose events are not counted. Compile with --learning on "
+            f"for an estimate; its cores: ff2loihi map {model}"
+        )
     images = dataset(program, data, split, limit, data_root)
     found = design(program, board, load_table(chips))
     if found.mapping is None or found.mapping.chips > found.board.count:

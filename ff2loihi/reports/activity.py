@@ -1,18 +1,19 @@
 """What a network does for one sample, in events: spikes, synaptic operations, neuron updates, weight updates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ff2loihi.backends.base import Trace
 from ff2loihi.backends.learner import Learner
-from ff2loihi.compilers.forward import quantize_pixels
+from ff2loihi.compilers.forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.compilers.learning_readout import rates
 from ff2loihi.compilers.placement import Mapping
-from ff2loihi.compilers.populations import CONTROL, INPUT, MODULATION
+from ff2loihi.compilers.populations import CONTROL, INPUT, MODULATION, Kernels, Population, Rows
 from ff2loihi.processes.learning_rule import RATE_ONE
 
+STATES = 1 << 21  # states of a layer's neurons that are kept at a time, over steps and samples
 PHASE_SEED = 0  # of the input accumulators' starts, as backends.learned draws them
 
 
@@ -23,12 +24,14 @@ class Activity:
     spikes: of each population and of the host's sources, by name; graded: payloads that are not 0.
     nonzero: share of each layer's weights that are not 0.
     updates: of each plastic population's synapses: (those that may change a weight, those that the engine visits).
+    fan_out: of each convolution, the mean number of its synapses that a spike below reaches.
     """
 
     steps: float
     spikes: dict[str, float]
     nonzero: dict[str, float]
     updates: dict[str, tuple[float, float]]
+    fan_out: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,28 @@ def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) ->
         spikes |= {layer.name: fired, f"{layer.name}.norm": fired, f"{layer.name}.head": 0.0}
         spikes[f"{layer.name}.goodness"] = float(passes) if index < len(network.norms) else 0.0
     steps = passes * network.steps + len(network.layers)
-    return Activity(steps, spikes, {layer.name: _nonzero(layer.weight) for layer in network.layers}, {})
+    nonzero = {layer.name: _nonzero(layer.weight) for layer in network.layers}
+    return Activity(steps, spikes, nonzero, {}, _fan_out(network, pixels))
+
+
+def _fan_out(network: IntNetwork, pixels: np.ndarray) -> dict[str, float]:
+    """Of each convolution: the inputs' own fan-outs, fewer at the borders, weighted by how often each spikes."""
+    if not any(layer.conv for layer in network.layers):
+        return {}
+    below = [_input_counts(network, pixels), *(np.zeros(layer.neurons) for layer in network.layers[:-1])]
+    forward, graded = Forward(network), network.neuron == "graded"
+    size = max(1, STATES // (network.steps * sum(layer.neurons for layer in network.layers)))
+    for start in range(0, len(pixels), size):
+        batch = quantize_pixels(pixels[start : start + size], network.input_bits)
+        states = forward.run(batch, states=True).states
+        for total, layer in zip(below[1:], network.layers, strict=False):
+            fired = states[f"{layer.name}.h"] > 0 if graded else states[f"{layer.name}.r"][:, :, -1]
+            total += fired.sum((0, 1))
+    return {
+        layer.name: float(layer.conv.fan_out @ fired / max(1.0, fired.sum()))
+        for layer, fired in zip(network.layers, below, strict=True)
+        if layer.conv
+    }
 
 
 def input_spikes(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
@@ -67,14 +91,28 @@ def input_spikes(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
 
     lif: floor((phase + q steps) / full) of each input, what fixed_point.rate_step gives in all its steps.
     """
+    image, codes = _source_spikes(network, pixels)
+    return len(codes) * image.sum(1) + int(codes.sum())
+
+
+def _source_spikes(network: IntNetwork, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes of the image's inputs in a pass (samples, n), and of the label's in each pass (passes, n)."""
     image, label = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
     q = quantize_pixels(pixels, network.input_bits).astype(np.int64)[:, image]
     codes = network.shown.astype(np.int64)
     if network.neuron == "graded":
-        return len(codes) * (q > 0).sum(1) + int((codes > 0).sum())
+        return (q > 0).astype(np.int64), (codes > 0).astype(np.int64)
     full, phases = (1 << network.input_bits) - 1, network.phases.astype(np.int64)
-    image_spikes = ((phases[image] + q * network.steps) // full).sum(1)
-    return len(codes) * image_spikes + int(((phases[label] + codes * network.steps) // full).sum())
+    return (phases[image] + q * network.steps) // full, (phases[label] + codes * network.steps) // full
+
+
+def _input_counts(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
+    """Spikes of each input, over all samples and passes: (inputs,)."""
+    image, codes = _source_spikes(network, pixels)
+    columns = split_input(network.pixels, codes.shape[1], network.label_kind)
+    found = np.zeros(network.inputs)
+    found[columns[0]], found[columns[1]] = len(codes) * image.sum(0), len(image) * codes.sum(0)
+    return found
 
 
 def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activity:
@@ -103,12 +141,19 @@ def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activ
 
 def presented(one: Activity, times: float, learning: float) -> Activity:
     """`times` presentations, of which `learning` may change weights; the engine can be off in the others."""
-    return Activity(
+    return replace(
+        one,
         steps=one.steps * times,
         spikes={name: count * times for name, count in one.spikes.items()},
-        nonzero=one.nonzero,
         updates={name: (least * learning, most * times) for name, (least, most) in one.updates.items()},
     )
+
+
+def _reached(rows: Rows | Kernels, population: Population, neurons: int, activity: Activity) -> float:
+    """Synapses that a spike of the rows' source reaches on a core with so many of the population's neurons."""
+    if isinstance(rows, Kernels):
+        return activity.fan_out[population.name] * neurons / population.neurons
+    return min(neurons, rows.fan or neurons)
 
 
 def counts(activity: Activity, mapping: Mapping) -> Counts:
@@ -121,7 +166,7 @@ def counts(activity: Activity, mapping: Mapping) -> Counts:
         load, work = 0.0, [0.0, 0.0]
         for part in core.parts:
             for rows in part.population.rows:
-                load += activity.spikes[rows.source] * min(part.neurons, rows.fan or part.neurons)
+                load += activity.spikes[rows.source] * _reached(rows, part.population, part.neurons, activity)
                 targets[rows.source] = targets.get(rows.source, 0) + 1
                 chips.setdefault(rows.source, set()).add(core.chip)
             share = part.neurons / part.population.neurons
@@ -132,7 +177,7 @@ def counts(activity: Activity, mapping: Mapping) -> Counts:
     for population in mapping.populations:
         neurons += population.neurons
         for rows in population.rows:
-            these = activity.spikes[rows.source] * min(population.neurons, rows.fan or population.neurons)
+            these = activity.spikes[rows.source] * _reached(rows, population, population.neurons, activity)
             ops += these
             least_ops += these * activity.nonzero.get(population.name, 1.0)
     senders = {population.name for population in mapping.populations} | set(targets)

@@ -9,27 +9,29 @@ from ff2loihi.reports.activity import Activity
 def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accuracy: float) -> dict[str, object]:
     """Of the layers alone, their goodness left out; counts are means of a sample, under all its labels.
 
-    Footprint: bytes of the weights at their widths and of a state of 24 bits a neuron, zeros included.
+    Footprint: bytes of the weights at their widths and of a state of 24 bits a neuron, zeros included; a
+    convolution's kernels once.
     SynapticOperations: of spikes Effective_ACs, of graded payloads Effective_MACs; Dense: every synapse in every step.
     ActivationSparsity: share of neurons and steps without a spike. MembraneUpdates: neuron updates.
     """
     learns = isinstance(network, LearningNetwork)
     layers = network.layers
-    synapses = sum(layer.weight.size for layer in layers)
+    parameters = sum(layer.weight.size for layer in layers)
+    synapses = sum(layer.weight.size if learns else layer.synapses for layer in layers)
     zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
     bits = sum(layer.weight.size * (8 if learns else layer.weight_bits) for layer in layers)
-    neurons = sum(len(layer.positive) for layer in layers)
+    neurons = sum(layer.neurons for layer in layers)
     below = [INPUT, *(layer.name for layer in layers)]
     ops = sum(
-        activity.spikes[source] * len(layer.positive) * activity.nonzero[layer.name]
+        activity.spikes[source] * activity.fan_out.get(layer.name, layer.neurons) * activity.nonzero[layer.name]
         for source, layer in zip(below, layers, strict=False)
     )
     fired = sum(activity.spikes[layer.name] for layer in layers)
     graded = not learns and network.neuron == "graded"
     return {
         "Footprint": (bits + STATE_BITS * neurons) / 8,
-        "ParameterCount": synapses,
-        "ConnectionSparsity": zeros / synapses,
+        "ParameterCount": parameters,
+        "ConnectionSparsity": zeros / parameters,
         "ClassificationAccuracy": accuracy,
         "ActivationSparsity": 1 - fired / (neurons * activity.steps),
         "SynapticOperations": {
