@@ -166,9 +166,7 @@ def _stock(net: LearningNetwork) -> Iterator[Population]:
     )
     own = Rows(gates, n, fan=1)
     yield Population(layer.name, layer.name, n, (Rows(INPUT, net.inputs, plastic=True), own))
-    yield Population(
-        count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CONTROL, 1))
-    )
+    yield Population(count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CONTROL, 1)))
     yield Population(square, layer.name, n, (Rows(count, n, fan=1),))
     yield Population(steps, layer.name, units, (Rows(square, n), Rows(CONTROL, GROUPS, fan=units // GROUPS)))
     yield Population(product, layer.name, n, (Rows(count, n, fan=1), Rows(steps, units)))

@@ -10,11 +10,13 @@ from ff2loihi.compilers import network, pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.ir import Checkpoint, Network, Program
 from ff2loihi.compilers.quantize import Calibration, Options
+from ff2loihi.compilers.thresholds import CANDIDATES, SWEEP_IMAGES
 from ff2loihi.ff.data import Dataset
 from ff2loihi.reports.representation.pictures import pictures
 from ff2loihi.reports.representation.report import Analysis, check_samples, report
 
 Note = Callable[[str], None]
+LIF_WORK = 1e10  # multiply-adds of a threshold sweep over convolutions, beyond which analyze leaves the LIF form out
 PROBE_SPLITS = {"test": "train", "validation": "fit"}  # analysed -> what the probes are fitted on
 
 
@@ -45,10 +47,24 @@ def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[list[Network | 
     refused = []
     for neuron in ("graded", "lif"):
         try:
+            if neuron == "lif":
+                _check_sweep(made[0])
             made.append(pipeline.compile_checkpoint(checkpoint, images, Options(neuron=neuron)))
         except CompileError as error:
             refused.append(f"no {neuron} form: {error}")
     return made, refused
+
+
+def _check_sweep(net: Network) -> None:
+    """Raise CompileError for convolutions whose thresholds are too long to sweep beside an analysis."""
+    convolutions = [layer.conv for layer in net.layers if layer.conv]
+    macs = sum(conv.synapses for conv in convolutions) * Options().steps * len(net.shown)
+    work = macs * len(CANDIDATES) * len(net.layers) * SWEEP_IMAGES
+    if work > LIF_WORK:
+        raise CompileError(
+            f"its threshold sweep takes {work:.0e} multiply-adds, {LIF_WORK:.0e} are made here. Compile with --neuron "
+            "lif, and analyze the artifact"
+        )
 
 
 def analyze(

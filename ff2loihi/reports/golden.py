@@ -17,7 +17,7 @@ import numpy as np
 from ff2loihi.backends.base import Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learner import Learner
-from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.errors import CompileError, DataError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
@@ -63,6 +63,11 @@ def golden(program: Program, artifact: str, data: Dataset, progress: Progress | 
 
 
 def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: Progress | None) -> Vectors:
+    if network.stock:
+        raise CompileError(
+            "a network that learns with library neurons alone has no golden vectors. Compile with --learning on, or "
+            "compare it with Lava: ff2loihi verify"
+        )
     shown, learner = pairs(network, data), Learner(network, record=True)
     rows: dict[str, list[np.ndarray]] = {}
     for number, one in enumerate(shown):

@@ -28,6 +28,12 @@ def integers(conv: Conv, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (3, conv.inputs)), rng.integers(-254, 255, conv.weight_shape)
 
 
+def conv_ones(conv: Conv) -> np.ndarray:
+    """(neurons, inputs): how many taps join them."""
+    eye = np.eye(conv.inputs, dtype=np.int64)
+    return by_torch(eye, np.ones(conv.weight_shape, np.int64), conv).T
+
+
 def by_torch(x: np.ndarray, weight: np.ndarray, conv: Conv) -> np.ndarray:
     image = torch.from_numpy(x).double().view(-1, *conv.shape)
     kernels = torch.from_numpy(weight).double()
@@ -47,6 +53,7 @@ def test_the_products_are_those_of_torch_in_numpy_in_torch_and_unrolled(conv):
     values, rows, columns = conv.unrolled(weight)
     np.add.at(dense, (rows, columns), values)
     assert (x @ dense.T).tolist() == wanted.tolist()
+    assert conv.fan_out.tolist() == conv_ones(conv).sum(0).tolist()
     assert conv.synapses == len(conv.unrolled(np.ones_like(weight))[0])
 
 

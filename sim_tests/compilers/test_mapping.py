@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.placement import Fill, Part, shares
-from ff2loihi.compilers.populations import Population, Rows, dense_chain, populations
+from ff2loihi.compilers.populations import Kernels, Population, Rows, dense_chain, populations
 from ff2loihi.compilers.recount import recount
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
+from ff2loihi.processes.stock_rule import GateFactor
 
 TABLE = load_table()
 LOIHI2 = TABLE.chips["loihi2"]
@@ -179,6 +181,46 @@ def test_a_layer_starts_on_a_fresh_chip_where_that_saves_traffic_and_costs_no_ch
     assert mapping.chips == 2
     assert {core.chip for core in mapping.cores_of("b")} == {1}
     assert mapping.crossings == 5  # each neuron of a, once
+
+
+CONVOLUTIONS = (
+    Conv((1, 9, 7), 10, (3, 3), 2, 1, 1),
+    Conv((6, 5, 5), 12, (3, 2), 1, 0, 3),
+    Conv((4, 6, 6), 8, (3, 3), 1, 1, 2),
+)
+
+
+@pytest.mark.parametrize("conv", CONVOLUTIONS)
+@pytest.mark.parametrize("limit", [{}, {"axons_in": 30}, {"synaptic_words": 3}, {"axons_out": 7}])
+def test_convolutions_on_cores_keep_the_limits_in_the_second_count(conv, limit):
+    chip = LOIHI2.model_copy(update=limit)
+    layer = Population("hidden1", "hidden1", conv.neurons, (Kernels("input", conv),))
+    mapping = place((layer,), "loihi2", chip)
+    assert recount(mapping) == []
+    assert (len(mapping.cores) > 1) == bool(limit)
+
+
+def test_a_kernel_takes_the_words_that_intels_compiler_prints_however_many_neurons_share_it():
+    """54 words of yolo_kp's 3 x 3 kernels, PRINTED[1]: 432 weights, here 3 channels below and 16 channels."""
+    conv = Conv((3, 16, 14), 16, (3, 3), 1, 1, 1)
+    assert conv.neurons == 3584
+    assert Kernels("input", conv).taken(0, 3584, LOIHI2) == (3 * 16 * 14, 54)
+    assert Kernels("input", conv).taken(0, 1, LOIHI2) == (3 * 2 * 2, 4)  # a corner; 27 weights
+
+
+def test_learning_with_library_neurons_takes_4_n_and_4_k_further_neurons():
+    n, units = 20, 8
+    factor = GateFactor("symmetric", 1, ((2, -2),) * 4, 0, (tuple(range(units)),) * 4, 1, 22)
+    layer = LearningLayer(
+        "hidden1", np.zeros((n, 30), np.int16), np.arange(n) % 2 == 0, Neuron(256, 614), OutputTrace("relu", 1, 256),
+        factor,
+    )  # fmt: skip
+    codes, phases = np.ones((10, 1), np.int32), np.zeros(1, np.int32)
+    net = LearningNetwork(29, "pixels", 64, codes, phases, 31, 30, (layer,), UpdateRule("gate", 0))
+    found = populations(net)
+    assert sum(population.neurons for population in found) == n + 4 * n + 4 * units
+    assert [population.plastic for population in found] == [True] + [False] * 5
+    assert recount(place(found, "loihi2", LOIHI2)) == []
 
 
 def test_a_neuron_that_fits_no_core_is_refused_by_name():

@@ -16,7 +16,8 @@ class Excitation:
 def excitation(weight: np.ndarray, bias: np.ndarray | None) -> Excitation:
     """rho+_i = positive weights / inputs of neuron i, and its bias beta_i (Tosato 2025, section 4.5).
 
-    weight (n, inputs), bias (n,) or None; a weight of 0 counts as an input that is not positive.
+    weight (n, inputs), bias (n,) or None; a weight of 0 counts as an input that is not positive. Of a convolution,
+    weight (channels, ...): the share of each kernel.
     """
-    weight = np.asarray(weight)
+    weight = np.asarray(weight).reshape(len(weight), -1)
     return Excitation((weight > 0).mean(1), np.zeros(len(weight)) if bias is None else np.asarray(bias, np.float64))
