@@ -93,10 +93,11 @@ _FF = _table((1200, 0.01), (100, 0.01), (1000, 1e-4), (1000, 1e-4))
 _BP_FF = _table((300, 1e-4), (300, 1e-4), (200, 1e-4), (200, 1e-4))
 _BP = _table((80, 1e-4), (80, 1e-4), (80, 1e-4), (80, 1e-4))
 _L1 = {"mnist": (300, 1e-3), "fashion-mnist": (300, 1e-3)}
-_SHORT = Schedule(epochs=4, batch=128, rate=1e-3)
+_SHORT, _SHORT_FF = Schedule(epochs=4, batch=128, rate=1e-3), Schedule(epochs=6, batch=128, rate=3e-3)
 
 TOSATO = {
-    "tosato-ff": GoodnessRecipe("Tosato 2025, FF, l2 goodness", _FF, Schedule(6, 128, 3e-3), probability=THRESHOLD),
+    "tosato-ff": GoodnessRecipe("Tosato 2025, FF, l2 goodness", _FF, _SHORT_FF, probability=THRESHOLD),
+    "tosato-ff-contrast": GoodnessRecipe("Tosato 2025, sec. 3.2, FF by log(1 + exp(Gneg - Gpos))", _FF, _SHORT_FF),
     "tosato-ff-l1": GoodnessRecipe("Tosato 2025, app. K, FF, l1 goodness", _L1, _SHORT, norm="l1"),
     "tosato-bp-ff": GoodnessRecipe("Tosato 2025, BP/FF, l2 goodness", _BP_FF, _SHORT, backprop=True),
     "tosato-bp-ff-l1": GoodnessRecipe("Tosato 2025, app. K, BP/FF, l1", _L1, _SHORT, norm="l1", backprop=True),
