@@ -117,6 +117,7 @@ def test_a_process_that_would_run_on_the_cpu_stops_the_deployment(board, artifac
     assert not (tmp_path / "m-recording.npz").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.needs_lava
 def test_the_dry_runs_folder_is_all_that_the_boards_machine_needs(board, ff2loihi, artifacts, tmp_path):
     model = saved(artifacts["ffa-symmetric", "plain", "hard"], tmp_path)
