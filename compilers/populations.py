@@ -117,15 +117,6 @@ def populations(network: IntNetwork | LearningNetwork) -> tuple[Population, ...]
     return tuple(found)
 
 
-def dense_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
-    """Dense layers without a read-out on the chip: widths[0] inputs, then a layer for each further width."""
-    names = [INPUT, *(f"hidden{index}" for index in range(1, len(widths)))]
-    return tuple(
-        Population(name, name, width, (Rows(below, inputs),))
-        for name, width, below, inputs in zip(names[1:], widths[1:], names, widths, strict=False)
-    )
-
-
 def _inference(net: IntNetwork) -> Iterator[Population]:
     """Layers, each with its goodness sums; tables between layers; the head."""
     below = INPUT

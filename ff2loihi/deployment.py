@@ -10,6 +10,7 @@ from ff2loihi.compilers.artifact import pack
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import folder_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.library_processes import obstacles
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.limits import ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
 from ff2loihi.reports import golden
@@ -55,12 +56,12 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
-    obstacles = board_plan.obstacles(network)
+    wrong = obstacles(network)
     vectors = golden.golden(program, digest, data, progress)
-    remarks = list(obstacles)
+    remarks = list(wrong)
     with folder_atomic(path, DataError) as folder:
         golden.write(vectors, folder / golden.FILE)
-        if obstacles:
+        if wrong:
             (folder / "network.net").write_bytes(netx.to_bytes(network, digest))
         else:
             board_plan.write(folder, network, digest, data.images)
@@ -73,7 +74,7 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
         if isinstance(network, LearningNetwork):
             rule = rule_file.to_bytes(manifest, learning_fit.engine_strings(network), learning_fit.describe(network))
             (folder / f"network{rule_file.SUFFIX}").write_bytes(rule)
-        text = _readme(program, digest, data, obstacles, sorted(file.name for file in folder.iterdir()))
+        text = _readme(program, digest, data, wrong, sorted(file.name for file in folder.iterdir()))
         (folder / "README.md").write_text(text, encoding="utf-8")
     return remarks
 
@@ -91,7 +92,7 @@ CONTENTS = {
 }
 
 
-def _readme(program: Program, digest: str, data: Dataset, obstacles: list[str], files: list[str]) -> str:
+def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], files: list[str]) -> str:
     network = program.network
     shape = "-".join(str(n) for n in (network.inputs, *(layer.weight.shape[0] for layer in network.layers)))
     lines = [
@@ -103,11 +104,11 @@ def _readme(program: Program, digest: str, data: Dataset, obstacles: list[str], 
         *(f"- `{name}`: {CONTENTS[name]}" for name in files),
         "",
     ]
-    if not obstacles:
+    if not wrong:
         interval = board_plan.plan(network, digest, len(data.labels))["interval"]
         return "\n".join(lines) + RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
     lines += ["## What a board needs", "", "No script is here, because the extension's own models cannot run it:", ""]
-    lines += [f"- {obstacle}" for obstacle in obstacles]
+    lines += [f"- {obstacle}" for obstacle in wrong]
     facts = {"format": golden.RECORDING, "version": golden.VERSION, "artifact": digest}
     lines += [
         "",

@@ -9,25 +9,11 @@ import numpy as np
 from ff2loihi import backends, processes
 from ff2loihi.compilers import netx
 from ff2loihi.compilers.forward import quantize_pixels
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
+from ff2loihi.compilers.ir import IntNetwork, split_input
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
 
 SCRIPT = "run_on_board.py"
-
-
-def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
-    """Why the extension's own neurocore models cannot run it, a line each; empty where they can."""
-    if isinstance(network, LearningNetwork):
-        return ["it learns: its neuron and third factor are processes of ours, which need microcode"]
-    found = []
-    if network.neuron == "lif" and network.reset == "soft":
-        found.append("its soft reset is a process of ours, the stock LIFReset resets to 0: compile with --reset hard")
-    if network.norms:
-        found.append("normalisation between layers is a process of ours: train the layers above the first without bias")
-    if network.neuron == "graded" and any(layer.bias.any() for layer in network.layers):
-        found.append("the stock GradedReluVec has no bias: compile with --neuron lif --reset hard")
-    return found
 
 
 def saturating(network: IntNetwork, states: dict[str, np.ndarray]) -> int:

@@ -17,6 +17,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
+from ff2loihi.compilers.library_processes import obstacles
 
 
 class LavaCpu:
@@ -56,13 +57,7 @@ class LavaCpu:
 
 def _check_stock(network: IntNetwork) -> None:
     """Raise CompileError with everything in the network that no library process computes."""
-    wrong = []
-    if network.neuron == "lif" and network.reset == "soft":
-        wrong.append("a soft reset is ours (SoftLIF): compile with --reset hard")
-    if network.norms:
-        wrong.append("normalisation between layers is ours (Normalize): train without --bias")
-    if network.neuron == "graded" and any(layer.bias.any() for layer in network.layers):
-        wrong.append("a graded neuron's bias is ours (GradedRelu): compile with --neuron lif --reset hard")
+    wrong = obstacles(network)
     if wrong:
         raise CompileError(f"no library process computes this network: {'; '.join(wrong)}")
 

@@ -14,6 +14,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import BackendError, CompileError
 from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, Program
+from ff2loihi.compilers.library_processes import obstacles
 
 PATIENCE = 900.0  # s without a word: a board may be in use by others
 
@@ -73,9 +74,9 @@ class Loihi:
 
 def check_runs(network) -> None:
     """Raise CompileError with everything that keeps a network off the stock neurocore models."""
-    obstacles = board_plan.obstacles(network)
-    if obstacles:
-        raise CompileError(f"this artifact does not run on the extension's neurocore models: {'; '.join(obstacles)}")
+    wrong = obstacles(network)
+    if wrong:
+        raise CompileError(f"this artifact does not run on the extension's neurocore models: {'; '.join(wrong)}")
 
 
 def _result(network: IntNetwork, found: dict[str, np.ndarray]) -> Result:

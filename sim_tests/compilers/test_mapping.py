@@ -16,13 +16,22 @@ from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.placement import Fill, Part, shares
-from ff2loihi.compilers.populations import Kernels, Population, Rows, dense_chain, populations
+from ff2loihi.compilers.populations import INPUT, Kernels, Population, Rows, populations
 from ff2loihi.compilers.recount import recount
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.stock_rule import GateFactor
 
 TABLE = load_table()
 LOIHI2 = TABLE.chips["loihi2"]
+
+
+def dense_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
+    """Dense layers without a read-out on the chip: widths[0] inputs, then a layer for each further width."""
+    names = [INPUT, *(f"hidden{index}" for index in range(1, len(widths)))]
+    return tuple(
+        Population(name, name, width, (Rows(below, inputs),))
+        for name, width, below, inputs in zip(names[1:], widths[1:], names, widths, strict=False)
+    )
 
 
 def learning_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
