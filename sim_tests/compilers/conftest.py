@@ -6,6 +6,7 @@ import torch
 import yaml
 
 from ff2loihi.compilers.ir import Label, Layer, Network
+from ff2loihi.compilers.populations import INPUT, Population, Rows
 from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
 
 
@@ -48,6 +49,20 @@ def files(tmp_path):
         torch.save(plain_tensors() if content is None else content, model)
         about.write_text(spec if isinstance(spec, str) else yaml.safe_dump(plain_spec() if spec is None else spec))
         return model, about
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dense_chain():
+    """dense_chain(widths) -> dense layers without a read-out on the chip: widths[0] inputs, then each layer's width."""
+
+    def make(widths):
+        names = [INPUT, *(f"hidden{index}" for index in range(1, len(widths)))]
+        return tuple(
+            Population(name, name, width, (Rows(below, inputs),))
+            for name, width, below, inputs in zip(names[1:], widths[1:], names, widths, strict=False)
+        )
 
     return make
 

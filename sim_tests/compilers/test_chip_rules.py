@@ -12,7 +12,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
-from ff2loihi.compilers.populations import Population, Rows, dense_chain, populations
+from ff2loihi.compilers.populations import Population, Rows, populations
 from ff2loihi.compilers.spec import Sigmoid
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 
@@ -140,7 +140,7 @@ def test_a_violation_names_rule_layer_value_limit_and_the_way_out():
     assert found[1].mend == "--steps 16"
 
 
-def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it():
+def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it(dense_chain):
     for widths, board, larger in (
         ((784, 12000), "oheo-gulch", "kapoho-point"),
         ((2000, 40000), "kapoho-point", "hala"),

@@ -16,22 +16,13 @@ from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.placement import Fill, Part, shares
-from ff2loihi.compilers.populations import INPUT, Kernels, Population, Rows, populations
+from ff2loihi.compilers.populations import Kernels, Population, Rows, populations
 from ff2loihi.compilers.recount import recount
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.stock_rule import GateFactor
 
 TABLE = load_table()
 LOIHI2 = TABLE.chips["loihi2"]
-
-
-def dense_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
-    """Dense layers without a read-out on the chip: widths[0] inputs, then a layer for each further width."""
-    names = [INPUT, *(f"hidden{index}" for index in range(1, len(widths)))]
-    return tuple(
-        Population(name, name, width, (Rows(below, inputs),))
-        for name, width, below, inputs in zip(names[1:], widths[1:], names, widths, strict=False)
-    )
 
 
 def learning_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
@@ -59,7 +50,7 @@ def test_a_layer_that_learns_is_a_plastic_population_and_a_unit_that_modulates_i
     assert above[0].rows[0].source == "hidden1"
 
 
-def test_intels_mnist_network_takes_3_and_1_and_1_cores_with_the_percentages_that_are_printed():
+def test_intels_mnist_network_takes_3_and_1_and_1_cores_with_the_percentages_that_are_printed(dense_chain):
     mapping = place(dense_chain((784, 128, 64, 10)), "loihi2", LOIHI2)
     assert [len(mapping.cores_of(name)) for name in ("hidden1", "hidden2", "hidden3")] == [3, 1, 1]
     assert len(mapping.cores) == 5
@@ -105,7 +96,7 @@ def test_the_large_learning_network_is_on_the_smallest_board_that_holds_it_withi
     assert recount(mapping) == []
 
 
-def test_every_neuron_is_traced_back_to_its_layer():
+def test_every_neuron_is_traced_back_to_its_layer(dense_chain):
     mapping = place(dense_chain((784, 128, 64, 10)), "loihi2", LOIHI2)
     found = {
         mapping.neuron(core.chip, core.number, index)
@@ -122,7 +113,7 @@ def test_every_neuron_is_traced_back_to_its_layer():
 
 @settings(max_examples=60)
 @given(st.lists(st.integers(1, 900), min_size=2, max_size=5), st.booleans(), st.booleans(), st.sampled_from([4, 120]))
-def test_no_mapping_of_generated_networks_breaks_a_limit_in_the_second_count(widths, learns, pack, cores):
+def test_no_mapping_of_generated_networks_breaks_a_limit_in_the_second_count(dense_chain, widths, learns, pack, cores):
     chip = LOIHI2.model_copy(update={"cores": cores})
     chain = learning_chain(tuple(widths)) if learns else dense_chain(tuple(widths))
     mapping = place(chain, "loihi2", chip, pack)
@@ -130,7 +121,7 @@ def test_no_mapping_of_generated_networks_breaks_a_limit_in_the_second_count(wid
     assert mapping.chips == -(-len(mapping.cores) // cores)
 
 
-def test_the_second_count_sees_what_is_wrong():
+def test_the_second_count_sees_what_is_wrong(dense_chain):
     mapping = place(dense_chain((784, 128, 64, 10)), "loihi2", LOIHI2)
     core, other = mapping.cores[:2]
     population = core.parts[0].population
@@ -169,7 +160,7 @@ def test_no_fewer_cores_hold_a_layer(axons, neurons, plastic):
     assert len(place((layer,), "loihi2", LOIHI2).cores) == cores_by_search(axons, neurons, plastic)
 
 
-def test_small_layers_share_a_core_only_when_packed_and_up_to_the_chips_neuron_groups():
+def test_small_layers_share_a_core_only_when_packed_and_up_to_the_chips_neuron_groups(dense_chain):
     chain = dense_chain((20,) * 11)
     assert len(place(chain, "loihi2", LOIHI2).cores) == 10
     packed = place(chain, "loihi2", LOIHI2, pack=True)
@@ -232,6 +223,6 @@ def test_learning_with_library_neurons_takes_4_n_and_4_k_further_neurons():
     assert recount(place(found, "loihi2", LOIHI2)) == []
 
 
-def test_a_neuron_that_fits_no_core_is_refused_by_name():
+def test_a_neuron_that_fits_no_core_is_refused_by_name(dense_chain):
     with pytest.raises(CompileError, match=r"hidden1: one neuron with 12,001 axons takes 12,001 words"):
         place(dense_chain((12001, 3)), "loihi2", LOIHI2)
