@@ -1,6 +1,11 @@
 """Whether Lava's library processes alone, which the vendor's extension puts on neurocores, compute a network."""
 
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
+from dataclasses import dataclass
+
+import numpy as np
+
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningNetwork
+from ff2loihi.processes.limits import ALIGN
 
 
 def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
@@ -9,11 +14,48 @@ def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
         return ["it learns: its neuron and third factor are processes of ours, which need microcode"]
     found = []
     if network.neuron == "lif" and network.reset == "soft":
-        found.append("its soft reset (SoftLIF) is ours, the stock LIFReset resets to 0: compile with --reset hard")
+        fine = [layer.name for layer in network.layers if layer.shift and soft_unit(layer).bits]
+        if fine:
+            found.append(f"{', '.join(fine)}: biases finer than the shifted sums: compile with --reset hard")
     if network.norms:
         found.append("normalisation between layers (Normalize) is ours: train the layers above the first without bias")
-    if network.neuron == "graded" and any(layer.bias.any() for layer in network.layers):
-        found.append(
-            "a graded bias (GradedRelu) is ours, GradedReluVec has no bias: compile with --neuron lif --reset hard"
-        )
     return found
+
+
+def board_obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
+    """Why a deployment's script cannot run it: what `obstacles` says, and the forms that it does not build yet."""
+    found = obstacles(network)
+    if isinstance(network, IntNetwork) and network.neuron == "lif" and network.reset == "soft":
+        found.append("its soft reset is not in the board's script: compile with --reset hard")
+    if isinstance(network, IntNetwork) and network.neuron == "graded" and any(x.bias.any() for x in network.layers):
+        found.append("its graded biases are not in the board's script: compile with --neuron lif --reset hard")
+    return found
+
+
+@dataclass(frozen=True)
+class SoftUnit:
+    """SoftLIF's numbers in the unit of x, the state of its stand-in of library processes: 2^(6 - bits) v LSB.
+
+    threshold: x falls by it with a spike; fires_above: it spikes beyond; columns (n, 2): bias and v0. fraction [v LSB]:
+    what of v0 lies below the unit, which stays what it is, as everything that is added is whole.
+    """
+
+    bits: int
+    threshold: int
+    fires_above: int
+    columns: np.ndarray
+    fraction: int
+
+    def v(self, x: np.ndarray, spikes: np.ndarray) -> np.ndarray:
+        """SoftLIF's v behind a step, of x before its spike, and the spikes of the step."""
+        return ((x - spikes * self.threshold) << (ALIGN - self.bits)) + self.fraction
+
+
+def soft_unit(layer: IntLayer) -> SoftUnit:
+    """The coarsest unit that holds the biases: a sum's, 2^6 v LSB, where there are none."""
+    finest = int(np.bitwise_or.reduce(layer.bias, initial=1 << ALIGN))
+    shift = (finest & -finest).bit_length() - 1
+    bits, threshold = ALIGN - shift, layer.vth << (ALIGN - shift)
+    start, fraction = divmod(layer.v0, 1 << shift)
+    columns = np.stack([layer.bias >> shift, np.full(layer.neurons, start)], axis=1)
+    return SoftUnit(bits, threshold, threshold - (fraction > 0), columns, fraction)

@@ -10,7 +10,7 @@ from ff2loihi.compilers.artifact import pack
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import folder_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.compilers.library_processes import obstacles
+from ff2loihi.compilers.library_processes import board_obstacles
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.limits import ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
 from ff2loihi.reports import golden
@@ -56,7 +56,7 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
-    wrong = obstacles(network)
+    wrong = board_obstacles(network)
     vectors = golden.golden(program, digest, data, progress)
     remarks = list(wrong)
     with folder_atomic(path, DataError) as folder:

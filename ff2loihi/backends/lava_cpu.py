@@ -17,7 +17,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
-from ff2loihi.compilers.library_processes import obstacles
+from ff2loihi.compilers.library_processes import obstacles, soft_unit
 
 
 class LavaCpu:
@@ -48,11 +48,8 @@ class LavaCpu:
             with Child("ff2loihi.backends.lava_worker", folder, self.patience) as child:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
             timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-            recordings = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
-            rows = {key: (np.load(folder / file), delay) for key, file, delay in recordings}
-        return make_trace(
-            self.name, program.network, _result(program.network, rows, len(pixels), states), timing["run"]
-        )
+            result = _result(program.network, folder, len(pixels), states)
+        return make_trace(self.name, program.network, result, timing["run"])
 
 
 def _check_stock(network: IntNetwork) -> None:
@@ -74,20 +71,24 @@ def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:
     return np.stack([(r**power) @ member for power in powers(network)], axis=-2)
 
 
-def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], samples: int, kept: bool) -> Result:
+def _result(network: IntNetwork, folder: Path, samples: int, kept: bool) -> Result:
     """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
+    facts = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
     labels = len(network.shown)
     steps = network.steps
-    starts = np.arange(samples * labels) * steps
+    starts = np.arange(samples * labels) * facts["period"]
     sums, head, spikes, states = [], {}, [], {}
-    for name, (values, delay) in rows.items():
+    for name, file, delay in facts["recordings"]:
+        values = np.load(folder / file)
         if name.endswith(".g"):
             totals = values[starts + delay].reshape(samples, labels, -1)
             sums.append(totals[..., :-1].reshape(samples, labels, -1, network.parts))
             spikes.append(totals[..., -1])
             continue
-        window = values[starts[:, None] + delay + np.arange(steps)]  # (samples x labels, steps, n)
+        window = values[starts[:, None] + delay + facts["stride"] * np.arange(steps)]  # (samples x labels, steps, n)
         if name.endswith(".s"):
+            if network.neuron == "lif":
+                window = window != 0
             counts = window.cumsum(1).reshape(samples, labels, steps, -1)
             sums.append(_host_sums(network, name.removesuffix(".s"), counts[:, :, -1]))
             spikes.append(np.count_nonzero(window, axis=(1, 2)).reshape(samples, labels))
@@ -101,6 +102,10 @@ def _result(network: IntNetwork, rows: dict[str, tuple[np.ndarray, int]], sample
             continue
         window = window.reshape(samples, labels, steps, -1)
         states[name] = (window[:, :, 0] if network.neuron == "graded" else window).astype(np.int64)
+    for layer in network.layers:
+        if f"{layer.name}.x" in states:
+            spikes_of = np.diff(states[f"{layer.name}.r"], axis=2, prepend=0)
+            states[f"{layer.name}.v"] = soft_unit(layer).v(states.pop(f"{layer.name}.x"), spikes_of)
     return Result(
         sums=np.stack(sums, axis=2).astype(np.int64),
         head=np.stack([head[i] for i in sorted(head)], axis=1) if head else None,

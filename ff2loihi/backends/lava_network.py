@@ -24,7 +24,7 @@ from ff2loihi.processes.source import Source
 
 @dataclass(frozen=True)
 class Recording:
-    """Rows of `file` hold `name` of each step; a sample's first row is `delay` steps after its first input."""
+    """Rows of `file` hold `name` of each time step; a pass's first row is `delay` of them after its first input."""
 
     name: str
     file: Path
@@ -33,11 +33,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class Graph:
-    """The built graph: its source, how many steps it takes, and what is recorded where."""
+    """The built graph: its source, how many time steps it takes, and what is recorded where.
+
+    period, stride: time steps from one pass to the next, and from one step of a pass to the next.
+    """
 
     source: AbstractProcess
     steps: int
     labels: int
+    period: int
+    stride: int
     recordings: tuple[Recording, ...]
 
 
@@ -52,13 +57,15 @@ def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -
 class Builder:
     """The parts of the graph; `build` connects them. lava_stock_network puts library processes in place of ours."""
 
+    stride = 1
+
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
-        self.network, self.folder, self.states = network, folder, states
+        self.network, self.pixels, self.folder, self.states = network, pixels, folder, states
         self.codes = network.shown
         self.x = np.zeros((len(pixels), network.inputs), np.int32)
         image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
         self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
-        self.rows = len(pixels) * len(self.codes) * network.steps + 2 * len(network.layers) + 2
+        self.rows = len(pixels) * len(self.codes) * self._period() + 3 * len(network.layers) + 2
         self.recordings: list[Recording] = []
 
     def _source(self) -> Source:
@@ -74,7 +81,10 @@ class Builder:
         )
 
     def _graph(self, source: Source) -> Graph:
-        return Graph(source, self.rows, len(self.codes), tuple(self.recordings))
+        return Graph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
+
+    def _period(self) -> int:
+        return self.network.steps
 
     def build(self) -> Graph:
         net, source = self.network, self._source()

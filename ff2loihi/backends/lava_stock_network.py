@@ -1,68 +1,102 @@
-"""A Program for inference as library processes alone: Source -> [Dense -> neuron] a layer -> the host counts.
+"""A Program for inference as library processes alone: a source -> [Dense -> neuron] a layer -> the host counts.
 
-LIF, hard reset: LIFReset. Graded: h = relu(a) - relu(a - top) of three GradedReluVec, with a = W x >> shift formed by
-the Dense. In place of Goodness the host reads each layer's spikes or payloads, and sums their powers.
+The neuron: LIFReset (hard reset), or what lava_stock_parts makes of library processes (soft reset, graded). In place of
+Goodness the host reads each layer's spikes or payloads, and sums their powers.
 """
 
 from pathlib import Path
 
 import numpy as np
-from lava.magma.core.process.process import AbstractProcess
-from lava.proc.dense.process import Dense
-from lava.proc.graded.process import GradedReluVec
 from lava.proc.io.source import RingBuffer
-from lava.proc.sparse.process import Sparse
-from lava.utils.weightutils import SignMode
 
+from ff2loihi.backends import board_plan
+from ff2loihi.backends import lava_stock_parts as parts
 from ff2loihi.backends.lava_network import Builder, Graph
-from ff2loihi.compilers.ir import IntLayer, IntNetwork
-from ff2loihi.processes.limits import PAYLOAD_BITS
+from ff2loihi.compilers.ir import IntNetwork
+from ff2loihi.compilers.library_processes import soft_unit
+from ff2loihi.processes.playback import Playback
 
 
 def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
     """As lava_network.build, with the recordings "LAYER.s" in place of "LAYER.g", for what lava_cpu lets pass."""
-    return _StockBuilder(network, pixels, folder, states).build()
+    kinds = {"graded": _Graded, "hard": _Hard, "soft": _Soft}
+    kind = kinds["graded" if network.neuron == "graded" else network.reset]
+    return kind(network, pixels, folder, states).build()
 
 
-class _StockBuilder(Builder):
+class _Graded(Builder):
     def build(self) -> Graph:
-        net, source = self.network, self._source()
-        graded = net.neuron == "graded"
-        below, hops = source.s_out, 2 if graded else 1
-        for index, layer in enumerate(net.layers):
-            late = hops * index
-            dense = self._connection(layer, -layer.shift)
+        source = self._source()
+        below, late = source.s_out, 0
+        one = RingBuffer(data=np.array(parts.DIGITS, np.int32)[:, None])
+        for index, layer in enumerate(self.network.layers):
+            biased = bool(layer.bias.any())
+            sums = self._connection(layer, 0 if biased else -layer.shift)
+            below.connect(sums.s_in)
+            h = parts.saturating(sums, layer.neurons, layer.shift, layer.top, one.s_out, layer.bias)
+            late += 3 if biased else 2
+            self._record(f"{layer.name}.s", h.s_out, late)
+            if index in self.network.readout_layers and self.network.head:
+                self._head(index, h, late + 1)
+            below = h.s_out
+        return self._graph(source)
+
+
+class _Hard(Builder):
+    def build(self) -> Graph:
+        source = self._source()
+        below = source.s_out
+        for index, layer in enumerate(self.network.layers):
+            dense, neuron = self._connection(layer, -layer.shift), self._neuron(layer, index)
             below.connect(dense.s_in)
-            if graded:
-                neuron = self._saturating(dense, layer)
-            else:
-                neuron = self._neuron(layer, index)
-                dense.a_out.connect(neuron.a_in)
-                if self.states:
-                    self._probe(f"{layer.name}.a", dense.a_buff, late)
-                    self._probe(f"{layer.name}.u", neuron.u, late + 1)
-                    self._probe(f"{layer.name}.v", neuron.v, late + 1)
-            self._record(f"{layer.name}.s", neuron.s_out, late + hops)
-            if index in net.readout_layers and net.head:
-                self._head(index, neuron, late + hops + 1)
+            dense.a_out.connect(neuron.a_in)
+            if self.states:
+                self._probe(f"{layer.name}.a", dense.a_buff, index)
+                self._probe(f"{layer.name}.u", neuron.u, index + 1)
+                self._probe(f"{layer.name}.v", neuron.v, index + 1)
+            self._record(f"{layer.name}.s", neuron.s_out, index + 1)
+            if index in self.network.readout_layers and self.network.head:
+                self._head(index, neuron, index + 2)
             below = neuron.s_out
         return self._graph(source)
 
-    def _saturating(self, dense: AbstractProcess, layer: IntLayer) -> GradedReluVec:
-        """relu(a) - relu(a - top), one step behind a."""
-        n = layer.neurons
-        whole, above, h = (GradedReluVec(shape=(n,), vth=0) for _ in range(3))
-        one = RingBuffer(data=np.ones((1, 1), int))
-        top = Dense(weights=np.full((n, 1), -layer.top), sign_mode=SignMode.INHIBITORY)
-        one.s_out.connect(top.s_in)
-        for neuron, sign in ((whole, 1), (above, -1)):
-            dense.a_out.connect(neuron.a_in)
-            link = Sparse(
-                weights=sign * np.eye(n, dtype=int),
-                sign_mode=SignMode.EXCITATORY if sign > 0 else SignMode.INHIBITORY,
-                num_message_bits=PAYLOAD_BITS - 1,
-            )
-            neuron.s_out.connect(link.s_in)
-            link.a_out.connect(h.a_in)
-        top.a_out.connect(above.a_in)
-        return h
+
+class _Soft(Builder):
+    """Two time steps a step, and one step between passes: see lava_stock_parts."""
+
+    stride = parts.STRIDE
+
+    def _period(self) -> int:
+        return parts.pass_steps(self.network.steps)
+
+    def build(self) -> Graph:
+        steps = self.network.steps
+        file = self.folder / "input.npy"
+        np.save(file, np.packbits(_spaced(self.network, self.pixels), axis=1))
+        source = Playback(n=self.network.inputs, file=str(file), packed=True)
+        below = source.s_out
+        for index, layer in enumerate(self.network.layers):
+            late = parts.STRIDE * index
+            unit = soft_unit(layer)
+            sums = self._connection(layer, unit.bits - layer.shift)
+            below.connect(sums.s_in)
+            hold = RingBuffer(data=parts.hold(steps, late))
+            bias = RingBuffer(data=parts.bias_payloads(steps, late))
+            neuron = parts.soft_neuron(unit.threshold, unit.fires_above, unit.columns, hold.s_out, bias.s_out)
+            sums.a_out.connect(neuron.state.a_in1)
+            if self.states:
+                self._record(f"{layer.name}.x", neuron.state.s_out, late + 1)
+            self._record(f"{layer.name}.s", neuron.spikes.s_out, late + 2)
+            if index in self.network.readout_layers and self.network.head:
+                self._head(index, neuron.spikes, late + 3)
+            below = neuron.spikes.s_out
+        return self._graph(source)
+
+
+def _spaced(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
+    """The input's spikes, a row a time step: silent behind each step, and for a step behind each pass."""
+    rows = board_plan.input_rows(network, pixels)
+    rows = rows.reshape(len(pixels) * len(network.shown), -1, network.inputs)[:, : network.steps]
+    spaced = np.zeros((len(rows), network.steps + 1, parts.STRIDE, network.inputs), np.uint8)
+    spaced[:, :-1, 0] = rows
+    return spaced.reshape(-1, network.inputs)

@@ -26,16 +26,19 @@ def run(folder: Path) -> None:
     options = json.loads((folder / "job.json").read_text())
     build = lava_stock_network.build if options["stock"] else lava_network.build
     graph = build(program.network, pixels, folder, options["states"])
-    (folder / "recordings.json").write_text(
-        json.dumps([[r.name, r.file.name, r.delay] for r in graph.recordings]), encoding="utf-8"
-    )
+    facts = {
+        "period": graph.period,
+        "stride": graph.stride,
+        "recordings": [[r.name, r.file.name, r.delay] for r in graph.recordings],
+    }
+    (folder / "recordings.json").write_text(json.dumps(facts), encoding="utf-8")
     source = graph.source
     config = Loihi2SimCfg(select_tag="fixed_pt")
     started = time.perf_counter()
     source.run(condition=RunSteps(num_steps=1), run_cfg=config)
     ready = time.perf_counter()
     print("progress 0", flush=True)
-    a_sample = graph.labels * program.network.steps
+    a_sample = graph.labels * graph.period
     left = graph.steps - 1
     for done in range(1, len(pixels) + 1):
         steps = a_sample if done < len(pixels) else left

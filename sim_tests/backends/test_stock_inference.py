@@ -10,54 +10,66 @@ from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.reports.equality import equality_report
 
-GRADED, LIF = (4, 0), (9, 3)  # of the generated networks: a head, and goodness
-FAST = [GRADED[0], LIF[0]]
-SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in (GRADED[1], LIF[1])]
+# of the generated networks; the first of each kind has biases, 27 and 28 four layers
+GRADED, SOFT, HARD = (0, 28), (5, 29), (27, 13)
+FAST = [GRADED[0], SOFT[0]]
+SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in (*GRADED[1:], *SOFT[1:], *HARD, 10, 15, 16, 19, 21, 25)]
+STATES = {"graded": {"h"}, "soft": {"v", "r"}, "hard": {"a", "u", "v", "r"}}
 
 
-def without_ours(program):
-    """The program with what library processes have: no biases where graded, no tables, a hard reset.
-
-    Shifts are 2 smaller, so that some payloads are at the top.
-    """
+def without_tables(program):
+    """The program without normalisation tables, and with shifts 2 smaller, so that some payloads are at the top."""
     net = program.network
     layers = net.layers
     if net.neuron == "graded":
-        layers = tuple(
-            replace(layer, bias=np.zeros_like(layer.bias), shift=max(0, layer.shift - 2)) for layer in layers
-        )
-    else:
-        layers = tuple(replace(layer, v0=0) for layer in layers)
-    return replace(program, network=replace(net, layers=layers, norms=(), reset="hard"))
+        layers = tuple(replace(layer, shift=max(0, layer.shift - 2)) for layer in layers)
+    return replace(program, network=replace(net, layers=layers, norms=()))
 
 
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("seed", FAST + SLOW)
 def test_library_processes_give_the_emulators_bits(generate, seed):
     program, pixels = generate(seed, wide=20)
-    program = without_ours(program)
+    program = without_tables(program)
     emulated = Emulator().run(program, pixels, states=True)
     simulated = LavaCpu(stock=True).run(program, pixels, states=True)
-    names = {"graded": {"h"}, "lif": {"a", "u", "v", "r"}}[program.network.neuron]
-    assert {name.rpartition(".")[2] for name in simulated.states} == names
+    net = program.network
+    kind = "graded" if net.neuron == "graded" else net.reset
+    assert {name.rpartition(".")[2] for name in simulated.states} == STATES[kind]
     emulated = replace(emulated, states={name: emulated.states[name] for name in simulated.states})
     assert equality_report(emulated, simulated).first_divergence is None
 
 
-def test_the_generated_graded_networks_reach_the_top(generate):
-    """Else the subtraction that saturates them would not be seen."""
-    tops = []
-    for seed in GRADED:
+def test_the_generated_networks_reach_the_top_and_keep_what_is_above_the_threshold(generate):
+    """Else the subtractions that make them would not be seen."""
+    tops, rests = [], []
+    for seed in (*GRADED, *SOFT):
         program, pixels = generate(seed, wide=20)
-        program = without_ours(program)
+        program = without_tables(program)
         states = Emulator().run(program, pixels, states=True).states
-        tops += [(states[f"{layer.name}.h"] == layer.top).any() for layer in program.network.layers]
+        for layer in program.network.layers:
+            if program.network.neuron == "graded":
+                tops.append((states[f"{layer.name}.h"] == layer.top).any())
+            else:
+                spikes = np.diff(states[f"{layer.name}.r"], axis=2, prepend=0)
+                rests.append((states[f"{layer.name}.v"][spikes > 0] > 0).any())
     assert any(tops)
+    assert any(rests)
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("value", [1, 127, 128, 300, 255 << 7, 131071, (1 << 23) - 1])
+def test_the_pieces_of_a_threshold_are_weights_of_a_connection_and_sum_to_it(value):
+    from ff2loihi.backends.lava_stock_parts import pieces
+
+    found = pieces(value)
+    assert sum(weight << exponent for weight, exponent in found) == value
+    assert all(0 < weight <= 255 and exponent in (0, 7) for weight, exponent in found)
 
 
 @pytest.mark.needs_lava
 def test_what_no_library_process_computes_is_refused(generate):
-    for seed, reason in ((1, "--reset hard"), (4, "Normalize"), (0, "GradedRelu")):
+    for seed, reason in ((9, "hidden1: biases finer"), (4, "Normalize")):
         program, pixels = generate(seed, wide=20)
         with pytest.raises(CompileError, match=reason):
             LavaCpu(stock=True).run(program, pixels)

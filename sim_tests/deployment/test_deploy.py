@@ -180,7 +180,7 @@ def test_a_deployment_holds_the_layers_the_golden_vectors_and_what_runs_when(art
 @pytest.mark.parametrize(
     ("net", "said"),
     [
-        (("ff-mlp", "plain", "soft"), "--reset hard"), (("ff-mlp", "bias", "graded"), "has no bias"),
+        (("ff-mlp", "plain", "soft"), "--reset hard"), (("ff-mlp", "bias", "graded"), "Normalize"),
         (("ffa-symmetric", "plain", "tag"), "microcode"),
     ],
 )  # fmt: skip
