@@ -6,7 +6,12 @@ from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
     """Why library processes cannot run it, a line each; empty where they can."""
     if isinstance(network, LearningNetwork):
-        return ["it learns: its neuron and third factor are processes of ours, which need microcode"]
+        if network.stock:
+            return []
+        return [
+            "it learns with --learning on: its neuron and third factor are processes of ours, which need microcode; "
+            "--learning stock learns without"
+        ]
     found = []
     if network.neuron == "lif" and network.reset == "soft":
         found.append("its soft reset (SoftLIF) is ours, the stock LIFReset resets to 0: compile with --reset hard")

@@ -10,7 +10,6 @@ from ff2loihi.compilers.artifact import pack
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import folder_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.compilers.library_processes import obstacles
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.limits import ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
 from ff2loihi.reports import golden
@@ -56,7 +55,7 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
-    wrong = obstacles(network)
+    wrong = board_plan.obstacles_there(network)
     vectors = golden.golden(program, digest, data, progress)
     remarks = list(wrong)
     with folder_atomic(path, DataError) as folder:
@@ -107,7 +106,7 @@ def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], file
     if not wrong:
         interval = board_plan.plan(network, digest, len(data.labels))["interval"]
         return "\n".join(lines) + RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
-    lines += ["## What a board needs", "", "No script is here, because the extension's own models cannot run it:", ""]
+    lines += ["## What a board needs", "", "No script is here:", ""]
     lines += [f"- {obstacle}" for obstacle in wrong]
     facts = {"format": golden.RECORDING, "version": golden.VERSION, "artifact": digest}
     lines += [
@@ -116,6 +115,7 @@ def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], file
     ]
     lines += [f"`{golden.FILE}`, all of them or some, and a string `manifest`:", "", f"    {json.dumps(facts)}"]
     if isinstance(network, LearningNetwork):
-        lines += ["", "What the microcode has to compute, each line beside the paper's (Terres-Escudero 2024):", ""]
+        who = "library neurons compute" if network.stock else "microcode has to compute"
+        lines += ["", f"What the {who}, each line beside the paper's (Terres-Escudero 2024):", ""]
         lines += [f"- {what}: {chip} [{paper}]" for what, paper, chip in learning_fit.describe(network)]
     return "\n".join([*lines, ""])

@@ -14,7 +14,6 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import BackendError, CompileError
 from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, Program
-from ff2loihi.compilers.library_processes import obstacles
 
 PATIENCE = 900.0  # s without a word: a board may be in use by others
 
@@ -74,7 +73,7 @@ class Loihi:
 
 def check_runs(network) -> None:
     """Raise CompileError with everything that keeps a network off the stock neurocore models."""
-    wrong = obstacles(network)
+    wrong = board_plan.obstacles_there(network)
     if wrong:
         raise CompileError(f"this artifact does not run on the extension's neurocore models: {'; '.join(wrong)}")
 
