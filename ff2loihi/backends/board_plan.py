@@ -9,19 +9,11 @@ import numpy as np
 from ff2loihi import backends, processes
 from ff2loihi.compilers import netx
 from ff2loihi.compilers.forward import quantize_pixels
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
-from ff2loihi.compilers.library_processes import obstacles
+from ff2loihi.compilers.ir import IntNetwork, split_input
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
 
 SCRIPT = "run_on_board.py"
-
-
-def obstacles_there(network: IntNetwork | LearningNetwork) -> list[str]:
-    """Why no script of ours runs it on a board, a line each."""
-    if isinstance(network, LearningNetwork) and network.stock:
-        return ["library processes compute it (ff2loihi verify), but no script builds them on a board yet"]
-    return obstacles(network)
 
 
 def saturating(network: IntNetwork, states: dict[str, np.ndarray]) -> int:
@@ -80,5 +72,6 @@ def write(folder: Path, network: IntNetwork, artifact: str, pixels: np.ndarray) 
     np.save(folder / "inputs.npy", np.packbits(rows, axis=1) if network.neuron == "lif" else rows)
     here, bottom = Path(backends.__file__).parent, Path(processes.__file__).parent
     shutil.copyfile(here / "lava_board.py", folder / SCRIPT)
+    shutil.copyfile(here / "lava_board_config.py", folder / "board_config.py")
     for name in ("playback.py", "record.py"):
         shutil.copyfile(bottom / name, folder / name)

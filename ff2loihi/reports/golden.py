@@ -19,6 +19,7 @@ from ff2loihi.backends.base import Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import write_atomic
@@ -26,7 +27,7 @@ from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.stock_rule import SLOTS
 from ff2loihi.reports.equality import EqualityReport, Variable
-from ff2loihi.reports.learning_equality import STOCK_VECTORS, VECTORS, pairs
+from ff2loihi.reports.learning_equality import STOCK_VECTORS, VECTORS
 
 GOLDEN, RECORDING, VERSION = "ff2loihi-golden", "ff2loihi-recording", 1
 FILE = "golden.npz"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_kernels import COUNT, GATES, NEURON, PRODUCT, TAUGHT, THERMOMETER
 from ff2loihi.backends.stock_learner import StockLearner, stride
 from ff2loihi.compilers.ir import LearningNetwork
@@ -9,7 +10,6 @@ from ff2loihi.compilers.populations import CLEAR, ENABLE, INPUT
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.stock_rule import GROUPS, taught
 from ff2loihi.reports.activity import Activity
-from ff2loihi.reports.learning_equality import pairs
 
 
 def stock_presentations(network: LearningNetwork, data: Dataset) -> tuple[Activity, Activity]:

@@ -8,9 +8,9 @@ import pytest
 from ff2loihi import api
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.commands.interchange import export_model
 from ff2loihi.reports import golden
-from ff2loihi.reports.learning_equality import pairs
 
 NAMES = {
     "hard": ("inputs", "hidden1.a", "hidden1.u", "hidden1.v", "hidden1.s", "hidden1.r"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
 from ff2loihi.compilers import quantize, stock, thresholds
 from ff2loihi.compilers.chips import load_table
@@ -19,7 +20,6 @@ from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, input_rates
 from ff2loihi.reports.activity import counts, inference_activity, input_spikes, presentation_activity, presented, summed
-from ff2loihi.reports.learning_equality import pairs
 from ff2loihi.reports.neurobench import neurobench
 from ff2loihi.reports.stock_activity import stock_presentations
 
