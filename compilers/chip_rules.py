@@ -124,7 +124,8 @@ def board_cores(d: Design) -> Iterator[Broken]:
 def neuron_model(d: Design) -> Iterator[Broken]:
     stock = not d.learns and d.network.neuron == "lif" and d.network.reset == "hard" and not d.network.head
     if not stock and not d.chip.microcode:
-        what = "neurons of our own" if d.learns else f"{d.network.neuron} neurons, goodness and read-out of our own"
+        own = "GradedReluVec and ProdNeuron" if d.learns and d.network.stock else "neurons of our own"
+        what = own if d.learns else f"{d.network.neuron} neurons, goodness and read-out of our own"
         text = f"{what}, {d.board.chip_name} has no microcode for them"
         yield Broken("network", 1, 0, text, "--neuron lif --reset hard, or --board with Loihi 2")
 

@@ -161,6 +161,8 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
 def engine_strings(net: LearningNetwork) -> dict[str, str]:
     """dw, and dt where there are tags, as Loihi 2's learning engine reads them."""
     rule = net.update
+    if net.stock:
+        return {"dw": DW}
     if rule.eligibility == "none":
         return {"dw": f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"}
     tag = f"2^-{rule.tag_exponent}*x0*y2 - 2^-{rule.tag_exponent}*x0*y3 - 2^-{rule.tag_decay}*t*u0"

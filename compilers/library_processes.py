@@ -11,7 +11,12 @@ from ff2loihi.processes.limits import ALIGN
 def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
     """Why library processes cannot run it, a line each; empty where they can."""
     if isinstance(network, LearningNetwork):
-        return ["it learns: its neuron and third factor are processes of ours, which need microcode"]
+        if network.stock:
+            return []
+        return [
+            "it learns with --learning on: its neuron and third factor are processes of ours, which need microcode; "
+            "--learning stock learns without"
+        ]
     found = []
     if network.neuron == "lif" and network.reset == "soft":
         fine = [layer.name for layer in network.layers if layer.shift and soft_unit(layer).bits]

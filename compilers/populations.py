@@ -14,6 +14,7 @@ from ff2loihi.processes.limits import WEIGHT_BITS
 from ff2loihi.processes.stock_rule import GROUPS
 
 INPUT, CONTROL = "input", "control"  # sources that are not on the chip's cores: the host sends their spikes
+CLEAR, ENABLE = "control.clear", "control.enable"  # so do these, of library neurons that learn
 WORD = 64  # bits of a word of synaptic memory
 MODULATION = 2  # m+ and m-, of a layer that learns
 
@@ -157,8 +158,8 @@ def _stock(net: LearningNetwork) -> Iterator[Population]:
     )
     own = Rows(gates, n, fan=1)
     yield Population(layer.name, layer.name, n, (Rows(INPUT, net.inputs, plastic=True), own))
-    yield Population(count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CONTROL, 1)))
+    yield Population(count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CLEAR, 1)))
     yield Population(square, layer.name, n, (Rows(count, n, fan=1),))
-    yield Population(steps, layer.name, units, (Rows(square, n), Rows(CONTROL, GROUPS, fan=units // GROUPS)))
+    yield Population(steps, layer.name, units, (Rows(square, n), Rows(ENABLE, GROUPS, fan=units // GROUPS)))
     yield Population(product, layer.name, n, (Rows(count, n, fan=1), Rows(steps, units)))
     yield Population(gates, layer.name, n, (Rows(product, n, fan=1),))

@@ -11,6 +11,7 @@ from ff2loihi.backends.base import Backend, Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.learners import emulator_learner, lava_learner
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers import artifact, learning_fit, pipeline
 from ff2loihi.compilers.errors import BackendError, CompileError, DataError
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
@@ -21,7 +22,7 @@ from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.reports.equality import EqualityReport, equality_report
-from ff2loihi.reports.learning_equality import learning_equality, pairs
+from ff2loihi.reports.learning_equality import learning_equality
 from ff2loihi.reports.speed import LearningSpeedReport, SpeedReport, learning_speed
 
 CALIBRATION_IMAGES = 1000

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from ff2loihi.backends import board_plan, board_search
+from ff2loihi.backends import board_plan, board_search, stock_plan
 from ff2loihi.backends.base import Progress
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers import learning_fit, netx, rule_file
 from ff2loihi.compilers.artifact import pack
 from ff2loihi.compilers.errors import DataError
@@ -42,11 +43,23 @@ It writes `recording.npz`. Where ff2loihi is installed, in this folder:
 
     ff2loihi diff-golden . recording.npz         # exit 1, and the first state that differs
 
-Layer l's step i of pass p is expected at time step p {interval} + i + l + 2 + {into}, and at the host {out} later. The
-adapters' delays ({into} in, {out} out) are those of a public notebook, not of this board: if diff-golden says that the
-recording is late or early, or the spikes differ from a sample's first steps on, change `steps_in` and `steps_out` in
-`board.json` and run again.
+{when}
+
+The adapters' delays ({into} in, {out} out) are those of a public notebook, not of this board: if diff-golden says that
+the recording is late or early, or the spikes differ from a sample's first steps on, change `steps_in` and `steps_out`
+in `board.json` and run again.
 """
+
+WHEN = """\
+Layer l's step i of pass p is expected at time step p {interval} + i + l + 2 + {into}, and at the host {out} later."""
+
+LEARNING_WHEN = """\
+Each sample is shown right, then wrong, {interval} time steps each. Recorded are every neuron's spikes `z` and count `r`
+in each time step, and `learned`, the weights read after each presentation. Where z and r agree and the weights do not,
+or z differs behind the first gate's spike, it is the learning engine that differs: no silicon has shown yet that epochs
+of two begin with odd time steps, that a trace of tau = 0 lives for one of them, and that a back-propagating spike
+carries its time step within the epoch. A weight beyond 254 rounds by the chip's own draw. Adapters that take an odd
+number of time steps are waited for: the cores run whole epochs behind the host's rows."""
 
 
 def write(path: Path, program: Program, data: Dataset, progress: Progress | None = None) -> list[str]:
@@ -64,7 +77,10 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
         if wrong:
             (folder / "network.net").write_bytes(netx.to_bytes(network, digest))
         else:
-            board_plan.write(folder, network, digest, data.images)
+            if isinstance(network, LearningNetwork):
+                stock_plan.write(folder, network, digest, pairs(network, data))
+            else:
+                board_plan.write(folder, network, digest, data.images)
             job = folder / "job.sh"
             job.write_text(JOB.format(generation=board_search.DEFAULT_GENERATION), encoding="utf-8")
             job.chmod(0o755)
@@ -81,11 +97,14 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
 
 CONTENTS = {
     "run_on_board.py": "builds the network of stock processes, runs it through Loihi2HwCfg, records it",
+    "board_config.py": "what the script uses: models for neurocores alone, the recording",
+    "library_neurons.py": "what the script uses: the network, of library processes alone",
     "playback.py": "a process that the script uses: the input",
     "record.py": "a process that the script uses: what comes back",
-    "board.json": "what runs when: samples, labels, steps, the adapters' delays",
+    "board.json": "what runs when, the adapters' delays; of a network that learns, every constant",
     "network.net": "the layers (netx, HDF5); other fields than netx's stand beside them, see ff2loihi's README",
-    "inputs.npy": "the spikes of every sample under every label, a row a step",
+    "inputs.npy": "the input's spikes, a row a time step",
+    "control.npy": "what clears the counters and enables the thermometers, a row a time step",
     "job.sh": "the same as a SLURM job",
     "network.rule.json": "the learning rule: the engine's strings, every constant, the equations",
     golden.FILE: "golden vectors: every state at every step",
@@ -105,8 +124,10 @@ def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], file
         "",
     ]
     if not wrong:
-        interval = board_plan.plan(network, digest, len(data.labels))["interval"]
-        return "\n".join(lines) + RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
+        learns, times = isinstance(network, LearningNetwork), {"into": ADAPTER_STEPS_IN, "out": ADAPTER_STEPS_OUT}
+        times["interval"] = network.period if learns else board_plan.plan(network, digest, 1)["interval"]
+        when = (LEARNING_WHEN if learns else WHEN).format(**times)
+        return "\n".join(lines) + RUNS.format(when=when, **times)
     lines += ["## What a board needs", "", "No script is here, because the extension's own models cannot run it:", ""]
     lines += [f"- {obstacle}" for obstacle in wrong]
     facts = {"format": golden.RECORDING, "version": golden.VERSION, "artifact": digest}

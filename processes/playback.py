@@ -12,7 +12,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Playback(AbstractProcess):
-    """s(t) = row t - 1 of the array in `file`, zeros behind its last row.
+    """s(t) = row t - 1 - late of the array in `file`, zeros before its first row and behind its last.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ class Playback(AbstractProcess):
     s_out: (n,) int32, payload or 0/1.
     """
 
-    def __init__(self, *, n: int, file: str, packed: bool) -> None:
-        super().__init__(n=n, file=file, packed=packed)
+    def __init__(self, *, n: int, file: str, packed: bool, late: int = 0) -> None:
+        super().__init__(n=n, file=file, packed=packed, late=late)
         self.s_out = OutPort(shape=(n,))
 
 
@@ -40,6 +40,6 @@ class PyPlaybackModel(PyLoihiProcessModel):
         self.rows = np.load(proc_params["file"], mmap_mode="r")
 
     def run_spk(self) -> None:
-        t = self.time_step - 1
-        row = self.rows[t] if t < len(self.rows) else np.zeros(self.rows.shape[1], np.uint8)
+        t = self.time_step - 1 - self.proc_params["late"]
+        row = self.rows[t] if 0 <= t < len(self.rows) else np.zeros(self.rows.shape[1], np.uint8)
         self.s_out.send((np.unpackbits(row)[: self.n] if self.packed else row).astype(np.int32))

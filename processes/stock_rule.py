@@ -27,6 +27,8 @@ CLEAR = 100  # what clears a counter: more than any count
 FORCE, FORCE_EXP = 255, 7  # weight and exponent of a gate on its neuron: 32,640 of a sum of 16 bits
 ENABLE, ENABLE_EXP = 191, 7  # of a control row on its thermometer: E = 24,448, and the thermometer's threshold
 THERMOMETER_TOP = 8190  # largest sum of a thermometer's inputs: below E it spikes only where it is enabled
+GRADED_BITS = 24  # of a message: a count, a square, a product
+NO_MEMORY = 4095  # dv of a thermometer, which keeps 1/4096
 BIAS_EXP = 6  # of a thermometer: its bias is its threshold, in the sum's unit
 
 
@@ -62,6 +64,19 @@ def taught(steps: int, window: int, stride: int) -> np.ndarray:
     stride: one step in so many; the learning rate is its inverse.
     """
     return np.arange(steps - 2, steps - 2 - window, -stride)[::-1]
+
+
+def controls(probability: str, steps: int, window: int, stride: int, phase: int) -> np.ndarray:
+    """(period, 1 + GROUPS) uint8: what the host sends in time step t of a presentation, row t - 1: clear, then enables.
+
+    A time step before it acts: enables of the phase's two groups (0: none) in A1 for groups that potentiate and in A2
+    for those that depress; what clears the counters, behind the last step.
+    """
+    rows = np.zeros((period(steps), 1 + GROUPS), np.uint8)
+    rows[SLOTS * steps, 0] = 1
+    for group in () if phase == 0 else (0, 1) if phase > 0 else (2, 3):
+        rows[SLOTS * taught(steps, window, stride) + (not potentiates(probability, group)), 1 + group] = 1
+    return rows
 
 
 def potentiates(probability: str, group: int) -> bool:

@@ -12,16 +12,14 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.learning_rule import RATE_ONE
-from ff2loihi.processes.stock_rule import GROUPS, SLOTS, period, potentiates, taught
+from ff2loihi.processes.stock_rule import GROUPS, SLOTS, controls, period
 
 
 class StockSource(AbstractProcess):
     """s(t) of input i is the overflow of acc += q_i at 256, in slot A2 of each logical step; see stock_rule.
 
     At time step 1 of every period the host's presentation is read from `file`: the phase (+1, -1, 0: no learning), the
-    stride, the rates q and the accumulators' start. Control rows go out a time step before they act: enable rows for
-    the two groups of the phase, in A1 for groups that potentiate and in A2 for those that depress; one that clears the
-    counters, behind the last step.
+    stride, the rates q and the accumulators' start. Control rows: stock_rule.controls.
 
     Parameters
     ----------
@@ -52,28 +50,22 @@ class PyStockSourceModel(PyLoihiProcessModel):
         self.p = {name: proc_params[name] for name in ("n", "steps", "window", "probability")}
         self.rows = np.load(proc_params["file"], mmap_mode="r")
         self.q = self.acc = np.zeros(self.p["n"], np.int32)
-        self.enabled: dict[int, list[int]] = {}  # time step -> groups
+        self.controls = np.zeros((1, 1 + GROUPS), np.int32)
 
     def _read(self) -> None:
-        row, n = np.array(self.rows[0]), self.p["n"]
+        row, p = np.array(self.rows[0]), self.p
         phase, stride = int(row[0]), int(row[1])
-        self.q, self.acc, self.enabled = row[2 : 2 + n], row[2 + n :], {}
-        groups = () if phase == 0 else (0, 1) if phase > 0 else (2, 3)
-        for step in taught(self.p["steps"], self.p["window"], stride):
-            for group in groups:
-                at = SLOTS * int(step) + (1 if potentiates(self.p["probability"], group) else 2)
-                self.enabled.setdefault(at, []).append(group)
+        self.q, self.acc = row[2 : 2 + p["n"]], row[2 + p["n"] :]
+        self.controls = controls(p["probability"], p["steps"], p["window"], stride, phase).astype(np.int32)
 
     def run_spk(self) -> None:
         p = self.p
         t = (self.time_step - 1) % period(p["steps"]) + 1
         if t == 1:
             self._read()
-        control, spikes = np.zeros(1 + GROUPS, np.int32), np.zeros(p["n"], np.int32)
-        control[0] = t == SLOTS * p["steps"] + 1
-        control[[1 + group for group in self.enabled.get(t, ())]] = 1
+        spikes = np.zeros(p["n"], np.int32)
         if t % SLOTS == 2 and t < SLOTS * p["steps"]:
             fired, self.acc = rate_step(self.acc, self.q, RATE_ONE)
             spikes = fired.astype(np.int32)
-        self.c_out.send(control)
+        self.c_out.send(self.controls[t - 1])
         self.s_out.send(spikes)

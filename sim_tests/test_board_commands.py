@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with g.ffl (graded), l.ffl (lif, hard reset, 12 steps) and p.ffl (learns), of digits."""
+    """A folder with g.ffl (graded), l.ffl (lif, hard reset, 12 steps) p.ffl and s.ffl (learn), of digits."""
     from ff2loihi import api
     from ff2loihi.compilers.learning import LearningOptions
     from ff2loihi.compilers.quantize import Options
@@ -20,8 +20,9 @@ def made(tmp_path_factory):
         ("g", 1, Options()),
         ("l", 1, Options(neuron="lif", reset="hard", steps=12)),
         ("p", 0, LearningOptions()),
+        ("s", 0, LearningOptions(stock=True)),
     ):
-        train("ffa-symmetric", images, widths=(20, 12) if name != "p" else (20,), epochs=epochs).save(folder / "m.pt")
+        train("ffa-symmetric", images, widths=(20, 12) if epochs else (20,), epochs=epochs).save(folder / "m.pt")
         api.save(api.compile(folder / "m.pt", api.calibration_set("digits:60"), options), folder / f"{name}.ffl")
     return folder
 
@@ -106,10 +107,12 @@ def test_a_chip_of_ones_own_takes_more_cores(ff2loihi, made, tmp_path):
     assert json.loads((tmp_path / "m.json").read_text())["cores"] > 4
 
 
+LEARNING = ["inference", "learning, one showing", "learning, pairs of 100% of the images"]
 MODES = {
     "g.ffl": ["inference"],
     "l.ffl": ["inference"],
-    "p.ffl": ["inference", "learning, one showing", "learning, pairs of 100% of the images"],
+    "p.ffl": LEARNING,
+    "s.ffl": LEARNING,
 }
 
 
@@ -126,7 +129,7 @@ def test_estimate_gives_bands_with_their_certainty_and_neurobenchs_metrics(ff2lo
         rows = {row["what"]: row for row in one["rows"]}
         assert {"dynamic", "static", "chip", "board", "chip and board", "time"} <= set(rows)
         assert all(0 <= row["low"] <= row["high"] and row["certainty"] and row["source"] for row in rows.values())
-        assert ("weight updates" in rows) is (name == "p.ffl")
+        assert ("weight updates" in rows) is (MODES[name] == LEARNING)
     assert {
         "Footprint", "ConnectionSparsity", "ActivationSparsity", "SynapticOperations", "ClassificationAccuracy",
     } < set(found["neurobench"])  # fmt: skip

@@ -72,5 +72,6 @@ def write(folder: Path, network: IntNetwork, artifact: str, pixels: np.ndarray) 
     np.save(folder / "inputs.npy", np.packbits(rows, axis=1) if network.neuron == "lif" else rows)
     here, bottom = Path(backends.__file__).parent, Path(processes.__file__).parent
     shutil.copyfile(here / "lava_board.py", folder / SCRIPT)
+    shutil.copyfile(here / "lava_board_config.py", folder / "board_config.py")
     for name in ("playback.py", "record.py"):
         shutil.copyfile(bottom / name, folder / name)

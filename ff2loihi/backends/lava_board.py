@@ -8,21 +8,16 @@ board.json says what runs when, network.net holds the layers (netx), inputs.npy 
 back, for `ff2loihi diff-golden`. --probe also records v, with the extension's StateProbe.
 """
 
-import argparse
 import json
-import os
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-NOT_AVAILABLE = 3  # exit code: no neurocores
-
 
 def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     """Build the processes. Returns (source, run configuration, {layer: probe of v})."""
-    from lava.magma.core.run_configs import Loihi2HwCfg
+    from board_config import board_config
     from lava.proc.dense.process import Dense
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
     from lava.proc.graded.process import GradedReluVec
@@ -63,29 +58,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
 
         probes = {name: StateProbe(neuron.v) for name, neuron in neurons.items()}
 
-    class BoardCfg(Loihi2HwCfg):
-        """Loihi2HwCfg that takes nothing but a neurocore for what must run on one."""
-
-        def select(self, process, proc_models):
-            if not isinstance(process, Dense | LIFReset | GradedReluVec):
-                return super().select(process, proc_models)
-            on_chip = [model for model in proc_models if _needs_neurocore(model)]
-            if not on_chip:
-                raise NoNeurocore(f"{type(process).__name__}: the extension has no model of it for neurocores")
-            tagged = [model for model in on_chip if self.select_tag in model.tags]
-            chosen = Loihi2HwCfg(select_tag=self.select_tag if tagged else None).select(process, tagged or on_chip)
-            print(f"model {type(process).__name__} {chosen.__name__}", flush=True)
-            return chosen
-
-    return source, BoardCfg(select_tag="fixed_pt", callback_fxs=list(probes.values())), probes
-
-
-class NoNeurocore(Exception):
-    """A process would have run on the host's CPU."""
-
-
-def _needs_neurocore(model: type) -> bool:
-    return any("NeuroCore" in resource.__name__ for resource in model.required_resources)
+    return source, board_config((Dense, LIFReset, GradedReluVec), list(probes.values())), probes
 
 
 def _layers(folder: Path) -> list[dict]:
@@ -128,6 +101,7 @@ def cut(plan: dict, rows: np.ndarray, index: int, late: int) -> np.ndarray:
 
 def run(folder: Path, probe: bool) -> None:
     """Build, run sample by sample, and write recording.npz, whole or not at all."""
+    from board_config import write_recording
     from lava.magma.core.run_conditions import RunSteps
 
     plan = json.loads((folder / "board.json").read_text(encoding="utf-8"))
@@ -146,27 +120,13 @@ def run(folder: Path, probe: bool) -> None:
             v = np.asarray(probes[name].time_series).reshape(rows.shape[1], -1).T
             arrays[f"{name}.v"] = cut(plan, v, index, 0)
     source.stop()
-    facts = {"format": "ff2loihi-recording", "version": 1, "artifact": plan["artifact"]}
-    unfinished = folder / ".recording.npz"
-    np.savez_compressed(unfinished, manifest=np.array(json.dumps(facts)), **arrays)
-    os.replace(unfinished, folder / "recording.npz")
+    write_recording(folder, plan["artifact"], arrays)
     for name in plan["layers"]:
         (folder / f".{name}.npy").unlink()
     print("done", flush=True)
 
 
-def main() -> None:
-    """The script."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--probe", action="store_true", help="record v, too: slow, and not for wide layers")
-    options = parser.parse_args()
-    folder = Path(__file__).resolve().parent
-    try:
-        run(folder, options.probe)
-    except (ModuleNotFoundError, NoNeurocore) as error:
-        print(f"run_on_board: {error}", file=sys.stderr)
-        sys.exit(NOT_AVAILABLE)
-
-
 if __name__ == "__main__":
-    main()
+    from board_config import main
+
+    main(run, __doc__)

@@ -27,6 +27,11 @@ def classify(name: str, network: LearningNetwork, presenter, pixels: np.ndarray,
         sums[index] = presenter.candidates()
         if progress:
             progress(index + 1, len(pixels))
+    return learned_trace(name, network, sums, time.perf_counter() - started)
+
+
+def learned_trace(name: str, network: LearningNetwork, sums: np.ndarray, seconds: float) -> Trace:
+    """The Trace of goodness sums (samples, labels, layers, 2)."""
     found = np.stack([scores(one, network.probability) for one in sums])
     return Trace(
         backend=name,
@@ -37,5 +42,5 @@ def classify(name: str, network: LearningNetwork, presenter, pixels: np.ndarray,
         head=None,
         spikes=None,
         states={},
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
     )

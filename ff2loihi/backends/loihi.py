@@ -7,20 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import board_plan, board_search
+from ff2loihi.backends import board_plan, board_search, stock_plan
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.lava_child import Child
+from ff2loihi.backends.learned import learned_trace
+from ff2loihi.backends.presentations import Presentation, under_every_label
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import BackendError, CompileError
 from ff2loihi.compilers.forward import Result, powers
-from ff2loihi.compilers.ir import IntNetwork, Program
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 from ff2loihi.compilers.library_processes import board_obstacles
 
 PATIENCE = 900.0  # s without a word: a board may be in use by others
 
 
 class Loihi:
-    """A board, through Lava's Loihi2HwCfg and the extension's adapters; see lava_board for the graph."""
+    """A board, through Lava's Loihi2HwCfg and the extension's adapters; see lava_board, lava_stock_board for graphs."""
 
     name = "loihi"
 
@@ -38,11 +40,27 @@ class Loihi:
         network = program.network
         check_runs(network)
         check_pixels(network, pixels)
+        if isinstance(network, LearningNetwork):
+            found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
+            return learned_trace(self.name, network, _learned_sums(network, found, len(pixels)), seconds)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
             folder = Path(name)
             board_plan.write(folder, network, artifact.pack(program)[0]["sha256"], pixels)
             found, seconds = self._run(folder, states and network.neuron == "lif", len(pixels), progress)
         return make_trace(self.name, network, _result(network, found), seconds)
+
+    def show(
+        self, program: Program, shown: list[Presentation], *, states: bool = False, progress: Progress | None = None
+    ) -> tuple[dict[str, np.ndarray], float]:
+        """Let a network of library neurons learn what is shown: (its recording's arrays, seconds).
+
+        states: those of neurons, gates and thermometers, too. Raises CompileError or BackendError.
+        """
+        network = program.network
+        check_runs(network)
+        with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
+            stock_plan.write(Path(name), network, artifact.pack(program)[0]["sha256"], shown)
+            return self._run(Path(name), states, len(shown), progress)
 
     def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:
         """The recorded arrays, and how long the run took."""
@@ -77,6 +95,14 @@ def check_runs(network) -> None:
     wrong = board_obstacles(network)
     if wrong:
         raise CompileError(f"this artifact does not run on the extension's neurocore models: {'; '.join(wrong)}")
+
+
+def _learned_sums(network: LearningNetwork, found: dict[str, np.ndarray], samples: int) -> np.ndarray:
+    """(samples, labels, 1, 2): the squares of the counts at a presentation's end, over + and - neurons."""
+    [layer] = network.layers
+    squares = found[f"{layer.name}.r"][:, -1].astype(np.int64) ** 2
+    sums = np.stack([squares[:, layer.positive].sum(1), squares[:, ~layer.positive].sum(1)], axis=1)
+    return sums.reshape(samples, network.classes, 1, 2)
 
 
 def _result(network: IntNetwork, found: dict[str, np.ndarray]) -> Result:

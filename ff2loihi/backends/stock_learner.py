@@ -22,6 +22,7 @@ from ff2loihi.processes.stock_rule import (
 class StockLearner(Encoder):
     """Presents samples to a LearningNetwork whose rule is "gate", and keeps its weights and gates; see learner.Learner.
 
+    sent: what the last presentation counted, by the names in stock_kernels.
     record: keep every state of the last presentation: `states` (SLOTS steps, 5, n): v, z, r, gate, a; `units`
     (SLOTS steps, GROUPS, K): the thermometers' v; `matrices` (steps, inputs, n): the weights after each logical step.
     """
@@ -39,6 +40,7 @@ class StockLearner(Encoder):
         self.pairs = np.array(factor.weights, np.int64)
         self.thresholds = np.array(factor.thresholds, np.int64)
         self.fired = np.zeros(n, np.uint8)
+        self.sent = np.zeros(stock_kernels.TAUGHT + 1, np.int64)
         self._start(0)
         self._drives = np.zeros((network.steps, n), np.int32)
         rows = SLOTS * network.steps if record else 0
@@ -69,10 +71,11 @@ class StockLearner(Encoder):
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (1, 2)."""
         idx, count = self._with_label(label)
+        self.sent[:] = 0
         goodness = stock_kernels.present(
             self.w, idx, count, self.signs, self.neuron, self.factor, self.pairs, self.thresholds,
-            self._enabled(phase), self._draws(), self.gate, self.fired, self.record, self.states, self.units,
-            self.matrices,
+            self._enabled(phase), self._draws(), self.gate, self.fired, self.sent, self.record, self.states,
+            self.units, self.matrices,
         )  # fmt: skip
         return np.array([goodness], np.int64)
 
@@ -95,6 +98,11 @@ class StockLearner(Encoder):
                 late = not potentiates(net.probability, group)
                 enabled[taught(net.steps, net.window, stride(self)), int(late), group] = 1
         return enabled
+
+    @property
+    def input_spikes(self) -> int:
+        """Of the last presentation."""
+        return int(self._count.sum())
 
     def silent(self) -> list[float]:
         """The share of neurons that have not spiked by themselves since the last call."""

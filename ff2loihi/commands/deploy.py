@@ -41,33 +41,40 @@ def _write(folder: Path, program, digest: str, images) -> dict:
 def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     import dataclasses
 
-    from ff2loihi.backends.loihi import Loihi
+    from ff2loihi.backends.loihi import Loihi, check_runs
+    from ff2loihi.backends.presentations import pairs
     from ff2loihi.commands.interchange import show_differences
     from ff2loihi.commands.shared import folder_is_writable
+    from ff2loihi.compilers.ir import LearningNetwork
     from ff2loihi.reports import golden
 
     folder_is_writable(output)
-    board = Loihi()
-    with console.progress("Loihi 2") as show:
-        trace = board.run(program, images.images, states=True, progress=show)
+    board, accuracy = Loihi(), None
+    check_runs(program.network)
     wanted = golden.golden(program, digest, images)
-    arrays = {name: values for name, values in trace.states.items() if name in wanted.arrays}
-    arrays |= {"predictions": trace.predictions}
+    with console.progress("Loihi 2") as show:
+        if isinstance(program.network, LearningNetwork):
+            arrays, seconds = board.show(program, pairs(program.network, images), states=True, progress=show)
+        else:
+            trace = board.run(program, images.images, states=True, progress=show)
+            arrays = {name: values for name, values in trace.states.items() if name in wanted.arrays}
+            arrays |= {"predictions": trace.predictions}
+            accuracy, seconds = float((trace.predictions == images.labels).mean()), trace.seconds
     found = golden.Vectors(digest, arrays, {name: wanted.axes[name] for name in arrays})
     golden.write(found, output, golden.RECORDING)
     report = golden.compare(wanted, found, str(output))
-    correct = float((trace.predictions == images.labels).mean())
     console.table(
         f"{model} on Loihi 2, {len(images.labels)} samples of {images.name}",
         ("process", "model on a neurocore"),
         sorted({tuple(line.split()) for line in board.models}),
     )
     show_differences(report)
-    console.out.print(f"{output}  accuracy {correct:.2%}, {trace.seconds:.1f} s")
+    found_out = "" if accuracy is None else f"accuracy {accuracy:.2%}, "
+    console.out.print(f"{output}  {found_out}{seconds:.1f} s")
     if not report.equal:
         raise CheckFailed(f"{model}: the board differs from the golden vectors, first at {report.first_divergence}")
     console.out.print("every recorded state agrees")
     return {
-        "artifact": digest, "recording": str(output), "accuracy": correct, "seconds": trace.seconds,
+        "artifact": digest, "recording": str(output), "accuracy": accuracy, "seconds": seconds,
         "models": list(board.models), **dataclasses.asdict(report),
     }  # fmt: skip

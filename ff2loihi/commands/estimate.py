@@ -13,10 +13,11 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
 from ff2loihi.reports.accuracy import accuracy_report
-from ff2loihi.reports.activity import Activity, counts, inference_activity, presentation_activity, presented
+from ff2loihi.reports.activity import Activity, counts, inference_activity, presentation_activity, presented, summed
 from ff2loihi.reports.energy import Estimate, estimate
 from ff2loihi.reports.neurobench import neurobench
 from ff2loihi.reports.published import MNIST, TABLE_SOURCE
+from ff2loihi.reports.stock_activity import stock_presentations
 
 MNIST_NAME = "mnist"
 
@@ -24,11 +25,6 @@ MNIST_NAME = "mnist"
 def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> dict:
     """Run some samples, and show the bands of each way to use the network, next to published measurements."""
     program = api.load(model)
-    if isinstance(program.network, LearningNetwork) and program.network.stock:
-        raise CompileError(
-            f"{model}: it learns with library neurons alone, whose events are not counted. Compile with --learning on "
-            f"for an estimate; its cores: ff2loihi map {model}"
-        )
     images = dataset(program, data, split, limit, data_root)
     found = design(program, board, load_table(chips))
     if found.mapping is None or found.mapping.chips > found.board.count:
@@ -68,14 +64,18 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
 def _learning(program: Program, images: Dataset) -> dict[str, Activity]:
     """Inference under every label; one presentation that learns; scores, then pairs, as the artifact's last run did."""
     net = program.network
-    one = presentation_activity(net, images.images)
+    if net.stock:
+        quiet, teaching = stock_presentations(net, images)
+    else:
+        one = presentation_activity(net, images.images)
+        quiet, teaching = presented(one, 1, 0), presented(one, 1, 1)
     log = [entry for run in program.provenance.get("learned", []) for entry in run["log"]]
     share = log[-1]["learned"] if log else 1.0
     pairs = f"learning, pairs of {share:.0%} of the images"
     return {
-        "inference": presented(one, net.classes, 0),
-        "learning, one showing": presented(one, 1, 1),
-        pairs: presented(one, net.classes + 2 * share, 2 * share),
+        "inference": summed((quiet, net.classes)),
+        "learning, one showing": teaching,
+        pairs: summed((quiet, net.classes), (teaching, 2 * share)),
     }
 
 

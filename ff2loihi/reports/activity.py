@@ -149,6 +149,20 @@ def presented(one: Activity, times: float, learning: float) -> Activity:
     )
 
 
+def summed(*parts: tuple[Activity, float]) -> Activity:
+    """Activities of one network, each as often as it says."""
+    first, _ = parts[0]
+    return replace(
+        first,
+        steps=sum(one.steps * times for one, times in parts),
+        spikes={name: sum(one.spikes[name] * times for one, times in parts) for name in first.spikes},
+        updates={
+            name: tuple(sum(one.updates[name][end] * times for one, times in parts) for end in range(2))
+            for name in first.updates
+        },
+    )
+
+
 def _reached(rows: Rows | Kernels, population: Population, neurons: int, activity: Activity) -> float:
     """Synapses that a spike of the rows' source reaches on a core with so many of the population's neurons."""
     if isinstance(rows, Kernels):

@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +18,28 @@ import numpy as np
 from ff2loihi.backends.base import Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learner import Learner
-from ff2loihi.compilers.errors import CompileError, DataError
+from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.presentations import pairs
+from ff2loihi.backends.stock_learner import StockLearner
+from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
+from ff2loihi.processes.stock_rule import SLOTS
 from ff2loihi.reports.equality import EqualityReport, Variable
-from ff2loihi.reports.learning_equality import VECTORS, pairs
+from ff2loihi.reports.learning_equality import STOCK_VECTORS, VECTORS
 
 GOLDEN, RECORDING, VERSION = "ff2loihi-golden", "ff2loihi-recording", 1
 FILE = "golden.npz"
 SHIFTS = (-3, -2, -1, 1, 2, 3)  # steps by which a recording may be late as a whole
 INFERENCE, PRESENTED = ("sample", "label", "step", "neuron"), ("presentation", "step", "neuron", "input")
+LOGICAL = "logical step"  # of SLOTS steps
+STOCK = {
+    "units": ("presentation", "step", "thermometer", "unit"),
+    "weights": ("presentation", LOGICAL, "neuron", "input"),
+    "learned": ("presentation", "neuron", "input"),
+}
+SPACE = ("neuron", "input", "thermometer", "unit")  # axes that are no time
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ def golden(program: Program, artifact: str, data: Dataset, progress: Progress | 
 
     lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
     then wrong; v, z, r, y2, y3, a, weights and tags, with rates, starts, labels and phases of the presentations.
+    Library neurons: v, z, r, gate, a and units at each time step, weights after each logical step, and `learned`, the
+    weights after each presentation.
     """
     if isinstance(program.network, LearningNetwork):
         return _learning(program.network, artifact, data, progress)
@@ -63,24 +77,14 @@ def golden(program: Program, artifact: str, data: Dataset, progress: Progress | 
 
 
 def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: Progress | None) -> Vectors:
-    if network.stock:
-        raise CompileError(
-            "a network that learns with library neurons alone has no golden vectors. Compile with --learning on, or "
-            "compare it with Lava: ff2loihi verify"
-        )
-    shown, learner = pairs(network, data), Learner(network, record=True)
+    shown, learner = pairs(network, data), emulator_learner(network, record=True)
+    keep = _stock_states if network.stock else _states
     rows: dict[str, list[np.ndarray]] = {}
     for number, one in enumerate(shown):
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
-        for index, layer in enumerate(network.layers):
-            for name, column, late in VECTORS:
-                states = learner.states[index][late : late + network.steps, column]
-                rows.setdefault(f"{layer.name}.{name}", []).append(states.astype(np.int32))
-            for place, name in enumerate(("weights", "tags")[: 2 if learner.tags else 1]):
-                matrices = learner.matrices[index][place].transpose(0, 2, 1)
-                rows.setdefault(f"{layer.name}.{name}", []).append(matrices.astype(np.int16))
-        learner.states, learner.matrices = [], []
+        for name, values in keep(learner):
+            rows.setdefault(name, []).append(values)
         if progress:
             progress(number + 1, len(shown))
     arrays = {
@@ -92,8 +96,29 @@ def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: 
     axes = {name: ("presentation", "pixel")[: array.ndim] for name, array in arrays.items()}
     for name, values in rows.items():
         arrays[name] = np.stack(values)
-        axes[name] = PRESENTED[: arrays[name].ndim]
+        own = STOCK.get(name.rpartition(".")[2]) if network.stock else None
+        axes[name] = own or PRESENTED[: arrays[name].ndim]
     return Vectors(artifact, arrays, axes)
+
+
+def _states(learner: Learner) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, values) of every state of the last presentation."""
+    network = learner.network
+    for index, layer in enumerate(network.layers):
+        for name, column, late in VECTORS:
+            states = learner.states[index][late : late + network.steps, column]
+            yield f"{layer.name}.{name}", states.astype(np.int32)
+        for place, name in enumerate(("weights", "tags")[: 2 if learner.tags else 1]):
+            yield f"{layer.name}.{name}", learner.matrices[index][place].transpose(0, 2, 1).astype(np.int16)
+
+
+def _stock_states(learner: StockLearner) -> Iterator[tuple[str, np.ndarray]]:
+    name = learner.network.layers[0].name
+    for column, variable in enumerate(STOCK_VECTORS):
+        yield f"{name}.{variable}", learner.states[:, column].astype(np.int32)
+    yield f"{name}.units", learner.units.astype(np.int32)
+    yield f"{name}.weights", learner.matrices.transpose(0, 2, 1).copy()
+    yield f"{name}.learned", learner.weights[0]
 
 
 def write(vectors: Vectors, path: Path, kind: str = GOLDEN) -> None:
@@ -178,8 +203,14 @@ def _variable(name: str, axes: tuple[str, ...], a: np.ndarray, b: np.ndarray) ->
     late = _late(a, b, axes)
     if late:
         text += f"; the recording is the golden one {abs(late)} steps too {'late' if late > 0 else 'early'}"
-    clock = tuple(i for axis, i in zip(axes, at, strict=True) if axis not in ("neuron", "input"))
-    return clock, Variable(name, a.size, int(different.sum()), text)
+    return _clock(name, axes, at), Variable(name, a.size, int(different.sum()), text)
+
+
+def _clock(name: str, axes: tuple[str, ...], at: tuple[int, ...]) -> tuple:
+    """When a value was so: its sample or presentation, label, step; a logical step's weights are its last step's."""
+    clock = [SLOTS * i + SLOTS - 1 if axis == LOGICAL else i for axis, i in zip(axes, at, strict=True)
+             if axis not in SPACE]  # fmt: skip
+    return (*clock, np.inf) if name.endswith(".learned") else tuple(clock)
 
 
 def _late(a: np.ndarray, b: np.ndarray, axes: tuple[str, ...]) -> int:

@@ -1,48 +1,20 @@
 """Whether the emulator and Lava learn the same bits: every state, weight and tag, at every step."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ff2loihi.backends.base import Progress
 from ff2loihi.backends.lava_learner import LavaLearner
-from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.learners import emulator_learner, lava_learner
+from ff2loihi.backends.presentations import Presentation
 from ff2loihi.backends.stock_learner import StockLearner
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning_readout import rates
-from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.stock_rule import SLOTS
 from ff2loihi.reports.equality import EqualityReport, Variable
 
 # name, column of Learner.states, rows by which it is later than the input
 VECTORS = (("v", 0, 1), ("z", 1, 1), ("r", 2, 1), ("y2", 3, 1), ("y3", 4, 1), ("a", 5, 0))
 STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.states
-
-
-@dataclass(frozen=True)
-class Presentation:
-    """q (pixels,): rates; starts (pixels,): of the accumulators; label; phase +1, -1, 0; the learning rate."""
-
-    q: np.ndarray
-    starts: np.ndarray
-    label: int
-    phase: int
-    exponent: int
-    halve: int
-
-
-def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
-    """Each image of `data` as a positive sample, then with a wrong label as a negative one."""
-    rng = np.random.default_rng(PHASE_SEED)
-    shown = []
-    for image, label in zip(data.images, data.labels, strict=True):
-        wrong = (int(label) + 1 + int(rng.integers(network.classes - 1))) % network.classes
-        q, starts = rates(network, image), rng.integers(0, 256, network.pixels)
-        for what, phase in ((int(label), 1), (wrong, -1)):
-            shown.append(Presentation(q, starts, what, phase, network.update.exponent, 0))
-    return shown
 
 
 def learning_equality(

@@ -22,6 +22,7 @@ FORMS = {
     "hard": Options(neuron="lif", steps=4, reset="hard", vth=60),
     "rule": LearningOptions(),
     "tag": LearningOptions(eligibility="tag"),
+    "stock": LearningOptions(stock=True),
 }
 
 
@@ -33,7 +34,10 @@ def artifacts(tmp_path_factory):
     for recipe, change in NETS:
         widths = next((sizes for name, sizes in WIDTHS.items() if recipe.startswith(name)), (12, 10))
         changes = {} if change == "plain" else {change: True}
-        for epochs, forms in ((1, ("graded", "soft", "hard")), (0, ("rule", "tag") * recipe.startswith("ffa"))):
+        for epochs, forms in (
+            (1, ("graded", "soft", "hard")),
+            (0, ("rule", "tag", "stock") * recipe.startswith("ffa")),
+        ):
             train(recipe, images, widths=widths, epochs=epochs, seed=1, **changes).save(file)
             for form in forms:
                 with suppress(CompileError):  # nets without such a form: see sim_tests/compilers

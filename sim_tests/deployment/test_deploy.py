@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -145,6 +146,87 @@ def test_a_board_with_another_delay_is_told_by_its_recording(board, refused, art
     code, line = refused("diff-golden", folder, folder / "recording.npz")
     assert code == 1
     assert "hidden1.s[" in line
+
+
+@pytest.mark.needs_lava
+def test_a_network_of_library_neurons_learns_on_the_board_bit_for_bit(board, artifacts, tmp_path):
+    program = artifacts["ffa-symmetric", "plain", "stock"]
+    done = deploy(board, program, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "d.json").read_text())
+    assert report["equal"]
+    assert {model.split()[0] for model in report["models"]} == {
+        "Dense", "Sparse", "LearningDense", "LIF", "LIFReset", "GradedReluVec", "ProdNeuron",
+    }  # fmt: skip
+    assert {v["name"] for v in report["variables"]} == {
+        f"hidden1.{state}" for state in ("z", "r", "v", "gate", "units", "learned")
+    }
+    with np.load(tmp_path / "m-recording.npz") as recording:
+        assert (recording["hidden1.learned"][-1] != program.network.layers[0].weight).any()
+    assert not list(board.scratch.glob("ff2loihi-board-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("delay", [1, 2, 3])
+def test_its_dry_run_learns_behind_adapters_of_any_delay(board, ff2loihi, artifacts, tmp_path, delay):
+    """Epochs of two time steps begin with odd ones: behind an odd delay the script waits for the next."""
+    models = board.tree / "lava/proc/embedded_io/models.py"
+    models.write_text(models.read_text().replace("DELAY = 1", f"DELAY = {delay}"))
+    folder = tmp_path / "deployment"
+    deployment.write(folder, artifacts["ffa-sigmoid", "plain", "stock"], load_data("digits", "test", limit=2))
+    plan = json.loads((folder / "board.json").read_text())
+    (folder / "board.json").write_text(json.dumps(plan | {"steps_in": delay, "steps_out": delay}))
+    done = board(folder / "run_on_board.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    code, out, _ = ff2loihi("diff-golden", folder, folder / "recording.npz")
+    assert code == 0
+    assert "hidden1.learned" in out
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_a_learning_engine_whose_epochs_begin_elsewhere_is_told_by_the_weights(board, refused, artifacts, tmp_path):
+    model = board.tree / "lava/proc/dense/ncmodels.py"
+    text, _, _ = model.read_text().rpartition("pass")
+    model.write_text(text + "def lrn_guard(self):\n        return (self.time_step + 1) % 2 == 0\n")
+    folder = tmp_path / "deployment"
+    deployment.write(folder, artifacts["ffa-symmetric", "plain", "stock"], load_data("digits", "test", limit=1))
+    done = board(folder / "run_on_board.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    code, line = refused("diff-golden", folder, folder / "recording.npz")
+    assert code == 1
+    assert "hidden1." in line
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_library_neurons_classify_on_the_board_as_on_the_emulator(board, artifacts, tmp_path):
+    model, found = saved(artifacts["ffa-symmetric", "plain", "stock"], tmp_path), []
+    for backend in ("emulator", "loihi"):
+        done = board(
+            "-m", "ff2loihi", "run", model, "--backend", backend, "--limit", 3, "--json", "r.json", cwd=tmp_path
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        report = json.loads((tmp_path / "r.json").read_text())
+        found.append({name: report[name] for name in ("accuracy", "confusion")})
+    assert found[0] == found[1]
+
+
+def test_a_deployment_that_learns_holds_the_rule_and_nothing_of_ours(artifacts, tmp_path):
+    program, folder = artifacts["ffa-symmetric", "plain", "stock"], tmp_path / "d"
+    assert deployment.write(folder, program, load_data("digits", "test", limit=2)) == []
+    text = (folder / "README.md").read_text()
+    for file in folder.iterdir():
+        assert file.name == "README.md" or f"`{file.name}`" in text
+        assert file.suffix != ".py" or not re.search(r"^\s*(import|from) ff2loihi", file.read_text(), re.MULTILINE)
+    assert json.loads((folder / "network.rule.json").read_text())["dw"] == "2^1*x0*y0 - 2^-2*y0*x1"
+    spikes = np.unpackbits(np.load(folder / "inputs.npy"), axis=1)[:, : program.network.inputs]
+    rows = np.load(folder / "golden.npz")["hidden1.a"].shape[1]
+    sent = spikes.reshape(4, 128, -1)
+    assert sent[:, 1:rows:4].any()
+    sent[:, 1:rows:4] = 0
+    assert not sent.any()
 
 
 @pytest.mark.needs_lava

@@ -7,15 +7,16 @@ import pytest
 
 from ff2loihi import api
 from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.presentations import pairs
 from ff2loihi.commands.interchange import export_model
 from ff2loihi.reports import golden
-from ff2loihi.reports.learning_equality import pairs
 
 NAMES = {
     "hard": ("inputs", "hidden1.a", "hidden1.u", "hidden1.v", "hidden1.s", "hidden1.r"),
     "graded": ("inputs", "hidden1.a", "hidden1.h"),
     "tag": tuple(f"hidden1.{name}" for name in ("v", "z", "r", "y2", "y3", "a", "weights", "tags")),
+    "stock": tuple(f"hidden1.{name}" for name in ("v", "z", "r", "gate", "a", "units", "weights", "learned")),
 }
 
 
@@ -53,14 +54,15 @@ def test_every_state_is_there_at_every_step(exported, digits, form):
     program, folder = exported[form]
     vectors = golden.read(folder / "golden.npz", golden.GOLDEN)
     assert set(NAMES[form]) <= set(vectors.arrays)
-    if form == "tag":
-        learner = Learner(program.network, record=True)
+    if form in ("tag", "stock"):
+        learner = emulator_learner(program.network)
         for number, one in enumerate(pairs(program.network, api.load_data("digits", "test", limit=2))):
             learner.show(one.q, one.starts)
             learner.present(one.label, one.phase)
             np.testing.assert_array_equal(vectors.arrays["hidden1.weights"][number, -1], learner.weights[0])
             assert (vectors.arrays["labels"][number], vectors.arrays["phases"][number]) == (one.label, one.phase)
-        assert vectors.arrays["hidden1.tags"].any()
+        assert (learner.weights[0] != program.network.layers[0].weight).any()
+        assert vectors.arrays["hidden1.tags" if form == "tag" else "hidden1.units"].any()
         return
     trace = Emulator().run(program, digits.images[:2], states=True)
     for name, states in trace.states.items():
@@ -100,6 +102,22 @@ def test_a_weight_that_differs_is_told_by_presentation_step_and_synapse(refused,
     code, line = refused("diff-golden", folder, path)
     assert code == 1
     assert "hidden1.weights[presentation 3, step 20, neuron 1, input 7]: golden" in line
+
+
+def test_of_library_neurons_that_learn_the_first_state_is_the_first_in_time_steps(refused, recorded):
+    """A logical step's weights are those of its last time step, a presentation's are later than all of them."""
+    places = {
+        "gate": ((1, 81, 4), "step 81, neuron 4"), "weights": ((1, 20, 2, 5), "logical step 20, neuron 2, input 5"),
+        "units": ((1, 84, 2, 7), "step 84, thermometer 2, unit 7"), "learned": ((1, 0, 3), "neuron 0, input 3"),
+    }  # fmt: skip
+    while places:
+        first, place = next((name, place) for name, (_, place) in places.items())
+        folder, path = recorded(
+            "stock", lambda arrays: [arrays[f"hidden1.{name}"].__setitem__(at, 77) for name, (at, _) in places.items()]
+        )
+        code, line = refused("diff-golden", folder, path)
+        assert (code, f"hidden1.{first}[presentation 1, {place}]: golden" in line) == (1, True)
+        del places[first]
 
 
 def test_a_recording_that_is_late_as_a_whole_is_told(refused, recorded):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers import learning, learning_fit
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
-from ff2loihi.reports.learning_equality import Presentation
 
 TRACES = ("relu", "li", "hard-li")
 

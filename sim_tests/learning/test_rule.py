@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ff2loihi.backends import learning_kernels as kernels
 from ff2loihi.backends.learner import Draws, Learner
+from ff2loihi.backends.presentations import Presentation
 from ff2loihi.processes import learning_rule as rule
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.limits import WEIGHT_MAX, WEIGHT_MIN
-from ff2loihi.reports.learning_equality import Presentation
 
 SEEDS = range(41)
 STATES = ("v", "z", "r", "y2", "y3")  # columns of Learner.states, a step later than the input; a is the sixth

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ff2loihi.backends.learners import emulator_learner, lava_learner
+from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers import artifact, learning_fit, learning_manifest, stock
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
@@ -13,7 +14,7 @@ from ff2loihi.compilers.manifest import FORMAT, VERSION
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.stock_rule import GROUPS
-from ff2loihi.reports.learning_equality import Presentation, learning_equality
+from ff2loihi.reports.learning_equality import learning_equality
 
 RELU = OutputTrace("relu", impulse=1, keep=256)
 FAST, ALL = 1, 40

@@ -1,10 +1,14 @@
 """Counts of events, each found a second time by going through spikes one by one."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ff2loihi.backends.emulator import Emulator
-from ff2loihi.compilers import quantize, thresholds
+from ff2loihi.backends.presentations import pairs
+from ff2loihi.backends.stock_learner import StockLearner
+from ff2loihi.compilers import quantize, stock, thresholds
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.forward import quantize_pixels
 from ff2loihi.compilers.ir import Label, Layer, LearningLayer, LearningNetwork, Network, Program, UpdateRule
@@ -12,10 +16,12 @@ from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import populations
 from ff2loihi.compilers.spec import Sigmoid
+from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, input_rates
-from ff2loihi.reports.activity import counts, inference_activity, input_spikes, presentation_activity, presented
+from ff2loihi.reports.activity import counts, inference_activity, input_spikes, presentation_activity, presented, summed
 from ff2loihi.reports.neurobench import neurobench
+from ff2loihi.reports.stock_activity import stock_presentations
 
 LOIHI2 = load_table().chips["loihi2"]
 PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (np.arange(12) % 3 > 0)
@@ -36,6 +42,17 @@ def compiled(neuron: str):
         net, quantize.Calibration(PIXELS.astype(np.uint8), np.arange(7) % 4), quantize.Options(neuron=neuron, steps=8)
     )
     return integers if neuron == "graded" else thresholds.sweep(net, integers, PIXELS.astype(np.uint8), None)[0]
+
+
+def stock_net() -> LearningNetwork:
+    """Weights of which no sum is negative: every gate that spikes forces its neuron."""
+    weight = 2 * np.random.default_rng(2).integers(0, 30, (10, 14)).astype(np.int16)
+    factor = dataclasses.replace(stock.gate_factor("symmetric", 10, 31), vth=9)
+    layer = LearningLayer(
+        "hidden1", weight, np.arange(10) % 2 == 0, Neuron(256, 163), OutputTrace("relu", 1, 256), factor
+    )
+    codes = (np.eye(2) * 64).astype(np.int32)
+    return LearningNetwork(12, "pixels", 64, codes, np.zeros(2, np.int32), 31, 8, (layer,), UpdateRule("gate", 1))
 
 
 def learning_net(eligibility: str) -> LearningNetwork:
@@ -123,3 +140,61 @@ def test_learning_costs_updates_that_inference_does_not(eligibility):
     if eligibility == "tag":  # every synapse, in every step of both presentations
         assert learning.synaptic_updates == (2 * 23 * 200, 2 * 23 * 200)
     assert inference.steps == 2 * net.period
+
+
+def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states():
+    net = stock_net()
+    [layer] = net.layers
+    data = Dataset("own", "test", PIXELS, np.arange(7) % 2, 2)
+    quiet, lessons = stock_presentations(net, data)
+    learner, found = StockLearner(net, record=True), []
+    for one in pairs(net, data):
+        learner.show(one.q, one.starts)
+        learner.present(one.label, one.phase)
+        acc, rate = np.concatenate([one.starts, net.label_phases]), np.concatenate([one.q, net.label_codes[one.label]])
+        arrived = []
+        for _ in range(net.steps):
+            fired, acc = rate_step(acc, rate, 256)
+            arrived.append(int(fired.sum()))
+        z, r = learner.states[:, 1], learner.states[:, 2]
+        forced = (z[0::4] + z[1::4]).sum(1)
+        enabled = [4 * step + slot for step in (23, 25, 27, 29) for slot in (1, 2)]
+        spiked = np.zeros(learner.units.shape, bool)
+        spiked[enabled] = learner.units[enabled] == 0  # those that spike start anew
+        products = sum((r[t][layer.positive == (group % 2 == 0)] > 0).sum() for t, group in np.argwhere(spiked.any(2)))
+        found.append(
+            [
+                sum(arrived),
+                z.sum(),
+                (r > 0).sum() + (r[-1] > 0).sum(),
+                spiked.sum(),
+                products,
+                forced.sum(),
+                forced @ arrived,
+            ]
+        )
+        learner.w[:] = layer.weight.T
+    names = ("input", "hidden1", "hidden1.count", "hidden1.thermometers", "hidden1.product", "hidden1.gates")
+    *spikes, updates = np.mean(found, axis=0)
+    assert [lessons.spikes[name] for name in names] == pytest.approx(spikes)
+    assert lessons.spikes["hidden1.square"] == lessons.spikes["hidden1.count"]
+    assert min(spikes) > 0
+    assert lessons.updates["hidden1"] == pytest.approx((updates, 10 * spikes[0]))
+    assert (lessons.steps, lessons.spikes["control.enable"], lessons.spikes["control.clear"]) == (128, 2 * 8 / 2, 1)
+    assert (quiet.updates["hidden1"][0], quiet.spikes["hidden1.gates"], quiet.spikes["control.enable"]) == (0, 0, 0)
+
+
+def test_the_sums_of_library_neurons_go_over_all_their_links():
+    """By hand: each of the graph's links once, its messages times the neurons that each reaches."""
+    net = stock_net()
+    quiet, lessons = stock_presentations(net, Dataset("own", "test", PIXELS, np.arange(7) % 2, 2))
+    both = summed((quiet, 2), (lessons, 0.5))
+    sums = counts(both, place(populations(net), "loihi2", LOIHI2))
+    s = both.spikes
+    n, units, per = 10, 32, 8
+    ops = n * s["input"] + 2 * s["hidden1.gates"] + s["hidden1"] + 3 * s["hidden1.count"] + units * s["hidden1.square"]
+    ops += n * s["hidden1.thermometers"] + s["hidden1.product"] + n * s["control.clear"] + per * s["control.enable"]
+    assert sums.synaptic_ops[1] == pytest.approx(ops)
+    assert sums.neuron_updates == (5 * n + units) * 2.5 * 128
+    assert s["control.clear"] == 2.5
+    assert sums.synaptic_updates[0] == pytest.approx(0.5 * lessons.updates["hidden1"][0])

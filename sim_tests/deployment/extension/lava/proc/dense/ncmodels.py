@@ -1,15 +1,22 @@
-"""The stock Dense on a neurocore: Lava's own arithmetic."""
+"""The stock Dense and LearningDense on neurocores: Lava's own arithmetic."""
 
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.nc.model import AbstractNcProcessModel
 from lava.magma.core.resources import Loihi2NeuroCore
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava.proc.dense.models import PyDenseModelBitAcc
-from lava.proc.dense.process import Dense
+from lava.proc.dense.models import PyDenseModelBitAcc, PyLearningDenseModelBitApproximate
+from lava.proc.dense.process import Dense, LearningDense
 
 
 @implements(proc=Dense, protocol=LoihiProtocol)
 @requires(Loihi2NeuroCore)
 @tag("fixed_pt")
 class NcModelDense(PyDenseModelBitAcc, AbstractNcProcessModel):
+    pass
+
+
+@implements(proc=LearningDense, protocol=LoihiProtocol)
+@requires(Loihi2NeuroCore)
+@tag("fixed_pt")
+class NcModelLearningDense(PyLearningDenseModelBitApproximate, AbstractNcProcessModel):
     pass

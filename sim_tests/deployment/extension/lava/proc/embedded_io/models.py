@@ -1,4 +1,4 @@
-"""What the adapters do: a step of delay, and messages of as many bits as were asked for."""
+"""What the adapters do: DELAY steps of delay, and messages of as many bits as were asked for."""
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires
@@ -9,6 +9,8 @@ from lava.magma.core.resources import LMT
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
 
+DELAY = 1
+
 
 class Delay(CLoihiProcessModel):
     inp: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -16,12 +18,12 @@ class Delay(CLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.before = np.zeros(proc_params["shape"], np.int32)
+        self.before = [np.zeros(proc_params["shape"], np.int32)] * DELAY
 
     def run_spk(self) -> None:
         now, bits = self.inp.recv().astype(np.int32), self.proc_params["bits"]
-        self.out.send(self.before)
-        self.before = now & ((1 << bits) - 1) if bits else (now != 0).astype(np.int32)
+        self.out.send(self.before[0])
+        self.before = [*self.before[1:], now & ((1 << bits) - 1) if bits else (now != 0).astype(np.int32)]
 
 
 @implements(proc=PyToNxAdapter, protocol=LoihiProtocol)
