@@ -75,6 +75,10 @@ class Conv:
         """The weights as `convolve` takes them: (groups, channels / groups, taps)."""
         return weight.reshape(self.groups, self.channels // self.groups, -1)
 
+    def per_channel(self, values: np.ndarray) -> np.ndarray:
+        """(channels,): values (neurons,) that are the same everywhere in a channel, as biases are."""
+        return values.reshape(self.channels, -1)[:, 0]
+
     def unrolled(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(values, rows, columns) of the sparse matrix (neurons, inputs) that does the same, zeros left out."""
         groups, taps, positions = self.patches.shape

@@ -148,6 +148,8 @@ def _check_shapes(net: IntNetwork) -> None:
             raise ValueError(
                 f"{layer.name}: a convolution of {layer.conv.inputs} inputs and {layer.conv.neurons} neurons"
             )
+        if layer.conv and np.ptp(layer.bias.reshape(layer.conv.channels, -1), axis=1).any():
+            raise ValueError(f"{layer.name}: biases that differ within a channel")
         weight_shape = layer.conv.weight_shape if layer.conv else (n, width)
         wanted += [(f"{layer.name} weight", layer.weight, weight_shape), (f"{layer.name} sign", layer.positive, (n,))]
         width = n

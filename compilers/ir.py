@@ -255,6 +255,7 @@ class LearningLayer:
     neuron: LearningNeuron
     trace: OutputTrace
     factor: ThirdFactor | GateFactor
+    conv = None  # plastic layers are dense
 
     @property
     def neurons(self) -> int:

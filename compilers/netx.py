@@ -1,8 +1,16 @@
 """A network as a netx `.net`: the HDF5 layers that lava-dl's netx documents, in the chip's own integers.
 
-/layer/<i>: type, shape, inFeatures, outFeatures, weight (out, in), bias (out,) and neuron/: type, iDecay = du + 1,
-vDecay = dv, vThMant, refDelay, gradedSpike. A bias counts in 2^6 v LSB there. netx has no word for what else our
-neurons do; that stands beside, in fields that its reader passes over, and `remarks` says where it matters:
+/layer/<i>, dense: type, shape, inFeatures, outFeatures, weight (out, in), bias (out,) and neuron/: type, iDecay =
+du + 1, vDecay = dv, vThMant, refDelay, gradedSpike. A bias counts in 2^6 v LSB there.
+
+conv: shape (channels, rows, columns), inChannels, outChannels, kernelSize, stride, padding, dilation (rows, columns
+each), groups, weight (channels, channels below / groups, rows, columns), bias (channels,), neuron/. An `input` layer
+{type, shape} stands before a first convolution, a `flatten` {type, shape} between one and a dense layer. The axes are
+torch's, a correlation, as lava-dl 0.6.0's blocks write them and its reader takes them (it turns them for Lava's Conv);
+its README's word for `shape`, (x, y, z), is not what its code does.
+
+netx has no word for what else our neurons do; that stands beside, in fields that its reader passes over, and `remarks`
+says where it matters:
 neuron/shift (of the sums, to the right), top (of a graded payload), v0 (v of a sample's start), biasExp (where not 6).
 """
 
@@ -27,16 +35,20 @@ def to_bytes(network: IntNetwork | LearningNetwork, artifact: str) -> bytes:
     with h5py.File(target, "w") as file:
         file.attrs["generator"], file.attrs["artifact"] = "ff2loihi", artifact
         file["simulation/Ts"], file["simulation/tSample"] = 1, network.steps
-        for index, layer in enumerate(network.layers):
-            _write_layer(file.create_group(f"layer/{index}"), network, layer)
+        below = network.layers[0].conv
+        if below:
+            _entry(file, "input", below.shape)
+        for layer in network.layers:
+            if below and not layer.conv:
+                _entry(file, "flatten", (below.neurons,))
+            _write_layer(file, network, layer)
+            below = layer.conv
     return target.getvalue()
 
 
 def check(network: IntNetwork | LearningNetwork) -> None:
-    """Raise CompileError where a layer is not dense, or holds nothing: netx readers divide by its largest weight."""
+    """Raise CompileError where a layer holds nothing: netx readers divide by its largest weight."""
     for layer in network.layers:
-        if layer.weight.ndim != 2:
-            raise CompileError(f"{layer.name}: a convolution, and only dense layers are exported")
         if not layer.weight.any():
             raise CompileError(f"{layer.name}: every weight is 0, which no netx reader takes. Train the model")
 
@@ -48,11 +60,27 @@ def kind(network: IntNetwork | LearningNetwork) -> str:
     return "graded" if network.neuron == "graded" else network.reset
 
 
-def _write_layer(group, network, layer: IntLayer | LearningLayer) -> None:
-    n, inputs = layer.weight.shape
-    group.create_dataset("type", data=np.array(["dense"], "S10"))
-    group["shape"] = np.array([n])
-    group["inFeatures"], group["outFeatures"] = inputs, n
+def _entry(file: h5py.File, kind: str, shape: tuple[int, ...]) -> h5py.Group:
+    """The next layer's group, its type and shape in it."""
+    layers = file.require_group("layer")
+    group = layers.create_group(str(len(layers)))
+    group.create_dataset("type", data=np.array([kind], "S10"))
+    group["shape"] = np.array(shape)
+    return group
+
+
+def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> None:
+    conv = layer.conv
+    if conv:
+        group = _entry(file, "conv", conv.out_shape)
+        group["inChannels"], group["outChannels"], group["groups"] = conv.shape[0], conv.channels, conv.groups
+        sides = {"kernelSize": conv.kernel, "stride": conv.stride, "padding": conv.padding, "dilation": 1}
+        for name, value in sides.items():
+            group[name] = np.broadcast_to(np.array(value), 2)
+    else:
+        n, inputs = layer.weight.shape
+        group = _entry(file, "dense", (n,))
+        group["inFeatures"], group["outFeatures"] = inputs, n
     group.create_dataset("weight", data=layer.weight.astype(np.int32), compression="gzip")
     facts = {"type": np.array([TYPES[kind(network)]], "S11"), "refDelay": 1, "gradedSpike": kind(network) == "graded"}
     if isinstance(layer, LearningLayer):
@@ -60,7 +88,7 @@ def _write_layer(group, network, layer: IntLayer | LearningLayer) -> None:
     else:
         exponent = bias_exponent(network, layer)
         if layer.bias.any():
-            group["bias"] = layer.bias >> exponent
+            group["bias"] = (conv.per_channel(layer.bias) if conv else layer.bias) >> exponent
         facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": 0, "vThMant": layer.vth, "shift": layer.shift}
         facts |= {"top": layer.top, "v0": layer.v0, "biasExp": exponent}
     for name, value in facts.items():

@@ -3,12 +3,14 @@
 One time step is NIR's unit of time, one unit of v is 2^6 v LSB, so that a threshold is its mantissa:
 
     Affine, Linear   W 2^-shift, b 2^-6 (graded: b 2^-shift); the chip's floor after the shift is left out
+    Conv2d           the same, of kernels (channels, channels below / groups, rows, columns), as torch numbers them
     IF               v' = v + I, spike where v > vth, then v = 0
     LIF              tau v' = R I - v with tau = R = 4096 / dv: v' = v (1 - dv / 4096) + I
     nothing          a graded layer: NIR has no rectifier
 
-What NIR has no words for, labels, read-out, soft reset, first v, stands in the graph's metadata under `ff2loihi`: an
-artifact's manifest and its small arrays. The weights are the nodes' alone.
+The neurons of a convolution are (channels, rows, columns), in the order of the chip's; a Flatten stands between them
+and a dense layer. What NIR has no words for, labels, read-out, soft reset, first v, stands in the graph's metadata
+under `ff2loihi`: an artifact's manifest and its small arrays. The weights are the nodes' alone.
 """
 
 import io
@@ -16,24 +18,27 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
 import nir
 import numpy as np
 
-from ff2loihi.compilers.errors import CheckpointError, CompileError
+from ff2loihi.compilers.convolution import Conv
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
+from ff2loihi.compilers.hdf5_file import check_readable, sealed
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.processes.limits import ALIGN
 
-WEIGHTS, NEURONS = ("Affine", "Linear"), ("IF", "LIF", "CubaLIF")
-SUPPORTED = ("Input", "Output", *WEIGHTS, *NEURONS)
+WEIGHTS, NEURONS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF")
+SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS)
 DECAY_ONE = 4096
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer of a graph: the name of its Affine or Linear node, the node, and the neuron behind it or None."""
+    """A layer of a graph: the name of its Affine, Linear or Conv2d node, the node, the neuron behind it or None."""
 
     name: str
     synapse: object
@@ -44,6 +49,7 @@ class Stage:
 class Graph:
     """A feed-forward chain. manifest, tensors: an artifact's, weights and biases left out; None in a foreign graph."""
 
+    shape: tuple[int, ...]  # of the input
     stages: tuple[Stage, ...]
     dt: float | None  # of the graph's metadata, in its unit of time
     manifest: dict | None
@@ -52,50 +58,66 @@ class Graph:
 
 def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tensors: dict[str, np.ndarray]) -> bytes:
     """The file. manifest, tensors: the artifact's; manifest None: it stands in the rule's file beside the graph."""
-    nodes, edges, below = {"input": nir.Input({"input": np.array([network.inputs])})}, [], "input"
+    first = network.layers[0].conv
+    shape = first.shape if first else (network.inputs,)
+    nodes = {"input": nir.Input({"input": np.array(shape)})}
     for layer in network.layers:
-        if layer.weight.ndim != 2:
-            raise CompileError(f"{layer.name}: a convolution, and only dense layers are exported")
-        for name, node in _nodes(network, layer).items():
-            nodes[name] = node
-            edges.append((below, name))
-            below = name
-    nodes["output"] = nir.Output({"output": np.array([network.layers[-1].weight.shape[0]])})
-    edges.append((below, "output"))
+        if len(shape) > 1 and not layer.conv:
+            nodes[f"{layer.name}.flatten"] = nir.Flatten({"input": np.array(shape)}, start_dim=0)
+        nodes |= _nodes(network, layer)
+        shape = _shape(layer)
+    nodes["output"] = nir.Output({"output": np.array(shape)})
+    edges = list(pairwise(nodes))
     ours = {name: array for name, array in tensors.items() if not _is_a_layers(name)}
     metadata = {"dt": 1.0, "ff2loihi": {"manifest": json.dumps(manifest, sort_keys=True), "tensors": ours}}
     target = io.BytesIO()
     nir.write(target, nir.NIRGraph(nodes, edges, metadata=metadata))
-    return target.getvalue()
+    return sealed(target.getvalue())
 
 
 def _is_a_layers(name: str) -> bool:
     return name.startswith("layers.") and name.endswith((".weight", ".bias"))
 
 
+def _shape(layer: IntLayer | LearningLayer) -> tuple[int, ...]:
+    return layer.conv.out_shape if layer.conv else (layer.neurons,)
+
+
 def _nodes(network, layer: IntLayer | LearningLayer) -> dict:
     """The nodes of a layer, by name."""
-    n, learns = layer.weight.shape[0], isinstance(layer, LearningLayer)
+    shape, learns = _shape(layer), isinstance(layer, LearningLayer)
     weight = layer.weight * np.float32(1 if learns else 2.0**-layer.shift)
-    if learns or not layer.bias.any():
-        found = {f"{layer.name}.weights": nir.Linear(weight)}
+    bias = None if learns else layer.bias * 2.0 ** -(layer.shift if network.neuron == "graded" else ALIGN)
+    if layer.conv:
+        node = _conv2d(layer.conv, weight, layer.conv.per_channel(bias))
     else:
-        unit = layer.shift if network.neuron == "graded" else ALIGN
-        found = {f"{layer.name}.weights": nir.Affine(weight, layer.bias * 2.0**-unit)}
+        node = nir.Affine(weight, bias) if bias is not None and bias.any() else nir.Linear(weight)
+    found = {f"{layer.name}.weights": node}
     if not learns and network.neuron == "graded":
         return found
     dv, vth = (layer.neuron.dv, layer.neuron.vth) if learns else (0, layer.vth)
-    threshold, zeros = np.full(n, float(vth)), np.zeros(n)
+    threshold, zeros = np.full(shape, float(vth)), np.zeros(shape)
     if dv:
-        tau = np.full(n, DECAY_ONE / dv)
+        tau = np.full(shape, DECAY_ONE / dv)
         return found | {layer.name: nir.LIF(tau, tau, zeros, threshold, zeros)}
-    return found | {layer.name: nir.IF(np.ones(n), threshold, zeros)}
+    return found | {layer.name: nir.IF(np.ones(shape), threshold, zeros)}
+
+
+def _conv2d(conv: Conv, weight: np.ndarray, bias: np.ndarray) -> nir.Conv2d:
+    both = (conv.stride,) * 2, (conv.padding,) * 2
+    node = nir.Conv2d(conv.shape[1:], weight, *both, dilation=(1, 1), groups=conv.groups, bias=bias)
+    # nir 1.0 infers them as if there were one group and a square kernel
+    node.input_type, node.output_type = {"input": np.array(conv.shape)}, {"output": np.array(conv.out_shape)}
+    return node
 
 
 def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
     """What another NIR reader would take for something else, a line each."""
     if isinstance(network, LearningNetwork):
         return
+    for layer in network.layers:
+        if layer.conv and (layer.conv.groups > 1 or len(set(layer.conv.kernel)) > 1):
+            yield f"{layer.name}: nir 1.0 infers wrong shapes for its groups or kernel: readers need type_check=False"
     if network.neuron == "graded":
         yield "NIR has no rectifier: other readers take the layers for linear. Use --neuron lif"
     elif network.reset == "soft":
@@ -110,19 +132,25 @@ def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
 def read(path: Path) -> Graph:
     """A graph's layers in order. Raises CheckpointError for a damaged file, or a graph that is no such chain."""
     try:
-        with h5py.File(path, "r") as file:
-            kinds = {name: _text(node["type"][()]) for name, node in file["node/nodes"].items()}
-        wrong = [f"{name!r} is a {kind}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
-        if not wrong:
-            graph = nir.read(path, type_check=False)
+        check_readable(path)
+        return _read(path)
+    except FF2LoihiError:
+        raise
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or 'not an HDF5 file, or a truncated one'}") from None
-    except (KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
+    except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
         raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({' '.join(str(error).split())})") from None
+
+
+def _read(path: Path) -> Graph:
+    with h5py.File(path, "r") as file:
+        kinds = {name: _text(node["type"][()]) for name, node in file["node/nodes"].items()}
+    wrong = [f"{name!r} is a {kind}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
     if wrong:
         raise CheckpointError(
             f"{path}: {', '.join(wrong)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
         )
+    graph = nir.read(path, type_check=False)
     chain = _chain(path, graph)
     ours = graph.metadata.get("ff2loihi", {})
     try:
@@ -130,10 +158,9 @@ def read(path: Path) -> Graph:
     except ValueError:
         raise CheckpointError(f"{path}: its metadata's manifest is not JSON. Export the artifact again") from None
     dt = graph.metadata.get("dt")
-    known = bool(ours)
-    return Graph(
-        _stages(path, chain, known), None if dt is None else float(dt), manifest, dict(ours.get("tensors", {}))
-    )
+    shape = tuple(int(side) for side in chain[0][1].input_type["input"])
+    stages = _stages(path, chain[1:-1])
+    return Graph(shape, stages, None if dt is None else float(dt), manifest, dict(ours.get("tensors", {})))
 
 
 def _text(value) -> str:
@@ -164,24 +191,35 @@ def _chain(path: Path, graph) -> list[tuple[str, object]]:
     seen = {name for name, _ in chain}
     if len(seen) < len(graph.nodes):
         raise CheckpointError(f"{path}: {sorted(set(graph.nodes) - seen)[0]!r} is not between input and output")
-    return chain[1:-1]
+    return chain
 
 
-def _stages(path: Path, chain: list, ours: bool) -> tuple[Stage, ...]:
+def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
     stages: list[Stage] = []
+    flat = None  # name of what made a vector of the image, where something did
     for name, node in chain:
-        if isinstance(node, nir.Affine | nir.Linear):
+        if isinstance(node, nir.Flatten):
+            flat = name
+        elif isinstance(node, nir.Conv2d):
+            if flat:
+                raise CheckpointError(f"{path}: {name!r} is a convolution behind {flat!r}, which left no image")
+            convolution(path, name, node)
+            stages.append(Stage(name, node, None))
+        elif isinstance(node, nir.Affine | nir.Linear):
             if node.weight.ndim != 2:
                 raise CheckpointError(
                     f"{path}: {name!r} has weights {node.weight.shape}, a dense layer's are (out, in)"
                 )
+            if stages and not flat:
+                raise CheckpointError(f"{path}: {name!r} is a dense layer behind a convolution: put a Flatten between")
+            flat = name
             stages.append(Stage(name, node, None))
         elif not stages or stages[-1].neuron is not None:
-            raise CheckpointError(f"{path}: {name!r} has no Affine or Linear node before it")
+            raise CheckpointError(f"{path}: {name!r} has no Affine, Linear or Conv2d node before it")
         else:
             stages[-1] = Stage(stages[-1].name, stages[-1].synapse, node)
     if not stages:
-        raise CheckpointError(f"{path}: no Affine or Linear node")
+        raise CheckpointError(f"{path}: no Affine, Linear or Conv2d node")
     spiking = [stage.name for stage in stages if stage.neuron is not None]
     if spiking and len(spiking) < len(stages):
         bare = next(stage.name for stage in stages if stage.neuron is None)
@@ -191,18 +229,39 @@ def _stages(path: Path, chain: list, ours: bool) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
+    """stride, padding and groups of a node, as a spec names them. Raises CheckpointError for what has no form here."""
+    if node.weight.ndim != 4:
+        raise CheckpointError(f"{path}: {name!r} has weights {node.weight.shape}, a convolution's have 4 dimensions")
+    found = {"groups": int(node.groups)}
+    for what, value in (("stride", node.stride), ("padding", node.padding), ("dilation", node.dilation)):
+        sides = {0} if str(value) == "valid" else set(np.ravel(value).tolist())
+        if len(sides) > 1 or sides == {"same"}:
+            raise CheckpointError(f"{path}: {name!r} has {what} {value}: one number for rows and columns compiles")
+        found[what] = int(sides.pop())
+    if found.pop("dilation") != 1:
+        raise CheckpointError(f"{path}: {name!r} has dilation {node.dilation}: only 1 compiles")
+    return found
+
+
 def tensors_of(path: Path, graph: Graph, manifest: dict) -> dict[str, np.ndarray]:
     """An artifact's arrays, weights and biases from the nodes. Raises CheckpointError where the graph is another."""
-    layers, found = manifest["layers"], dict(graph.tensors)
-    if len(layers) != len(graph.stages):
-        raise CheckpointError(f"{path}: {len(graph.stages)} layers, its metadata describe {len(layers)}")
-    for index, (layer, stage) in enumerate(zip(layers, graph.stages, strict=True)):
-        shift = layer.get("shift", 0)
-        found[f"layers.{index}.weight"] = _whole(path, stage.name, stage.synapse.weight * 2.0**shift, np.int16)
-        if manifest["kind"] == "inference":
-            unit = shift if manifest["neuron"] == "graded" else ALIGN
-            bias = getattr(stage.synapse, "bias", np.zeros(len(stage.synapse.weight)))
-            found[f"layers.{index}.bias"] = _whole(path, stage.name, bias * 2.0**unit, np.int32)
+    try:
+        layers, found = manifest["layers"], dict(graph.tensors)
+        if len(layers) != len(graph.stages):
+            raise CheckpointError(f"{path}: {len(graph.stages)} layers, its metadata describe {len(layers)}")
+        for index, (layer, stage) in enumerate(zip(layers, graph.stages, strict=True)):
+            shift = layer.get("shift", 0)
+            found[f"layers.{index}.weight"] = _whole(path, stage.name, stage.synapse.weight * 2.0**shift, np.int16)
+            if manifest["kind"] == "inference":
+                unit = shift if manifest["neuron"] == "graded" else ALIGN
+                bias = getattr(stage.synapse, "bias", np.zeros(len(stage.synapse.weight)))
+                bias = np.repeat(
+                    bias, found[f"layers.{index}.positive"].size // len(bias)
+                )  # a channel's, at each place
+                found[f"layers.{index}.bias"] = _whole(path, stage.name, bias * 2.0**unit, np.int32)
+    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+        raise CheckpointError(f"{path}: its metadata are damaged ({error}). Export the artifact again") from None
     return found
 
 
@@ -230,55 +289,3 @@ def check_same(path: Path, graph: Graph, network: IntNetwork | LearningNetwork) 
                         f"{path}: {name!r}: {key} is not what its metadata describe: the graph was changed. "
                         "Use --spec, which quantizes it anew"
                     )
-
-
-def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float | None]:
-    """A foreign graph as tensors NODE.weight, NODE.bias, and its neurons' decay a step (None: no neurons).
-
-    Rows are scaled by R dt / tau and divided by the threshold, so that v' = decay v + W s spikes where v' > 1.
-    Raises CheckpointError for neurons whose equation the chip's does not hold.
-    """
-    tensors, decays = {}, set()
-    for stage in graph.stages:
-        weight = stage.synapse.weight.astype(np.float64)
-        bias = getattr(stage.synapse, "bias", None)
-        gain = np.ones(len(weight))
-        if stage.neuron is not None:
-            gain, decay = _neuron(path, stage, graph.dt)
-            decays.add(decay)
-            if bias is not None and np.any(bias):
-                raise CheckpointError(f"{path}: {stage.name!r} has biases before neurons that spike: they have no form")
-        tensors[f"{stage.name}.weight"] = (weight * gain[:, None]).astype(np.float32)
-        if bias is not None:
-            tensors[f"{stage.name}.bias"] = np.asarray(bias, np.float32)
-    if len(decays) > 1:
-        raise CheckpointError(f"{path}: neurons leak by {sorted(decays)} a step: one decay for all of them compiles")
-    return tensors, decays.pop() if decays else None
-
-
-def _neuron(path: Path, stage: Stage, dt: float | None) -> tuple[np.ndarray, float]:
-    """What a row of weights is worth in thresholds, (n,), and the decay of v in a step."""
-    neuron, where = stage.neuron, f"{path}: the neurons behind {stage.name!r}"
-    zero = {"v_leak": getattr(neuron, "v_leak", 0), "v_reset": neuron.v_reset}
-    for name, value in zero.items():
-        if np.any(value):
-            raise CheckpointError(f"{where}: {name} must be 0, got up to {np.abs(value).max():g}")
-    if np.any(neuron.v_threshold <= 0):
-        raise CheckpointError(f"{where}: thresholds must be above 0, got {np.min(neuron.v_threshold):g}")
-    gain = np.broadcast_to(neuron.r / neuron.v_threshold, (len(stage.synapse.weight),)).astype(np.float64)
-    tau = getattr(neuron, "tau", getattr(neuron, "tau_mem", None))
-    if dt is None:
-        raise CheckpointError(f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt']")
-    if tau is None:
-        return gain * dt, 1.0
-    if isinstance(neuron, nir.CubaLIF):
-        if np.any(neuron.tau_syn > dt):
-            raise CheckpointError(f"{where}: tau_syn {np.max(neuron.tau_syn):g} is above dt {dt:g}: the chip's current "
-                                  "keeps nothing here")  # fmt: skip
-        gain = gain * neuron.w_in
-    decay = 1 - dt / np.asarray(tau, np.float64)
-    if np.ptp(decay) or not 0 <= decay.flat[0] <= 1:
-        raise CheckpointError(
-            f"{where}: tau must be one value of at least dt {dt:g}, got {np.min(tau):g}..{np.max(tau):g}"
-        )
-    return gain * (dt / np.asarray(tau, np.float64)), float(decay.flat[0])

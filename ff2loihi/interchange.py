@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.compilers import artifact, learning_fit, netx, nir_graph, resources, rule_file
+from ff2loihi.compilers import artifact, learning_fit, netx, nir_foreign, nir_graph, resources, rule_file
 from ff2loihi.compilers.checkpoint import described
 from ff2loihi.compilers.errors import ArtifactError, CheckpointError
 from ff2loihi.compilers.files import write_atomic
@@ -58,10 +58,12 @@ def read_exported(path: Path) -> Program:
 def load_graph(path: Path, spec_path: Path) -> Checkpoint:
     """Any feed-forward NIR graph as a checkpoint; its neurons are those of the spec, with the graph's decay.
 
-    The spec's layers name tensors NODE.weight and NODE.bias. Raises CheckpointError.
+    The spec's layers name tensors NODE.weight and NODE.bias; a convolution's geometry is the node's, the image the
+    graph's input. Raises CheckpointError.
     """
-    graph, spec = nir_graph.read(path), read_spec(spec_path)
-    tensors, decay = nir_graph.float_layers(path, graph)
+    graph = nir_graph.read(path)
+    spec = nir_foreign.with_geometry(path, graph, read_spec(spec_path))
+    tensors, decay = nir_foreign.float_layers(path, graph)
     if decay is not None:
         neuron = spec.neuron or LIF(kind="lif")
         spec = spec.model_copy(update={"neuron": neuron.model_copy(update={"decay": decay, "threshold": 1.0})})

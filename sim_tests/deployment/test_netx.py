@@ -1,8 +1,11 @@
 """netx files, read by a reader of the documented fields alone."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
+from scipy import signal
 
 from ff2loihi import interchange
 from ff2loihi.backends.emulator import Emulator
@@ -14,26 +17,55 @@ from ff2loihi.processes.learning_rule import Neuron
 
 
 def read_net(path) -> list[dict]:
-    """The layers in order, as lava-dl's description of the format names their fields."""
+    """The layers with neurons in order, as lava-dl's description of the format names their fields; below: a shape."""
     with h5py.File(path) as file:
         layers = [file[f"layer/{index}"] for index in range(len(file["layer"]))]
-        found = []
+        found, below = [], None
         for layer in layers:
-            assert layer["type"][0] == b"dense"
-            fields = {name: layer[name][()] for name in layer if name not in ("neuron", "type")}
-            assert fields["weight"].shape == (fields["outFeatures"], fields["inFeatures"])
-            assert np.prod(fields["shape"]) == fields["outFeatures"]
+            kind = layer["type"][0].decode()
+            fields = {name: layer[name][()] for name in layer if name not in ("neuron", "type")} | {"below": below}
+            below = tuple(fields["shape"])
+            if kind in ("input", "flatten"):
+                assert fields["below"] is None or np.prod(below) == np.prod(fields["below"])
+                continue
+            assert kind == ("dense" if len(below) == 1 else "conv")
+            if kind == "dense":
+                assert fields["weight"].shape == (fields["outFeatures"], fields["inFeatures"])
+                assert len(fields["below"] or (1,)) == 1
+            else:
+                groups = fields["inChannels"] // fields["groups"]
+                assert fields["weight"].shape == (fields["outChannels"], groups, *fields["kernelSize"])
+                assert fields["below"][0] == fields["inChannels"]
+            assert below[0] == fields["outFeatures" if kind == "dense" else "outChannels"]
             neuron = {name: layer["neuron"][name][()] for name in layer["neuron"]}
             found.append(fields | neuron | {"type": neuron["type"][0].decode()})
         return found
 
 
+def sums_of(layer: dict, row: np.ndarray) -> np.ndarray:
+    """W s; a convolution as Lava's Conv defines it, in (x, y, channel), of kernels turned as lava-dl's reader does."""
+    if layer["weight"].ndim == 2:
+        return layer["weight"] @ row
+    kernels = layer["weight"][:, :, ::-1, ::-1].transpose(0, 3, 2, 1)
+    (right, down), sides = layer["stride"][::-1], layer["padding"][::-1]
+    image = np.pad(row.reshape(layer["below"]).transpose(2, 1, 0), [*((side, side) for side in sides), (0, 0)])
+    out, each = [], layer["outChannels"] // layer["groups"]
+    for channel, kernel in enumerate(kernels):
+        taps = kernel.shape[2]
+        planes = image[:, :, channel // each * taps :][:, :, :taps]
+        out.append(sum(signal.convolve2d(planes[:, :, i], kernel[:, :, i], "valid") for i in range(taps)))
+    found = np.array(out)[:, ::right, ::down].transpose(0, 2, 1)  # channel, y, x
+    assert found.shape == tuple(layer["shape"])
+    return found.ravel()
+
+
 def spikes_of(layer: dict, s: np.ndarray) -> np.ndarray:
     """lava-dl's CUBA neuron as Lava's LIF computes it: s (steps, inputs) 0/1 -> (steps, n) 0/1."""
     u, v, out = 0, 0, []
-    bias = layer.get("bias", 0) << 6
+    bias = layer.get("bias", np.zeros(1, int))
+    bias = np.repeat(bias, np.prod(layer["shape"]) // len(bias)) << 6
     for row in s:
-        u = np.trunc(u * (4096 - layer["iDecay"]) / 4096) + (layer["weight"] @ row << 6)
+        u = np.trunc(u * (4096 - layer["iDecay"]) / 4096) + (sums_of(layer, row) << 6)
         v = np.trunc(v * (4096 - layer["vDecay"]) / 4096) + u + bias
         fired = v > layer["vThMant"] << 6
         v = np.where(fired, 0, v)
@@ -41,17 +73,28 @@ def spikes_of(layer: dict, s: np.ndarray) -> np.ndarray:
     return np.array(out).astype(int)
 
 
-def test_a_reader_of_the_documented_fields_computes_the_same_spikes(artifacts, digits, tmp_path):
-    hard = {name: program for name, program in artifacts.items() if name[-1] == "hard"}
+@pytest.fixture
+def mixed_hard(mixed):
+    """The spiking net of convolutions and a dense layer, with biases that netx counts: multiples of 2^6 v LSB."""
+    net = mixed["hard"].network
+    assert net.layers[0].bias.any()
+    first = dataclasses.replace(net.layers[0], bias=net.layers[0].bias >> 6 << 6, bias_exp=6)
+    return dataclasses.replace(mixed["hard"], network=dataclasses.replace(net, layers=(first, *net.layers[1:])))
+
+
+def test_a_reader_of_the_documented_fields_computes_the_same_spikes(artifacts, mixed_hard, digits, tmp_path):
+    hard = {name: program for name, program in artifacts.items() if name[-1] == "hard"} | {("mixed",): mixed_hard}
     hard = {name: program for name, program in hard.items() if not list(remarks(program.network))}
-    assert len(hard) >= 4
+    assert len(hard) >= 6
+    assert {("mixed",), ("cwc-ff", "plain", "hard")} <= hard.keys()
     for program in hard.values():
         net = program.network
         interchange.export(program, "netx", tmp_path / "m.net")
         layers = read_net(tmp_path / "m.net")
         states = Emulator().run(program, digits.images, states=True).states
         for sample, image in enumerate(digits.images):
-            code = net.neutral if net.readout == "head" else net.label_codes[1]
+            one = len(net.shown) == 1
+            code = net.shown[0 if one else 1]
             q = np.concatenate([image, code] if net.label_kind == "append" else [code, image[len(code) :]]).astype(int)
             acc, s = net.phases, []
             for _ in range(net.steps):
@@ -60,25 +103,32 @@ def test_a_reader_of_the_documented_fields_computes_the_same_spikes(artifacts, d
             s = np.array(s).astype(int)
             for layer, ours in zip(layers, net.layers, strict=True):
                 s = spikes_of(layer, s)
-                counted = states[f"{ours.name}.r"][sample, 0 if net.readout == "head" else 1]
+                counted = states[f"{ours.name}.r"][sample, 0 if one else 1]
                 np.testing.assert_array_equal(np.cumsum(s, axis=0), counted)
         assert any(states[f"{layer.name}.r"].any() for layer in net.layers)
 
 
 @pytest.mark.needs_lava
-def test_lava_dl_itself_loads_it_where_it_is_installed(artifacts, tmp_path):
+@pytest.mark.parametrize("recipe", ["ff-mlp", "cwc-ff", "mixed"])
+def test_lava_dl_itself_loads_it_where_it_is_installed(artifacts, mixed_hard, tmp_path, recipe):
     """Seen with lava-dl 0.6.0, which the project does not install: it brings cv2 and more."""
     hdf5 = pytest.importorskip("lava.lib.dl.netx.hdf5")
-    net = artifacts["ff-mlp", "plain", "hard"].network
-    interchange.export(artifacts["ff-mlp", "plain", "hard"], "netx", tmp_path / "m.net")
+    program = mixed_hard if recipe == "mixed" else artifacts[recipe, "plain", "hard"]
+    net = program.network
+    interchange.export(program, "netx", tmp_path / "m.net")
     loaded = hdf5.Network(net_config=str(tmp_path / "m.net"), reset_interval=net.steps, reset_offset=2)
     for found, layer in zip(loaded.layers, net.layers, strict=True):
-        np.testing.assert_array_equal(found.synapse.weights.init, layer.weight)
+        if layer.conv:
+            turned = layer.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1)
+            np.testing.assert_array_equal(found.synapse.weight.init, turned)
+            assert found.out.shape == layer.conv.out_shape[::-1]
+        else:
+            np.testing.assert_array_equal(found.synapse.weights.init, layer.weight)
         assert (found.neuron.vth.init, found.neuron.du.init, found.neuron.dv.init) == (layer.vth, 4095, 0)
 
 
-def test_every_recipes_integers_come_back(artifacts, tmp_path):
-    for program in artifacts.values():
+def test_every_recipes_integers_come_back(artifacts, mixed, tmp_path):
+    for program in (*artifacts.values(), *mixed.values()):
         files, _ = interchange.export(program, "netx", tmp_path / "m.net")
         layers = read_net(tmp_path / "m.net")
         net = program.network
@@ -87,7 +137,8 @@ def test_every_recipes_integers_come_back(artifacts, tmp_path):
             if isinstance(net, LearningNetwork):
                 assert Neuron(found["vThMant"], found["vDecay"]) == layer.neuron
                 continue
-            np.testing.assert_array_equal(found.get("bias", 0) << found["biasExp"], layer.bias)
+            bias = found.get("bias", np.zeros(1, int)) << found["biasExp"]
+            np.testing.assert_array_equal(np.repeat(bias, layer.neurons // len(bias)), layer.bias)
             assert (found["vThMant"], found["shift"], found["top"], found["v0"]) == (
                 layer.vth, layer.shift, layer.top, layer.v0,
             )  # fmt: skip

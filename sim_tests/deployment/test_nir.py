@@ -1,6 +1,5 @@
 """NIR: what is exported compiles to the same bytes, foreign graphs compile with a spec, the rest is one line."""
 
-import dataclasses
 import json
 from itertools import pairwise
 
@@ -208,14 +207,3 @@ def test_files_that_are_no_graph_and_options_without_meaning_are_one_line(refuse
         code, line = refused("compile", tmp_path / name, *options)
         assert code == 2
         assert wanted in line
-
-
-def test_a_convolution_is_not_exported(artifacts, tmp_path):
-    program = artifacts["ff-mlp", "plain", "hard"]
-    first = program.network.layers[0]
-    folded = dataclasses.replace(first, weight=first.weight[:, :64].reshape(len(first.weight), 1, 8, 8))
-    net = dataclasses.replace(program.network, layers=(folded,))
-    for kind in interchange.FORMATS:
-        with pytest.raises(FF2LoihiError, match="only dense layers"):
-            interchange.export(dataclasses.replace(program, network=net), kind, tmp_path / "m")
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,57 @@
+"""NIR files with damaged bytes: one line, whatever the HDF5 library makes of them."""
+
+import random
+
+import pytest
+
+from ff2loihi import interchange
+from ff2loihi.compilers import artifact, hdf5_file
+from ff2loihi.compilers.errors import FF2LoihiError
+
+HEAP = b"GCOL"  # HDF5's heap of strings; with a wrong size, libhdf5 reads it for ever
+
+
+@pytest.fixture
+def exported(artifacts, tmp_path):
+    """A graph as it was exported, and its bytes."""
+    path = tmp_path / "m.nir"
+    interchange.export(artifacts["ff-mlp", "plain", "graded"], "nir", path)
+    return path, bytearray(path.read_bytes())
+
+
+def test_a_file_with_which_the_library_hangs_is_one_line(refused, exported, monkeypatch):
+    path, data = exported
+    data[data.index(HEAP) + 9] ^= 1
+    path.write_bytes(data)
+    monkeypatch.setattr(hdf5_file, "PATIENCE", 4.0)
+    code, line = refused("compile", path)
+    assert code == 2
+    assert "damaged HDF5 file, reading it takes more than 4 s" in line
+
+
+def test_a_file_with_which_the_library_crashes_is_one_line(refused, exported, monkeypatch):
+    path, data = exported
+    path.write_bytes(data[:-1])
+    monkeypatch.setattr(hdf5_file, "CHILD", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    code, line = refused("compile", path)
+    assert (code, "ends in signal 11" in line) == (2, True)
+
+
+def test_flipped_bits_are_one_line_or_change_nothing(exported):
+    path, data = exported
+    before, rng, refusals = artifact.to_bytes(interchange.read_exported(path)), random.Random(1), 0
+    for _ in range(4):
+        damaged = bytearray(data)
+        for at in rng.sample(range(len(data)), 40):
+            damaged[at] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert artifact.to_bytes(interchange.read_exported(path)) == before
+        except FF2LoihiError:
+            refusals += 1
+    assert refusals
+
+
+def test_what_was_exported_is_read_without_a_child(exported, monkeypatch):
+    monkeypatch.setattr(hdf5_file.subprocess, "run", None)
+    interchange.read_exported(exported[0])

@@ -1,0 +1,151 @@
+"""NIR's Conv2d: what is exported means the same to a reader of its nodes alone; foreign ones compile; refusals."""
+
+from itertools import pairwise
+
+import nir
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from ff2loihi import api, interchange
+from ff2loihi.backends.emulator import Emulator
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.forward import quantize_pixels
+from ff2loihi.ff.data import load_data
+
+
+def computed(node, x: torch.Tensor) -> torch.Tensor:
+    """What NIR's text says that a node does, in float64, by torch's own layers; x (samples, *the node's input)."""
+    if isinstance(node, nir.Conv2d):
+        weight, bias = (torch.from_numpy(np.asarray(a)).double() for a in (node.weight, node.bias))
+        assert tuple(node.input_shape) == x.shape[2:]
+        sides = (tuple(np.asarray(a).tolist()) for a in (node.stride, node.padding, node.dilation))
+        return torch.nn.functional.conv2d(x, weight, bias, *sides, int(node.groups))
+    if isinstance(node, nir.Flatten):
+        return x.flatten(int(node.start_dim) + 1)
+    if isinstance(node, nir.Affine | nir.Linear):
+        bias = torch.from_numpy(node.bias).double() if isinstance(node, nir.Affine) else None
+        return torch.nn.functional.linear(x, torch.from_numpy(node.weight).double(), bias)
+    raise AssertionError(node)
+
+
+@pytest.mark.parametrize("net", ["cwc-ff", "mixed"])
+def test_another_readers_float_nodes_compute_what_the_emulator_does(artifacts, mixed, digits, tmp_path, net):
+    """Each layer's sums are exactly the emulator's before its floor and rectifier, which NIR has no node for."""
+    program = mixed["graded"] if net == "mixed" else artifacts["cwc-ff", "plain", "graded"]
+    interchange.export(program, "nir", tmp_path / "m.nir")
+    graph, network = nir.read(tmp_path / "m.nir", type_check=net != "mixed"), program.network
+    states = Emulator().run(program, digits.images, states=True).states
+    x = torch.from_numpy(quantize_pixels(digits.images, network.input_bits)).double()
+    x = x.reshape(-1, *graph.nodes["input"].input_type["input"])
+    layers, after = {f"{layer.name}.weights": layer for layer in network.layers}, dict(graph.edges)
+    name, seen = after["input"], 0
+    while name != "output":
+        x = computed(graph.nodes[name], x)
+        if name in layers:
+            layer, seen = layers[name], seen + 1
+            x = x.floor().clamp(0, layer.top)
+            wanted = states[f"{layer.name}.h"].reshape(len(x), -1)
+            np.testing.assert_array_equal(x.flatten(1).numpy(), wanted)
+            assert wanted.any()
+        name = after[name]
+    assert (seen, x.shape[1:]) == (len(layers), tuple(graph.nodes["output"].output_type["output"]))
+
+
+def test_convolutions_with_groups_and_biases_before_a_dense_layer_make_the_trip(ff2loihi, mixed, tmp_path):
+    for program in mixed.values():
+        api.save(program, tmp_path / "m.ffl")
+        code, _, err = ff2loihi("export", tmp_path / "m.ffl", "--format", "nir")
+        assert code == 0
+        assert "hidden1: nir 1.0 infers wrong shapes" in err
+        assert ff2loihi("compile", tmp_path / "m.nir", "-o", tmp_path / "back.ffl")[0] == 0
+        assert (tmp_path / "back.ffl").read_bytes() == (tmp_path / "m.ffl").read_bytes()
+
+
+def test_the_remark_on_shapes_says_what_nirs_own_check_does(artifacts, mixed, tmp_path):
+    for program, known in ((mixed["hard"], False), (artifacts["cwc-ff", "plain", "hard"], True)):
+        _, remarks = interchange.export(program, "nir", tmp_path / "m.nir")
+        assert any("type_check" in remark for remark in remarks) != known
+        if known:
+            nir.read(tmp_path / "m.nir")
+        else:
+            with pytest.raises(ValueError, match="type mismatch"):
+                nir.read(tmp_path / "m.nir")
+
+
+def foreign(tensors, **changes) -> nir.NIRGraph:
+    """The layers of `mixed_content` as another framework would export them; changes: nodes in place of these."""
+    a, b, c = (tensors[f"{name}.weight"].numpy() for name in "abc")
+    nodes = {
+        "input": nir.Input({"input": np.array([2, 4, 8])}),
+        "a": nir.Conv2d((4, 8), a, 1, (1, 1), 1, 2, tensors["a.bias"].numpy()),
+        "b": nir.Conv2d((4, 9), b, (2, 2), "valid", 1, 1, np.zeros(len(b))),
+        "flat": nir.Flatten({"input": np.array([4, 2, 4])}, start_dim=0),
+        "c": nir.Linear(c),
+        "output": nir.Output({"output": np.array([10])}),
+    } | changes
+    nodes = {name: node for name, node in nodes.items() if node is not None}
+    return nir.NIRGraph(nodes, list(pairwise(nodes)), metadata={"dt": 1e-3}, type_check=False)
+
+
+def test_a_foreign_graph_compiles_to_what_its_tensors_and_a_full_spec_do(mixed, mixed_content, tmp_path):
+    """Of the geometry its spec says nothing: the nodes and the input have it. Saying the same is fine."""
+    tensors, about = mixed_content
+    nir.write(tmp_path / "f.nir", foreign(tensors))
+    bare = [{key: value for key, value in layer.items() if key != "conv"} for layer in about["layers"]]
+    for spec in ({**about, "layers": bare, "image": None}, about):
+        (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+        checkpoint = interchange.load_graph(tmp_path / "f.nir", tmp_path / "spec.yaml")
+        found = api.compile(checkpoint, load_data("digits", "train", limit=60))
+        (_, got), (_, wanted) = (artifact.pack(program) for program in (found, mixed["graded"]))
+        assert all(np.array_equal(got[name], wanted[name]) for name in wanted)
+        assert [layer.conv for layer in found.network.layers] == [
+            layer.conv for layer in mixed["graded"].network.layers
+        ]
+
+
+A, B, ONES = np.ones((6, 1, 3, 2)), np.ones((4, 6, 2, 2)), np.ones(6)
+BAD = {
+    "stride": ({"a": nir.Conv2d((4, 8), A, (1, 2), (1, 1), 1, 2, ONES)}, "'a' has stride"),
+    "padding": ({"a": nir.Conv2d((4, 8), A, 1, "same", 1, 2, ONES)}, "'a' has padding same"),
+    "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, 2, 2, ONES)}, "'a' has dilation"),
+    "pooling": ({"flat": nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))}, "'flat' is a AvgPool2d"),
+    "no flatten": ({"flat": None}, "'c' is a dense layer behind a convolution"),
+    "flat image": ({"a": nir.Flatten({"input": np.array([2, 4, 8])}, 0)}, "'b' is a convolution behind 'a'"),
+    "neurons": ({"b": nir.IF(np.ones((6, 4, 9)), np.ones((6, 4, 9))), "flat": None, "c": None}, "neurons behind"),
+    "spec's stride": ({"b": nir.Conv2d((4, 9), B, 1, 0, 1, 1, ONES[:4])}, "the spec's conv says"),
+    "spec's image": (
+        {
+            "input": nir.Input({"input": np.array([2, 8, 4])}),
+            "a": nir.Conv2d((8, 4), A, 1, 1, 1, 2, ONES),
+            "b": nir.Conv2d((8, 5), B, 2, 0, 1, 1, ONES[:4]),
+        },
+        "the spec's image 2 x 4 x 8",
+    ),
+    "input": ({"input": nir.Input({"input": np.array([64])})}, "its input is 64"),
+    "input below": ({"b": nir.Conv2d((4, 8), B, 2, 0, 1, 1, ONES[:4])}, "'b' takes 6 x 4 x 8, and gets 6 x 4 x 9"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_convolution_that_has_no_form_here_is_one_line(refused, mixed_content, tmp_path, kind):
+    changes, wanted = BAD[kind]
+    nir.write(tmp_path / "m.nir", foreign(mixed_content[0], **changes))
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(mixed_content[1]))
+    code, line = refused("compile", tmp_path / "m.nir", "--spec", tmp_path / "spec.yaml", "--calibrate", "digits:50")
+    assert code == 2
+    assert wanted in line
+
+
+def test_a_convolution_that_was_changed_is_refused(refused, mixed, tmp_path):
+    path = tmp_path / "m.nir"
+    for key in ("stride", "bias"):
+        interchange.export(mixed["graded"], "nir", path)
+        graph = nir.read(path, type_check=False)
+        node = graph.nodes["hidden2.weights"]
+        setattr(node, key, getattr(node, key) + (1 if key == "stride" else 2.0**-10))
+        nir.write(path, graph)
+        code, line = refused("compile", path)
+        assert code == 2
+        assert "changed" in line
