@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ff2loihi import boards
 from ff2loihi.backends import board_plan, board_search
 from ff2loihi.backends.base import Progress
 from ff2loihi.compilers import learning_fit, netx, rule_file
@@ -52,15 +53,18 @@ recording is late or early, or the spikes differ from a sample's first steps on,
 def write(path: Path, program: Program, data: Dataset, progress: Progress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
-    A network that stock processes cannot run gets no script: its README says what a board would have to compute.
+    A network that stock processes cannot run gets no script: its README says what a board would have to compute. What
+    `map` would refuse is told, and the mapping written all the same: its limits are planned, not the board's own word.
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
     wrong = obstacles(network)
     vectors = golden.golden(program, digest, data, progress)
-    remarks = list(wrong)
+    mapping = boards.report(boards.design(program))
+    remarks = wrong + _broken(mapping)
     with folder_atomic(path, DataError) as folder:
         golden.write(vectors, folder / golden.FILE)
+        (folder / MAPPING).write_text(json.dumps(mapping, indent=1) + "\n", encoding="utf-8")
         if wrong:
             (folder / "network.net").write_bytes(netx.to_bytes(network, digest))
         else:
@@ -74,17 +78,25 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
         if isinstance(network, LearningNetwork):
             rule = rule_file.to_bytes(manifest, learning_fit.engine_strings(network), learning_fit.describe(network))
             (folder / f"network{rule_file.SUFFIX}").write_bytes(rule)
-        text = _readme(program, digest, data, wrong, sorted(file.name for file in folder.iterdir()))
+        text = _readme(program, digest, data, wrong, remarks, sorted(file.name for file in folder.iterdir()))
         (folder / "README.md").write_text(text, encoding="utf-8")
     return remarks
 
 
+def _broken(mapping: dict) -> list[str]:
+    """The limits that the network breaks on the board it is mapped to, a line each; the script fills the interval."""
+    broken = [v for v in mapping["violations"] if v["kind"] == "limit" and v["rule"] != "reset_interval"]
+    return [f"mapping: on {mapping['board']} it breaks {v['rule']}: {v['text']}. Use {v['mend']}" for v in broken]
+
+
+MAPPING = "mapping.json"
 CONTENTS = {
     "run_on_board.py": "builds the network of stock processes, runs it through Loihi2HwCfg, records it",
     "playback.py": "a process that the script uses: the input",
     "record.py": "a process that the script uses: what comes back",
     "board.json": "what runs when: samples, labels, steps, the adapters' delays",
     "network.net": "the layers (netx, HDF5); other fields than netx's stand beside them, see ff2loihi's README",
+    MAPPING: "cores, chips and board as `ff2loihi map` plans them, goodness sums and learning too; broken rules",
     "inputs.npy": "the spikes of every sample under every label, a row a step",
     "job.sh": "the same as a SLURM job",
     "network.rule.json": "the learning rule: the engine's strings, every constant, the equations",
@@ -92,7 +104,9 @@ CONTENTS = {
 }
 
 
-def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], files: list[str]) -> str:
+def _readme(
+    program: Program, digest: str, data: Dataset, wrong: list[str], remarks: list[str], files: list[str]
+) -> str:
     network = program.network
     shape = "-".join(str(n) for n in (network.inputs, *(layer.weight.shape[0] for layer in network.layers)))
     lines = [
@@ -104,6 +118,9 @@ def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], file
         *(f"- `{name}`: {CONTENTS[name]}" for name in files),
         "",
     ]
+    told = [remark for remark in remarks if remark not in wrong]
+    if told:
+        lines += ["Before it runs:", "", *(f"- {remark}" for remark in told), ""]
     if not wrong:
         interval = board_plan.plan(network, digest, len(data.labels))["interval"]
         return "\n".join(lines) + RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)

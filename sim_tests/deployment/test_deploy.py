@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ff2loihi import api, deployment
+from ff2loihi import api, boards, deployment
+from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.ff.data import load_data
@@ -171,6 +172,7 @@ def test_a_deployment_holds_the_layers_the_golden_vectors_and_what_runs_when(art
     with h5py.File(folder / "network.net") as net, np.load(folder / "golden.npz") as golden:
         assert net.attrs["artifact"] == plan["artifact"] == json.loads(str(golden["manifest"]))["artifact"]
         assert golden["hidden2.v"].shape == (3, 10, 4, 10)
+    assert json.loads((folder / "mapping.json").read_text()) == boards.report(boards.design(program))
     job = (folder / "job.sh").read_text()
     assert "run_on_board.py" in job
     assert subprocess.run(["bash", "-n", folder / "job.sh"], check=False).returncode == 0
@@ -190,12 +192,27 @@ def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_co
     assert any(said in remark for remark in remarks)
     files = {file.name for file in (tmp_path / "d").iterdir()}
     rule = {"network.rule.json"} if net[2] == "tag" else set()
-    assert files == {"README.md", "golden.npz", "network.net"} | rule
+    assert files == {"README.md", "golden.npz", "mapping.json", "network.net"} | rule
     text = (tmp_path / "d" / "README.md").read_text()
     assert said in text
     if rule:
         assert "v' = v 3482 2^-12 + (a << 6)" in text
         assert "2^-2*x0*y2 - 2^-2*x0*y3" in (tmp_path / "d" / "network.rule.json").read_text()
+
+
+@pytest.mark.parametrize(("limits", "rule"), [("synaptic_words: 10", "synaptic_words"), ("cores: 1", "board_cores")])
+def test_a_network_that_no_board_holds_is_written_and_told(artifacts, tmp_path, monkeypatch, limits, rule):
+    (tmp_path / "own.yaml").write_text(
+        f"chips: {{loihi2: {{like: loihi2, {limits}}}}}\n"
+        "boards: {kapoho-point: {chip: loihi2, chips: 1}, hala-point: {chip: loihi2, chips: 1}}"
+    )
+    monkeypatch.setattr(boards, "load_table", lambda: load_table(tmp_path / "own.yaml"))
+    program = artifacts["ff-mlp", "plain", "hard"]
+    remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
+    assert remarks
+    assert all(f"it breaks {rule}: " in remark for remark in remarks)
+    assert remarks[0] in (tmp_path / "d" / "README.md").read_text()
+    assert json.loads((tmp_path / "d" / "mapping.json").read_text())["violations"][0]["rule"] == rule
 
 
 def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
