@@ -30,6 +30,7 @@ export PARTITION="${{PARTITION:-oheogulch}}"
 python run_on_board.py "$@"
 """
 
+LEARNING = "the script classifies; learning there needs microcode: neuron and third factor are processes of ours"
 RUNS = """
 ## Run it
 
@@ -53,17 +54,25 @@ recording is late or early, or the spikes differ from a sample's first steps on,
 def write(path: Path, program: Program, data: Dataset, progress: Progress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
-    A network that stock processes cannot run gets no script: its README says what a board would have to compute. What
-    `map` would refuse is told, and the mapping written all the same: its limits are planned, not the board's own word.
+    A network that stock processes cannot run gets no script: its README says what a board would have to compute. Of
+    one that learns with our neurons the script classifies, and the README says the same of its learning. What `map`
+    would refuse is told, and the mapping written all the same: its limits are planned, not the board's own word.
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
     wrong = obstacles(network)
-    vectors = golden.golden(program, digest, data, progress)
+    classifies = isinstance(network, LearningNetwork) and not network.stock and not wrong
+    vectors = {golden.FILE: golden.golden(program, digest, data, progress)}
+    if classifies:
+        vectors = {
+            golden.FILE: golden.classification(program, digest, data),
+            golden.LEARNING_FILE: vectors[golden.FILE],
+        }
     mapping = boards.report(boards.design(program))
-    remarks = wrong + _broken(mapping)
+    remarks = wrong + [LEARNING] * classifies + _broken(mapping)
     with folder_atomic(path, DataError) as folder:
-        golden.write(vectors, folder / golden.FILE)
+        for name, one in vectors.items():
+            golden.write(one, folder / name)
         (folder / MAPPING).write_text(json.dumps(mapping, indent=1) + "\n", encoding="utf-8")
         if wrong:
             (folder / "network.net").write_bytes(netx.to_bytes(network, digest))
@@ -72,9 +81,7 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
             job = folder / "job.sh"
             job.write_text(JOB.format(generation=board_search.DEFAULT_GENERATION), encoding="utf-8")
             job.chmod(0o755)
-            beyond = board_plan.saturating(network, vectors.arrays)
-            if beyond:
-                remarks.append(f"{beyond:,} activities of these samples saturate, the stock GradedReluVec does not")
+            remarks += board_plan.remarks(network, vectors[golden.FILE].arrays)
         if isinstance(network, LearningNetwork):
             rule = rule_file.to_bytes(manifest, learning_fit.engine_strings(network), learning_fit.describe(network))
             (folder / f"network{rule_file.SUFFIX}").write_bytes(rule)
@@ -101,6 +108,7 @@ CONTENTS = {
     "job.sh": "the same as a SLURM job",
     "network.rule.json": "the learning rule: the engine's strings, every constant, the equations",
     golden.FILE: "golden vectors: every state at every step",
+    golden.LEARNING_FILE: "golden vectors of its learning, each sample right, then wrong",
 }
 
 
@@ -123,15 +131,20 @@ def _readme(
         lines += ["Before it runs:", "", *(f"- {remark}" for remark in told), ""]
     if not wrong:
         interval = board_plan.plan(network, digest, len(data.labels))["interval"]
-        return "\n".join(lines) + RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
-    lines += ["## What a board needs", "", "No script is here, because the extension's own models cannot run it:", ""]
-    lines += [f"- {obstacle}" for obstacle in wrong]
+        runs = RUNS.format(interval=interval, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
+        if not isinstance(network, LearningNetwork):
+            return "\n".join(lines) + runs
+        lines += [*runs.strip().splitlines(), "", "## To learn there"]
+    else:
+        lines += ["## What a board needs", "", "No script is here: the extension's own models cannot run it:", ""]
+        lines += [f"- {obstacle}" for obstacle in wrong]
+    file = golden.FILE if wrong else golden.LEARNING_FILE
     facts = {"format": golden.RECORDING, "version": golden.VERSION, "artifact": digest}
     lines += [
         "",
-        "`ff2loihi diff-golden . recording.npz` compares what a board computed: arrays named and shaped as in",
+        f"`ff2loihi diff-golden {file} recording.npz` compares what a board computed: arrays named and shaped as in",
     ]
-    lines += [f"`{golden.FILE}`, all of them or some, and a string `manifest`:", "", f"    {json.dumps(facts)}"]
+    lines += [f"`{file}`, all of them or some, and a string `manifest`:", "", f"    {json.dumps(facts)}"]
     if isinstance(network, LearningNetwork):
         lines += ["", "What the microcode has to compute, each line beside the paper's (Terres-Escudero 2024):", ""]
         lines += [f"- {what}: {chip} [{paper}]" for what, paper, chip in learning_fit.describe(network)]

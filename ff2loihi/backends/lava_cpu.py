@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ff2loihi.backends import learned, learned_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.lava_child import PATIENCE, Child, require_lava
-from ff2loihi.backends.learned import classify
 from ff2loihi.backends.learners import lava_learner
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError
@@ -26,7 +26,7 @@ class LavaCpu:
     name = "lava"
 
     def __init__(self, patience: float = PATIENCE, stock: bool = False) -> None:
-        """stock: for inference, library processes alone: see lava_stock_network."""
+        """stock: to classify, library processes alone: see lava_stock_network."""
         require_lava()
         self.patience, self.stock = patience, stock
 
@@ -34,12 +34,13 @@ class LavaCpu:
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError or BackendError."""
-        if isinstance(program.network, LearningNetwork):
-            with lava_learner(program.network, patience=self.patience) as learner:
-                return classify(self.name, program.network, learner, pixels, progress)
-        check_pixels(program.network, pixels)
+        network, learns = program.network, isinstance(program.network, LearningNetwork)
+        if learns and not self.stock:
+            with lava_learner(network, patience=self.patience) as learner:
+                return learned.classify(self.name, network, learner, pixels, progress)
+        check_pixels(network, pixels)
         if self.stock:
-            _check_stock(program.network)
+            _check_stock(network)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
             folder = Path(name)
             artifact.write(program, folder / "job.ffl")
@@ -50,12 +51,12 @@ class LavaCpu:
             timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
             recordings = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
             rows = {key: (np.load(folder / file), delay) for key, file, delay in recordings}
-        return make_trace(
-            self.name, program.network, _result(program.network, rows, len(pixels), states), timing["run"]
-        )
+        if learns:
+            return _learned(self.name, network, rows, len(pixels), timing["run"])
+        return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])
 
 
-def _check_stock(network: IntNetwork) -> None:
+def _check_stock(network: IntNetwork | LearningNetwork) -> None:
     """Raise CompileError with everything in the network that no library process computes."""
     wrong = obstacles(network)
     if wrong:
@@ -65,6 +66,17 @@ def _check_stock(network: IntNetwork) -> None:
 def _report(line: str, samples: int, progress: Progress | None) -> None:
     if progress and line.startswith("progress "):
         progress(int(line.split()[1]), samples)
+
+
+def _learned(
+    name: str, network: LearningNetwork, rows: dict[str, tuple[np.ndarray, int]], samples: int, seconds: float
+) -> Trace:
+    """The recordings of a network that learns, cut into samples and labels, with r of its spikes."""
+    firsts = np.arange(samples * network.classes)[:, None] * network.steps + np.arange(network.steps)
+    shape = (samples, network.classes, network.steps, -1)
+    states = {key: values[firsts + delay].reshape(shape).astype(np.int64) for key, (values, delay) in rows.items()}
+    states = learned_states.with_traces(network, states)
+    return learned.make_trace(name, network, learned_states.sums(network, states), states, seconds)
 
 
 def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import board_plan, board_search
+from ff2loihi.backends import board_plan, board_search, learned, learned_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.lava_child import Child
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import BackendError, CompileError
 from ff2loihi.compilers.forward import Result, powers
-from ff2loihi.compilers.ir import IntNetwork, Program
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 from ff2loihi.compilers.library_processes import obstacles
 
 PATIENCE = 900.0  # s without a word: a board may be in use by others
@@ -35,13 +35,17 @@ class Loihi:
 
         Raises DataError, CompileError for a network that stock processes cannot run, or BackendError.
         """
-        network = program.network
+        network, learns = program.network, isinstance(program.network, LearningNetwork)
         check_runs(network)
         check_pixels(network, pixels)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
             folder = Path(name)
             board_plan.write(folder, network, artifact.pack(program)[0]["sha256"], pixels)
-            found, seconds = self._run(folder, states and network.neuron == "lif", len(pixels), progress)
+            probe = states and (learns or network.neuron == "lif")
+            found, seconds = self._run(folder, probe, len(pixels), progress)
+        if learns:
+            found = learned_states.with_traces(network, found)
+            return learned.make_trace(self.name, network, learned_states.sums(network, found), found, seconds)
         return make_trace(self.name, network, _result(network, found), seconds)
 
     def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:

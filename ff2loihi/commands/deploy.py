@@ -50,7 +50,7 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     board = Loihi()
     with console.progress("Loihi 2") as show:
         trace = board.run(program, images.images, states=True, progress=show)
-    wanted = golden.golden(program, digest, images)
+    wanted = golden.classification(program, digest, images)
     arrays = {name: values for name, values in trace.states.items() if name in wanted.arrays}
     arrays |= {"predictions": trace.predictions}
     found = golden.Vectors(digest, arrays, {name: wanted.axes[name] for name in arrays})
