@@ -1,5 +1,6 @@
 """The whole way to a board and back, on a stand-in of Intel's extension that computes on the CPU; and the dry run."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -260,9 +261,17 @@ def test_a_network_that_no_board_holds_is_written_and_told(artifacts, tmp_path, 
     assert json.loads((tmp_path / "d" / "mapping.json").read_text())["violations"][0]["rule"] == rule
 
 
-def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
-    import dataclasses
+def test_sums_beyond_a_dendrites_16_bits_are_told(learned, tmp_path):
+    layer = learned.network.layers[0]
+    layer = dataclasses.replace(layer, weight=np.full_like(layer.weight, 254))
+    net = dataclasses.replace(learned.network, layers=(layer,))
+    program = dataclasses.replace(learned, network=net)
+    remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
+    said = f"hidden1: sums may reach {254 * net.inputs:,}, a neuron's 16 bits hold 32,767"
+    assert any(remark.startswith(said) for remark in remarks)
 
+
+def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
     program = artifacts["ff-mlp", "plain", "graded"]
     first, second = program.network.layers
     tight = dataclasses.replace(first, top=3)
