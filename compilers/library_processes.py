@@ -4,19 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningNetwork
-from ff2loihi.processes.limits import ALIGN
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
+from ff2loihi.processes.limits import ALIGN, STATE_BITS
 
 
 def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
-    """Why library processes cannot run it, a line each; empty where they can."""
+    """Why library processes cannot run it, a line each; empty where they can. Of a network that learns: classify."""
     if isinstance(network, LearningNetwork):
-        if network.stock:
-            return []
-        return [
-            "it learns with --learning on: its neuron and third factor are processes of ours, which need microcode; "
-            "--learning stock learns without"
-        ]
+        return [] if network.stock else _sums_that_wrap(network)
     found = []
     if network.neuron == "lif" and network.reset == "soft":
         fine = [layer.name for layer in network.layers if layer.shift and soft_unit(layer).bits]
@@ -25,6 +20,22 @@ def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
     if network.norms:
         found.append("normalisation between layers (Normalize) is ours: train the layers above the first without bias")
     return found
+
+
+def _sums_that_wrap(network: LearningNetwork) -> list[str]:
+    """The learning neuron saturates v alone; Lava's LIF wraps its current u = a << 6 at 24 bits before that."""
+    top = (1 << (STATE_BITS - 1 - ALIGN)) - 1
+    found = []
+    for layer in network.layers:
+        if reach(layer) > top:
+            found.append(f"{layer.name}: its sums may reach {reach(layer):,}, the stock LIFReset wraps beyond {top:,}")
+    return found
+
+
+def reach(layer: LearningLayer) -> int:
+    """The largest |W s| over all spikes s."""
+    w = layer.weight.astype(np.int64)
+    return int(max(np.maximum(w, 0).sum(1).max(), -np.minimum(w, 0).sum(1).min()))
 
 
 def board_obstacles(network: IntNetwork | LearningNetwork) -> list[str]:

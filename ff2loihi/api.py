@@ -107,10 +107,12 @@ def run(program: Program, data: Dataset, on: Backend, progress: Progress | None 
 def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "net") -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
-    form: of Lava's learning layers, see backends.lava_learner; stock: library processes alone.
+    form: of Lava's learning layers, see backends.lava_learner; stock: library processes alone, with which a network
+    that learns with our neurons classifies.
     """
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
+    if isinstance(program.network, LearningNetwork) and (form != "stock" or program.network.stock):
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
     simulated = LavaCpu(stock=form == "stock").run(program, data.images, states=True, progress=progress)

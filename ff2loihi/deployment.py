@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ff2loihi import boards
 from ff2loihi.backends import board_plan, board_search, stock_plan
 from ff2loihi.backends.base import Progress
 from ff2loihi.backends.presentations import pairs
@@ -12,8 +13,8 @@ from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import folder_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.library_processes import board_obstacles
+from ff2loihi.deployment_readme import MAPPING, RULE, readme
 from ff2loihi.ff.data import Dataset
-from ff2loihi.processes.limits import ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
 from ff2loihi.reports import golden
 
 JOB = """\
@@ -30,113 +31,53 @@ export PARTITION="${{PARTITION:-oheogulch}}"
 python run_on_board.py "$@"
 """
 
-RUNS = """
-## Run it
-
-On a machine with lava-nc, Intel's extension lava-loihi, numpy and h5py (nothing of ff2loihi):
-
-    bash job.sh                      # over SLURM; PARTITION and LOIHI_GEN choose the board
-    NXSDKHOST=ADDRESS python run_on_board.py     # a board behind an Ethernet host
-    python run_on_board.py --probe   # records v, too, with the extension's StateProbe
-
-It writes `recording.npz`. Where ff2loihi is installed, in this folder:
-
-    ff2loihi diff-golden . recording.npz         # exit 1, and the first state that differs
-
-{when}
-
-The adapters' delays ({into} in, {out} out) are those of a public notebook, not of this board: if diff-golden says that
-the recording is late or early, or the spikes differ from a sample's first steps on, change `steps_in` and `steps_out`
-in `board.json` and run again.
-"""
-
-WHEN = """\
-Layer l's step i of pass p is expected at time step p {interval} + i + l + 2 + {into}, and at the host {out} later."""
-
-LEARNING_WHEN = """\
-Each sample is shown right, then wrong, {interval} time steps each. Recorded are every neuron's spikes `z` and count `r`
-in each time step, and `learned`, the weights read after each presentation. Where z and r agree and the weights do not,
-or z differs behind the first gate's spike, it is the learning engine that differs: no silicon has shown yet that epochs
-of two begin with odd time steps, that a trace of tau = 0 lives for one of them, and that a back-propagating spike
-carries its time step within the epoch. A weight beyond 254 rounds by the chip's own draw. Adapters that take an odd
-number of time steps are waited for: the cores run whole epochs behind the host's rows."""
+LEARNING = "the script classifies; learning there needs microcode: neuron and third factor are processes of ours"
 
 
 def write(path: Path, program: Program, data: Dataset, progress: Progress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
-    A network that stock processes cannot run gets no script: its README says what a board would have to compute.
+    A network that stock processes cannot run gets no script: its README says what a board would have to compute. Of
+    one that learns with our neurons the script classifies, and the README says the same of its learning. What `map`
+    would refuse is told, and the mapping written all the same: its limits are planned, not the board's own word.
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
     wrong = board_obstacles(network)
-    vectors = golden.golden(program, digest, data, progress)
-    remarks = list(wrong)
+    learns = isinstance(network, LearningNetwork)
+    classifies = learns and not network.stock and not wrong
+    vectors = {golden.FILE: golden.golden(program, digest, data, progress)}
+    if classifies:
+        vectors = {
+            golden.FILE: golden.classification(program, digest, data),
+            golden.LEARNING_FILE: vectors[golden.FILE],
+        }
+    mapping = boards.report(boards.design(program))
+    remarks = [LEARNING] * classifies + _broken(mapping)
     with folder_atomic(path, DataError) as folder:
-        golden.write(vectors, folder / golden.FILE)
+        for name, one in vectors.items():
+            golden.write(one, folder / name)
+        (folder / MAPPING).write_text(json.dumps(mapping, indent=1) + "\n", encoding="utf-8")
         if wrong:
             (folder / "network.net").write_bytes(netx.to_bytes(network, digest))
         else:
-            if isinstance(network, LearningNetwork):
+            if learns and network.stock:
                 stock_plan.write(folder, network, digest, pairs(network, data))
             else:
                 board_plan.write(folder, network, digest, data.images)
+                remarks += board_plan.remarks(network, vectors[golden.FILE].arrays)
             job = folder / "job.sh"
             job.write_text(JOB.format(generation=board_search.DEFAULT_GENERATION), encoding="utf-8")
             job.chmod(0o755)
-            beyond = board_plan.saturating(network, vectors.arrays)
-            if beyond:
-                remarks.append(f"{beyond:,} activities of these samples saturate, the stock GradedReluVec does not")
-        if isinstance(network, LearningNetwork):
+        if learns:
             rule = rule_file.to_bytes(manifest, learning_fit.engine_strings(network), learning_fit.describe(network))
-            (folder / f"network{rule_file.SUFFIX}").write_bytes(rule)
-        text = _readme(program, digest, data, wrong, sorted(file.name for file in folder.iterdir()))
-        (folder / "README.md").write_text(text, encoding="utf-8")
-    return remarks
+            (folder / RULE).write_bytes(rule)
+        files = sorted(file.name for file in folder.iterdir())
+        (folder / "README.md").write_text(readme(program, digest, data, wrong, remarks, files), encoding="utf-8")
+    return wrong + remarks
 
 
-CONTENTS = {
-    "run_on_board.py": "builds the network of stock processes, runs it through Loihi2HwCfg, records it",
-    "board_config.py": "what the script uses: models for neurocores alone, the recording",
-    "library_neurons.py": "what the script uses: the network, of library processes alone",
-    "playback.py": "a process that the script uses: the input",
-    "record.py": "a process that the script uses: what comes back",
-    "board.json": "what runs when, the adapters' delays; of a network that learns, every constant",
-    "network.net": "the layers (netx, HDF5); other fields than netx's stand beside them, see ff2loihi's README",
-    "inputs.npy": "the input's spikes, a row a time step",
-    "control.npy": "what clears the counters and enables the thermometers, a row a time step",
-    "job.sh": "the same as a SLURM job",
-    "network.rule.json": "the learning rule: the engine's strings, every constant, the equations",
-    golden.FILE: "golden vectors: every state at every step",
-}
-
-
-def _readme(program: Program, digest: str, data: Dataset, wrong: list[str], files: list[str]) -> str:
-    network = program.network
-    shape = "-".join(str(n) for n in (network.inputs, *(layer.weight.shape[0] for layer in network.layers)))
-    lines = [
-        "# A Forward-Forward network for Loihi 2",
-        "",
-        f"{shape}, artifact {digest}; golden vectors of {len(data.labels)} {data.split} samples of {data.name}.",
-        "Nothing here has run on silicon: the golden vectors are the emulator's, whose bits are Lava's simulator's.",
-        "",
-        *(f"- `{name}`: {CONTENTS[name]}" for name in files),
-        "",
-    ]
-    if not wrong:
-        learns, times = isinstance(network, LearningNetwork), {"into": ADAPTER_STEPS_IN, "out": ADAPTER_STEPS_OUT}
-        times["interval"] = network.period if learns else board_plan.plan(network, digest, 1)["interval"]
-        when = (LEARNING_WHEN if learns else WHEN).format(**times)
-        return "\n".join(lines) + RUNS.format(when=when, **times)
-    lines += ["## What a board needs", "", "No script is here, because the extension's own models cannot run it:", ""]
-    lines += [f"- {obstacle}" for obstacle in wrong]
-    facts = {"format": golden.RECORDING, "version": golden.VERSION, "artifact": digest}
-    lines += [
-        "",
-        "`ff2loihi diff-golden . recording.npz` compares what a board computed: arrays named and shaped as in",
-    ]
-    lines += [f"`{golden.FILE}`, all of them or some, and a string `manifest`:", "", f"    {json.dumps(facts)}"]
-    if isinstance(network, LearningNetwork):
-        lines += ["", "What the microcode has to compute, each line beside the paper's (Terres-Escudero 2024):", ""]
-        lines += [f"- {what}: {chip} [{paper}]" for what, paper, chip in learning_fit.describe(network)]
-    return "\n".join([*lines, ""])
+def _broken(mapping: dict) -> list[str]:
+    """The limits that the network breaks on the board it is mapped to, a line each; the script fills the interval."""
+    broken = [v for v in mapping["violations"] if v["kind"] == "limit" and v["rule"] != "reset_interval"]
+    return [f"mapping: on {mapping['board']} it breaks {v['rule']}: {v['text']}. Use {v['mend']}" for v in broken]

@@ -1,10 +1,12 @@
 """The emulator: the integer network in batches, on the CPU or a CUDA device, bit-identical to Lava."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from ff2loihi.backends import learned_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.learned import classify
 from ff2loihi.backends.learners import emulator_learner
@@ -38,7 +40,10 @@ class Emulator:
         if isinstance(network, LearningNetwork):
             if self.device != "cpu":
                 raise BackendError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
-            return classify(self.name, network, emulator_learner(network), pixels, progress)
+            trace = classify(self.name, network, emulator_learner(network), pixels, progress)
+            if states and not network.stock:
+                trace = replace(trace, states=learned_states.states(network, pixels))
+            return trace
         check_pixels(network, pixels)
         started = time.perf_counter()
         with torch.inference_mode(), _full_float32():

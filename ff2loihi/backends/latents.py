@@ -11,7 +11,7 @@ import numpy as np
 
 from ff2loihi.backends.base import check_pixels
 from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.learned import PHASE_SEED
+from ff2loihi.backends.learned import starts
 from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers import readout, reference
 from ff2loihi.compilers.forward import Forward, quantize_pixels
@@ -125,10 +125,9 @@ def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tupl
 
 def _learning(network: LearningNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
     learner = Learner(replace(network, label_codes=code[None]))
-    rng = np.random.default_rng(PHASE_SEED)
     out = tuple(np.empty((len(pixels), len(layer.weight)), np.int64) for layer in network.layers)
-    for index, image in enumerate(pixels):
-        learner.show(rates(network, image), rng.integers(0, 256, network.pixels))
+    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+        learner.show(rates(network, image), phases)
         learner.present(0, 0)
         for counts, layer in zip(out, learner.layers, strict=True):
             spiked = np.arange(layer.idx.shape[1]) < layer.count[:, None]

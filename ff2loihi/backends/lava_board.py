@@ -14,6 +14,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+BIAS_EXP = 6  # of netx, where a layer names none
+
 
 def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     """Build the processes. Returns (source, run configuration, {layer: probe of v})."""
@@ -41,7 +43,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
         if lif:
             neuron = LIFReset(
                 shape=(n,), du=layer["iDecay"] - 1, dv=layer["vDecay"], vth=layer["vThMant"],
-                bias_mant=layer["bias"], bias_exp=np.full(n, layer["biasExp"], np.int32),
+                bias_mant=layer["bias"], bias_exp=np.full(n, layer.get("biasExp", BIAS_EXP), np.int32),
                 reset_interval=plan["interval"], reset_offset=index + 2 + plan["steps_in"],
             )  # fmt: skip
         else:

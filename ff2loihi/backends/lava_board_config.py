@@ -7,12 +7,14 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 NOT_AVAILABLE = 3  # exit code: no neurocores
+SOCKET_FOLDER = 107 - len("/pymp-12345678/listener-12345678")  # bytes of a folder that Lava's sockets fit in
 
 
 class NoNeurocore(Exception):
@@ -58,6 +60,8 @@ def main(run: Callable[[Path, bool], None], text: str) -> None:
     parser = argparse.ArgumentParser(description=text.splitlines()[0])
     parser.add_argument("--probe", action="store_true", help="record v, too: slow, and not for wide layers")
     options = parser.parse_args()
+    if len(os.fsencode(tempfile.gettempdir())) > SOCKET_FOLDER:
+        tempfile.tempdir = os.environ["TMPDIR"] = "/tmp"
     try:
         run(Path(__file__).resolve().parent, options.probe)
     except (ModuleNotFoundError, NoNeurocore) as error:

@@ -5,13 +5,15 @@ This module does not import Lava; the child does (lava_worker).
 
 import json
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ff2loihi.backends import learned, learned_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.lava_child import PATIENCE, Child, require_lava
-from ff2loihi.backends.learned import classify
 from ff2loihi.backends.learners import lava_learner
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError
@@ -26,7 +28,7 @@ class LavaCpu:
     name = "lava"
 
     def __init__(self, patience: float = PATIENCE, stock: bool = False) -> None:
-        """stock: for inference, library processes alone: see lava_stock_network."""
+        """stock: to classify, library processes alone: see lava_stock_network."""
         require_lava()
         self.patience, self.stock = patience, stock
 
@@ -34,12 +36,13 @@ class LavaCpu:
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError or BackendError."""
-        if isinstance(program.network, LearningNetwork):
-            with lava_learner(program.network, patience=self.patience) as learner:
-                return classify(self.name, program.network, learner, pixels, progress)
-        check_pixels(program.network, pixels)
+        network, learns = program.network, isinstance(program.network, LearningNetwork)
+        if learns and not self.stock:
+            with lava_learner(network, patience=self.patience) as learner:
+                return learned.classify(self.name, network, learner, pixels, progress)
+        check_pixels(network, pixels)
         if self.stock:
-            _check_stock(program.network)
+            _check_stock(network)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
             folder = Path(name)
             artifact.write(program, folder / "job.ffl")
@@ -48,11 +51,34 @@ class LavaCpu:
             with Child("ff2loihi.backends.lava_worker", folder, self.patience) as child:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
             timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-            result = _result(program.network, folder, len(pixels), states)
-        return make_trace(self.name, program.network, result, timing["run"])
+            rows = list(_recorded(folder, len(pixels)))
+        if learns:
+            return _learned(self.name, network, rows, len(pixels), timing["run"])
+        return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])
 
 
-def _check_stock(network: IntNetwork) -> None:
+@dataclass(frozen=True)
+class _Rows:
+    """values: a row a time step; the first step of each pass is in row firsts, the next ones `stride` further."""
+
+    name: str
+    values: np.ndarray
+    firsts: np.ndarray
+    stride: int
+
+    def window(self, steps: int) -> np.ndarray:
+        """(passes, steps, n)."""
+        return self.values[self.firsts[:, None] + self.stride * np.arange(steps)]
+
+
+def _recorded(folder: Path, samples: int) -> Iterator[_Rows]:
+    facts = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
+    starts = np.arange(samples * facts["labels"]) * facts["period"]
+    for name, file, delay in facts["recordings"]:
+        yield _Rows(name, np.load(folder / file), starts + delay, facts["stride"])
+
+
+def _check_stock(network: IntNetwork | LearningNetwork) -> None:
     """Raise CompileError with everything in the network that no library process computes."""
     wrong = obstacles(network)
     if wrong:
@@ -64,6 +90,14 @@ def _report(line: str, samples: int, progress: Progress | None) -> None:
         progress(int(line.split()[1]), samples)
 
 
+def _learned(name: str, network: LearningNetwork, recorded: list[_Rows], samples: int, seconds: float) -> Trace:
+    """The recordings of a network that learns, cut into samples and labels, with r of its spikes."""
+    shape = (samples, network.classes, network.steps, -1)
+    states = {rows.name: rows.window(network.steps).reshape(shape).astype(np.int64) for rows in recorded}
+    states = learned_states.with_traces(network, states)
+    return learned.make_trace(name, network, learned_states.sums(network, states), states, seconds)
+
+
 def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:
     """What Goodness sends, of counts or payloads r (samples, labels, n): (samples, labels, powers, parts)."""
     part_of = network.part_of(next(layer for layer in network.layers if layer.name == name))
@@ -71,21 +105,19 @@ def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:
     return np.stack([(r**power) @ member for power in powers(network)], axis=-2)
 
 
-def _result(network: IntNetwork, folder: Path, samples: int, kept: bool) -> Result:
+def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool) -> Result:
     """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
-    facts = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
     labels = len(network.shown)
     steps = network.steps
-    starts = np.arange(samples * labels) * facts["period"]
     sums, head, spikes, states = [], {}, [], {}
-    for name, file, delay in facts["recordings"]:
-        values = np.load(folder / file)
+    for rows in recorded:
+        name = rows.name
         if name.endswith(".g"):
-            totals = values[starts + delay].reshape(samples, labels, -1)
+            totals = rows.values[rows.firsts].reshape(samples, labels, -1)
             sums.append(totals[..., :-1].reshape(samples, labels, -1, network.parts))
             spikes.append(totals[..., -1])
             continue
-        window = values[starts[:, None] + delay + facts["stride"] * np.arange(steps)]  # (samples x labels, steps, n)
+        window = rows.window(steps)
         if name.endswith(".s"):
             if network.neuron == "lif":
                 window = window != 0

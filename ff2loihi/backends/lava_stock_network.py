@@ -1,24 +1,31 @@
 """A Program for inference as library processes alone: a source -> [Dense -> neuron] a layer -> the host counts.
 
-The neuron: LIFReset (hard reset), or what lava_stock_parts makes of library processes (soft reset, graded). In place of
-Goodness the host reads each layer's spikes or payloads, and sums their powers.
+The neuron: LIFReset (hard reset; with a leak where the network learns, which classifies with it), or what
+lava_stock_parts makes of library processes (soft reset, graded). In place of Goodness the host reads each layer's
+spikes or payloads, and sums their powers.
 """
 
 from pathlib import Path
 
 import numpy as np
+from lava.proc.dense.process import Dense
 from lava.proc.io.source import RingBuffer
+from lava.proc.lif.process import LIFReset
+from lava.utils.weightutils import SignMode
 
-from ff2loihi.backends import board_plan
+from ff2loihi.backends import board_plan, learned_states
 from ff2loihi.backends import lava_stock_parts as parts
 from ff2loihi.backends.lava_network import Builder, Graph
-from ff2loihi.compilers.ir import IntNetwork
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.compilers.library_processes import soft_unit
+from ff2loihi.processes.limits import DU_NO_MEMORY
 from ff2loihi.processes.playback import Playback
 
 
-def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
     """As lava_network.build, with the recordings "LAYER.s" in place of "LAYER.g", for what lava_cpu lets pass."""
+    if isinstance(network, LearningNetwork):
+        return _Learned(network, pixels, folder, states).build()
     kinds = {"graded": _Graded, "hard": _Hard, "soft": _Soft}
     kind = kinds["graded" if network.neuron == "graded" else network.reset]
     return kind(network, pixels, folder, states).build()
@@ -100,3 +107,33 @@ def _spaced(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
     spaced = np.zeros((len(rows), network.steps + 1, parts.STRIDE, network.inputs), np.uint8)
     spaced[:, :-1, 0] = rows
     return spaced.reshape(-1, network.inputs)
+
+
+class _Learned(Builder):
+    """Playback -> [Dense -> LIFReset with a leak] a layer; the recordings are a, v and s of every step."""
+
+    def __init__(self, network: LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
+        self.network, self.folder, self.states, self.recordings = network, folder, states, []
+        self.codes = network.label_codes
+        spikes = learned_states.input_spikes(network, pixels).reshape(-1, network.inputs)
+        self.rows = len(spikes) + len(network.layers) + 2
+        np.save(folder / "input.npy", np.packbits(spikes, axis=1))
+
+    def build(self) -> Graph:
+        net = self.network
+        source = Playback(n=net.inputs, file=str(self.folder / "input.npy"), packed=True)
+        below = source.s_out
+        for index, layer in enumerate(net.layers):
+            dense = Dense(weights=layer.weight.astype(np.int32), num_weight_bits=8, sign_mode=SignMode.MIXED)
+            neuron = LIFReset(
+                shape=(layer.neurons,), du=DU_NO_MEMORY, dv=layer.neuron.dv, vth=layer.neuron.vth,
+                reset_interval=net.steps, reset_offset=index + 2,
+            )  # fmt: skip
+            below.connect(dense.s_in)
+            dense.a_out.connect(neuron.a_in)
+            self._record(f"{layer.name}.s", neuron.s_out, index + 1)
+            if self.states:
+                self._probe(f"{layer.name}.a", dense.a_buff, index)
+                self._probe(f"{layer.name}.v", neuron.v, index + 1)
+            below = neuron.s_out
+        return self._graph(source)

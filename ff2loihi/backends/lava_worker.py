@@ -27,6 +27,7 @@ def run(folder: Path) -> None:
     build = lava_stock_network.build if options["stock"] else lava_network.build
     graph = build(program.network, pixels, folder, options["states"])
     facts = {
+        "labels": graph.labels,
         "period": graph.period,
         "stride": graph.stride,
         "recordings": [[r.name, r.file.name, r.delay] for r in graph.recordings],

@@ -1,6 +1,7 @@
 """Classifying with a learning network: every label, nothing learned, on any back end that presents samples."""
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,18 +21,24 @@ def classify(name: str, network: LearningNetwork, presenter, pixels: np.ndarray,
     presenter.show(rates(network, pixels[0]), np.zeros(network.pixels, np.int64))
     presenter.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
-    rng = np.random.default_rng(PHASE_SEED)
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
-    for index, image in enumerate(pixels):
-        presenter.show(rates(network, image), rng.integers(0, 256, network.pixels))
+    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+        presenter.show(rates(network, image), phases)
         sums[index] = presenter.candidates()
         if progress:
             progress(index + 1, len(pixels))
-    return learned_trace(name, network, sums, time.perf_counter() - started)
+    return make_trace(name, network, sums, {}, time.perf_counter() - started)
 
 
-def learned_trace(name: str, network: LearningNetwork, sums: np.ndarray, seconds: float) -> Trace:
-    """The Trace of goodness sums (samples, labels, layers, 2)."""
+def starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
+    """Where each image's accumulators start, (pixels,) int64 in 0..255."""
+    rng = np.random.default_rng(PHASE_SEED)
+    for _ in range(samples):
+        yield rng.integers(0, 256, network.pixels)
+
+
+def make_trace(name: str, network: LearningNetwork, sums: np.ndarray, states: dict, seconds: float) -> Trace:
+    """The host's part: scores and predictions from sums (samples, labels, layers, 2), G+ and G-."""
     found = np.stack([scores(one, network.probability) for one in sums])
     return Trace(
         backend=name,
@@ -41,6 +48,6 @@ def learned_trace(name: str, network: LearningNetwork, sums: np.ndarray, seconds
         goodness=(sums[..., 0] + 1) / (sums.sum(-1) + 2) if network.probability == "symmetric" else sums.sum(-1),
         head=None,
         spikes=None,
-        states={},
+        states=states,
         seconds=seconds,
     )

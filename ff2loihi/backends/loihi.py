@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import board_plan, board_search, stock_plan
+from ff2loihi.backends import board_plan, board_search, learned, learned_states, stock_plan
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.lava_child import Child
-from ff2loihi.backends.learned import learned_trace
 from ff2loihi.backends.presentations import Presentation, under_every_label
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import BackendError, CompileError
@@ -37,16 +36,20 @@ class Loihi:
 
         Raises DataError, CompileError for a network that stock processes cannot run, or BackendError.
         """
-        network = program.network
+        network, learns = program.network, isinstance(program.network, LearningNetwork)
         check_runs(network)
         check_pixels(network, pixels)
-        if isinstance(network, LearningNetwork):
+        if learns and network.stock:
             found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
-            return learned_trace(self.name, network, _learned_sums(network, found, len(pixels)), seconds)
+            return learned.make_trace(self.name, network, _learned_sums(network, found, len(pixels)), {}, seconds)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
             folder = Path(name)
             board_plan.write(folder, network, artifact.pack(program)[0]["sha256"], pixels)
-            found, seconds = self._run(folder, states and network.neuron == "lif", len(pixels), progress)
+            probe = states and (learns or network.neuron == "lif")
+            found, seconds = self._run(folder, probe, len(pixels), progress)
+        if learns:
+            found = learned_states.with_traces(network, found)
+            return learned.make_trace(self.name, network, learned_states.sums(network, found), found, seconds)
         return make_trace(self.name, network, _result(network, found), seconds)
 
     def show(

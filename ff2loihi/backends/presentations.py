@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ff2loihi.backends.learned import PHASE_SEED
+from ff2loihi.backends.learned import PHASE_SEED, starts
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning_readout import rates
 from ff2loihi.ff.data import Dataset
@@ -28,16 +28,16 @@ def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
     shown = []
     for image, label in zip(data.images, data.labels, strict=True):
         wrong = (int(label) + 1 + int(rng.integers(network.classes - 1))) % network.classes
-        q, starts = rates(network, image), rng.integers(0, 256, network.pixels)
+        q, begin = rates(network, image), rng.integers(0, 256, network.pixels)
         for what, phase in ((int(label), 1), (wrong, -1)):
-            shown.append(Presentation(q, starts, what, phase, network.update.exponent, 0))
+            shown.append(Presentation(q, begin, what, phase, network.update.exponent, 0))
     return shown
 
 
 def under_every_label(network: LearningNetwork, pixels: np.ndarray) -> list[Presentation]:
     """Each image of pixels (samples, pixels) uint8 under each label, nothing to be learned, as `learned.classify`."""
-    rng, shown = np.random.default_rng(PHASE_SEED), []
-    for image in pixels:
-        q, starts = rates(network, image), rng.integers(0, 256, network.pixels)
-        shown += [Presentation(q, starts, label, 0, network.update.exponent, 0) for label in range(network.classes)]
+    shown = []
+    for image, begin in zip(pixels, starts(network, len(pixels)), strict=True):
+        q = rates(network, image)
+        shown += [Presentation(q, begin, label, 0, network.update.exponent, 0) for label in range(network.classes)]
     return shown

@@ -51,9 +51,10 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     folder_is_writable(output)
     board, accuracy = Loihi(), None
     check_runs(program.network)
-    wanted = golden.golden(program, digest, images)
+    learns = isinstance(program.network, LearningNetwork) and program.network.stock
+    wanted = (golden.golden if learns else golden.classification)(program, digest, images)
     with console.progress("Loihi 2") as show:
-        if isinstance(program.network, LearningNetwork):
+        if learns:
             arrays, seconds = board.show(program, pairs(program.network, images), states=True, progress=show)
         else:
             trace = board.run(program, images.images, states=True, progress=show)

@@ -56,8 +56,6 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
         raise FF2LoihiError(f"--form must be one of {', '.join(FORMS)}, got {form!r}")
     program = api.load(model)
     learns = isinstance(program.network, LearningNetwork)
-    if learns and form == "stock" and not program.network.stock:
-        raise FF2LoihiError("--form stock: the artifact's rule is of our neurons. Use compile --learning stock")
     if form in ("leaf", "graph", "own") and not (learns and not program.network.stock):
         raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use net or stock")
     images = dataset(program, data, "test", samples, data_root)

@@ -31,6 +31,7 @@ from ff2loihi.reports.learning_equality import STOCK_VECTORS, VECTORS
 
 GOLDEN, RECORDING, VERSION = "ff2loihi-golden", "ff2loihi-recording", 1
 FILE = "golden.npz"
+LEARNING_FILE = "golden-learning.npz"  # beside FILE, of a network that classifies on a board and would learn there
 SHIFTS = (-3, -2, -1, 1, 2, 3)  # steps by which a recording may be late as a whole
 INFERENCE, PRESENTED = ("sample", "label", "step", "neuron"), ("presentation", "step", "neuron", "input")
 LOGICAL = "logical step"  # of SLOTS steps
@@ -61,14 +62,18 @@ def golden(program: Program, artifact: str, data: Dataset, progress: Progress | 
     """
     if isinstance(program.network, LearningNetwork):
         return _learning(program.network, artifact, data, progress)
+    return classification(program, artifact, data, progress)
+
+
+def classification(program: Program, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+    """`golden` of what only classifies: of a network that learns a, v, s, r under every label, nothing learned."""
     trace = Emulator().run(program, data.images, states=True, progress=progress)
     arrays, axes = {"inputs": data.images}, {"inputs": ("sample", "pixel")}
     for layer in program.network.layers:
         for name in ("a", "u", "v", "s", "r", "h", "y"):
-            if name == "s" and f"{layer.name}.r" in trace.states:
+            values = trace.states.get(f"{layer.name}.{name}")
+            if name == "s" and values is None and f"{layer.name}.r" in trace.states:
                 values = np.diff(trace.states[f"{layer.name}.r"], axis=2, prepend=0)
-            else:
-                values = trace.states.get(f"{layer.name}.{name}")
             if values is not None:
                 arrays[f"{layer.name}.{name}"] = values.astype(np.int32)
                 axes[f"{layer.name}.{name}"] = INFERENCE if values.ndim == 4 else (*INFERENCE[:2], INFERENCE[3])

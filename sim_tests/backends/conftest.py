@@ -34,14 +34,14 @@ def float_network(rng: np.random.Generator, lif: bool, wide: int = 64) -> Networ
         image = conv.out_shape if conv and rng.random() < 0.7 else None
         n = classes * int(rng.integers(1, wide // classes + 1))  # channels of the classes, if they are read
         shape = conv.weight_shape if conv else (n, width)
-        n = conv.neurons if conv else n
+        n, each = (conv.neurons, conv.neurons // conv.channels) if conv else (n, 1)  # a bias a channel
         weight = rng.normal(0, 1, shape) * np.exp(rng.normal(0, 0.5, shape))
         weight += (rng.random() < 0.2) * 3 * rng.choice([-1, 1])  # all of one sign: Lava has modes for that
         layers.append(
             Layer(
                 f"hidden{index + 1}",
                 weight.astype(np.float32),
-                rng.normal(0, 0.5, n).astype(np.float32) if bias else None,
+                np.repeat(rng.normal(0, 0.5, n // each), each).astype(np.float32) if bias else None,
                 np.arange(n) < (n + 1) // 2,
                 conv,
             )
@@ -89,13 +89,15 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
             edges = rng.choice([low, high, 0, 2, -2], layer.weight.shape)
             weight = (edges * (rng.random(layer.weight.shape) < kept)).astype(np.int16)
             changes = {"weight": weight}
+            channels = layer.conv.channels if layer.conv else len(layer.bias)  # one bias each
             if net.neuron == "graded":
-                changes["bias"] = rng.choice([0, 1, -1, 1 << 20, -(1 << 20)], len(layer.bias)).astype(np.int32)
+                bias = rng.choice([0, 1, -1, 1 << 20, -(1 << 20)], channels).astype(np.int32)
+                changes["bias"] = np.repeat(bias, len(layer.bias) // channels)
                 changes["shift"] = int(rng.integers(0, 14))
             else:
                 exponent = int(rng.integers(0, limits.BIAS_EXP_MAX + 1))
-                mantissa = rng.choice([0, 1, -1, limits.BIAS_MANT_MAX, -limits.BIAS_MANT_MAX], len(layer.bias))
-                changes["bias"] = (mantissa << exponent).astype(np.int32)
+                mantissa = rng.choice([0, 1, -1, limits.BIAS_MANT_MAX, -limits.BIAS_MANT_MAX], channels)
+                changes["bias"] = np.repeat((mantissa << exponent).astype(np.int32), len(layer.bias) // channels)
                 changes["bias_exp"] = exponent
                 changes["vth"] = int(rng.choice([1, 2, 300, 20000, limits.VTH_MAX]))
                 changes["v0"] = (changes["vth"] << limits.ALIGN) >> 1 if net.reset == "soft" else 0

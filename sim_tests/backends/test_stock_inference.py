@@ -10,10 +10,10 @@ from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.reports.equality import equality_report
 
-# of the generated networks; the first of each kind has biases, 27 and 28 four layers
-GRADED, SOFT, HARD = (0, 28), (5, 29), (27, 13)
+# of the generated networks, all with biases; 28, 59, 55 and 13 with convolutions, 55 with shifted sums
+GRADED, SOFT, HARD = (0, 28), (59, 55), (27, 13)
 FAST = [GRADED[0], SOFT[0]]
-SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in (*GRADED[1:], *SOFT[1:], *HARD, 10, 15, 16, 19, 21, 25)]
+SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in (*GRADED[1:], *SOFT[1:], *HARD, 1, 10, 16, 19, 32)]
 STATES = {"graded": {"h"}, "soft": {"v", "r"}, "hard": {"a", "u", "v", "r"}}
 
 

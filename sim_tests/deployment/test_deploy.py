@@ -1,5 +1,6 @@
 """The whole way to a board and back, on a stand-in of Intel's extension that computes on the CPU; and the dry run."""
 
+import dataclasses
 import json
 import os
 import re
@@ -12,8 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ff2loihi import api, deployment
+from ff2loihi import api, boards, deployment
+from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.ff.data import load_data
 from ff2loihi.ff.recipes import train
@@ -86,6 +89,39 @@ def test_heads_and_payloads_come_back_bit_for_bit(board, artifacts, tmp_path, ne
 
 @pytest.mark.slow
 @pytest.mark.needs_lava
+def test_a_network_that_learned_classifies_on_the_board_bit_for_bit(board, learned, tmp_path):
+    done = deploy(board, learned, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "d.json").read_text())
+    assert report["equal"]
+    assert sorted(set(report["models"])) == ["Dense NcModelDense", "LIFReset NcL2ModelLifReset"]
+    states = {f"hidden1.{state}" for state in "svr"}
+    assert {variable["name"] for variable in report["variables"]} == {*states, "predictions"}
+    with np.load(tmp_path / "m-recording.npz") as recording:
+        assert recording["hidden1.s"].shape == (1, 10, learned.network.steps, 12)
+        assert recording["hidden1.s"].any()
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+def test_run_on_the_board_scores_as_the_emulator_does(board, ff2loihi, tmp_path):
+    """Of two layers, whose trace leaks."""
+    images = load_data("digits", "train", limit=60)
+    train("ffa-symmetric", images, widths=(12, 10), epochs=1, seed=1).save(tmp_path / "m.pt")
+    model, found = saved(api.compile(tmp_path / "m.pt", images, LearningOptions(trace="li")), tmp_path), []
+    words = ("run", model, "--limit", 3, "--json")
+    done = board("-m", "ff2loihi", *words, "board.json", "--backend", "loihi", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ff2loihi(*words, tmp_path / "emulator.json")[0] == 0
+    for name in ("board", "emulator"):
+        report = json.loads((tmp_path / f"{name}.json").read_text())
+        found.append({key: report[key] for key in ("accuracy", "confusion", "goodness_true", "goodness_wrong")})
+    assert found[0] == found[1]
+    assert all(p != 0.5 for p in found[0]["goodness_true"])  # 0.5: silent
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
 def test_steps_that_are_no_power_of_two_get_a_silent_rest(board, tmp_path):
     images = load_data("digits", "train", limit=60)
     train("ff-mlp", images, widths=(12, 10), epochs=1, seed=1, bias=False).save(tmp_path / "m.pt")
@@ -118,13 +154,13 @@ def test_a_process_that_would_run_on_the_cpu_stops_the_deployment(board, artifac
     assert not (tmp_path / "m-recording.npz").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.needs_lava
-def test_the_dry_runs_folder_is_all_that_the_boards_machine_needs(board, ff2loihi, artifacts, tmp_path):
-    model = saved(artifacts["ffa-symmetric", "plain", "hard"], tmp_path)
+@pytest.mark.parametrize("form", [pytest.param("hard", marks=pytest.mark.slow), "rule"])
+def test_the_dry_runs_folder_is_all_that_the_boards_machine_needs(board, ff2loihi, artifacts, tmp_path, form):
+    model = saved(artifacts["ffa-symmetric", "plain", form], tmp_path)
     folder = tmp_path / "deployment"
     code, _, err = ff2loihi("deploy", model, "--dry-run", folder, "--samples", 1)
-    assert (code, err) == (0, "")
+    assert (code, "microcode" in err) == (0, form == "rule")
     for script in folder.glob("*.py"):
         assert "import ff2loihi" not in script.read_text()
         assert "from ff2loihi" not in script.read_text()
@@ -253,36 +289,71 @@ def test_a_deployment_holds_the_layers_the_golden_vectors_and_what_runs_when(art
     with h5py.File(folder / "network.net") as net, np.load(folder / "golden.npz") as golden:
         assert net.attrs["artifact"] == plan["artifact"] == json.loads(str(golden["manifest"]))["artifact"]
         assert golden["hidden2.v"].shape == (3, 10, 4, 10)
+    assert json.loads((folder / "mapping.json").read_text()) == boards.report(boards.design(program))
     job = (folder / "job.sh").read_text()
     assert "run_on_board.py" in job
     assert subprocess.run(["bash", "-n", folder / "job.sh"], check=False).returncode == 0
     assert os.access(folder / "job.sh", os.X_OK)
 
 
+def test_a_network_that_learns_gets_a_script_that_classifies_and_what_learning_needs(artifacts, tmp_path):
+    program = artifacts["ffa-symmetric", "plain", "tag"]
+    [remark] = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=2))
+    assert "microcode" in remark
+    text = (tmp_path / "d" / "README.md").read_text()
+    for said in (remark, "bash job.sh", "v' = v 3482 2^-12 + (a << 6)", "diff-golden golden-learning.npz"):
+        assert said in text
+    assert "2^-2*x0*y2 - 2^-2*x0*y3" in (tmp_path / "d" / "network.rule.json").read_text()
+    plan, net = json.loads((tmp_path / "d" / "board.json").read_text()), program.network
+    assert (plan["labels"], plan["steps"], plan["interval"]) == (10, net.steps, 32)
+    rows = np.unpackbits(np.load(tmp_path / "d" / "inputs.npy"), axis=1)[:, : net.inputs]
+    rows = rows.reshape(2, 10, 32, net.inputs)
+    assert not rows[:, :, net.steps :].any()
+    with np.load(tmp_path / "d" / "golden.npz") as golden, np.load(tmp_path / "d" / "golden-learning.npz") as lessons:
+        spikes = rows[:, :, : net.steps].astype(int)
+        np.testing.assert_array_equal(golden["hidden1.a"], spikes @ net.layers[0].weight.T.astype(int))
+        assert lessons["hidden1.tags"].any()
+
+
 @pytest.mark.parametrize(
     ("net", "said"),
-    [
-        (("ff-mlp", "plain", "soft"), "--reset hard"), (("ff-mlp", "bias", "graded"), "Normalize"),
-        (("ffa-symmetric", "plain", "tag"), "microcode"),
-    ],
-)  # fmt: skip
+    [(("ff-mlp", "plain", "soft"), "--reset hard"), (("ff-mlp", "bias", "graded"), "Normalize")],
+)
 def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_compute(artifacts, tmp_path, net, said):
     program = artifacts[net]
     remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
     assert any(said in remark for remark in remarks)
     files = {file.name for file in (tmp_path / "d").iterdir()}
-    rule = {"network.rule.json"} if net[2] == "tag" else set()
-    assert files == {"README.md", "golden.npz", "network.net"} | rule
-    text = (tmp_path / "d" / "README.md").read_text()
-    assert said in text
-    if rule:
-        assert "v' = v 3482 2^-12 + (a << 6)" in text
-        assert "2^-2*x0*y2 - 2^-2*x0*y3" in (tmp_path / "d" / "network.rule.json").read_text()
+    assert files == {"README.md", "golden.npz", "mapping.json", "network.net"}
+    assert said in (tmp_path / "d" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("limits", "rule"), [("synaptic_words: 10", "synaptic_words"), ("cores: 1", "board_cores")])
+def test_a_network_that_no_board_holds_is_written_and_told(artifacts, tmp_path, monkeypatch, limits, rule):
+    (tmp_path / "own.yaml").write_text(
+        f"chips: {{loihi2: {{like: loihi2, {limits}}}}}\n"
+        "boards: {kapoho-point: {chip: loihi2, chips: 1}, hala-point: {chip: loihi2, chips: 1}}"
+    )
+    monkeypatch.setattr(boards, "load_table", lambda: load_table(tmp_path / "own.yaml"))
+    program = artifacts["ff-mlp", "plain", "hard"]
+    remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
+    assert remarks
+    assert all(f"it breaks {rule}: " in remark for remark in remarks)
+    assert remarks[0] in (tmp_path / "d" / "README.md").read_text()
+    assert json.loads((tmp_path / "d" / "mapping.json").read_text())["violations"][0]["rule"] == rule
+
+
+def test_sums_beyond_a_dendrites_16_bits_are_told(learned, tmp_path):
+    layer = learned.network.layers[0]
+    layer = dataclasses.replace(layer, weight=np.full_like(layer.weight, 254))
+    net = dataclasses.replace(learned.network, layers=(layer,))
+    program = dataclasses.replace(learned, network=net)
+    remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
+    said = f"hidden1: sums may reach {254 * net.inputs:,}, a neuron's 16 bits hold 32,767"
+    assert any(remark.startswith(said) for remark in remarks)
 
 
 def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
-    import dataclasses
-
     program = artifacts["ff-mlp", "plain", "graded"]
     first, second = program.network.layers
     tight = dataclasses.replace(first, top=3)

@@ -1,0 +1,68 @@
+"""What a network that learns computes when it only classifies: leaky LIFs, and a host that counts their spikes.
+
+No learning neuron takes part: Dense and LIFReset compute v and s, the host forms r and the goodness.
+"""
+
+import numpy as np
+
+from ff2loihi.backends.learned import starts
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from ff2loihi.compilers.learning_readout import rates
+from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.learning_rule import RATE_ONE, lif, output_trace
+
+
+def input_spikes(network: LearningNetwork, pixels: np.ndarray) -> np.ndarray:
+    """Every sample under every label: (samples, labels, steps, inputs) uint8, the spikes that `classify` shows."""
+    q = np.stack([rates(network, image) for image in pixels])
+    image = _rate_code(q, np.stack(list(starts(network, len(pixels)))), network.steps)
+    label = _rate_code(network.label_codes.astype(np.int64), network.label_phases.astype(np.int64), network.steps)
+    rows = np.empty((len(pixels), network.classes, network.steps, network.inputs), np.uint8)
+    rows[..., : network.pixels], rows[..., network.pixels :] = image[:, None], label
+    return rows
+
+
+def _rate_code(q: np.ndarray, acc: np.ndarray, steps: int) -> np.ndarray:
+    """Spikes (rows, steps, n) uint8 of rates q (rows, n) in 1/256 a step."""
+    found = np.empty((len(q), steps, q.shape[1]), np.uint8)
+    for step in range(steps):
+        found[:, step], acc = rate_step(acc, q, RATE_ONE)
+    return found
+
+
+def states(network: LearningNetwork, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """a, v, s and r of each layer after each step, (samples, labels, steps, n) int64."""
+    found, below = {}, input_spikes(network, pixels)
+    for layer in network.layers:
+        a = (below.astype(np.float64) @ layer.weight.T.astype(np.float64)).astype(np.int64)  # exact: sums of 24 bits
+        v, s = np.zeros_like(a), np.zeros_like(a)
+        now = np.zeros_like(a[:, :, 0])
+        for step in range(network.steps):
+            now, s[:, :, step] = lif(now, a[:, :, step], layer.neuron)
+            v[:, :, step] = now
+        found |= {f"{layer.name}.a": a, f"{layer.name}.v": v, f"{layer.name}.s": s}
+        below = s
+    return with_traces(network, found)
+
+
+def with_traces(network: LearningNetwork, recorded: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Recorded states, s among them, and r of the spikes; all int64."""
+    found = {name: array.astype(np.int64) for name, array in recorded.items()}
+    for layer in network.layers:
+        found[f"{layer.name}.r"] = _traces(layer, found[f"{layer.name}.s"])
+    return found
+
+
+def _traces(layer: LearningLayer, s: np.ndarray) -> np.ndarray:
+    """r of spikes s (samples, labels, steps, n), 0 before the first step: learning_rule.output_trace."""
+    r, now = np.zeros_like(s), np.zeros_like(s[:, :, 0])
+    for step in range(s.shape[2]):
+        now = r[:, :, step] = output_trace(now, s[:, :, step], layer.trace)
+    return r
+
+
+def sums(network: LearningNetwork, found: dict[str, np.ndarray]) -> np.ndarray:
+    """G+ and G- at a presentation's end, (samples, labels, layers, 2) int64: sums of the last r^2."""
+    squares = [(found[f"{layer.name}.r"][:, :, -1] ** 2, layer.positive) for layer in network.layers]
+    pairs = [np.stack([r[..., positive].sum(-1), r[..., ~positive].sum(-1)], -1) for r, positive in squares]
+    return np.stack(pairs, axis=2)
