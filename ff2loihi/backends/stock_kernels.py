@@ -15,8 +15,8 @@ V_TOP = float(V_LIMIT)
 WRAP = float(V_LIMIT + 1)  # u beyond it continues at the other end of 24 bits
 
 V, Z, R, GATE, DRIVE = 0, 1, 2, 3, 4  # columns of the recorded states
-# What a presentation counts: messages of the neurons, counts (as many squares), thermometers, products and gates, and
-# synapses of forced neurons whose input has just spiked
+# What a presentation sends: messages of the neurons, counts (as many squares), thermometers, products and gates; and
+# the synapses of forced neurons whose input has just spiked
 NEURON, COUNT, THERMOMETER, PRODUCT, GATES, TAUGHT = range(6)
 
 
@@ -79,6 +79,15 @@ def _active(r):
 
 
 @njit(cache=True, nogil=True)
+def _products(r, spikes, signs):
+    """How many products r m are not 0; spikes (groups,): of the thermometers, m by the neurons' signs."""
+    found = 0
+    for j in range(r.shape[0]):
+        found += r[j] * (spikes[0] + spikes[2] if signs[j] else spikes[1] + spikes[3]) > 0
+    return found
+
+
+@njit(cache=True, nogil=True)
 def _thermometers(t, goodness, enabled, weights, shift, thresholds, enable, spikes):
     """A time step of all units, t (groups, K) their v; spikes (groups,): how many of each group spike."""
     for group in range(t.shape[0]):
@@ -96,15 +105,12 @@ def _thermometers(t, goodness, enabled, weights, shift, thresholds, enable, spik
 
 
 @njit(cache=True, nogil=True)
-def _gather(gate, r, m_plus, m_minus, signs, gain, threshold, fired, sent):
+def _gather(gate, r, m_plus, m_minus, signs, gain, threshold, fired):
     """A time step of the gates: v += (gain r m) << 6, a spike above the threshold, then 0."""
     for j in range(gate.shape[0]):
-        product = gain * r[j] * (m_plus if signs[j] else m_minus)
-        x = min(V_TOP, gate[j] + 64.0 * product)
+        x = min(V_TOP, gate[j] + 64.0 * (gain * r[j] * (m_plus if signs[j] else m_minus)))
         fired[j] = x > threshold
         gate[j] = 0.0 if fired[j] else x
-        sent[PRODUCT] += product > 0
-        sent[GATES] += fired[j]
 
 
 @njit(cache=True, nogil=True)
@@ -169,7 +175,8 @@ def present(
     neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6).
     enabled (steps, 2, GROUPS) uint8: the thermometers' enables of a step, in A2 (for slot A1) and in B1 (for A2).
     u (steps,) int64: floor(128 draw) of the epochs A1, A2. gate (n,) float64: the gates' v, which lives on.
-    counted (n,) uint8 becomes 1 where a neuron spikes by itself. sent (6,) int64: events that it counts, see NEURON.
+    counted (n,) uint8 becomes 1 where a neuron spikes by itself. sent (6,) int64, or None: grows by what is sent, see
+    NEURON.
     record: states (4 steps, 5, n): v, z, r, gate and a of each time step; units (4 steps, GROUPS, K): the
     thermometers' v; matrices (steps, inputs, n): the weights after each logical step.
     """
@@ -191,9 +198,11 @@ def present(
         for j in range(n):
             r[j] -= grown[j]
         _thermometers(t, before_b1, off, weights, shift, thresholds, enable, spikes)
-        _gather(gate, late_r, late[0] + late[2], late[1] + late[3], signs, gain, gate_threshold, fallen, sent)
-        sent[COUNT] += _active(r)
+        _gather(gate, late_r, late[0] + late[2], late[1] + late[3], signs, gain, gate_threshold, fallen)
         in_a1 = _sums(r, signs)
+        if sent is not None:
+            sent[COUNT] += _active(r)
+            sent[PRODUCT] += _products(late_r, late, signs)
         if record:
             _keep(states, 4 * i, v, grow, r, gate, nothing)
             units[4 * i] = t
@@ -201,14 +210,14 @@ def present(
         _force(v, fallen, share, threshold, force, fall)
         for j in range(n):
             r[j] += grow[j] - fallen[j]
-            sent[NEURON] += grow[j] + fall[j]
-            sent[TAUGHT] += (grow[j] + fall[j]) * count[i]
         _thermometers(t, before_b2, enabled[i, 0], weights, shift, thresholds, enable, early)
         a[:] = 0
         add_rows(w, idx[i], count[i], a)
         _teach(w, idx[i], count[i], grow, fall, u[i])
-        sent[COUNT] += _active(r)
         in_a2 = _sums(r, signs)
+        if sent is not None:
+            sent[COUNT] += _active(r)
+            sent[PRODUCT] += _products(r, early, signs)
         early_r = r.copy()
         if record:
             _keep(states, 4 * i + 1, v, fall, r, gate, a)
@@ -219,10 +228,10 @@ def present(
             r[j] += fall[j]
             if own[j]:
                 counted[j] = 1
-                sent[NEURON] += 1
         _thermometers(t, in_a1, enabled[i, 1], weights, shift, thresholds, enable, late)
         late_r[:] = r
-        sent[COUNT] += _active(r)
+        if sent is not None:
+            sent[COUNT] += _active(r)
         before_b1 = _sums(r, signs)
         if record:
             _keep(states, 4 * i + 2, v, own, r, gate, nothing)
@@ -232,13 +241,19 @@ def present(
         for j in range(n):
             r[j] += own[j]
         _thermometers(t, in_a2, off, weights, shift, thresholds, enable, spikes)
-        _gather(gate, early_r, early[0] + early[2], early[1] + early[3], signs, gain, gate_threshold, grown, sent)
-        sent[COUNT] += _active(r)
-        sent[THERMOMETER] += early.sum() + late.sum()
+        _gather(gate, early_r, early[0] + early[2], early[1] + early[3], signs, gain, gate_threshold, grown)
         before_b2 = _sums(r, signs)
+        if sent is not None:
+            forced = grow.sum() + fall.sum()
+            sent[NEURON] += forced + own.sum()
+            sent[COUNT] += _active(r)
+            sent[THERMOMETER] += early.sum() + late.sum()
+            sent[GATES] += grown.sum() + fallen.sum()
+            sent[TAUGHT] += forced * count[i]
         if record:
             _keep(states, 4 * i + 3, v, nothing, r, gate, nothing)
             units[4 * i + 3] = t
             matrices[i] = w
-    sent[COUNT] += _active(r)  # in the time step before they are cleared
+    if sent is not None:
+        sent[COUNT] += _active(r)  # in the time step before they are cleared
     return before_b2

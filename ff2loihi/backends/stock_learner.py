@@ -1,5 +1,7 @@
 """The emulator of a network of library neurons that learns: bit-identical to Lava's own processes."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from ff2loihi.backends import learning_kernels, stock_kernels
@@ -14,20 +16,19 @@ from ff2loihi.processes.stock_rule import (
     GROUPS,
     SLOTS,
     T_EPOCH,
-    potentiates,
-    taught,
+    controls,
 )
 
 
 class StockLearner(Encoder):
     """Presents samples to a LearningNetwork whose rule is "gate", and keeps its weights and gates; see learner.Learner.
 
-    sent: what the last presentation counted, by the names in stock_kernels.
+    tally: count what the last presentation sends: `sent`, by the names in stock_kernels.
     record: keep every state of the last presentation: `states` (SLOTS steps, 5, n): v, z, r, gate, a; `units`
     (SLOTS steps, GROUPS, K): the thermometers' v; `matrices` (steps, inputs, n): the weights after each logical step.
     """
 
-    def __init__(self, network: LearningNetwork, record: bool = False) -> None:
+    def __init__(self, network: LearningNetwork, record: bool = False, tally: bool = False) -> None:
         super().__init__(network)
         layer, self.record = network.layers[0], record
         factor, n = layer.factor, len(layer.positive)
@@ -40,7 +41,7 @@ class StockLearner(Encoder):
         self.pairs = np.array(factor.weights, np.int64)
         self.thresholds = np.array(factor.thresholds, np.int64)
         self.fired = np.zeros(n, np.uint8)
-        self.sent = np.zeros(stock_kernels.TAUGHT + 1, np.int64)
+        self.sent = np.zeros(stock_kernels.TAUGHT + 1, np.int64) if tally else None
         self._start(0)
         self._drives = np.zeros((network.steps, n), np.int32)
         rows = SLOTS * network.steps if record else 0
@@ -71,10 +72,13 @@ class StockLearner(Encoder):
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (1, 2)."""
         idx, count = self._with_label(label)
-        self.sent[:] = 0
+        net = self.network
+        enabled = _enabled(net.probability, net.steps, net.window, stride(self), phase)
+        if self.sent is not None:
+            self.sent[:] = 0
         goodness = stock_kernels.present(
             self.w, idx, count, self.signs, self.neuron, self.factor, self.pairs, self.thresholds,
-            self._enabled(phase), self._draws(), self.gate, self.fired, self.sent, self.record, self.states,
+            enabled, self._draws(), self.gate, self.fired, self.sent, self.record, self.states,
             self.units, self.matrices,
         )  # fmt: skip
         return np.array([goodness], np.int64)
@@ -88,16 +92,6 @@ class StockLearner(Encoder):
     def _pass(self, presentations: int) -> None:
         self.passed += presentations
         self.engine.bit_generator.advance(presentations * self.network.period // T_EPOCH)
-
-    def _enabled(self, phase: int) -> np.ndarray:
-        """(steps, 2, GROUPS) uint8: the groups that are enabled in A2 and in B1 of each logical step."""
-        net = self.network
-        enabled = np.zeros((net.steps, 2, GROUPS), np.uint8)
-        if phase:
-            for group in (0, 1) if phase > 0 else (2, 3):
-                late = not potentiates(net.probability, group)
-                enabled[taught(net.steps, net.window, stride(self)), int(late), group] = 1
-        return enabled
 
     @property
     def input_spikes(self) -> int:
@@ -125,3 +119,10 @@ class StockLearner(Encoder):
 def stride(learner) -> int:
     """One logical step in so many of the window is enabled, at the rate that a controller has set."""
     return 1 << (learner.exponent + learner.halve)
+
+
+@lru_cache
+def _enabled(probability: str, steps: int, window: int, every: int, phase: int) -> np.ndarray:
+    """(steps, 2, GROUPS) uint8: the groups that are enabled in A2 and in B1 of each logical step."""
+    rows = controls(probability, steps, window, every, phase)[: SLOTS * steps, 1:]
+    return np.ascontiguousarray(rows.reshape(steps, SLOTS, GROUPS)[:, :2])

@@ -17,7 +17,7 @@ def stock_presentations(network: LearningNetwork, data: Dataset) -> tuple[Activi
 
     The weights stay those of the network; gates go on gathering, at the learning rate it was compiled with.
     """
-    learner, w = StockLearner(network), network.layers[0].weight.T
+    learner, w = StockLearner(network, tally=True), network.layers[0].weight.T
     quiet, lessons = [], []
     for number, one in enumerate(pairs(network, data)):
         learner.show(one.q, one.starts)
