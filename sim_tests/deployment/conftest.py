@@ -78,7 +78,7 @@ def mixed(mixed_content, tmp_path_factory):
     torch.save(mixed_content[0], folder / "m.pt")
     (folder / "spec.yaml").write_text(yaml.safe_dump(mixed_content[1]))
     read = load_checkpoint(folder / "m.pt", folder / "spec.yaml")
-    forms = {"graded": Options(), "hard": Options(neuron="lif", steps=6, reset="hard", vth=400)}
+    forms = {"graded": Options(), "hard": Options(neuron="lif", steps=8, reset="hard", vth=60)}
     return {form: api.compile(read, images, options) for form, options in forms.items()}
 
 
