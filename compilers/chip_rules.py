@@ -14,9 +14,7 @@ from ff2loihi.compilers.chips import Board, Chip, Table
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.compilers.placement import Mapping
 from ff2loihi.compilers.populations import Population
-from ff2loihi.processes.limits import ALIGN, TAG_MAX, WEIGHT_BITS
-
-M_BITS = 24  # bits, signed: the third factor's spikes, see learning_fit
+from ff2loihi.processes.limits import ALIGN, MODULATION_BITS, TAG_MAX, WEIGHT_BITS
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def graded_payload(d: Design) -> Iterator[Broken]:
     for layer in d.network.layers:
         n = len(layer.positive)
         if d.learns:
-            bits = max(M_BITS, (layer.trace.top**2 * n).bit_length())
+            bits = max(MODULATION_BITS, (layer.trace.top**2 * n).bit_length())
         elif d.graded:
             bits = max(d.network.input_bits, layer.top.bit_length(), (layer.top**2 * n).bit_length())
         else:

@@ -5,11 +5,13 @@ It shares the data of a Mapping and the formula of chips.Chip with the mapper, a
 
 from collections import Counter
 from fractions import Fraction
+from itertools import product
 
 from ff2loihi.compilers.chips import Chip
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.placement import Core, Fill, Mapping
 from ff2loihi.compilers.populations import Kernels, Rows
+from ff2loihi.processes.limits import KERNEL_AXONS
 
 _WORD = 64
 
@@ -48,9 +50,8 @@ def count_core(mapping: Mapping, core: Core) -> Fill:
         groups += part.population.groups
         for rows in part.population.rows:
             if isinstance(rows, Kernels):
-                seen, weights = _kernels(rows.conv, seats)
-                axons += seen
-                words += -(-weights * mapping.chip.kernel_bits // _WORD)
+                axons += KERNEL_AXONS.value
+                words += -(-_kernel_weights(rows.conv, seats) * mapping.chip.kernel_bits // _WORD)
                 continue
             axons += rows.axons
             words += rows.axons * _row_words(rows, len(seats), mapping.chip)
@@ -62,22 +63,12 @@ def count_core(mapping: Mapping, core: Core) -> Fill:
     return Fill(axons, groups, neurons, words, outputs)
 
 
-def _kernels(conv: Conv, seats: range) -> tuple[int, int]:
-    """The inputs that those neurons see, and the weights of their channels, tap by tap."""
-    below, height, width = conv.shape
+def _kernel_weights(conv: Conv, seats: range) -> int:
+    """The weights of those neurons' channels, tap by tap."""
     _, rows, columns = conv.out_shape
-    seen, weights = set(), set()
-    for seat in seats:
-        channel, row, column = seat // (rows * columns), seat // columns % rows, seat % columns
-        group = channel // (conv.channels // conv.groups)
-        for source in range(below // conv.groups):
-            for a in range(conv.kernel[0]):
-                for b in range(conv.kernel[1]):
-                    weights.add((channel, source, a, b))
-                    y, x = row * conv.stride + a - conv.padding, column * conv.stride + b - conv.padding
-                    if 0 <= y < height and 0 <= x < width:
-                        seen.add((group * (below // conv.groups) + source, y, x))
-    return len(seen), len(weights)
+    channels = {seat // (rows * columns) for seat in seats}
+    sources = range(conv.shape[0] // conv.groups)
+    return len({(channel, *tap) for channel in channels for tap in product(sources, *map(range, conv.kernel))})
 
 
 def _row_words(rows: Rows, neurons: int, chip: Chip) -> int:
