@@ -118,7 +118,8 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         n = layer.neurons
         rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
         yield Population(layer.name, layer.name, n, (rows,))
-        yield Population(f"{layer.name}.goodness", layer.name, net.parts * len(powers(net)), (Rows(layer.name, n),))
+        sums = len(powers(net))  # of a part; each neuron belongs to one part
+        yield Population(f"{layer.name}.goodness", layer.name, net.parts * sums, (Rows(layer.name, n, fan=sums),))
         if net.head and index in net.readout_layers:
             yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(layer.name, n),))
         below = layer.name

@@ -67,7 +67,7 @@ def test_spikes_and_operations_of_inference_are_those_of_the_states(neuron):
         spikes.append(fired / len(pixels))
         assert found.spikes[layer.name] == pytest.approx(spikes[-1])
     arrived = input_spikes(net, pixels).mean()
-    goodness = 2 * sum(spikes)
+    goodness = sum(spikes)  # a neuron is of one part: + or -
     assert sums.synaptic_ops[1] == pytest.approx(20 * arrived + 9 * spikes[0] + goodness)
     shares = [(layer.weight != 0).mean() for layer in net.layers]
     assert sums.synaptic_ops[0] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0] + goodness)
