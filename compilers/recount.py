@@ -21,8 +21,13 @@ def recount(mapping: Mapping) -> list[str]:
     found = _neurons(mapping)
     seats = Counter((core.chip, core.number) for core in mapping.cores)
     found += [f"chip {chip} core {number}: {count} cores there" for (chip, number), count in seats.items() if count > 1]
+    reached = Counter(
+        source
+        for core in mapping.cores
+        for source in {rows.source for part in core.parts for rows in part.population.rows}
+    )
     for core in mapping.cores:
-        where, fill = f"chip {core.chip} core {core.number}", count_core(mapping, core)
+        where, fill = f"chip {core.chip} core {core.number}", count_core(core, mapping.chip, reached)
         if fill != core.fill:
             found.append(f"{where}: {fill}, the mapper says {core.fill}")
         chip = mapping.chip
@@ -36,13 +41,16 @@ def recount(mapping: Mapping) -> list[str]:
         for name, most in limits.items():
             if getattr(fill, name) > most:
                 found.append(f"{where}: {name} {getattr(fill, name):,}, {most:,} fit")
+        entries = fill.axons_in + fill.neuron_groups + fill.neurons + fill.synaptic_words + fill.neurons
+        if chip.table.total and entries > chip.table.total:
+            found.append(f"{where}: {entries:,} entries of all kinds, {chip.table.total:,} fit")
         if not 0 <= core.number < chip.cores:
             found.append(f"{where}: a chip has {chip.cores} cores")
     return found
 
 
-def count_core(mapping: Mapping, core: Core) -> Fill:
-    """What a core takes, counted from its neurons."""
+def count_core(core: Core, chip: Chip, reached: Counter[str]) -> Fill:
+    """What a core takes, counted from its neurons; reached: the cores that each population's spikes go to."""
     axons = words = neurons = outputs = groups = 0
     for part in core.parts:
         seats = range(part.first, part.stop)
@@ -51,15 +59,11 @@ def count_core(mapping: Mapping, core: Core) -> Fill:
         for rows in part.population.rows:
             if isinstance(rows, Kernels):
                 axons += KERNEL_AXONS.value
-                words += -(-_kernel_weights(rows.conv, seats) * mapping.chip.kernel_bits // _WORD)
+                words += -(-_kernel_weights(rows.conv, seats) * chip.kernel_bits // _WORD)
                 continue
             axons += rows.axons
-            words += rows.axons * _row_words(rows, len(seats), mapping.chip)
-        reached = 0
-        for other in mapping.cores:
-            sources = {rows.source for piece in other.parts for rows in piece.population.rows}
-            reached += part.population.name in sources
-        outputs += sum(max(1, reached) for _ in seats)
+            words += rows.axons * _row_words(rows, len(seats), chip)
+        outputs += sum(max(1, reached[part.population.name]) for _ in seats)
     return Fill(axons, groups, neurons, words, outputs)
 
 

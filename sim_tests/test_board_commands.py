@@ -35,6 +35,7 @@ def test_map_shows_every_core_with_its_neurons_and_writes_them_as_json(ff2loihi,
     found = json.loads((tmp_path / "m.json").read_text())
     assert (found["board"], found["chips"], found["violations"]) == ("oheo-gulch", 1, [])
     assert found["limits"]["plastic_factor"]["certainty"] == "assumed"
+    assert found["recount"] == []
     seats = {}
     for core in found["placement"]:
         for population, first, stop in core["neurons_of"]:
@@ -65,6 +66,13 @@ def test_broken_rules_are_shown_all_at_once_and_exit_1(ff2loihi, refused, made, 
     code, line = refused("map", made / "p.ffl", "--board", "kapoho-bay")
     assert code == 1
     assert "on kapoho-bay it breaks neuron_model, graded_payload, third_factor." in line
+
+
+def test_a_mapping_that_the_second_count_contradicts_exits_1(refused, made, monkeypatch):
+    monkeypatch.setattr("ff2loihi.boards.recount", lambda mapping: ["chip 0 core 1: neurons 9, 8 fit"])
+    code, line = refused("map", made / "g.ffl")
+    assert code == 1
+    assert "a fault of the mapper, not of the network: chip 0 core 1: neurons 9, 8 fit" in line
 
 
 def test_strict_refuses_risks_too(ff2loihi, refused, made, tmp_path):

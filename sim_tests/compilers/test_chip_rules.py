@@ -15,6 +15,7 @@ from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import Population, Rows, populations
 from ff2loihi.compilers.spec import Sigmoid
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
+from ff2loihi.processes.stock_rule import GateFactor
 
 TABLE = load_table()
 OHEO = TABLE.board("oheo-gulch")
@@ -46,6 +47,14 @@ def learning(n=4, weight=None, vth=256, dv=614, top=127, eligibility="none") -> 
     )  # fmt: skip
     codes, phases = np.eye(2, dtype=np.int32), np.zeros(2, np.int32)
     return LearningNetwork(4, "pixels", 64, codes, phases, 23, 8, (layer,), UpdateRule(eligibility, 5))
+
+
+def stock(vth=256) -> LearningNetwork:
+    """The same of library neurons alone."""
+    net = learning(vth=vth)
+    units = ((0,),) * 4
+    layer = replace(net.layers[0], factor=GateFactor("symmetric", 1, ((2, -2),) * 4, 0, units, 1, 22))
+    return replace(net, layers=(layer,), update=UpdateRule("gate", 0))
 
 
 def chip(**limits):
@@ -122,6 +131,15 @@ def test_every_rule_has_its_edge():
     assert set(CASES) == {rule.__name__ for rule in chip_rules.RULES}
 
 
+def test_library_neurons_that_learn_need_loihi_2_but_no_third_factor_and_force_the_neuron():
+    """A gate adds 255 << 7 to what a neuron is driven by."""
+    found = broken(stock(), loihi1())
+    assert found == {"neuron_model", "graded_payload"}
+    assert broken(stock(), OHEO) == set()
+    assert broken(stock(vth=131071 - 32640), OHEO) == set()
+    assert broken(stock(vth=131072 - 32640), OHEO) == {"states_may_saturate"}
+
+
 @pytest.mark.parametrize("network", [inference(), inference("graded"), inference(reset="hard"), learning()])
 def test_ordinary_networks_break_no_rule_of_loihi_2(network):
     assert broken(network, OHEO) == set()
@@ -150,3 +168,5 @@ def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it(dense_ch
         [found] = violations(Design(inference(), dense_chain(widths), chosen, mapping, TABLE))
         assert found.rule == "board_cores"
         assert found.mend.startswith(f"--board {larger}")
+    [found] = violations(Design(inference(), dense_chain(widths), chosen, mapping, replace(TABLE, boards={})))
+    assert found.mend == "--widths: no board of loihi2 is large enough"

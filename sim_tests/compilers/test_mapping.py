@@ -166,6 +166,9 @@ def test_the_second_count_sees_what_is_wrong(dense_chain):
     assert any("2 cores there" in line for line in recount(with_first(number=other.number)))
     small = LOIHI2.model_copy(update={"synaptic_words": 8623})
     assert sum("synaptic_words 8,624, 8,623 fit" in line for line in recount(changed(chip=small))) == 3
+    tight = LOIHI2.table.model_copy(update={"total": 9494})  # 784 + 1 + 43 + 8,624 + 43 entries; 42 neurons take 9,493
+    few = recount(changed(chip=LOIHI2.model_copy(update={"table": tight})))
+    assert sum("9,495 entries of all kinds, 9,494 fit" in line for line in few) == len(few) == 2
     assert any("a chip has 4 cores" in line for line in recount(changed(chip=LOIHI2.model_copy(update={"cores": 4}))))
 
 
