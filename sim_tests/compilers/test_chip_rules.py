@@ -8,6 +8,7 @@ import pytest
 from ff2loihi.compilers import chip_rules
 from ff2loihi.compilers.chip_rules import Design, violations
 from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import third_factor
@@ -129,6 +130,13 @@ def test_the_rule_holds_up_to_its_limit_and_is_broken_beyond(rule):
 
 def test_every_rule_has_its_edge():
     assert set(CASES) == {rule.__name__ for rule in chip_rules.RULES}
+
+
+@pytest.mark.parametrize(("weight", "breaks"), [(126, set()), (128, {"states_may_saturate"})])
+def test_a_convolutions_states_saturate_as_those_of_a_dense_layer_with_its_taps(weight, breaks):
+    """64 taps, as in CASES."""
+    kernel = np.full((1, 1, 8, 8), weight, np.int16)
+    assert broken(inference(inputs=81, weight=kernel, conv=Conv((1, 9, 9), 1, (8, 8), 1, 0, 1)), OHEO) == breaks
 
 
 def test_library_neurons_that_learn_need_loihi_2_but_no_third_factor_and_force_the_neuron():
