@@ -2,7 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
+
+from ff2loihi.compilers.chip_rules import violations
+from ff2loihi.compilers.recount import recount
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +151,53 @@ def test_more_chips_than_the_board_has_are_no_estimate(refused, made, tmp_path):
     code, line = refused("estimate", made / "g.ffl", "--board", "desk", "--chips", table)
     assert code == 2
     assert "desk cannot hold the network. See: ff2loihi map" in line
+
+
+TIGHT = "chips: {mine: {like: loihi2, synaptic_words: 10}}"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("estimate", "--split", "tset"), "split must be one of train, test, fit, validation, got 'tset'"),
+        (("estimate", "--board", "loihi3"), "'loihi3': not in the table. Use one of kapoho-bay"),
+        (("estimate", "--board", "mine", "--chips", "own.yaml"), "mine cannot hold the network. See: ff2loihi map"),
+        (("estimate", "--data", "digit"), "data set must be one of digits, mnist"),
+        (("estimate", "--data", "mnist"), "images must be (samples, 64) uint8 for this model, got (100, 784)"),
+        (("map", "--chips", "none.yaml"), "none.yaml: No such file or directory"),
+        (("export", "--format", "golden", "--data", "mnist"), "must be (samples, 64) uint8 for this model"),
+        (("export", "--format", "golden", "-o", "no/such/folder"), "the folder no/such does not exist"),
+        (("export", "--format", "golden", "-o", "own.yaml"), "own.yaml: not a folder. Name one"),
+    ],
+)
+def test_what_a_command_cannot_do_is_one_line_and_leaves_nothing(
+    refused, made, tmp_path, monkeypatch, request, command, words
+):
+    if "mnist" in command:
+        request.getfixturevalue("mnist_root")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(TIGHT)
+    name, *options = command
+    code, line = refused(name, made / "g.ffl", *options)
+    assert code == 2
+    assert words in line
+    assert [path.name for path in tmp_path.iterdir()] == ["own.yaml"]
+    assert (tmp_path / "own.yaml").read_text() == TIGHT
+
+
+def test_cwc_ff_of_mnists_size_takes_ten_cores(tmp_path):
+    """20 14 14 neurons fill a core's 4,095, and so on: 1 + 2 + 1 + 2, and a core for the goodness of each layer."""
+    from ff2loihi import api
+    from ff2loihi.boards import design
+    from ff2loihi.ff.data import Dataset
+    from ff2loihi.ff.recipes import train
+
+    images = np.random.default_rng(0).integers(0, 256, (20, 784)).astype(np.uint8)
+    data = Dataset("mnist", "train", images, np.arange(20) % 10, 10)
+    train("cwc-ff", data, epochs=0).save(tmp_path / "m.pt")
+    found = design(api.compile(tmp_path / "m.pt", data), "oheo-gulch")
+    cores = {p.name: len(found.mapping.cores_of(p.name)) for p in found.populations}
+    assert [cores[f"hidden{n}"] for n in (1, 2, 3, 4)] == [1, 2, 1, 2]
+    assert [cores[f"hidden{n}.goodness"] for n in (1, 2, 3, 4)] == [1] * 4
+    assert violations(found) == []
+    assert recount(found.mapping) == []
