@@ -90,7 +90,7 @@ def _show(title: str, one: Estimate) -> None:
 
 def _show_published(network, found: Design, estimates: dict[str, Estimate], accuracy: str) -> None:
     """Our bands of the chip, dynamic and static, above what others measured."""
-    widths = (("CNN" if getattr(layer, "conv", None) else layer.neurons) for layer in network.layers)
+    widths = (("CNN" if layer.conv else layer.neurons) for layer in network.layers)
     shape = "-".join(map(str, (network.inputs, *widths)))
     ours = [
         ("ours, ESTIMATE", mode, shape, _band(one, "chip"), _band(one, "time"),

@@ -17,7 +17,7 @@ def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accura
     learns = isinstance(network, LearningNetwork)
     layers = network.layers
     parameters = sum(layer.weight.size for layer in layers)
-    synapses = sum(layer.weight.size if learns else layer.synapses for layer in layers)
+    synapses = sum(layer.synapses for layer in layers)
     zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
     bits = sum(layer.weight.size * (WEIGHT_BITS if learns else layer.weight_bits) for layer in layers)
     neurons = sum(layer.neurons for layer in layers)
