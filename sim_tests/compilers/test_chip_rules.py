@@ -1,11 +1,11 @@
-"""Each rule of a chip has a network that just fits and one that just does not."""
+"""Each rule, of a chip and of the arithmetic, has a network that just fits and one that just does not."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ff2loihi.compilers import chip_rules
+from ff2loihi.compilers import chip_rules, resources
 from ff2loihi.compilers.chip_rules import Design, violations
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.convolution import Conv
@@ -178,3 +178,55 @@ def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it(dense_ch
         assert found.mend.startswith(f"--board {larger}")
     [found] = violations(Design(inference(), dense_chain(widths), chosen, mapping, replace(TABLE, boards={})))
     assert found.mend == "--widths: no board of loihi2 is large enough"
+
+
+def row(*weights: int, times: int = 1) -> np.ndarray:
+    """Four neurons with those weights, again and again."""
+    return np.tile(np.array(weights * times, np.int16), (4, 1))
+
+
+# rule of the arithmetic: what just fits, what just does not, and what is said of it
+ARITHMETIC = {
+    "weights_are_even_and_fit": (
+        (inference(weight=row(-256, 254)), inference(weight=row(-256, 256)), "256, 8 bits hold -256..254"),
+        (inference(weight=row(-16, 14), weight_bits=4), inference(weight=row(-18, 14), weight_bits=4), "hold -16..14"),
+        (inference(weight=row(2)), inference(weight=row(3)), "4 odd weights"),
+    ),
+    "sums_fit": (
+        (inference(weight=row(254, times=129)), inference(weight=row(2, *[254] * 129)), "sums reach 32,768, 16 signed"),
+        (inference(weight=row(-256, times=128)), inference(weight=row(-2, *[-256] * 128)), "sums reach 32,769, 16"),
+        (inference(weight=row(254, times=258), shift=1), inference(weight=row(4, *[254] * 258), shift=1), "32,768"),
+        (
+            inference("graded", weight=row(2), bias=np.full(4, (1 << 23) - 1 - 510)),
+            inference("graded", weight=row(2), bias=np.full(4, (1 << 23) - 510)),
+            "sums reach 0..8,388,608, 24 signed bits hold 8,388,607",
+        ),
+    ),
+    "threshold_fits": (
+        (inference(vth=131071), inference(vth=131072), "threshold 131,072, the mantissa holds 1..131,071"),
+        (inference(vth=1), inference(vth=0), "threshold 0"),
+    ),
+    "bias_fits": (
+        (inference(bias=np.full(4, 4095)), inference(bias=np.full(4, 4096)), "biases up to 4,096 are not 4095 2.0 at"),
+        (inference(bias=np.full(4, 8), bias_exp=3), inference(bias=np.full(4, 9), bias_exp=3), "biases up to 9 are"),
+    ),
+    "goodness_fits": (
+        (inference("graded", top=32767), inference("graded", top=32768), "goodness reaches 4,294,967,296, .* 32 bits"),
+        (inference(steps=32767), inference(steps=32768), "goodness reaches 4,294,967,296"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ARITHMETIC)
+def test_the_arithmetic_holds_up_to_its_limit_and_is_refused_beyond(rule):
+    for fitting, failing, words in ARITHMETIC[rule]:
+        resources.check(fitting)
+        with pytest.raises(CompileError, match=f"^hidden1: .*{words}") as caught:
+            resources.check(failing)
+        assert ";" not in str(caught.value)
+
+
+def test_every_rule_of_the_arithmetic_has_its_edge_and_all_that_is_broken_is_said():
+    assert set(ARITHMETIC) == {rule.__name__ for rule in resources.RULES}
+    with pytest.raises(CompileError, match="odd weights.*; .*threshold 0.*; .*biases"):
+        resources.check(inference(weight=row(3), vth=0, bias=np.full(4, 5000)))
