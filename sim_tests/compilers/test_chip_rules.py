@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ff2loihi.compilers import chip_rules, resources
 from ff2loihi.compilers.chip_rules import Design, violations
@@ -126,6 +128,17 @@ def test_the_rule_holds_up_to_its_limit_and_is_broken_beyond(rule):
     fitting, failing = CASES[rule]
     assert rule not in broken(*fitting)
     assert rule in broken(*failing)
+
+
+@given(st.integers(1, 20000), st.integers(1, 9), st.booleans())
+def test_what_no_core_holds_breaks_a_rule_and_nothing_else_does(axons, groups, plastic):
+    one = (Population("hidden1", "hidden1", 1, (Rows("input", axons, plastic=plastic),), groups),)
+    try:
+        place(one, "loihi2", OHEO.chip)
+        held = True
+    except CompileError:
+        held = False
+    assert (broken(inference(), OHEO, one) == set()) == held
 
 
 def test_every_rule_has_its_edge():
