@@ -12,11 +12,12 @@ import numpy as np
 
 from ff2loihi.compilers.chips import Board, Chip, Table
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
-from ff2loihi.compilers.placement import Mapping
+from ff2loihi.compilers.placement import Fill, Mapping
 from ff2loihi.compilers.populations import Population
-from ff2loihi.processes.limits import ALIGN, TAG_MAX, WEIGHT_BITS
+from ff2loihi.processes.limits import ALIGN, MODULATION_BITS, TAG_MAX, WEIGHT_BITS
+from ff2loihi.processes.stock_rule import FORCE, FORCE_EXP
 
-M_BITS = 24  # bits, signed: the third factor's spikes, see learning_fit
+LOIHI2 = "a --board of Loihi 2"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def synaptic_words(d: Design) -> Iterator[Broken]:
 def core_memory(d: Design) -> Iterator[Broken]:
     total = d.chip.table.total
     for p in d.populations:
-        entries = p.axons + p.groups + 2 + p.words(1, d.chip)
+        entries = Fill(p.axons, p.groups, 1, p.words(1, d.chip), 1).entries
         if total is not None and entries > total:
             text = f"{p.name}: one neuron takes {entries:,} entries of all kinds, a core has {total:,}"
             yield Broken(p.layer, entries, total, text, "--widths: a narrower layer below")
@@ -114,7 +115,7 @@ def neuron_groups(d: Design) -> Iterator[Broken]:
 def board_cores(d: Design) -> Iterator[Broken]:
     if d.mapping and d.mapping.chips > d.board.count:
         larger = d.boards.smallest(d.board.chip_name, d.mapping.chips)
-        mend = f"--board {larger.name}" if larger else f"no board of {d.board.chip_name} is large enough: --widths"
+        mend = f"--board {larger.name}" if larger else f"--widths: no board of {d.board.chip_name} is large enough"
         text = (
             f"{len(d.mapping.cores):,} cores on {d.mapping.chips:,} chips, {d.board.name} has {d.board.cores:,} cores"
         )
@@ -123,11 +124,14 @@ def board_cores(d: Design) -> Iterator[Broken]:
 
 def neuron_model(d: Design) -> Iterator[Broken]:
     stock = not d.learns and d.network.neuron == "lif" and d.network.reset == "hard" and not d.network.head
-    if not stock and not d.chip.microcode:
-        own = "GradedReluVec and ProdNeuron" if d.learns and d.network.stock else "neurons of our own"
-        what = own if d.learns else f"{d.network.neuron} neurons, goodness and read-out of our own"
-        text = f"{what}, {d.board.chip_name} has no microcode for them"
-        yield Broken("network", 1, 0, text, "--neuron lif --reset hard, or --board with Loihi 2")
+    if stock or d.chip.microcode:
+        return
+    if d.learns:
+        what = "graded counters and products" if d.network.stock else "neurons of our own"
+    else:
+        what = f"{d.network.neuron} neurons, goodness and read-out of our own"
+    text = f"{what}, {d.board.chip_name} has no microcode for them"
+    yield Broken("network", 1, 0, text, LOIHI2 if d.learns else f"--neuron lif --reset hard, or {LOIHI2}")
 
 
 def weight_bits(d: Design) -> Iterator[Broken]:
@@ -166,21 +170,21 @@ def graded_payload(d: Design) -> Iterator[Broken]:
     for layer in d.network.layers:
         n = len(layer.positive)
         if d.learns:
-            bits = max(M_BITS, (layer.trace.top**2 * n).bit_length())
+            bits = max(MODULATION_BITS, (layer.trace.top**2 * n).bit_length())
         elif d.graded:
             bits = max(d.network.input_bits, layer.top.bit_length(), (layer.top**2 * n).bit_length())
         else:
             bits = (d.network.steps**2 * n).bit_length() if d.chip.microcode else 0
         if bits > d.chip.payload_bits:
             text = f"spikes of {bits} bits, {d.board.chip_name} carries {d.chip.payload_bits}"
-            mend = "--board with Loihi 2" if d.learns else "--neuron lif, or a narrower layer"
+            mend = LOIHI2 if d.learns else "--neuron lif, or a narrower layer"
             yield Broken(layer.name, bits, d.chip.payload_bits, text, mend)
 
 
 def third_factor(d: Design) -> Iterator[Broken]:
-    if d.learns and not d.chip.third_factor:
+    if d.learns and not d.network.stock and not d.chip.third_factor:
         text = f"a third factor for each neuron, {d.board.chip_name}'s post traces are its own spikes alone"
-        yield Broken("network", 1, 0, text, "--board with Loihi 2")
+        yield Broken("network", 1, 0, text, LOIHI2)
 
 
 def trace_widths(d: Design) -> Iterator[Broken]:
@@ -218,7 +222,8 @@ def states_may_saturate(d: Design) -> Iterator[Broken]:
         steps = d.network.steps
         if d.learns:
             memory = min(steps, 4096 // layer.neuron.dv + 1) if layer.neuron.dv else steps
-            reach = max(layer.neuron.vth + up, memory * down) << ALIGN
+            forced = FORCE << FORCE_EXP if d.network.stock else 0
+            reach = max(layer.neuron.vth + up + forced, memory * down) << ALIGN
         else:
             bias, up, down = int(np.abs(layer.bias).max()), up >> layer.shift, (down >> layer.shift) + 1
             rises = 1 if d.network.reset == "hard" else steps

@@ -44,7 +44,7 @@ class Chip(_Strict):
     synapse_bits: Annotated[int, Field(ge=9)]
     row_bits: Annotated[int, Field(ge=0)]
     kernel_bits: Count
-    plastic_factor: Annotated[float, Field(ge=1)]
+    plastic_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     neuron_groups: Count
     weight_bits: Count
     vth_max: Count
@@ -114,7 +114,7 @@ def load_table(path: Path | None = None) -> Table:
         if isinstance(entry, dict) and "like" in entry:
             entry = dict(entry)
             like = entry.pop("like")
-            if like not in chips:
+            if not isinstance(like, str) or like not in chips:
                 wrong.append(f"chips.{name}.like: {like!r} is no chip. Use one of {', '.join(chips)}")
                 continue
             base = chips[like].model_dump()
@@ -136,10 +136,15 @@ def load_table(path: Path | None = None) -> Table:
 
 
 def known_limits(chip_name: str, chip: Chip) -> dict[str, limits.Limit]:
-    """A shipped chip's limits with unit, certainty and source; those that `chip` changes are left out."""
-    shipped = _parse(SHIPPED)["chips"].get(chip_name, {})
-    found = {key: getattr(limits, name) for key, name in shipped.items() if isinstance(name, str)}
-    return {key: limit for key, limit in found.items() if getattr(chip, key) == limit.value}
+    """A shipped chip's limits with unit, certainty and source, its table's as table.NAME.
+
+    Those that `chip` changes are left out.
+    """
+    shipped = _parse(SHIPPED)["chips"].get(chip_name, {"table": {}})
+    names = shipped | {f"table.{key}": name for key, name in shipped["table"].items()}
+    values = chip.model_dump() | {f"table.{key}": value for key, value in chip.table.model_dump().items()}
+    found = {key: getattr(limits, name) for key, name in names.items() if isinstance(name, str)}
+    return {key: limit for key, limit in found.items() if values[key] == limit.value}
 
 
 def _parse(path: Path) -> dict[str, dict]:
@@ -162,20 +167,26 @@ def _checked(kind: type[BaseModel], entry: object, where: str = "", wrong: list[
     except ValidationError as failure:
         if wrong is None:
             raise
-        for error in failure.errors():
-            name = ".".join([where, *(str(part) for part in error["loc"])])
-            wrong.append(f"{name}: {_reason(error)}")
+        errors = failure.errors()
+        missing = [".".join(map(str, error["loc"])) for error in errors if error["type"] == "missing"]
+        if missing:
+            others = f", and {', '.join(missing[1:])}" if missing[1:] else ""
+            way_out = "Give it" if kind is _Board else "Give it, or take the rest from another chip with `like: NAME`"
+            wrong.append(f"{where}.{missing[0]}: missing{others}. {way_out}")
+        for error in errors:
+            if error["type"] != "missing":
+                wrong.append(f"{'.'.join(map(str, (where, *error['loc'])))}: {_reason(error)}")
         return None
 
 
 def _reason(error: dict) -> str:
-    if error["type"] == "missing":
-        return "missing. Give it, or take the rest from another chip with `like: NAME`"
     if error["type"] == "extra_forbidden":
         return "no such limit"
     if error["type"] == "greater_than_equal":
         return f"must be at least {error['ctx']['ge']:g}, got {error['input']}"
-    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {error['input']!r}"
+    if error["type"] == "model_type":
+        return f"must hold limits by name, got {error['input']!r}"
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {error['input']!r}".replace("input should", "must")
 
 
 def _named(entry: object) -> object:

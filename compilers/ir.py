@@ -33,16 +33,10 @@ class Checkpoint:
     training: dict
 
 
-@dataclass(frozen=True)
-class Layer:
-    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons.
+class _Sized:
+    """The sizes of a layer; conv is None where its connection is dense."""
 
-    conv: of a convolution, whose weight has the shape conv.weight_shape.
-    """
-
-    name: str
     weight: np.ndarray
-    bias: np.ndarray | None
     positive: np.ndarray
     conv: Conv | None = None
 
@@ -53,6 +47,24 @@ class Layer:
     @property
     def neurons(self) -> int:
         return len(self.positive)
+
+    @property
+    def synapses(self) -> int:
+        return self.conv.synapses if self.conv else int(self.weight.size)
+
+
+@dataclass(frozen=True)
+class Layer(_Sized):
+    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons.
+
+    conv: of a convolution, whose weight has the shape conv.weight_shape.
+    """
+
+    name: str
+    weight: np.ndarray
+    bias: np.ndarray | None
+    positive: np.ndarray
+    conv: Conv | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ def split_input(pixels: int, label_inputs: int, kind: str) -> tuple[slice, slice
 
 
 @dataclass(frozen=True)
-class IntLayer:
+class IntLayer(_Sized):
     """A layer in the chip's integers.
 
     weight (out, in) int16: even, -2^b..2^b - 2 [weight LSB] with b = weight_bits; conv: as in Layer.
@@ -139,18 +151,6 @@ class IntLayer:
     positive: np.ndarray
     scale: float
     conv: Conv | None = None
-
-    @property
-    def inputs(self) -> int:
-        return self.conv.inputs if self.conv else self.weight.shape[1]
-
-    @property
-    def neurons(self) -> int:
-        return len(self.positive)
-
-    @property
-    def synapses(self) -> int:
-        return self.conv.synapses if self.conv else int(self.weight.size)
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ class LayerLoss:
 
 
 @dataclass(frozen=True)
-class LearningLayer:
+class LearningLayer(_Sized):
     """A plastic layer: weight (out, in) int16, -256..255 [weight LSB]; positive (out,) bool, the + neurons."""
 
     name: str
@@ -256,10 +256,6 @@ class LearningLayer:
     trace: OutputTrace
     factor: ThirdFactor | GateFactor
     conv = None  # plastic layers are dense
-
-    @property
-    def neurons(self) -> int:
-        return len(self.positive)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from ff2loihi.processes.learning_rule import (
 )
 from ff2loihi.processes.stock_rule import DW, T_EPOCH
 
-M_BITS = 24  # bits, signed: the modulation, as a graded spike; its product with a trace of 7 bits fits 32
 RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1
 
 
@@ -81,8 +80,9 @@ def third_factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[st
         yield f"third factor: the probability's table must hold {entries} numbers in 0..{one}"
     if not 0 <= factor.balance_shift <= 31:
         yield f"third factor: balance shift {factor.balance_shift}, 0..31 are possible"
-    if m >= 1 << (M_BITS - 1):
-        yield f"third factor reaches {m:,}, {(1 << (M_BITS - 1)) - 1:,} fit. Lower gain, or raise theta"
+    most = (1 << (limits.MODULATION_BITS - 1)) - 1
+    if m > most:
+        yield f"third factor reaches {m:,}, {most:,} fit. Lower gain, or raise theta"
     if (layer.trace.top * m + 32) >> 6 < 1:
         yield f"third factor reaches {m}: every update is rounded to 0. Raise gain"
 

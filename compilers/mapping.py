@@ -48,14 +48,13 @@ def most_neurons(population: Population, targets: int, chip: Chip) -> int:
 
 def fits(fill: Fill, chip: Chip) -> bool:
     """Whether a core can hold that."""
-    entries = fill.axons_in + fill.neuron_groups + 2 * fill.neurons + fill.synaptic_words
     return (
         fill.axons_in <= chip.axons_in
         and fill.neuron_groups <= chip.neuron_groups
         and fill.neurons <= min(chip.neurons, chip.table.neurons)
         and fill.synaptic_words <= chip.synaptic_words
         and fill.axons_out <= chip.axons_out
-        and (chip.table.total is None or entries <= chip.table.total)
+        and (chip.table.total is None or fill.entries <= chip.table.total)
     )
 
 

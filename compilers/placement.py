@@ -31,6 +31,11 @@ class Fill:
     synaptic_words: int
     axons_out: int
 
+    @property
+    def entries(self) -> int:
+        """The counts of all of Intel's columns together: AxonMap has one entry a neuron, AxonMem none."""
+        return self.axons_in + self.neuron_groups + 2 * self.neurons + self.synaptic_words
+
 
 @dataclass(frozen=True)
 class Core:
@@ -81,5 +86,5 @@ def shares(fill: Fill, chip: Chip) -> dict[str, float]:
     counts = (fill.axons_in, fill.neuron_groups, fill.neurons, fill.synaptic_words, fill.neurons, 0)
     wholes = (table.axons, chip.neuron_groups, table.neurons, table.words, table.axons, table.axons)
     found = [100 * count / whole for count, whole in zip(counts, wholes, strict=True)]
-    total = 100 * sum(counts) / table.total if table.total else max(found)
+    total = 100 * fill.entries / table.total if table.total else max(found)
     return dict(zip(COLUMNS, (*found, total), strict=True))

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 
-import numpy as np
-
 from ff2loihi.compilers.chips import Chip
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.forward import powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
-from ff2loihi.processes.limits import WEIGHT_BITS
+from ff2loihi.processes.limits import KERNEL_AXONS, WEIGHT_BITS
 from ff2loihi.processes.stock_rule import GROUPS
 
 INPUT, CONTROL = "input", "control"  # sources that are not on the chip's cores: the host sends their spikes
@@ -46,9 +44,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Kernels:
-    """A convolution's inputs: a core has an axon for each input that its neurons see, and its channels' kernels once.
-
-    Assumed: a core's neurons share a kernel, as Intel's printed tables have it; see chips.Chip for the words.
+    """A convolution's inputs: a core has its channels' kernels once, and axons that its neurons share, as Intel's
+    printed tables have it; see chips.Chip for the words.
     """
 
     source: str
@@ -57,26 +54,23 @@ class Kernels:
 
     @property
     def axons(self) -> int:
-        """Of a single neuron away from the borders."""
-        return prod(self.conv.weight_shape[1:])
+        return KERNEL_AXONS.value
 
     def words(self, neurons: int, chip: Chip) -> int:
         """The fewest words that so many neurons take."""
-        positions = self.conv.neurons // self.conv.channels
-        return ceil(chip.kernel_bits * ceil(neurons / positions) * self.axons / WORD)
+        return self._words(ceil(neurons / self._positions), chip)
 
     def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
         """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
-        conv = self.conv
-        positions = conv.neurons // conv.channels
-        each = positions * (conv.channels // conv.groups)  # neurons of a group
-        axons = 0
-        for group in range(first // each, (stop - 1) // each + 1):
-            low, high = max(first, group * each), min(stop, (group + 1) * each)
-            seen = np.unique(conv.patches[group][:, np.unique(np.arange(low, high) % positions)])
-            axons += int((seen < conv.inputs).sum())
-        channels = (stop - 1) // positions - first // positions + 1
-        return axons, ceil(chip.kernel_bits * channels * self.axons / WORD)
+        channels = (stop - 1) // self._positions - first // self._positions + 1
+        return self.axons, self._words(channels, chip)
+
+    @property
+    def _positions(self) -> int:
+        return self.conv.neurons // self.conv.channels
+
+    def _words(self, channels: int, chip: Chip) -> int:
+        return ceil(chip.kernel_bits * channels * prod(self.conv.weight_shape[1:]) / WORD)
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,8 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         n = layer.neurons
         rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
         yield Population(layer.name, layer.name, n, (rows,))
-        yield Population(f"{layer.name}.goodness", layer.name, net.parts * len(powers(net)), (Rows(layer.name, n),))
+        sums = len(powers(net))  # of a part; each neuron belongs to one part
+        yield Population(f"{layer.name}.goodness", layer.name, net.parts * sums, (Rows(layer.name, n, fan=sums),))
         if net.head and index in net.readout_layers:
             yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(layer.name, n),))
         below = layer.name

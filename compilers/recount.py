@@ -5,11 +5,13 @@ It shares the data of a Mapping and the formula of chips.Chip with the mapper, a
 
 from collections import Counter
 from fractions import Fraction
+from itertools import product
 
 from ff2loihi.compilers.chips import Chip
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.placement import Core, Fill, Mapping
 from ff2loihi.compilers.populations import Kernels, Rows
+from ff2loihi.processes.limits import KERNEL_AXONS
 
 _WORD = 64
 
@@ -19,8 +21,13 @@ def recount(mapping: Mapping) -> list[str]:
     found = _neurons(mapping)
     seats = Counter((core.chip, core.number) for core in mapping.cores)
     found += [f"chip {chip} core {number}: {count} cores there" for (chip, number), count in seats.items() if count > 1]
+    reached = Counter(
+        source
+        for core in mapping.cores
+        for source in {rows.source for part in core.parts for rows in part.population.rows}
+    )
     for core in mapping.cores:
-        where, fill = f"chip {core.chip} core {core.number}", count_core(mapping, core)
+        where, fill = f"chip {core.chip} core {core.number}", count_core(core, mapping.chip, reached)
         if fill != core.fill:
             found.append(f"{where}: {fill}, the mapper says {core.fill}")
         chip = mapping.chip
@@ -34,13 +41,16 @@ def recount(mapping: Mapping) -> list[str]:
         for name, most in limits.items():
             if getattr(fill, name) > most:
                 found.append(f"{where}: {name} {getattr(fill, name):,}, {most:,} fit")
+        entries = fill.axons_in + fill.neuron_groups + fill.neurons + fill.synaptic_words + fill.neurons
+        if chip.table.total and entries > chip.table.total:
+            found.append(f"{where}: {entries:,} entries of all kinds, {chip.table.total:,} fit")
         if not 0 <= core.number < chip.cores:
             found.append(f"{where}: a chip has {chip.cores} cores")
     return found
 
 
-def count_core(mapping: Mapping, core: Core) -> Fill:
-    """What a core takes, counted from its neurons."""
+def count_core(core: Core, chip: Chip, reached: Counter[str]) -> Fill:
+    """What a core takes, counted from its neurons; reached: the cores that each population's spikes go to."""
     axons = words = neurons = outputs = groups = 0
     for part in core.parts:
         seats = range(part.first, part.stop)
@@ -48,36 +58,21 @@ def count_core(mapping: Mapping, core: Core) -> Fill:
         groups += part.population.groups
         for rows in part.population.rows:
             if isinstance(rows, Kernels):
-                seen, weights = _kernels(rows.conv, seats)
-                axons += seen
-                words += -(-weights * mapping.chip.kernel_bits // _WORD)
+                axons += KERNEL_AXONS.value
+                words += -(-_kernel_weights(rows.conv, seats) * chip.kernel_bits // _WORD)
                 continue
             axons += rows.axons
-            words += rows.axons * _row_words(rows, len(seats), mapping.chip)
-        reached = 0
-        for other in mapping.cores:
-            sources = {rows.source for piece in other.parts for rows in piece.population.rows}
-            reached += part.population.name in sources
-        outputs += sum(max(1, reached) for _ in seats)
+            words += rows.axons * _row_words(rows, len(seats), chip)
+        outputs += sum(max(1, reached[part.population.name]) for _ in seats)
     return Fill(axons, groups, neurons, words, outputs)
 
 
-def _kernels(conv: Conv, seats: range) -> tuple[int, int]:
-    """The inputs that those neurons see, and the weights of their channels, tap by tap."""
-    below, height, width = conv.shape
+def _kernel_weights(conv: Conv, seats: range) -> int:
+    """The weights of those neurons' channels, tap by tap."""
     _, rows, columns = conv.out_shape
-    seen, weights = set(), set()
-    for seat in seats:
-        channel, row, column = seat // (rows * columns), seat // columns % rows, seat % columns
-        group = channel // (conv.channels // conv.groups)
-        for source in range(below // conv.groups):
-            for a in range(conv.kernel[0]):
-                for b in range(conv.kernel[1]):
-                    weights.add((channel, source, a, b))
-                    y, x = row * conv.stride + a - conv.padding, column * conv.stride + b - conv.padding
-                    if 0 <= y < height and 0 <= x < width:
-                        seen.add((group * (below // conv.groups) + source, y, x))
-    return len(seen), len(weights)
+    channels = {seat // (rows * columns) for seat in seats}
+    sources = range(conv.shape[0] // conv.groups)
+    return len({(channel, *tap) for channel in channels for tap in product(sources, *map(range, conv.kernel))})
 
 
 def _row_words(rows: Rows, neurons: int, chip: Chip) -> int:

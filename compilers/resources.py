@@ -1,4 +1,7 @@
-"""The chip's rules, one function each, and what a network takes of it. Every violation is reported, not the first."""
+"""The arithmetic's rules, one function each, and what a network takes. Every violation is reported, not the first.
+
+What a network asks of a chip and a board is in chip_rules.py.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +12,9 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork
 from ff2loihi.processes import limits
 
-_SIGNED_24 = f"{limits.ACCUMULATOR_BITS} signed bits hold {(1 << (limits.ACCUMULATOR_BITS - 1)) - 1:,}"
+_SIGNED_24, _SIGNED_16 = (
+    f"{bits} signed bits hold {(1 << (bits - 1)) - 1:,}" for bits in (limits.ACCUMULATOR_BITS, limits.DENDRITE_BITS)
+)
 
 
 def _reach(weight: np.ndarray, bias, x_top: int) -> tuple[int, int]:
@@ -36,7 +41,7 @@ def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
         yield f"sums reach {low:,}..{high:,}, {_SIGNED_24}"
     dendrite = max(high, -low - 1) >> layer.shift
     if net.neuron == "lif" and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
-        yield f"dendritic sums reach {dendrite:,}, {limits.DENDRITE_BITS} signed bits hold 32,767"
+        yield f"dendritic sums reach {dendrite:,}, {_SIGNED_16}"
 
 
 def threshold_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:

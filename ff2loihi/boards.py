@@ -8,6 +8,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import populations
+from ff2loihi.compilers.recount import recount
 
 DEFAULT_CHIP = "loihi2"
 
@@ -27,7 +28,10 @@ def design(program: Program, board: str | None = None, table: Table | None = Non
 
 
 def report(found: Design) -> dict:
-    """The JSON of `map`: every core with its neurons and its fill, every broken rule, and where the limits are from."""
+    """The JSON of `map`: every core with its neurons and its fill, every broken rule, and where the limits are from.
+
+    recount: what a second count of every core finds wrong with the mapping.
+    """
     mapping = found.mapping
     plain = {
         "board": found.board.name,
@@ -42,6 +46,7 @@ def report(found: Design) -> dict:
         "chips": mapping.chips,
         "cores": len(mapping.cores),
         "crossings": mapping.crossings,
+        "recount": recount(mapping),
         "populations": [
             {"name": p.name, "layer": p.layer, "neurons": p.neurons, "plastic": p.plastic,
              "cores": len(mapping.cores_of(p.name))}

@@ -2,9 +2,10 @@
 
 A band of Loihi 2 spans what is known: Intel publishes no table of it. Its low end scales Loihi 1's figures by what
 Intel says of Loihi 2; its high end is Loihi 1's figure, or what PilotNet would cost if all of it were such events.
+An operation on a graded spike is counted as one on a binary spike: nobody published its cost.
 """
 
-from ff2loihi.processes.limits import Cost, Limit
+from ff2loihi.processes.limits import HALA_POINT_CHIPS, Cost, Limit
 
 _DAVIES = "Davies 2018, IEEE Micro 38(1), table 2"
 _PEAK = "Hala Point's 380 T synaptic operations a second at 2.6 kW: 6.8 pJ each at most efficiency"
@@ -59,18 +60,25 @@ LOIHI2 = {
 }
 GENERATIONS = {1: LOIHI1, 2: LOIHI2}
 
-# Static power of a chip; of a board beside its chips: Hala Point's peak a chip bounds everything on it.
-CHIP_STATIC_W = Cost(
+
+def _assumed_of_loihi1(cost: Cost) -> Cost:
+    return Cost(*(Limit(end.value, end.unit, "assumed", f"as Loihi 2: {end.source}") for end in cost))
+
+
+# By generation: static power of a chip; of a board beside its chips: Hala Point's peak a chip bounds everything on it.
+_CHIP_STATIC_W = Cost(
     Limit(0.5 * PILOTNET_STATIC_W.value, "W a chip", "assumed", "half of PilotNet's: idle cores are power-gated"),
     Limit(PILOTNET_STATIC_W.value, "W a chip", "published", PILOTNET),
 )
-BOARD_W = Cost(
+_BOARD_W = Cost(
     Limit(0.0, "W a chip", "assumed", "chips alone"),
-    Limit(2600 / 1152, "W a chip", "derived", "Hala Point's 2.6 kW at most, over its 1152 chips"),
+    Limit(2600 / HALA_POINT_CHIPS.value, "W a chip", "derived", "Hala Point's 2.6 kW at most, over its chips"),
 )
+CHIP_STATIC_W = {1: _assumed_of_loihi1(_CHIP_STATIC_W), 2: _CHIP_STATIC_W}
+BOARD_W = {1: _assumed_of_loihi1(_BOARD_W), 2: _BOARD_W}
 HOPS = Cost(  # between two cores of a mesh of 8 x 16
     Limit(1, "hops a spike", "assumed", "neighbours"),
-    Limit(22, "hops a spike", "derived", "corner to corner of an 8 x 16 mesh of cores"),
+    Limit(22, "hops a spike", "derived", "corner to corner of an 8 x 16 mesh; fewer where cores share a tile"),
 )
 CHIP_HOP = Cost(  # of spikes that leave the chip: no figure is public
     Limit(1, "times a hop", "assumed", "as on the chip"),

@@ -26,6 +26,7 @@ POST_TRACE_MAX = 127  # post traces y1, y2, y3 and ours: 7 bit, unsigned on the 
 UPDATE_BITS = 7  # bits; a weight update is summed in 2^-7 weight LSB (Lava: bit-approximate learning rule applier)
 TRACE_DECAY_TAU = 65535  # steps; Lava's tau of a trace that nobody decays, which is not for ever
 TAG_MIN, TAG_MAX = -257, 255  # tag LSB after rounding (Lava)
+MODULATION_BITS = 24  # bits, signed, of the third factor's spikes: times a trace of 7 bits they fit PAYLOAD_BITS
 PAYLOAD_BITS = 32  # bits of a graded spike on Loihi 2; the goodness sums travel in one
 MAX_STEPS = 1024  # steps of a sample; ours: more than the sums of squared counts are sized for
 FLOAT32_EXACT = 1 << 24  # integers up to here are exact in float32 (IEEE 754)
@@ -57,7 +58,7 @@ _NENGO = "nengo-loihi 1.1, which enforces it"
 _BRIEF = "Intel, Loihi 2 technology brief, 2021"
 _TABLE = "Intel's compiler, lava-dl netx notebooks, 'Per core utilization'"
 _SYNMEM = "Intel's compiler, lava-dl pilotnet_snn/benchmark.ipynb, 'Violation ... SynMem'"
-_PILOTNET = "Intel, lava-dl pilotnet_snn/benchmark.ipynb on Oheo Gulch"
+_PILOTNET = "Intel's compiler, lava-dl pilotnet_snn/benchmark.ipynb"
 
 LOIHI1_CORES = Limit(128, "cores a chip", "published", _DAVIES)
 LOIHI1_NEURONS = Limit(1024, "neurons a core", "published", _DAVIES)
@@ -83,10 +84,11 @@ SYNAPSE_BITS = Limit(15, "bits a dense synapse of 8 bits", "derived", f"{_SYNMEM
 SYNAPSE_BITS_LOIHI1 = Limit(15, "bits a dense synapse of 8 bits", "assumed", "as Loihi 2")
 KERNEL_BITS = Limit(8, "bits a kernel weight, once a core", "derived", f"{_TABLE}: 54 words of a 3 x 3 kernel")
 KERNEL_BITS_LOIHI1 = Limit(8, "bits a kernel weight, once a core", "assumed", "as Loihi 2")
+KERNEL_AXONS = Limit(2, "axons a core, of a convolution", "derived", f"{_TABLE}: 1 or 2 for any convolution")
 ROW_BITS = Limit(36, "bits a row of synapses", "derived", f"{_SYNMEM}: words of 10, 50 and 100 axons")
 ROW_BITS_LOIHI1 = Limit(36, "bits a row of synapses", "assumed", "as Loihi 2")
 PLASTIC_FACTOR = Limit(2.1, "times a static row", "assumed", "1.5 to 2.1: tag and rule index beside each weight")
-COMPILER_FACTOR = Limit(2, "times the fewest cores", "derived", "Intel's partitioner: PilotNet 2560-100 took 12, not 8")
+COMPILER_FACTOR = Limit(2, "times the fewest cores", "derived", f"{_PILOTNET}: its last convolution took 2, not 1")
 
 CHIP_WEIGHT_BITS = Limit(WEIGHT_BITS, "bits, the sign included", "published", _DAVIES)
 CHIP_VTH_MAX = Limit(VTH_MAX, "threshold mantissa, << 6", "published", "Lava: precision=17; Davies 2018")

@@ -2,7 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
+
+from ff2loihi.compilers.chip_rules import violations
+from ff2loihi.compilers.recount import recount
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,7 @@ def test_map_shows_every_core_with_its_neurons_and_writes_them_as_json(ff2loihi,
     found = json.loads((tmp_path / "m.json").read_text())
     assert (found["board"], found["chips"], found["violations"]) == ("oheo-gulch", 1, [])
     assert found["limits"]["plastic_factor"]["certainty"] == "assumed"
+    assert found["recount"] == []
     seats = {}
     for core in found["placement"]:
         for population, first, stop in core["neurons_of"]:
@@ -66,6 +71,13 @@ def test_broken_rules_are_shown_all_at_once_and_exit_1(ff2loihi, refused, made, 
     code, line = refused("map", made / "p.ffl", "--board", "kapoho-bay")
     assert code == 1
     assert "on kapoho-bay it breaks neuron_model, graded_payload, third_factor." in line
+
+
+def test_a_mapping_that_the_second_count_contradicts_exits_1(refused, made, monkeypatch):
+    monkeypatch.setattr("ff2loihi.boards.recount", lambda mapping: ["chip 0 core 1: neurons 9, 8 fit"])
+    code, line = refused("map", made / "g.ffl")
+    assert code == 1
+    assert "a fault of the mapper, not of the network: chip 0 core 1: neurons 9, 8 fit" in line
 
 
 def test_strict_refuses_risks_too(ff2loihi, refused, made, tmp_path):
@@ -142,3 +154,53 @@ def test_more_chips_than_the_board_has_are_no_estimate(refused, made, tmp_path):
     code, line = refused("estimate", made / "g.ffl", "--board", "desk", "--chips", table)
     assert code == 2
     assert "desk cannot hold the network. See: ff2loihi map" in line
+
+
+TIGHT = "chips: {mine: {like: loihi2, synaptic_words: 10}}"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("estimate", "--split", "tset"), "split must be one of train, test, fit, validation, got 'tset'"),
+        (("estimate", "--board", "loihi3"), "'loihi3': not in the table. Use one of kapoho-bay"),
+        (("estimate", "--board", "mine", "--chips", "own.yaml"), "mine cannot hold the network. See: ff2loihi map"),
+        (("estimate", "--data", "digit"), "data set must be one of digits, mnist"),
+        (("estimate", "--data", "mnist"), "images must be (samples, 64) uint8 for this model, got (100, 784)"),
+        (("map", "--chips", "none.yaml"), "none.yaml: No such file or directory"),
+        (("export", "--format", "golden", "--data", "mnist"), "must be (samples, 64) uint8 for this model"),
+        (("export", "--format", "golden", "-o", "no/such/folder"), "the folder no/such does not exist"),
+        (("export", "--format", "golden", "-o", "own.yaml"), "own.yaml: not a folder. Name one"),
+    ],
+)
+def test_what_a_command_cannot_do_is_one_line_and_leaves_nothing(
+    refused, made, tmp_path, monkeypatch, request, command, words
+):
+    if "mnist" in command:
+        request.getfixturevalue("mnist_root")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(TIGHT)
+    name, *options = command
+    code, line = refused(name, made / "g.ffl", *options)
+    assert code == 2
+    assert words in line
+    assert [path.name for path in tmp_path.iterdir()] == ["own.yaml"]
+    assert (tmp_path / "own.yaml").read_text() == TIGHT
+
+
+def test_cwc_ff_of_mnists_size_takes_ten_cores(tmp_path):
+    """20 14 14 neurons fill a core's 4,095, and so on: 1 + 2 + 1 + 2, and a core for the goodness of each layer."""
+    from ff2loihi import api
+    from ff2loihi.boards import design
+    from ff2loihi.ff.data import Dataset
+    from ff2loihi.ff.recipes import train
+
+    images = np.random.default_rng(0).integers(0, 256, (20, 784)).astype(np.uint8)
+    data = Dataset("mnist", "train", images, np.arange(20) % 10, 10)
+    train("cwc-ff", data, epochs=0).save(tmp_path / "m.pt")
+    found = design(api.compile(tmp_path / "m.pt", data), "oheo-gulch")
+    cores = {p.name: len(found.mapping.cores_of(p.name)) for p in found.populations}
+    assert [cores[f"hidden{n}"] for n in (1, 2, 3, 4)] == [1, 2, 1, 2]
+    assert [cores[f"hidden{n}.goodness"] for n in (1, 2, 3, 4)] == [1] * 4
+    assert violations(found) == []
+    assert recount(found.mapping) == []

@@ -50,6 +50,15 @@ def test_help_takes_less_than_a_second_and_names_every_command():
         assert f"\n  {command} " in done.stdout
 
 
+def test_train_says_what_it_follows(ff2loihi, tmp_path):
+    line = ("train", "--recipe", "rbm", "--epochs", 0, "-o", tmp_path / "m.pt", "--json", tmp_path / "m.json")
+    code, out, _ = ff2loihi(*line)
+    assert code == 0
+    source = "restricted Boltzmann machine, contrastive divergence (CD-1), softmax head"
+    assert f"after {source}" in " ".join(out.split())
+    assert parsed(tmp_path / "m.json")["source"] == source
+
+
 def test_the_version_is_the_packages(ff2loihi):
     code, out, _ = ff2loihi("--version")
     project = (Path(__file__).parents[1] / "pyproject.toml").read_text()

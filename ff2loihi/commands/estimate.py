@@ -45,7 +45,7 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
     for mode, one in estimates.items():
         _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one)
     if images.name == MNIST_NAME:
-        _show_published(program.network, found, estimates, f"{100 * accuracy:.1f} of {len(images.labels):,}")
+        _show_published(program.network, found, estimates, f"{100 * accuracy:.1f} ({len(images.labels):,} images)")
     return {
         "estimated": True,
         "data": images.name,
@@ -90,10 +90,10 @@ def _show(title: str, one: Estimate) -> None:
 
 def _show_published(network, found: Design, estimates: dict[str, Estimate], accuracy: str) -> None:
     """Our bands of the chip, dynamic and static, above what others measured."""
-    inputs = network.inputs
-    widths = "-".join(str(n) for n in (inputs, *(len(layer.positive) for layer in network.layers)))
+    widths = (("CNN" if layer.conv else layer.neurons) for layer in network.layers)
+    shape = "-".join(map(str, (network.inputs, *widths)))
     ours = [
-        ("ours, ESTIMATE", mode, widths, _band(one, "chip"), _band(one, "time"),
+        ("ours, ESTIMATE", mode, shape, _band(one, "chip"), _band(one, "time"),
          accuracy if mode == "inference" else "-")
         for mode, one in estimates.items()
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def _show_published(network, found: Design, estimates: dict[str, Estimate], accu
         for row in MNIST
     ]  # fmt: skip
     console.table(
-        f"MNIST, ours estimated (chip: dynamic and static), others measured: {TABLE_SOURCE}",
+        f"MNIST, ours estimated (chip: dynamic and static), others as published: {TABLE_SOURCE}",
         ("what", "mode", "network", "mJ a sample", "ms a sample", "accuracy %"),
         [*ours, *theirs],
     )

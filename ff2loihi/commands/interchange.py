@@ -27,6 +27,8 @@ def export_model(model: Path, kind: str, output: Path | None, data, samples: int
     program, digest = api.load(model), artifact.read(model)[1]
     if kind == "golden":
         folder = output or model.with_name(f"{model.stem}-golden")
+        if folder.exists() and not folder.is_dir():
+            raise FF2LoihiError(f"{folder}: not a folder. Name one for the golden vectors with -o")
         folder_is_writable(folder / golden.FILE if folder.is_dir() else folder)
         images = dataset(program, data, "test", samples_for(program, samples), data_root)
         with console.progress("emulator, every state") as show:

@@ -30,6 +30,8 @@ def map_model(model: Path, board: str | None, chips: Path | None, pack: bool) ->
 
 def refuse_if_broken(model: Path, found: dict, strict: bool) -> None:
     """Raise CheckFailed where a report of `map` holds a broken limit; strict: or a risk."""
+    if found.get("recount"):
+        raise CheckFailed(f"{model}: a fault of the mapper, not of the network: {found['recount'][0]}. See --json")
     broken = [violation for violation in found["violations"] if strict or violation["kind"] == "limit"]
     if broken:
         names = ", ".join(dict.fromkeys(violation["rule"] for violation in broken))

@@ -27,8 +27,13 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, quick, data_ro
         )
     network.save(output)
     accuracy = evaluate(network, test)
-    report = {"recipe": recipe, "data": data, "seed": seed, "checkpoint": str(output), "test_accuracy": accuracy}
+    source = RECIPES[recipe].source
+    report = {
+        "recipe": recipe, "source": source, "data": data, "seed": seed, "checkpoint": str(output),
+        "test_accuracy": accuracy,
+    }  # fmt: skip
     console.table(f"{output}", ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, f"{accuracy:.2%}")])
+    console.out.print(f"after {source}")
     return report
 
 

@@ -10,7 +10,7 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.ff.data import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend
 from ff2loihi.ff.plain import Plain, PlainNetwork
-from ff2loihi.ff.recipe import Choice, schedule_for
+from ff2loihi.ff.recipe import Choice, schedule_for, settle
 from ff2loihi.ff.train import HEAD, fit_head
 
 FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible biases start at the pixels' log odds
@@ -38,7 +38,7 @@ class RandomFeatures:
 
 @dataclass(frozen=True)
 class Boltzmann:
-    """See ff.recipe.Recipe. One layer of sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
+    """See ff.recipe.Recipe and Sized. Sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
 
     source: str
     widths: tuple[int, ...]
@@ -50,9 +50,7 @@ class Boltzmann:
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
         """The head sees p(h = 1 | v). Raises FF2LoihiError for more than one layer."""
-        usual = replace(self.schedule, epochs=self.quick.epochs if choice.quick else self.schedule.epochs)
-        schedule = schedule_for(data, choice, usual, self.small_epochs)
-        widths = choice.widths or self.widths
+        widths, schedule = settle(self, data, choice)
         if len(widths) > 1:
             raise FF2LoihiError(f"--widths: a Boltzmann machine has one layer, got {'-'.join(map(str, widths))}")
         kind, facts = Plain(read=(0,), raw=True, activation="sigmoid"), {**facts, "epochs": schedule.epochs}

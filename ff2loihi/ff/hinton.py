@@ -14,13 +14,13 @@ from ff2loihi.ff.descent import Progress, Schedule, descend
 from ff2loihi.ff.goodness import phase_loss
 from ff2loihi.ff.negatives import hybrid_images
 from ff2loihi.ff.plain import Plain, PlainNetwork
-from ff2loihi.ff.recipe import Choice, schedule_for
+from ff2loihi.ff.recipe import Choice, settle
 from ff2loihi.ff.train import HEAD, fit_head
 
 
 @dataclass(frozen=True)
 class HybridRecipe:
-    """See ff.recipe.Recipe. quick: what `--quick` changes of widths and epochs."""
+    """See ff.recipe.Recipe and Sized."""
 
     source: str
     widths: tuple[int, ...]
@@ -32,10 +32,7 @@ class HybridRecipe:
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
         """The head sees the l2-normalised activities of all layers but the first, of a single layer those."""
-        short = self.quick if choice.quick else Choice()
-        usual = replace(self.schedule, epochs=short.epochs or self.schedule.epochs)
-        schedule = schedule_for(data, choice, usual, self.small_epochs)
-        widths = choice.widths or short.widths or self.widths
+        widths, schedule = settle(self, data, choice)
         kind = Plain(read=tuple(range(1, len(widths))) or (0,), normalization="rms")
         facts = {**facts, "epochs": schedule.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)

@@ -13,13 +13,13 @@ from ff2loihi.ff.labels import make_embedding
 from ff2loihi.ff.model import FFNetwork, Rule
 from ff2loihi.ff.negatives import Corruption
 from ff2loihi.ff.prospective import unroll
-from ff2loihi.ff.recipe import Choice, schedule_for
+from ff2loihi.ff.recipe import Choice, settle
 from ff2loihi.ff.train import HEAD, fit, fit_head
 
 
 @dataclass(frozen=True)
 class PairRecipe:
-    """See ff.recipe.Recipe. quick: what `--quick` changes of widths and epochs.
+    """See ff.recipe.Recipe and Sized.
 
     corrupt: what becomes of a negative sample's image; objective: of the widths, what the layers learn by in place of
     each one's own loss; iterations: of the layers whose inputs are their own neurons (ff.prospective); upper: whether
@@ -44,12 +44,9 @@ class PairRecipe:
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
-        short = self.quick if choice.quick else Choice()
-        usual = replace(self.schedule, epochs=short.epochs or self.schedule.epochs)
-        schedule = schedule_for(data, choice, usual, self.small_epochs)
+        widths, schedule = settle(self, data, choice)
         generator = torch.Generator().manual_seed(choice.seed)
         embedding = make_embedding(self.embedding, data.classes, generator, data.channels)
-        widths = choice.widths or short.widths or self.widths
         read = tuple(range(1, len(widths))) if self.upper else None
         rule = Rule(self.goodness, self.probability, self.normalization, self.readout, read)
         facts = {**facts, "epochs": schedule.epochs}

@@ -35,6 +35,22 @@ class Recipe(Protocol):
         """Train on `data`; the caller has seeded torch's global generator. facts: to keep in the checkpoint."""
 
 
+class Sized(Protocol):
+    """What settle() reads of a recipe. quick: what `--quick` changes of widths and epochs."""
+
+    widths: tuple[int, ...]
+    schedule: Schedule
+    small_epochs: int
+    quick: Choice
+
+
+def settle(recipe: Sized, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Schedule]:
+    """Widths and schedule of a training: what was asked for, else the quick variant's, else the recipe's."""
+    short = recipe.quick if choice.quick else Choice()
+    usual = replace(recipe.schedule, epochs=short.epochs or recipe.schedule.epochs)
+    return choice.widths or short.widths or recipe.widths, schedule_for(data, choice, usual, recipe.small_epochs)
+
+
 def schedule_for(data: Dataset, choice: Choice, usual: Schedule, small_epochs: int) -> Schedule:
     """`usual`, but `small_epochs` of batches of 50 or less on a small data set; with the epochs that were asked for."""
     small = len(data.labels) <= SMALL

@@ -57,9 +57,9 @@ def estimate(found: Counts, generation: int, chips: int, board_chips: int) -> Es
     dynamic = _total("dynamic", "chip", "dynamic", rows)
     step = _step(found, cost, chips)
     ms = _scaled(step, found.steps * 1e-6, "time", "ms")
-    static = _powered("static", "chip", costs.CHIP_STATIC_W, chips, ms)
+    static = _powered("static", "chip", costs.CHIP_STATIC_W[generation], chips, ms)
     chip = _total("chip", "chip", "total", [dynamic, static])
-    board = _powered("board", "board", costs.BOARD_W, board_chips, ms)
+    board = _powered("board", "board", costs.BOARD_W[generation], board_chips, ms)
     total = _total("chip and board", "both", "total", [chip, board])
     return Estimate((*rows, dynamic, static, chip, board, total, ms), (step.low / 1e3, step.high / 1e3))
 

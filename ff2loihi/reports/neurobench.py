@@ -2,7 +2,7 @@
 
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.compilers.populations import INPUT
-from ff2loihi.processes.limits import STATE_BITS
+from ff2loihi.processes.limits import STATE_BITS, WEIGHT_BITS
 from ff2loihi.reports.activity import Activity
 
 
@@ -17,9 +17,9 @@ def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accura
     learns = isinstance(network, LearningNetwork)
     layers = network.layers
     parameters = sum(layer.weight.size for layer in layers)
-    synapses = sum(layer.weight.size if learns else layer.synapses for layer in layers)
+    synapses = sum(layer.synapses for layer in layers)
     zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
-    bits = sum(layer.weight.size * (8 if learns else layer.weight_bits) for layer in layers)
+    bits = sum(layer.weight.size * (WEIGHT_BITS if learns else layer.weight_bits) for layer in layers)
     neurons = sum(layer.neurons for layer in layers)
     below = [INPUT, *(layer.name for layer in layers)]
     ops = sum(

@@ -1,13 +1,16 @@
-"""Each rule of a chip has a network that just fits and one that just does not."""
+"""Each rule, of a chip and of the arithmetic, has a network that just fits and one that just does not."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ff2loihi.compilers import chip_rules
+from ff2loihi.compilers import chip_rules, resources
 from ff2loihi.compilers.chip_rules import Design, violations
 from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import third_factor
@@ -15,6 +18,7 @@ from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import Population, Rows, populations
 from ff2loihi.compilers.spec import Sigmoid
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
+from ff2loihi.processes.stock_rule import GateFactor
 
 TABLE = load_table()
 OHEO = TABLE.board("oheo-gulch")
@@ -46,6 +50,14 @@ def learning(n=4, weight=None, vth=256, dv=614, top=127, eligibility="none") -> 
     )  # fmt: skip
     codes, phases = np.eye(2, dtype=np.int32), np.zeros(2, np.int32)
     return LearningNetwork(4, "pixels", 64, codes, phases, 23, 8, (layer,), UpdateRule(eligibility, 5))
+
+
+def stock(vth=256) -> LearningNetwork:
+    """The same of library neurons alone."""
+    net = learning(vth=vth)
+    units = ((0,),) * 4
+    layer = replace(net.layers[0], factor=GateFactor("symmetric", 1, ((2, -2),) * 4, 0, units, 1, 22))
+    return replace(net, layers=(layer,), update=UpdateRule("gate", 0))
 
 
 def chip(**limits):
@@ -118,8 +130,35 @@ def test_the_rule_holds_up_to_its_limit_and_is_broken_beyond(rule):
     assert rule in broken(*failing)
 
 
+@given(st.integers(1, 20000), st.integers(1, 9), st.booleans())
+def test_what_no_core_holds_breaks_a_rule_and_nothing_else_does(axons, groups, plastic):
+    one = (Population("hidden1", "hidden1", 1, (Rows("input", axons, plastic=plastic),), groups),)
+    try:
+        place(one, "loihi2", OHEO.chip)
+        held = True
+    except CompileError:
+        held = False
+    assert (broken(inference(), OHEO, one) == set()) == held
+
+
 def test_every_rule_has_its_edge():
     assert set(CASES) == {rule.__name__ for rule in chip_rules.RULES}
+
+
+@pytest.mark.parametrize(("weight", "breaks"), [(126, set()), (128, {"states_may_saturate"})])
+def test_a_convolutions_states_saturate_as_those_of_a_dense_layer_with_its_taps(weight, breaks):
+    """64 taps, as in CASES."""
+    kernel = np.full((1, 1, 8, 8), weight, np.int16)
+    assert broken(inference(inputs=81, weight=kernel, conv=Conv((1, 9, 9), 1, (8, 8), 1, 0, 1)), OHEO) == breaks
+
+
+def test_library_neurons_that_learn_need_loihi_2_but_no_third_factor_and_force_the_neuron():
+    """A gate adds 255 << 7 to what a neuron is driven by."""
+    found = broken(stock(), loihi1())
+    assert found == {"neuron_model", "graded_payload"}
+    assert broken(stock(), OHEO) == set()
+    assert broken(stock(vth=131071 - 32640), OHEO) == set()
+    assert broken(stock(vth=131072 - 32640), OHEO) == {"states_may_saturate"}
 
 
 @pytest.mark.parametrize("network", [inference(), inference("graded"), inference(reset="hard"), learning()])
@@ -150,3 +189,57 @@ def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it(dense_ch
         [found] = violations(Design(inference(), dense_chain(widths), chosen, mapping, TABLE))
         assert found.rule == "board_cores"
         assert found.mend.startswith(f"--board {larger}")
+    [found] = violations(Design(inference(), dense_chain(widths), chosen, mapping, replace(TABLE, boards={})))
+    assert found.mend == "--widths: no board of loihi2 is large enough"
+
+
+def row(*weights: int, times: int = 1) -> np.ndarray:
+    """Four neurons with those weights, again and again."""
+    return np.tile(np.array(weights * times, np.int16), (4, 1))
+
+
+# rule of the arithmetic: what just fits, what just does not, and what is said of it
+ARITHMETIC = {
+    "weights_are_even_and_fit": (
+        (inference(weight=row(-256, 254)), inference(weight=row(-256, 256)), "256, 8 bits hold -256..254"),
+        (inference(weight=row(-16, 14), weight_bits=4), inference(weight=row(-18, 14), weight_bits=4), "hold -16..14"),
+        (inference(weight=row(2)), inference(weight=row(3)), "4 odd weights"),
+    ),
+    "sums_fit": (
+        (inference(weight=row(254, times=129)), inference(weight=row(2, *[254] * 129)), "sums reach 32,768, 16 signed"),
+        (inference(weight=row(-256, times=128)), inference(weight=row(-2, *[-256] * 128)), "sums reach 32,769, 16"),
+        (inference(weight=row(254, times=258), shift=1), inference(weight=row(4, *[254] * 258), shift=1), "32,768"),
+        (
+            inference("graded", weight=row(2), bias=np.full(4, (1 << 23) - 1 - 510)),
+            inference("graded", weight=row(2), bias=np.full(4, (1 << 23) - 510)),
+            "sums reach 0..8,388,608, 24 signed bits hold 8,388,607",
+        ),
+    ),
+    "threshold_fits": (
+        (inference(vth=131071), inference(vth=131072), "threshold 131,072, the mantissa holds 1..131,071"),
+        (inference(vth=1), inference(vth=0), "threshold 0"),
+    ),
+    "bias_fits": (
+        (inference(bias=np.full(4, 4095)), inference(bias=np.full(4, 4096)), "biases up to 4,096 are not 4095 2.0 at"),
+        (inference(bias=np.full(4, 8), bias_exp=3), inference(bias=np.full(4, 9), bias_exp=3), "biases up to 9 are"),
+    ),
+    "goodness_fits": (
+        (inference("graded", top=32767), inference("graded", top=32768), "goodness reaches 4,294,967,296, .* 32 bits"),
+        (inference(steps=32767), inference(steps=32768), "goodness reaches 4,294,967,296"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ARITHMETIC)
+def test_the_arithmetic_holds_up_to_its_limit_and_is_refused_beyond(rule):
+    for fitting, failing, words in ARITHMETIC[rule]:
+        resources.check(fitting)
+        with pytest.raises(CompileError, match=f"^hidden1: .*{words}") as caught:
+            resources.check(failing)
+        assert ";" not in str(caught.value)
+
+
+def test_every_rule_of_the_arithmetic_has_its_edge_and_all_that_is_broken_is_said():
+    assert set(ARITHMETIC) == {rule.__name__ for rule in resources.RULES}
+    with pytest.raises(CompileError, match="odd weights.*; .*threshold 0.*; .*biases"):
+        resources.check(inference(weight=row(3), vth=0, bias=np.full(4, 5000)))

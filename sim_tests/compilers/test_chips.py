@@ -82,25 +82,40 @@ def test_a_limit_keeps_its_source_until_a_user_replaces_it(written):
     found = known_limits("loihi2", table.chips["loihi2"])
     assert "synaptic_words" not in found
     assert (found["axons_in"].value, found["axons_in"].certainty) == (16000, "derived")
-    assert known_limits("loihi2", load_table().chips["loihi2"])["synaptic_words"].certainty == "published"
+    shipped = known_limits("loihi2", load_table().chips["loihi2"])
+    assert (shipped["synaptic_words"].value, shipped["synaptic_words"].certainty) == (12000, "published")
+    assert (shipped["table.words"].value, shipped["table.words"].certainty) == (16000, "derived")
     assert known_limits("mine", table.chips["loihi2"]) == {}
 
 
 BAD = {
-    "missing": ({"chips": {"mine": {"generation": 2}}}, "chips.mine.cores: missing"),
+    "missing": (
+        {"chips": {"mine": {"generation": 2}}},
+        "chips.mine.cores: missing, and neurons, axons_in, .*, table. Give it, or take the rest .* `like: NAME`$",
+    ),
     "negative": (
         {"chips": {"mine": {"like": "loihi2", "axons_in": -1}}},
         "chips.mine.axons_in: must be at least 1, got -1",
     ),
+    "infinite": (
+        {"chips": {"mine": {"like": "loihi2", "plastic_factor": float("inf")}}},
+        "mine.plastic_factor: must be a finite number, got inf",
+    ),
+    "in the table": (
+        {"chips": {"mine": {"like": "loihi2", "table": {"words": -1}}}},
+        "chips.mine.table.words: must be at least 1, got -1",
+    ),
     "text": ({"chips": {"mine": {"like": "loihi2", "cores": "many"}}}, "chips.mine.cores: .*integer, got 'many'"),
     "misspelt": ({"chips": {"mine": {"like": "loihi2", "coers": 3}}}, "chips.mine.coers: no such limit"),
     "like": ({"chips": {"mine": {"like": "loihi3"}}}, "chips.mine.like: 'loihi3' is no chip. Use one of loihi1"),
+    "like a list": ({"chips": {"mine": {"like": ["loihi2"]}}}, r"mine.like: \['loihi2'\] is no chip. Use one of"),
+    "board of no count": ({"boards": {"b": {"chip": "loihi2"}}}, "boards.b.chips: missing. Give it$"),
     "board without chip": ({"boards": {"b": {"chip": "x", "chips": 1}}}, "boards.b.chip: 'x' is no chip of the table"),
     "board of no chips": ({"boards": {"b": {"chip": "loihi2", "chips": 0}}}, "b.chips: must be at least 1, got 0"),
     "other content": ({"limits": 3}, "holds `chips:` and `boards:`"),
     "a list": ("- 1\n- 2\n", "holds `chips:` and `boards:`"),
     "not YAML": ("chips: [", "not YAML"),
-    "entry": ({"chips": {"mine": 3}}, "chips.mine: "),
+    "entry": ({"chips": {"mine": 3}}, "chips.mine: must hold limits by name, got 3"),
 }  # fmt: skip
 
 

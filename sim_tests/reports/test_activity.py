@@ -10,6 +10,7 @@ from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
 from ff2loihi.compilers import quantize, stock, thresholds
 from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.forward import quantize_pixels
 from ff2loihi.compilers.ir import Label, Layer, LearningLayer, LearningNetwork, Network, Program, UpdateRule
 from ff2loihi.compilers.learning import third_factor
@@ -27,14 +28,22 @@ LOIHI2 = load_table().chips["loihi2"]
 PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (np.arange(12) % 3 > 0)
 
 
-def compiled(neuron: str):
+CONVOLUTIONS = (Conv((2, 3, 2), 4, (3, 2), 1, 1, 2), Conv((4, 3, 3), 3, (2, 2), 2, 1, 1))  # on 2 x 3 x 2 = 12 pixels
+
+
+def compiled(neuron: str, convolutions: tuple[Conv, ...] = ()):
+    """Dense layers behind 12 pixels and 4 label inputs, or convolutions with the label on the first 4 pixels."""
     rng = np.random.default_rng(0)
+    shapes = [(conv.weight_shape, conv.neurons, conv) for conv in convolutions] or [
+        ((20, 16), 20, None), ((9, 20), 9, None),
+    ]  # fmt: skip
     layers = tuple(
-        Layer(f"hidden{i + 1}", rng.normal(0, 1, shape).astype(np.float32), None, np.arange(shape[0]) % 2 == 0)
-        for i, shape in enumerate([(20, 16), (9, 20)])
+        Layer(f"hidden{i + 1}", rng.normal(0, 1, shape).astype(np.float32), None, np.arange(n) % 2 == 0, conv)
+        for i, (shape, n, conv) in enumerate(shapes)
     )
+    kind = "overwrite" if convolutions else "append"
     net = Network(
-        pixels=12, label=Label("append", np.eye(4, dtype=np.float32), np.full(4, 0.25, np.float32)), layers=layers,
+        pixels=12, label=Label(kind, np.eye(4, dtype=np.float32), np.full(4, 0.25, np.float32)), layers=layers,
         goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=1.0), normalization="none",
         readout="goodness", readout_layers=(0, 1),
     )  # fmt: skip
@@ -84,7 +93,7 @@ def test_spikes_and_operations_of_inference_are_those_of_the_states(neuron):
         spikes.append(fired / len(pixels))
         assert found.spikes[layer.name] == pytest.approx(spikes[-1])
     arrived = input_spikes(net, pixels).mean()
-    goodness = 2 * sum(spikes)
+    goodness = sum(spikes)  # a neuron is of one part: + or -
     assert sums.synaptic_ops[1] == pytest.approx(20 * arrived + 9 * spikes[0] + goodness)
     shares = [(layer.weight != 0).mean() for layer in net.layers]
     assert sums.synaptic_ops[0] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0] + goodness)
@@ -97,6 +106,58 @@ def test_spikes_and_operations_of_inference_are_those_of_the_states(neuron):
     assert bench["SynapticOperations"][kind] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0])
     assert bench["SynapticOperations"]["Dense"] == (20 * 16 + 9 * 20) * steps
     assert bench["Footprint"] == 20 * 16 + 9 * 20 + 3 * 29
+
+
+def fan_out(conv: Conv) -> np.ndarray:
+    """(inputs,): synapses of each input, tap by tap."""
+    below, height, width = conv.shape
+    found = np.zeros(conv.shape, int)
+    each = below // conv.groups
+    for channel, row, column in np.ndindex(conv.out_shape):
+        for source, a, b in np.ndindex(conv.weight_shape[1:]):
+            y, x = row * conv.stride + a - conv.padding, column * conv.stride + b - conv.padding
+            if 0 <= y < height and 0 <= x < width:
+                found[channel // (conv.channels // conv.groups) * each + source, y, x] += 1
+    return found.ravel()
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_operations_of_convolutions_are_those_of_each_spikes_taps(neuron):
+    net = compiled(neuron, CONVOLUTIONS)
+    pixels = PIXELS.astype(np.uint8)
+    trace = Emulator().run(Program(net, (), {}), pixels, states=True)
+    found = inference_activity(net, trace, pixels)
+    arrived, full = np.zeros(12, int), (1 << net.input_bits) - 1
+    for code in net.label_codes:
+        q = quantize_pixels(pixels, net.input_bits)
+        q[:, :4] = code
+        acc = net.phases
+        for _ in range(net.steps):
+            fired, acc = (q > 0, acc) if neuron == "graded" else rate_step(acc, q, full)
+            arrived += fired.sum(0)
+    spikes = [arrived / len(pixels)]
+    for layer in net.layers:
+        states = trace.states[f"{layer.name}.h" if neuron == "graded" else f"{layer.name}.r"]
+        fired = states > 0 if neuron == "graded" else states[:, :, -1]
+        spikes.append(fired.sum((0, 1)) / len(pixels))
+    assert found.spikes["input"] == pytest.approx(spikes[0].sum())
+    taps = [fan_out(conv) for conv in CONVOLUTIONS]
+    ops = [float(these @ fan) for these, fan in zip(spikes, taps, strict=False)]
+    assert ops[1] > 0
+    sums = counts(found, place(populations(net), "loihi2", LOIHI2))
+    assert sums.synaptic_ops[1] == pytest.approx(sum(ops) + spikes[1].sum() + spikes[2].sum())
+    assert sums.core_ops == pytest.approx(max(ops) / found.steps)
+    assert sums.spikes == pytest.approx(sum(these.sum() for these in spikes))
+    bench = neurobench(net, found, 0.5)
+    shares = [(layer.weight != 0).mean() for layer in net.layers]
+    kind = "Effective_MACs" if neuron == "graded" else "Effective_ACs"
+    assert bench["SynapticOperations"][kind] == pytest.approx(ops[0] * shares[0] + ops[1] * shares[1])
+    assert bench["SynapticOperations"]["Dense"] == sum(int(fan.sum()) for fan in taps) * found.steps
+    kernels, neurons = 4 * 6 + 3 * 16, 4 * 3 * 3 + 3 * 2 * 2
+    assert bench["ParameterCount"] == kernels
+    assert bench["Footprint"] == kernels + 3 * neurons
+    assert bench["MembraneUpdates"] == neurons * found.steps
+    assert bench["ActivationSparsity"] == pytest.approx(1 - (spikes[1].sum() + spikes[2].sum()) / neurons / found.steps)
 
 
 def test_input_spikes_are_those_of_the_chips_input_code_step_by_step():

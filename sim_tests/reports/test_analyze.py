@@ -202,3 +202,14 @@ def test_a_form_that_does_not_compile_is_left_out_and_named(made, monkeypatch):
     found, refused = forms(made.checkpoint, made.test)
     assert len(found) == 2
     assert refused == ["no lif form: hidden1: too wide"]
+
+
+def test_the_lif_form_of_large_convolutions_is_left_out_with_the_way_to_it(tmp_path, monkeypatch):
+    data = load_data("digits", "train", limit=60)
+    train("cwc-ff", data, epochs=0).save(tmp_path / "c.pt")
+    checkpoint = pipeline.load_checkpoint(tmp_path / "c.pt", None)
+    monkeypatch.setattr("ff2loihi.analysis.LIF_WORK", 1e6)
+    found, [line] = forms(checkpoint, data)
+    assert len(found) == 2
+    assert line.startswith("no lif form: its threshold sweep takes ")
+    assert line.endswith("1e+06 are made here. Compile with --neuron lif, and analyze the artifact")
