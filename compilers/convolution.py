@@ -79,15 +79,17 @@ class Conv:
         """(channels,): values (neurons,) that are the same everywhere in a channel, as biases are."""
         return values.reshape(self.channels, -1)[:, 0]
 
-    def unrolled(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(values, rows, columns) of the sparse matrix (neurons, inputs) that does the same, zeros left out."""
+    def unrolled(self, weight: np.ndarray):
+        """The scipy.sparse.csr_matrix (neurons, inputs) int32 that does the same, zeros left out."""
+        from scipy.sparse import csr_matrix  # not for those who only read an artifact
+
         groups, taps, positions = self.patches.shape
         each = self.channels // groups
-        values = np.broadcast_to(self.grouped(weight)[..., None], (groups, each, taps, positions))
+        values = np.broadcast_to(self.grouped(weight.astype(np.int32))[..., None], (groups, each, taps, positions))
         columns = np.broadcast_to(self.patches[:, None], values.shape)
-        rows = np.arange(self.neurons).reshape(groups, each, 1, positions)
+        rows = np.broadcast_to(np.arange(self.neurons).reshape(groups, each, 1, positions), values.shape)
         kept = (columns < self.inputs) & (values != 0)
-        return values[kept], np.broadcast_to(rows, values.shape)[kept], columns[kept]
+        return csr_matrix((values[kept], (rows[kept], columns[kept])), shape=(self.neurons, self.inputs))
 
 
 def convolve(x, weights, patches, xp):

@@ -38,16 +38,6 @@ def reach(layer: LearningLayer) -> int:
     return int(max(np.maximum(w, 0).sum(1).max(), -np.minimum(w, 0).sum(1).min()))
 
 
-def board_obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
-    """Why a deployment's script cannot run it: what `obstacles` says, and the forms that it does not build yet."""
-    found = obstacles(network)
-    if isinstance(network, IntNetwork) and network.neuron == "lif" and network.reset == "soft":
-        found.append("its soft reset is not in the board's script: compile with --reset hard")
-    if isinstance(network, IntNetwork) and network.neuron == "graded" and any(x.bias.any() for x in network.layers):
-        found.append("its graded biases are not in the board's script: compile with --neuron lif --reset hard")
-    return found
-
-
 @dataclass(frozen=True)
 class SoftUnit:
     """SoftLIF's numbers in the unit of x, the state of its stand-in of library processes: 2^(6 - bits) v LSB.

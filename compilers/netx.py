@@ -28,15 +28,9 @@ BIAS_EXP = 6  # of netx: lava-dl's reader shifts every bias by it
 TYPES = {"hard": "CUBA", "soft": "CUBA-SOFT", "graded": "GRADED-RELU"}  # lava-dl knows CUBA, and refuses the others
 
 
-def to_bytes(network: IntNetwork | LearningNetwork, artifact: str, *, convolutions: bool = False) -> bytes:
-    """The file; artifact: the hash of the artifact that it comes from. Raises CompileError for a form netx lacks.
-
-    convolutions: whether its reader builds them, which the script for boards does not.
-    """
+def to_bytes(network: IntNetwork | LearningNetwork, artifact: str) -> bytes:
+    """The file; artifact: the hash of the artifact that it comes from. Raises CompileError for a form netx lacks."""
     check(network)
-    folded = [layer.name for layer in network.layers if layer.conv]
-    if folded and not convolutions:
-        raise CompileError(f"{folded[0]}: a convolution, and the script for boards builds dense layers alone")
     target = io.BytesIO()
     with h5py.File(target, "w") as file:
         file.attrs["generator"], file.attrs["artifact"] = "ff2loihi", artifact

@@ -12,7 +12,7 @@ from ff2loihi.compilers.artifact import pack
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import folder_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.compilers.library_processes import board_obstacles
+from ff2loihi.compilers.library_processes import obstacles
 from ff2loihi.deployment_readme import MAPPING, RULE, readme
 from ff2loihi.ff.data import Dataset
 from ff2loihi.reports import golden
@@ -43,7 +43,7 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
     """
     manifest, _ = pack(program)
     network, digest = program.network, manifest["sha256"]
-    wrong = board_obstacles(network)
+    wrong = obstacles(network)
     learns = isinstance(network, LearningNetwork)
     classifies = learns and not network.stock and not wrong
     vectors = {golden.FILE: golden.golden(program, digest, data, progress)}

@@ -13,7 +13,7 @@ from ff2loihi.reports import golden
 RUNS = """
 ## Run it
 
-On a machine with lava-nc, Intel's extension lava-loihi, numpy and h5py (nothing of ff2loihi):
+On a machine with lava-nc, Intel's extension lava-loihi, numpy, scipy and h5py (nothing of ff2loihi):
 
     bash job.sh                      # over SLURM; PARTITION and LOIHI_GEN choose the board
     NXSDKHOST=ADDRESS python run_on_board.py     # a board behind an Ethernet host
@@ -31,7 +31,8 @@ in `board.json` and run again.
 """
 
 WHEN = """\
-Layer l's step i of pass p is expected at time step p {interval} + i + l + 2 + {into}, and at the host {out} later."""
+Step i of pass p is expected at time step {interval} p + {stride} i + b + 1 + {into}, with the layer's b = `behind` in
+`board.json`, and at the host {out} later."""
 
 LEARNING_WHEN = """\
 Each sample is shown right, then wrong, {interval} time steps each. Recorded are every neuron's spikes `z` and count `r`
@@ -58,6 +59,7 @@ CONTENTS = {
     golden.FILE: "golden vectors: every state at every step",
     golden.LEARNING_FILE: "golden vectors of its learning, each sample right, then wrong",
 }
+UNROLLED = "a convolution as a sparse matrix, as scipy saves it"  # of the layer in its name
 
 
 def readme(program: Program, digest: str, data: Dataset, wrong: list[str], remarks: list[str], files: list[str]) -> str:
@@ -70,7 +72,7 @@ def readme(program: Program, digest: str, data: Dataset, wrong: list[str], remar
         f"{shape}, artifact {digest}; golden vectors of {len(data.labels)} {data.split} samples of {data.name}.",
         "Nothing here has run on silicon: the golden vectors are the emulator's, whose bits are Lava's simulator's.",
         "",
-        *(f"- `{name}`: {CONTENTS[name]}" for name in files),
+        *(f"- `{name}`: {CONTENTS.get(name, UNROLLED)}" for name in files),
         "",
     ]
     if remarks:
@@ -89,8 +91,9 @@ def _runs(network, digest: str) -> str:
     learns, times = isinstance(network, LearningNetwork), {"into": ADAPTER_STEPS_IN, "out": ADAPTER_STEPS_OUT}
     if learns and network.stock:
         return RUNS.format(when=LEARNING_WHEN.format(interval=network.period), **times)
-    interval = board_plan.plan(network, digest, 1)["interval"]
-    return RUNS.format(when=WHEN.format(interval=interval, **times), **times)
+    plan = board_plan.plan(network, digest, 1)
+    when = WHEN.format(interval=plan["interval"], stride=plan["stride"], **times)
+    return RUNS.format(when=when, **times)
 
 
 def _microcode(network, digest: str, file: str) -> list[str]:

@@ -24,7 +24,7 @@ def export(program: Program, kind: str, path: Path) -> tuple[list[Path], list[st
     net, files = program.network, [path]
     learns = isinstance(net, LearningNetwork)
     if kind == "netx":
-        data, remarks = netx.to_bytes(net, manifest["sha256"], convolutions=True), netx.remarks(net)
+        data, remarks = netx.to_bytes(net, manifest["sha256"]), netx.remarks(net)
     else:
         data, remarks = nir_graph.to_bytes(net, None if learns else manifest, tensors), nir_graph.remarks(net)
     if learns:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ff2loihi.compilers import readout
 from ff2loihi.compilers.errors import DataError
-from ff2loihi.compilers.forward import Result
+from ff2loihi.compilers.forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 Progress = Callable[[int, int], None]  # (samples done, samples)
@@ -57,6 +57,13 @@ def check_pixels(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> N
         )
     if not len(pixels):
         raise DataError("no samples to run: --limit must be at least 1")
+
+
+def host_sums(network: IntNetwork, name: str, activity: np.ndarray) -> np.ndarray:
+    """The host's goodness sums of layer `name`: counts or payloads (samples, labels, n) -> (..., powers, parts)."""
+    part_of = network.part_of(next(layer for layer in network.layers if layer.name == name))
+    member = (part_of[:, None] == np.arange(network.parts)).astype(np.int64)
+    return np.stack([(activity**power) @ member for power in powers(network)], axis=-2)
 
 
 def make_trace(backend: str, network: IntNetwork, result: Result, seconds: float) -> Trace:

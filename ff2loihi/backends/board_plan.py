@@ -2,20 +2,24 @@
 
 import json
 import shutil
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import save_npz
 
 from ff2loihi import backends, processes
 from ff2loihi.backends import learned_states
 from ff2loihi.compilers import netx
 from ff2loihi.compilers.forward import quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
-from ff2loihi.compilers.library_processes import reach
+from ff2loihi.compilers.library_processes import reach, soft_unit
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DENDRITE_BITS
 
 SCRIPT = "run_on_board.py"
+SHARED = {"lava_board_config.py": "board_config.py", "lava_library_neurons.py": "library_neurons.py"}
+STRIDE = {"graded": 1, "hard": 1, "soft": 2}  # time steps of a step
 
 
 def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]) -> list[str]:
@@ -28,52 +32,54 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
             for layer in network.layers
             if reach(layer) > top
         ]
-    beyond = saturating(network, states)
-    return [f"{beyond:,} activities of these samples saturate, the stock GradedReluVec does not"] if beyond else []
-
-
-def saturating(network: IntNetwork, states: dict[str, np.ndarray]) -> int:
-    """How many graded activities of a run reach beyond the top: there the stock GradedReluVec goes on."""
-    beyond = 0
-    for layer in network.layers:
-        if f"{layer.name}.h" in states:
-            beyond += int(((states[f"{layer.name}.a"] + layer.bias) >> layer.shift > layer.top).sum())
-    return beyond
+    if network.neuron == "graded" or network.reset == "soft":
+        return ["the script's neurons are three or four library processes each, the mapping plans one of microcode"]
+    return []
 
 
 def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> dict:
-    """board.json. interval: steps from one pass to the next, a power of two as the chip's reset wants it (N)."""
+    """board.json. kind: graded, or how the neurons reset. interval: time steps from one pass to the next.
+
+    A LIFReset wants a power of two (N); a soft reset takes `stride` time steps a step, and rests for one step.
+    behind: time steps from a pass's first input at the cores to a layer's first spikes; units: see SoftUnit.
+    """
+    kind = netx.kind(network)
+    soft = [soft_unit(layer) for layer in network.layers] if kind == "soft" else []
     return {
         "artifact": artifact,
-        "neuron": _neuron(network),
+        "kind": kind,
         "layers": [layer.name for layer in network.layers],
+        "neurons": [layer.neurons for layer in network.layers],
+        "behind": list(accumulate(_hops(network, kind))),
+        "units": [[unit.bits, unit.threshold, unit.fires_above] for unit in soft],
         "inputs": network.inputs,
         "samples": samples,
-        "labels": network.classes if isinstance(network, LearningNetwork) else len(_codes(network)),
+        "labels": network.classes if isinstance(network, LearningNetwork) else len(network.shown),
         "steps": network.steps,
-        "interval": 1 << (network.steps - 1).bit_length(),
+        "stride": STRIDE[kind],
+        "interval": STRIDE[kind] * (network.steps + 1) if soft else 1 << (network.steps - 1).bit_length(),
         "steps_in": ADAPTER_STEPS_IN,
         "steps_out": ADAPTER_STEPS_OUT,
         "adapter_bits": ADAPTER_BITS,
     }
 
 
-def _neuron(network: IntNetwork | LearningNetwork) -> str:
-    return "lif" if isinstance(network, LearningNetwork) else network.neuron
-
-
-def _codes(network: IntNetwork) -> np.ndarray:
-    return network.neutral[None] if network.readout == "head" else network.label_codes
+def _hops(network: IntNetwork | LearningNetwork, kind: str) -> list[int]:
+    """Time steps that a layer takes, see lava_library_neurons."""
+    if kind == "graded":
+        return [3 if layer.bias.any() else 2 for layer in network.layers]
+    return [STRIDE[kind]] * len(network.layers)
 
 
 def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> np.ndarray:
-    """Every sample under every label, a row a step: (samples labels interval, inputs) uint8, payloads or 0/1."""
-    interval = plan(network, "", 1)["interval"]
+    """Every sample under every label, a row a time step: (samples labels interval, inputs) uint8, payloads or 0/1."""
+    what = plan(network, "", 1)
+    interval, stride = what["interval"], what["stride"]
     if isinstance(network, LearningNetwork):
         spikes = learned_states.input_spikes(network, pixels)
         rest = [(0, 0), (0, 0), (0, interval - network.steps), (0, 0)]
         return np.pad(spikes, rest).reshape(-1, network.inputs)
-    codes = _codes(network)
+    codes = network.shown
     image, label = split_input(network.pixels, codes.shape[1], network.label_kind)
     x = np.zeros((len(pixels), len(codes), network.inputs), np.int32)
     x[..., image] = quantize_pixels(pixels, network.input_bits)[:, None, image]
@@ -84,19 +90,30 @@ def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> np.
     rows = np.zeros((len(pixels), len(codes), interval, network.inputs), np.uint8)
     acc = np.broadcast_to(network.phases, x.shape)
     for step in range(network.steps):
-        rows[:, :, step], acc = rate_step(acc, x, full)
+        rows[:, :, stride * step], acc = rate_step(acc, x, full)
     return rows.reshape(-1, network.inputs)
 
 
 def write(folder: Path, network: IntNetwork | LearningNetwork, artifact: str, pixels: np.ndarray) -> None:
-    """Write the script, what it imports, board.json, network.net and inputs.npy. Raises CompileError."""
+    """Write the script, what it imports, board.json, network.net and inputs.npy; convolutions as sparse matrices, too.
+
+    Raises CompileError.
+    """
     (folder / "network.net").write_bytes(netx.to_bytes(network, artifact))
+    for layer in network.layers:
+        if layer.conv:
+            save_npz(folder / f"convolution.{layer.name}.npz", layer.conv.unrolled(layer.weight))
     text = json.dumps(plan(network, artifact, len(pixels)), indent=1)
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
     rows = input_rows(network, pixels)
-    np.save(folder / "inputs.npy", np.packbits(rows, axis=1) if _neuron(network) == "lif" else rows)
+    np.save(folder / "inputs.npy", np.packbits(rows, axis=1) if netx.kind(network) != "graded" else rows)
+    copy_script(folder, "lava_board.py")
+
+
+def copy_script(folder: Path, file: str) -> None:
+    """The script, a file of this package, and what it imports."""
     here, bottom = Path(backends.__file__).parent, Path(processes.__file__).parent
-    shutil.copyfile(here / "lava_board.py", folder / SCRIPT)
-    shutil.copyfile(here / "lava_board_config.py", folder / "board_config.py")
+    for name, copy in {file: SCRIPT, **SHARED}.items():
+        shutil.copyfile(here / name, folder / copy)
     for name in ("playback.py", "record.py"):
         shutil.copyfile(bottom / name, folder / name)

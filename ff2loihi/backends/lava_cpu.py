@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.backends import learned, learned_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
+from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava_child import PATIENCE, Child, require_lava
 from ff2loihi.backends.learners import lava_learner
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.forward import Result, powers
+from ff2loihi.compilers.forward import Result
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 from ff2loihi.compilers.library_processes import obstacles, soft_unit
 
@@ -98,13 +98,6 @@ def _learned(name: str, network: LearningNetwork, recorded: list[_Rows], samples
     return learned.make_trace(name, network, learned_states.sums(network, states), states, seconds)
 
 
-def _host_sums(network: IntNetwork, name: str, r: np.ndarray) -> np.ndarray:
-    """What Goodness sends, of counts or payloads r (samples, labels, n): (samples, labels, powers, parts)."""
-    part_of = network.part_of(next(layer for layer in network.layers if layer.name == name))
-    member = (part_of[:, None] == np.arange(network.parts)).astype(np.int64)
-    return np.stack([(r**power) @ member for power in powers(network)], axis=-2)
-
-
 def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool) -> Result:
     """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
     labels = len(network.shown)
@@ -122,7 +115,7 @@ def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool
             if network.neuron == "lif":
                 window = window != 0
             counts = window.cumsum(1).reshape(samples, labels, steps, -1)
-            sums.append(_host_sums(network, name.removesuffix(".s"), counts[:, :, -1]))
+            sums.append(host_sums(network, name.removesuffix(".s"), counts[:, :, -1]))
             spikes.append(np.count_nonzero(window, axis=(1, 2)).reshape(samples, labels))
             if kept:
                 states[name[:-1] + ("h" if network.neuron == "graded" else "r")] = (

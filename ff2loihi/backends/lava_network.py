@@ -9,7 +9,6 @@ from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
-from scipy.sparse import csr_matrix
 
 from ff2loihi.compilers.forward import powers, quantize_pixels
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
@@ -112,9 +111,8 @@ class Builder:
         """Dense, or a convolution unrolled into Sparse: Lava's Conv has no weight_exp and takes 54 times as long."""
         if layer.conv is None:
             return self._dense(layer.weight, exponent)
-        values, rows, columns = layer.conv.unrolled(layer.weight.astype(np.int32))
         return Sparse(
-            weights=csr_matrix((values, (rows, columns)), shape=(layer.neurons, layer.inputs), dtype=np.int32),
+            weights=layer.conv.unrolled(layer.weight),
             weight_exp=exponent,
             num_weight_bits=8,
             sign_mode=SignMode.MIXED,

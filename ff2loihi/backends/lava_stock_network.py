@@ -1,7 +1,7 @@
 """A Program for inference as library processes alone: a source -> [Dense -> neuron] a layer -> the host counts.
 
 The neuron: LIFReset (hard reset; with a leak where the network learns, which classifies with it), or what
-lava_stock_parts makes of library processes (soft reset, graded). In place of Goodness the host reads each layer's
+lava_library_neurons makes of library processes (soft reset, graded). In place of Goodness the host reads each layer's
 spikes or payloads, and sums their powers.
 """
 
@@ -14,7 +14,7 @@ from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
 
 from ff2loihi.backends import board_plan, learned_states
-from ff2loihi.backends import lava_stock_parts as parts
+from ff2loihi.backends import lava_library_neurons as parts
 from ff2loihi.backends.lava_network import Builder, Graph
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.compilers.library_processes import soft_unit
@@ -69,17 +69,16 @@ class _Hard(Builder):
 
 
 class _Soft(Builder):
-    """Two time steps a step, and one step between passes: see lava_stock_parts."""
+    """Two time steps a step, and one step between passes: see lava_library_neurons."""
 
     stride = parts.STRIDE
 
     def _period(self) -> int:
-        return parts.pass_steps(self.network.steps)
+        return parts.STRIDE * (self.network.steps + 1)
 
     def build(self) -> Graph:
-        steps = self.network.steps
-        file = self.folder / "input.npy"
-        np.save(file, np.packbits(_spaced(self.network, self.pixels), axis=1))
+        period, file = self._period(), self.folder / "input.npy"
+        np.save(file, np.packbits(board_plan.input_rows(self.network, self.pixels), axis=1))
         source = Playback(n=self.network.inputs, file=str(file), packed=True)
         below = source.s_out
         for index, layer in enumerate(self.network.layers):
@@ -87,8 +86,8 @@ class _Soft(Builder):
             unit = soft_unit(layer)
             sums = self._connection(layer, unit.bits - layer.shift)
             below.connect(sums.s_in)
-            hold = RingBuffer(data=parts.hold(steps, late))
-            bias = RingBuffer(data=parts.bias_payloads(steps, late))
+            hold = RingBuffer(data=parts.hold(period, late))
+            bias = RingBuffer(data=parts.bias_payloads(period, late))
             neuron = parts.soft_neuron(unit.threshold, unit.fires_above, unit.columns, hold.s_out, bias.s_out)
             sums.a_out.connect(neuron.state.a_in1)
             if self.states:
@@ -98,15 +97,6 @@ class _Soft(Builder):
                 self._head(index, neuron.spikes, late + 3)
             below = neuron.spikes.s_out
         return self._graph(source)
-
-
-def _spaced(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
-    """The input's spikes, a row a time step: silent behind each step, and for a step behind each pass."""
-    rows = board_plan.input_rows(network, pixels)
-    rows = rows.reshape(len(pixels) * len(network.shown), -1, network.inputs)[:, : network.steps]
-    spaced = np.zeros((len(rows), network.steps + 1, parts.STRIDE, network.inputs), np.uint8)
-    spaced[:, :-1, 0] = rows
-    return spaced.reshape(-1, network.inputs)
 
 
 class _Learned(Builder):

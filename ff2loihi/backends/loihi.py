@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.backends import board_plan, board_search, learned, learned_states, stock_plan
-from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
+from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava_child import Child
 from ff2loihi.backends.presentations import Presentation, under_every_label
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import BackendError, CompileError
-from ff2loihi.compilers.forward import Result, powers
+from ff2loihi.compilers.forward import Result
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
-from ff2loihi.compilers.library_processes import board_obstacles
+from ff2loihi.compilers.library_processes import obstacles
 
 PATIENCE = 900.0  # s without a word: a board may be in use by others
 
@@ -95,7 +95,7 @@ class Loihi:
 
 def check_runs(network) -> None:
     """Raise CompileError with everything that keeps a network off the stock neurocore models."""
-    wrong = board_obstacles(network)
+    wrong = obstacles(network)
     if wrong:
         raise CompileError(f"this artifact does not run on the extension's neurocore models: {'; '.join(wrong)}")
 
@@ -120,12 +120,7 @@ def _result(network: IntNetwork, found: dict[str, np.ndarray]) -> Result:
             activity = states[f"{layer.name}.h"] = found[f"{layer.name}.h"].astype(np.int64)
         if f"{layer.name}.v" in found:
             states[f"{layer.name}.v"] = found[f"{layer.name}.v"].astype(np.int64)
-        parts = [activity**power for power in powers(network)]
-        sums.append(
-            np.stack(
-                [np.stack([p[..., layer.positive].sum(-1), p[..., ~layer.positive].sum(-1)], -1) for p in parts], -2
-            )
-        )
+        sums.append(host_sums(network, layer.name, activity))
         spikes.append((activity if network.neuron == "lif" else activity > 0).sum(-1))
         if network.head and index in network.readout_layers:
             weight = network.head.weights[network.readout_layers.index(index)].astype(np.int64)

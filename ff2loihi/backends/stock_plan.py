@@ -1,13 +1,11 @@
 """The network of library neurons as plain numbers, and the files with which a board's machine lets it learn."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 
-from ff2loihi import backends, processes
-from ff2loihi.backends.board_plan import SCRIPT
+from ff2loihi.backends.board_plan import copy_script
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers import netx
 from ff2loihi.compilers.ir import LearningNetwork
@@ -30,12 +28,6 @@ from ff2loihi.processes.stock_rule import (
     X1_IMPULSE,
     controls,
 )
-
-COPIES = {
-    "lava_stock_board.py": SCRIPT,
-    "lava_board_config.py": "board_config.py",
-    "lava_library_neurons.py": "library_neurons.py",
-}
 
 
 def constants(network: LearningNetwork) -> dict:
@@ -103,8 +95,4 @@ def write(folder: Path, network: LearningNetwork, artifact: str, shown: list[Pre
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
     for name, rows in zip(("inputs", "control"), input_rows(network, shown), strict=True):
         np.save(folder / f"{name}.npy", np.packbits(rows, axis=1))
-    here, bottom = Path(backends.__file__).parent, Path(processes.__file__).parent
-    for name, copy in COPIES.items():
-        shutil.copyfile(here / name, folder / copy)
-    for name in ("playback.py", "record.py"):
-        shutil.copyfile(bottom / name, folder / name)
+    copy_script(folder, "lava_stock_board.py")

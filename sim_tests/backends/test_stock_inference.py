@@ -60,7 +60,7 @@ def test_the_generated_networks_reach_the_top_and_keep_what_is_above_the_thresho
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("value", [1, 127, 128, 300, 255 << 7, 131071, (1 << 23) - 1])
 def test_the_pieces_of_a_threshold_are_weights_of_a_connection_and_sum_to_it(value):
-    from ff2loihi.backends.lava_stock_parts import pieces
+    from ff2loihi.backends.lava_library_neurons import pieces
 
     found = pieces(value)
     assert sum(weight << exponent for weight, exponent in found) == value

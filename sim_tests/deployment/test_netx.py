@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from ff2loihi import api, interchange
+from ff2loihi import interchange
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.netx import remarks
@@ -158,14 +158,6 @@ def test_a_rule_stands_beside_the_net_with_all_its_constants(artifacts, tmp_path
     exponent = program.network.update.exponent
     assert (f'"dw": "2^-{exponent}*t*u0"' in text) == (form == "tag")
     assert (f'"dw": "2^-{exponent}*x0*y2 - 2^-{exponent}*x0*y3"' in text) == (form == "rule")
-
-
-def test_a_convolution_is_not_handed_to_a_board_whose_script_builds_none(refused, artifacts, tmp_path):
-    api.save(artifacts["cwc-ff", "plain", "hard"], tmp_path / "m.ffl")
-    code, line = refused("deploy", tmp_path / "m.ffl", "--data", "digits", "--dry-run", tmp_path / "board")
-    assert code == 2
-    assert "hidden1: a convolution, and the script for boards" in line
-    assert [file.name for file in tmp_path.iterdir()] == ["m.ffl"]
 
 
 def test_what_other_readers_would_get_wrong_is_said(artifacts, tmp_path):
