@@ -1,5 +1,6 @@
 """The whole way to a board and back, on a stand-in of Intel's extension that computes on the CPU; and the dry run."""
 
+import dataclasses
 import json
 import os
 import re
@@ -280,9 +281,17 @@ def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_co
         assert "2^-2*x0*y2 - 2^-2*x0*y3" in (tmp_path / "d" / "network.rule.json").read_text()
 
 
-def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
-    import dataclasses
+def test_weights_that_leave_the_grid_are_counted(artifacts, tmp_path):
+    program, images = artifacts["ffa-symmetric", "plain", "stock"], load_data("digits", "test", limit=1)
+    [layer] = program.network.layers
+    for top, said in ((200, False), (254, True)):
+        full = dataclasses.replace(layer, weight=np.full_like(layer.weight, top))
+        net = dataclasses.replace(program.network, layers=(full,))
+        remarks = deployment.write(tmp_path / str(top), dataclasses.replace(program, network=net), images)
+        assert any("grow beyond 254" in remark for remark in remarks) is said
 
+
+def test_graded_activities_that_saturate_are_counted(artifacts, tmp_path):
     program = artifacts["ff-mlp", "plain", "graded"]
     first, second = program.network.layers
     tight = dataclasses.replace(first, top=3)
