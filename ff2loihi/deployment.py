@@ -63,6 +63,8 @@ def write(path: Path, program: Program, data: Dataset, progress: Progress | None
         else:
             if learns and network.stock:
                 stock_plan.write(folder, network, digest, pairs(network, data))
+                if beyond := stock_plan.rounded(network, vectors[golden.FILE].arrays):
+                    remarks.append(f"{beyond:,} weights grow beyond 254 in these samples: a board's may differ there")
             else:
                 board_plan.write(folder, network, digest, data.images)
                 remarks += board_plan.remarks(network, vectors[golden.FILE].arrays)

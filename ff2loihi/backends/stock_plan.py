@@ -12,7 +12,7 @@ from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.fused_layer import TRACE_SEED
 from ff2loihi.processes.learning_rule import RATE_ONE
-from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DU_NO_MEMORY
+from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DU_NO_MEMORY, WEIGHT_MAX
 from ff2loihi.processes.stock_rule import (
     BIAS_EXP,
     CLEAR,
@@ -86,6 +86,12 @@ def input_rows(network: LearningNetwork, shown: list[Presentation]) -> tuple[np.
         for one in shown
     ]
     return rows.reshape(-1, network.inputs), np.concatenate(sent)
+
+
+def rounded(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
+    """How many weights of golden vectors grow beyond the grid: whether such a one rounds up or down is drawn."""
+    [layer] = network.layers
+    return int((states[f"{layer.name}.weights"] > WEIGHT_MAX).any(axis=(0, 1)).sum())
 
 
 def write(folder: Path, network: LearningNetwork, artifact: str, shown: list[Presentation]) -> None:

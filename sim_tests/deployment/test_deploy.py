@@ -333,6 +333,16 @@ def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_co
     assert said in (tmp_path / "d" / "README.md").read_text()
 
 
+def test_weights_that_leave_the_grid_are_counted(artifacts, tmp_path):
+    program, images = artifacts["ffa-symmetric", "plain", "stock"], load_data("digits", "test", limit=1)
+    [layer] = program.network.layers
+    for top, said in ((200, False), (254, True)):
+        full = dataclasses.replace(layer, weight=np.full_like(layer.weight, top))
+        net = dataclasses.replace(program.network, layers=(full,))
+        remarks = deployment.write(tmp_path / str(top), dataclasses.replace(program, network=net), images)
+        assert any("grow beyond 254" in remark for remark in remarks) is said
+
+
 @pytest.mark.parametrize(("limits", "rule"), [("synaptic_words: 10", "synaptic_words"), ("cores: 1", "board_cores")])
 def test_a_network_that_no_board_holds_is_written_and_told(artifacts, tmp_path, monkeypatch, limits, rule):
     (tmp_path / "own.yaml").write_text(
