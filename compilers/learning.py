@@ -39,7 +39,7 @@ SPREAD = 32  # weight LSB, standard deviation of an untrained layer's weights
 TRACE_KEEP, LI_IMPULSE = 218, 19  # of 256: the paper's 0.85; 19 / (1 - 0.85) stays below 127
 SIGMOID_GAIN = 640  # of 256, of the sigmoid's error; its slope: see sigmoid_table
 RATE_EXPONENT = 5  # dw = 2^-5 x0 y, the largest rate; 7 is the smallest that does not round to a bias
-TAG_EXPONENT, TAG_DECAY, TAG_RATE = 2, 2, 5  # sum of a tag: 2^-2 x0 y 2^2, so that dw = 2^-5 x0 y as without
+TAG_EXPONENT, TAG_DECAY, TAG_RATE = 2, 1, 4  # sum of a tag: 2^-2 x0 y 2^1, so that dw = 2^-5 x0 y as without
 
 
 @dataclass(frozen=True)

@@ -146,9 +146,8 @@ class PyFFLayerModel(PyLoihiProcessModel):
         if self.layer is None:  # Lava sets the Vars' arrays after __init__; from here on they are the layer's
             vectors = {name: getattr(self, name) for name in ("a", "v", "r", "y2", "y3", "g")}
             self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.parts)
-        z = self.layer.fire(self.halve[0])
-        self.s_out.send(z.astype(np.int32))
+        self.s_out.send(self.layer.fire(int(self.halve[0])))
         self.g_out.send(self.g)
-        spiked = np.flatnonzero(self.s_in.recv())
-        control = self.c_in.recv()[2 * self.place : 2 * self.place + 2]
-        self.layer.take(spiked, control, self.exponent)
+        spikes = self.s_in.recv()
+        reset, phase = self.c_in.recv()[2 * self.place : 2 * self.place + 2]
+        self.layer.take(spikes, (int(reset), int(phase)), self.exponent)

@@ -50,37 +50,42 @@ class PyFFNetworkModel(PyLoihiProcessModel):
         self.recording = proc_params["steps"] > 0
         self.layers, self.files = [], []
         for index, plan in enumerate(proc_params["layers"]):
-            parts = dict(plan)
-            n = len(parts["positive"])
-            w, t = (np.ascontiguousarray(parts.pop(name).T, np.int32) for name in ("weights", "tags"))
-            vectors = {name: np.zeros(n, np.int32) for name in ("a", "v", "r", "y2", "y3")}
-            g = np.zeros(2, np.int32)
-            self.layers.append(FusedLayer(w=w, t=t, g=g, passed=proc_params["passed"], **vectors, **parts))
             files = Path(proc_params["folder"]).glob(f"*.{index}.npy")
             now = Path(proc_params["folder"]).glob(f"*.{index}.now.npy")
-            self.files.append({f.name.partition(f".{index}.")[0]: np.load(f, mmap_mode="r+") for f in (*files, *now)})
+            names = {f: f.name.partition(f".{index}.")[0] for f in (*files, *now)}
+            self.files.append({name: np.asarray(np.load(f, mmap_mode="r+")) for f, name in names.items()})
+            self.layers.append(_layer(plan, self.files[-1], proc_params["passed"]))
 
     def run_spk(self) -> None:
         control, spikes = self.source.step(self.time_step)
-        sent = [layer.fire(self.halve[0]) for layer in self.layers]  # every layer sends before it receives
-        below = spikes
-        for index, (layer, z) in enumerate(zip(self.layers, sent, strict=True)):
-            layer.take(np.flatnonzero(below), control[2 * index : 2 * index + 2], int(self.exponent[0]))
-            below = z
-        self._write(sent)
-
-    def _write(self, sent: list[np.ndarray]) -> None:
+        halve, exponent = int(self.halve[0]), int(self.exponent[0])
+        sent = [layer.fire(halve) for layer in self.layers]  # every layer sends before it receives
+        control = control.tolist()
+        for index, (layer, below) in enumerate(zip(self.layers, [spikes, *sent[:-1]], strict=True)):
+            layer.take(below, tuple(control[2 * index : 2 * index + 2]), exponent)
         row = self.time_step - 1
         for layer, z, files in zip(self.layers, sent, self.files, strict=True):
             files["g"][row % self.period] = layer.g
-            if self.time_step % self.period == 0:
-                files["weights"][0] = layer.w.T
-                if layer.tag is not None:
-                    files["tags"][0] = layer.t.T
             if self.recording:
-                files["z"][row] = z
-                for name in ("a", "v", "r", "y2", "y3"):
-                    files[name][row] = getattr(layer, name)
-                files["weights.all"][row] = layer.w.T
-                if layer.tag is not None:
-                    files["tags.all"][row] = layer.t.T
+                self._record(row, layer, z, files)
+
+    def _record(self, row: int, layer: FusedLayer, z: np.ndarray, files: dict[str, np.ndarray]) -> None:
+        files["z"][row] = z
+        for name in ("a", "v", "r", "y2", "y3"):
+            files[name][row] = getattr(layer, name)
+        files["weights.all"][row] = layer.w.T
+        if layer.tag is not None:
+            files["tags.all"][row] = layer.t.T
+
+
+def _layer(plan: dict, files: dict[str, np.ndarray], passed: int) -> FusedLayer:
+    """The layer of `plan`; its weights, and tags where it has some, live in their file, which so needs no writing."""
+    parts = dict(plan)
+    weights, tags = parts.pop("weights"), parts.pop("tags")
+    w = files["weights"][0].T
+    w[:] = weights.T
+    t = files["tags"][0].T if plan["tag"] else np.zeros((1, 1), np.int16)
+    t[:] = tags.T if plan["tag"] else 0
+    n = len(plan["positive"])
+    vectors = {name: np.zeros(n, np.int32) for name in ("a", "v", "r", "y2", "y3")}
+    return FusedLayer(w=w, t=t, g=np.zeros(2, np.int32), passed=passed, **vectors, **parts)

@@ -4,19 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ff2loihi.processes.learning_rule import (
-    Neuron,
-    OutputTrace,
-    ThirdFactor,
-    decayed,
-    goodness,
-    learn_tags,
-    lif,
-    output_trace,
-    post_traces,
-    third_factor,
-    update,
-)
+from ff2loihi.processes import learning_kernels as kernels
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 
 ENGINE_SEED = 2  # of dw and dt (Lava: ConnVarRandom)
 TRACE_SEED = 0  # rng_seed of every learning rule; the post traces' draws come from rng_seed + 2
@@ -51,36 +40,34 @@ class FusedLayer:
         self.trace_engine.bit_generator.advance(1 + 2 * self.passed)
         self.control = (0, 0)  # of the step before, as m and r
         self.m = (0, 0)
-        self.before = np.zeros(len(self.positive), np.int64)
+        self.constants = (
+            self.positive.astype(np.int64),
+            kernels.neuron_constants(self.neuron, self.trace),
+            kernels.factor_constants(self.factor),
+            np.array(self.factor.table, np.int64),
+        )
+        (inputs, n), (exponent, decay) = self.w.shape, self.tag or (0, 0)
+        self.rule = (int(self.tag is not None), exponent, decay)
+        self.active = self.t.any(axis=1).astype(np.uint8)  # inputs that hold a tag
+        self.z = np.zeros(n, np.int32)
+        self.space = np.zeros(inputs, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int16)
 
     def fire(self, halve: int) -> np.ndarray:
-        """The step's spikes (n,) bool, from a, m and control of the step before; r, y2, y3 and g with them."""
-        reset, phase = self.control
-        self.g[:] = goodness(self.before, self.positive)
-        modulation = np.where(self.positive, *self.m) if any(self.m) else None
-        self.m = third_factor(int(self.g[0]), int(self.g[1]), int(phase), self.factor)
-        if reset:
-            self.v[:] = 0
-            self.r[:] = 0
-        self.v[:], z = lif(self.v, self.a, self.neuron)
-        self.r[:] = output_trace(self.r, z, self.trace)
-        self.before = self.r.copy()
-        if modulation is None:
-            self.y2[:] = 0
-            self.y3[:] = 0
-        else:
-            self.y2[:], self.y3[:] = post_traces(self.r, modulation, halve)
-        return z
+        """The step's spikes (n,) int32, from a, m and control of the step before; r, y2, y3 and g with them.
 
-    def take(self, spiked: np.ndarray, control, exponent: int) -> None:
-        """a of the inputs `spiked`, and what they teach; control (reset, phase) for the next step."""
+        The array is the same in every step.
+        """
+        self.m = kernels.fire(
+            self.a, self.v, self.r, self.y2, self.y3, self.g, self.z, *self.constants, *self.control, *self.m, halve
+        )
+        return self.z
+
+    def take(self, spikes: np.ndarray, control: tuple[int, int], exponent: int) -> None:
+        """a of the input spikes (inputs,) int32 0/1, and what they teach; control (reset, phase) for the next step."""
         self.control = control
-        rows = self.w[spiked]
-        self.a[:] = rows.sum(axis=0)
         u, (_, draw) = self.engine.random(), self.trace_engine.random(2)
-        active = self.y2.any() or self.y3.any()
-        y2, y3 = (decayed(self.y2, draw), decayed(self.y3, draw)) if active else (self.y2, self.y3)
-        if self.tag is not None:
-            learn_tags(self.w.T, self.t.T, spiked, y2, y3, exponent, self.tag, u)
-        elif active:
-            self.w[spiked] = update(rows, y2, y3, exponent, u)
+        idx, y, shared = self.space
+        kernels.take(
+            self.w, self.t, self.active, spikes, idx, self.a, self.y2, self.y3, y, shared, exponent, *self.rule,
+            int(128 * u), draw,
+        )  # fmt: skip

@@ -111,7 +111,7 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
         _make(folder / f"g.{index}.npy", network.period, (2,), np.int64)
         matrices = ("weights", "tags") if tag_exponents(network) else ("weights",)
         for name in matrices:
-            _make(folder / f"{name}.{index}.now.npy", 1, shape, np.int32)
+            _make(folder / f"{name}.{index}.now.npy", 1, shape, np.int16, fortran=True)  # in memory (inputs, n)
         if start["steps"]:
             for name in (*VECTORS, "z"):
                 _make(folder / f"{name}.{index}.npy", start["steps"], shape[:1], np.int64)
@@ -128,8 +128,8 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
     return FFNetwork(layers=layers, source=source, folder=str(folder), **rate)
 
 
-def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type) -> None:
-    np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(rows, *shape)).flush()
+def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type, fortran: bool = False) -> None:
+    np.lib.format.open_memmap(file, "w+", dtype, (rows, *shape), fortran_order=fortran).flush()
 
 
 def record_port(port, file: Path, rows: int) -> None:

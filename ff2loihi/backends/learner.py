@@ -5,6 +5,7 @@ import numpy as np
 from ff2loihi.backends import learning_kernels as kernels
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.fused_layer import ENGINE_SEED
+from ff2loihi.processes.learning_kernels import factor_constants, neuron_constants
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 
@@ -40,15 +41,11 @@ class _Layer:
     """A layer's arrays for the kernels; w (inputs, n) int16 contiguous."""
 
     def __init__(self, layer: LearningLayer, steps: int, tags: bool) -> None:
-        neuron, trace, factor = layer.neuron, layer.trace, layer.factor
         self.w = np.ascontiguousarray(layer.weight.T, dtype=np.int16)
         self.signs = layer.positive.astype(np.int64)
-        share, threshold = 1 - neuron.dv / 4096, float(neuron.vth << 6)
-        hard = int(trace.kind == "hard-li")
-        self.neuron = (share, threshold, hard, trace.impulse, trace.keep, trace.top)
-        sigmoid = int(factor.probability == "sigmoid")
-        self.factor = (sigmoid, factor.gain, factor.theta, factor.target, factor.balance_shift)
-        self.table = np.array(factor.table, np.int64)
+        self.neuron = neuron_constants(layer.neuron, layer.trace)
+        self.factor = factor_constants(layer.factor)
+        self.table = np.array(layer.factor.table, np.int64)
         self.tag = np.zeros(self.w.shape if tags else (1, 1), np.int16)
         self.active = np.zeros(self.w.shape[0] if tags else 1, np.uint8)
         self.idx = np.zeros((steps, self.w.shape[1]), np.int32)
@@ -128,24 +125,24 @@ class Learner(Encoder):
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
         result = np.empty((self.network.classes, len(self.layers), 2), np.int64)
-        if self.tags and any(layer.active.any() for layer in self.layers):  # tags still move weights
-            for label in range(self.network.classes):
-                result[label] = self.present(label, 0)
-            return result
-        first, goodness = self.layers[0], np.empty((self.network.classes, 2), np.int64)
+        begin, classes = 0, self.network.classes
+        while self.tags and begin < classes and any(layer.active.any() for layer in self.layers):
+            result[begin] = self.present(begin, 0)  # tags still move weights
+            begin += 1
+        first, goodness = self.layers[0], np.empty((classes - begin, 2), np.int64)
         kernels.drives(first.w, self._pixel_idx, self._pixel_count, self._drives)
         kernels.first_layer(
-            first.w, self._drives, self._label_idx, self._label_count, first.signs, first.neuron, first.factor,
-            first.table, self._no_draws, self._no_float_draws, first.tag, first.active, self._chip_state, first.fired,
-            self._spikes, self._spike_counts, goodness,
+            first.w, self._drives, self._label_idx[begin:], self._label_count[begin:], first.signs, first.neuron,
+            first.factor, first.table, self._no_draws, self._no_float_draws, first.tag, first.active,
+            self._chip_state, first.fired, self._spikes[begin:], self._spike_counts[begin:], goodness,
         )  # fmt: skip
-        result[:, 0] = goodness
-        for label in range(self.network.classes if len(self.layers) > 1 else 0):
+        result[begin:, 0] = goodness
+        for label in range(begin, classes if len(self.layers) > 1 else 0):
             idx, count = self._spikes[label], self._spike_counts[label]
             for index in range(1, len(self.layers)):
                 result[label, index] = self._pass(index, idx, count, 0, kernels.NO_LEARNING)
                 idx, count = self.layers[index].idx, self.layers[index].count
-        self.draws.advance(self.network.classes * self.network.period)
+        self.draws.advance((classes - begin) * self.network.period)
         return result
 
     def present(self, label: int, phase: int) -> np.ndarray:

@@ -1,14 +1,22 @@
 """The learning layer event by event, in numba: only the rows of inputs that spike are touched.
 
-The arithmetic of processes.learning_rule, stated a second time in loops over integers; a test holds them together.
+The arithmetic is that of processes.learning_kernels.
 """
 
 import numpy as np
 from numba import njit
 
-from ff2loihi.processes.limits import V_LIMIT
-
-V_TOP = float(V_LIMIT)
+from ff2loihi.processes.learning_kernels import (
+    add_rows,
+    apply_tags,
+    hold,
+    integrate,
+    modulation,
+    round_step,
+    sums,
+    update_rows,
+    update_tags,
+)
 
 NO_LEARNING, DIRECT, TAG = 0, 1, 2
 
@@ -41,24 +49,6 @@ def events(spikes, first, idx, count):
 
 
 @njit(cache=True, nogil=True)
-def add_rows(w, idx, n, out):
-    """out (int32) += the rows of w that spike, four at a time: one pass over out for each four."""
-    k = 0
-    while k + 3 < n:
-        first, second, third, fourth = w[idx[k]], w[idx[k + 1]], w[idx[k + 2]], w[idx[k + 3]]
-        for j in range(out.shape[0]):
-            out[j] = np.int32(
-                out[j] + np.int32(first[j]) + np.int32(second[j]) + np.int32(third[j]) + np.int32(fourth[j])
-            )
-        k += 4
-    while k < n:
-        row = w[idx[k]]
-        for j in range(out.shape[0]):
-            out[j] = np.int32(out[j] + np.int32(row[j]))
-        k += 1
-
-
-@njit(cache=True, nogil=True)
 def merge(idx, count, more_idx, more_count, out_idx, out_count):
     """The events of two groups of inputs in one list."""
     for step in range(count.shape[0]):
@@ -77,67 +67,10 @@ def drives(w, idx, count, out):
 
 
 @njit(cache=True, nogil=True)
-def _integrate(v, r, a, z, share, threshold, hard, impulse, keep, top):
-    """v in float64, which holds every product and sum exactly: it is below 2^24, and the share a multiple of 2^-12."""
-    for j in range(v.shape[0]):
-        x = min(V_TOP, max(-V_TOP, np.trunc(v[j] * share) + 64.0 * a[j]))
-        spike = x > threshold
-        z[j] = np.int32(spike)
-        v[j] = 0.0 if spike else x
-    keep, impulse, top = np.int32(keep), np.int32(impulse), np.int32(top)
-    for j in range(r.shape[0]):
-        kept = np.int32((r[j] * keep) >> np.int32(8))
-        if hard:
-            r[j] = top if z[j] else kept
-        else:
-            r[j] = np.int32(min(top, np.int32(kept + impulse * z[j])))
-
-
-@njit(cache=True, nogil=True)
-def _sums(r, signs):
-    plus = 0
-    total = 0
-    for j in range(r.shape[0]):
-        square = r[j] * r[j]
-        total += square
-        plus += square * signs[j]
-    return plus, total - plus
-
-
-@njit(cache=True, nogil=True)
-def _modulation(plus, minus, phase, factor, table):
-    sigmoid, gain, theta, target, shift = factor
-    total = plus + minus
-    if sigmoid:
-        p = table[min(255, max(0, ((total - theta) >> shift) + 128))]
-        error = 255 - p if phase > 0 else p
-        m_plus, m_minus = gain * error >> 8, gain * error >> 8
-        sign_plus, sign_minus = phase, phase
-    else:
-        p = table[256 * plus // (total + 1)]
-        error = 256 - p if phase > 0 else p
-        m_plus, m_minus = gain * error // (plus + theta), gain * error // (minus + theta)
-        sign_plus, sign_minus = phase, -phase
-    balance = min(64, max(-64, (target - total) >> shift))
-    m_plus = m_plus * (256 + sign_plus * balance) >> 8
-    m_minus = m_minus * (256 + sign_minus * balance) >> 8
-    return sign_plus * m_plus, sign_minus * m_minus
-
-
-@njit(cache=True, nogil=True)
 def _bits(state):
     """7 random bits of a 64-bit linear congruential generator (Knuth, MMIX); state (1,) uint64."""
     state[0] = state[0] * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
     return np.int64(state[0] >> np.uint64(57))
-
-
-@njit(cache=True, nogil=True)
-def _update_rows(w, idx, n, step, shared):
-    """w of the rows that spiked, one rounding draw for all: step (n,) is the rounded update."""
-    for k in range(n):
-        row = w[idx[k]]
-        for j in range(row.shape[0]):
-            row[j] = np.int16(min(np.int16(255), max(np.int16(-256), np.int16(row[j] + shared[j]))))
 
 
 @njit(cache=True, nogil=True)
@@ -152,34 +85,6 @@ def _update_rows_on_chip(w, idx, n, delta, state):
 
 
 @njit(cache=True, nogil=True)
-def _apply_tags(w, tag, active, exponent, u):
-    for i in range(w.shape[0]):
-        if active[i]:
-            for j in range(w.shape[1]):
-                if tag[i, j]:
-                    acc = (np.int64(w[i, j]) << 7) + min(32767, max(-32769, np.int64(tag[i, j]) << (7 - exponent)))
-                    w[i, j] = min(255, max(-256, (acc + 127 - u) >> 7))
-
-
-@njit(cache=True, nogil=True)
-def _update_tags(tag, active, spiked, y, exponent, decay, u):
-    for i in range(tag.shape[0]):
-        if not (active[i] or spiked[i]):
-            continue
-        active[i] = 0
-        for j in range(tag.shape[1]):
-            t = np.int64(tag[i, j])
-            acc = t << 7
-            if spiked[i]:
-                acc = min(32767, max(-32769, acc + (y[j] << (7 - exponent))))
-            acc = min(32767, max(-32769, acc - (t << (7 - decay))))
-            t = min(255, max(-257, (acc + 127 - u) >> 7))
-            tag[i, j] = t
-            if t:
-                active[i] = 1
-
-
-@njit(cache=True, nogil=True)
 def _keep(matrices, i, w, tag):
     matrices[0, i] = w
     if tag.shape[0] == w.shape[0]:
@@ -191,8 +96,8 @@ def _idle(w, tag, active, spiked, y, exponent, tag_exponent, tag_decay, learning
     """Steps without input, y = 0: tags move weights and decay."""
     for step in range(first, end):
         if learning == TAG:
-            _apply_tags(w, tag, active, exponent, u[step])
-            _update_tags(tag, active, spiked, y, tag_exponent, tag_decay, u[step])
+            apply_tags(w, tag, active, exponent, u[step])
+            update_tags(tag, active, spiked, y, tag_exponent, tag_decay, u[step])
         if keep_states:
             _keep(matrices, step, w, tag)
 
@@ -215,12 +120,11 @@ def layer(
     v, r, z, a = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
     y, shared = np.zeros(n, np.int64), np.zeros(n, np.int16)
     spiked = np.zeros(w.shape[0] if learning == TAG else 1, np.uint8)
-    decay = np.exp(-1 / 65535)
     older, old = (0, 0), (0, 0)  # goodness of the traces two steps and one step ago
     _idle(w, tag, active, spiked, y, exponent, tag_exponent, tag_decay, learning, u, 0, late, keep_states, matrices)
     for i in range(steps + 1):
         if i:
-            _integrate(v, r, a, z, neuron[0], neuron[1], neuron[2], neuron[3], neuron[4], neuron[5])
+            integrate(v, r, a, z, neuron[0], neuron[1], neuron[2], neuron[3], neuron[4], neuron[5])
             m = 0
             for j in range(n):
                 if z[j]:
@@ -230,7 +134,7 @@ def layer(
             out_count[i - 1] = m
         in_window = phase != 0 and steps - window <= i < steps
         if in_window:
-            plus, minus = _modulation(older[0], older[1], phase, factor, table)
+            plus, minus = modulation(older[0], older[1], phase, factor, table)
             for j in range(n):
                 m = plus if signs[j] else minus
                 q = min(127, (r[j] * abs(m) + 32) >> 6) >> halve
@@ -247,30 +151,24 @@ def layer(
             for j in range(n):
                 states[i, 0, j], states[i, 1, j], states[i, 2, j], states[i, 5, j] = v[j], z[j], r[j], a[j]
         if i < steps and learning == TAG:
-            _apply_tags(w, tag, active, exponent, u[late + i])
+            apply_tags(w, tag, active, exponent, u[late + i])
         if in_window:
-            for j in range(n):  # as LearningDense holds it: a trace of any length loses one unit now and then
-                size = abs(y[j])
-                kept = decay * size
-                if size and draws[late + i] >= kept - np.floor(kept):
-                    y[j] -= 1 if y[j] > 0 else -1
+            hold(y, draws[late + i])
             if learning == DIRECT:
-                for j in range(n):
-                    y[j] <<= 7 - exponent
-                    shared[j] = (y[j] + 127 - u[late + i]) >> 7
+                round_step(y, exponent, u[late + i], shared)
                 if on_chip:
                     _update_rows_on_chip(w, idx[i], count[i], y, state)
                 else:
-                    _update_rows(w, idx[i], count[i], y, shared)
+                    update_rows(w, idx[i], count[i], shared)
         if i < steps and learning == TAG:
             if not in_window:
                 y[:] = 0
             for k in range(count[i]):
                 spiked[idx[i, k]] = 1
-            _update_tags(tag, active, spiked, y, tag_exponent, tag_decay, u[late + i])
+            update_tags(tag, active, spiked, y, tag_exponent, tag_decay, u[late + i])
             for k in range(count[i]):
                 spiked[idx[i, k]] = 0
-        older, old = old, _sums(r, signs)
+        older, old = old, sums(r, signs)
         if keep_states and i < steps:
             _keep(matrices, late + i, w, tag)
     y[:] = 0

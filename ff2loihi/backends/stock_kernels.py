@@ -8,7 +8,7 @@ step before.
 import numpy as np
 from numba import njit
 
-from ff2loihi.backends.learning_kernels import add_rows
+from ff2loihi.processes.learning_kernels import add_rows
 from ff2loihi.processes.limits import V_LIMIT
 
 V_TOP = float(V_LIMIT)

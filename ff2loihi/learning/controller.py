@@ -10,8 +10,8 @@ from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning_readout import rates, scores
 
 NEGATIVES = ("hard", "random", "mixed")
-# Parts of a run: (exponent added to the rule's, right shift of the post traces). Below 2^-7 an exponent would bias.
-RATES = ((0, 0), (1, 0), (2, 0), (2, 1))
+RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved
+LAST_EXPONENT = 7  # below 2^-7 an exponent would bias: from there on post traces are shifted to the right
 
 
 class Presenter(Protocol):
@@ -47,14 +47,14 @@ class Schedule:
     hard_share: float = 0.75
     margin: float | None = 0.2
     shift: int = 0
-    rates: tuple[tuple[int, int], ...] = RATES
+    rates: tuple[int, ...] = RATES
     seed: int = 0
 
 
 # A network that learned on the chip goes on, with its own third factor.
-CONTINUE = Schedule(epochs=1, rates=((1, 0), (2, 0), (2, 1)))
+CONTINUE = Schedule(epochs=1, rates=(1, 2, 3))
 # A compiled analog network adapts: its balance needs the images it knows too, so none is skipped.
-ADAPT = Schedule(epochs=1, negatives="mixed", margin=None, rates=((2, 0), (2, 1), (2, 2)))
+ADAPT = Schedule(epochs=1, negatives="mixed", margin=None, rates=(2, 3, 4))
 
 
 def check_schedule(schedule: Schedule) -> None:
@@ -88,9 +88,9 @@ class Controller:
     def set_rate(self, done: float) -> None:
         """The learning rate when a share `done` of the run lies behind."""
         parts = self.schedule.rates
-        more, halve = parts[min(len(parts) - 1, int(done * len(parts)))]
-        self.presenter.exponent = min(7, self.network.update.exponent + more)
-        self.presenter.halve = halve
+        wanted = self.network.update.exponent + parts[min(len(parts) - 1, int(done * len(parts)))]
+        self.presenter.exponent = min(LAST_EXPONENT, wanted)
+        self.presenter.halve = wanted - self.presenter.exponent
 
     def learn(self, image: np.ndarray, label: int) -> None:
         """Show one image, (pixels,) uint8, and learn from it where the schedule says so."""

@@ -1,0 +1,193 @@
+"""The learning layer's arithmetic in numba: processes.learning_rule stated a second time, in loops over integers.
+
+The emulator and the fused process models run these; a test holds both statements together.
+"""
+
+import numpy as np
+from numba import njit
+
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
+from ff2loihi.processes.limits import ALIGN, TRACE_DECAY_TAU, V_LIMIT
+
+V_TOP = float(V_LIMIT)
+DECAY = np.exp(-1 / TRACE_DECAY_TAU)
+
+
+def neuron_constants(neuron: Neuron, trace: OutputTrace) -> tuple:
+    """What the kernels take: (1 - dv / 4096, vth << 6, trace hard, impulse, keep, top)."""
+    hard = int(trace.kind == "hard-li")
+    return (1 - neuron.dv / 4096, float(neuron.vth << ALIGN), hard, trace.impulse, trace.keep, trace.top)
+
+
+def factor_constants(factor: ThirdFactor) -> tuple:
+    """What the kernels take beside the table: (sigmoid, gain, theta, target, shift)."""
+    return (int(factor.probability == "sigmoid"), factor.gain, factor.theta, factor.target, factor.balance_shift)
+
+
+@njit(cache=True, nogil=True)
+def add_rows(w, idx, n, out):
+    """out (int32) += the rows of w that spike, four at a time: one pass over out for each four."""
+    k = 0
+    while k + 3 < n:
+        first, second, third, fourth = w[idx[k]], w[idx[k + 1]], w[idx[k + 2]], w[idx[k + 3]]
+        for j in range(out.shape[0]):
+            out[j] = np.int32(
+                out[j] + np.int32(first[j]) + np.int32(second[j]) + np.int32(third[j]) + np.int32(fourth[j])
+            )
+        k += 4
+    while k < n:
+        row = w[idx[k]]
+        for j in range(out.shape[0]):
+            out[j] = np.int32(out[j] + np.int32(row[j]))
+        k += 1
+
+
+@njit(cache=True, nogil=True)
+def integrate(v, r, a, z, share, threshold, hard, impulse, keep, top):
+    """v in float64, which holds every product and sum exactly: it is below 2^24, and the share a multiple of 2^-12."""
+    for j in range(v.shape[0]):
+        x = min(V_TOP, max(-V_TOP, np.trunc(v[j] * share) + 64.0 * a[j]))
+        spike = x > threshold
+        z[j] = np.int32(spike)
+        v[j] = 0.0 if spike else x
+    keep, impulse, top = np.int32(keep), np.int32(impulse), np.int32(top)
+    for j in range(r.shape[0]):
+        kept = np.int32((r[j] * keep) >> np.int32(8))
+        if hard:
+            r[j] = top if z[j] else kept
+        else:
+            r[j] = np.int32(min(top, np.int32(kept + impulse * z[j])))
+
+
+@njit(cache=True, nogil=True)
+def sums(r, signs):
+    plus = 0
+    total = 0
+    for j in range(r.shape[0]):
+        square = r[j] * r[j]
+        total += square
+        plus += square * signs[j]
+    return plus, total - plus
+
+
+@njit(cache=True, nogil=True)
+def modulation(plus, minus, phase, factor, table):
+    sigmoid, gain, theta, target, shift = factor
+    total = plus + minus
+    if sigmoid:
+        p = table[min(255, max(0, ((total - theta) >> shift) + 128))]
+        error = 255 - p if phase > 0 else p
+        m_plus, m_minus = gain * error >> 8, gain * error >> 8
+        sign_plus, sign_minus = phase, phase
+    else:
+        p = table[256 * plus // (total + 1)]
+        error = 256 - p if phase > 0 else p
+        m_plus, m_minus = gain * error // (plus + theta), gain * error // (minus + theta)
+        sign_plus, sign_minus = phase, -phase
+    balance = min(64, max(-64, (target - total) >> shift))
+    m_plus = m_plus * (256 + sign_plus * balance) >> 8
+    m_minus = m_minus * (256 + sign_minus * balance) >> 8
+    return sign_plus * m_plus, sign_minus * m_minus
+
+
+@njit(cache=True, nogil=True)
+def update_rows(w, idx, n, shared):
+    """w of the rows that spiked, one rounding draw for all: shared (n,) is the rounded update."""
+    for k in range(n):
+        row = w[idx[k]]
+        for j in range(row.shape[0]):
+            row[j] = np.int16(min(np.int16(255), max(np.int16(-256), np.int16(row[j] + shared[j]))))
+
+
+@njit(cache=True, nogil=True)
+def _clip16(acc):
+    return np.int32(min(np.int32(32767), max(np.int32(-32769), acc)))
+
+
+@njit(cache=True, nogil=True)
+def apply_tags(w, tag, active, exponent, u):
+    """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128."""
+    shift, up = np.int32(7 - exponent), np.int32(127 - u)
+    for i in range(w.shape[0]):
+        if active[i]:
+            row, tags = w[i], tag[i]
+            for j in range(row.shape[0]):
+                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j]) << shift) + up) >> np.int32(7)))
+                row[j] = min(np.int32(255), max(np.int32(-256), moved))
+
+
+@njit(cache=True, nogil=True)
+def update_tags(tag, active, spiked, y, exponent, decay, u):
+    up, fall, taught = np.int32(127 - u), np.int32(7 - decay), (y << (7 - exponent)).astype(np.int32)
+    for i in range(tag.shape[0]):
+        if not (active[i] or spiked[i]):
+            continue
+        row, x0, left = tag[i], np.int32(spiked[i] != 0), np.int32(0)
+        for j in range(row.shape[0]):
+            t = np.int32(row[j])
+            acc = _clip16(np.int32(t << np.int32(7)) + np.int32(x0 * taught[j]))
+            acc = _clip16(np.int32(acc - np.int32(t << fall)))
+            t = np.int32(min(np.int32(255), max(np.int32(-257), np.int32(acc + up) >> np.int32(7))))
+            row[j] = t
+            left |= t
+        active[i] = left != 0
+
+
+@njit(cache=True, nogil=True)
+def hold(y, draw):
+    """Signed post traces (n,) int64 as LearningDense holds them: any of them loses one unit now and then."""
+    for j in range(y.shape[0]):
+        size = abs(y[j])
+        kept = DECAY * size
+        if size and draw >= kept - np.floor(kept):
+            y[j] -= 1 if y[j] > 0 else -1
+
+
+@njit(cache=True, nogil=True)
+def round_step(y, exponent, u, shared):
+    """y becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
+    for j in range(y.shape[0]):
+        y[j] <<= 7 - exponent
+        shared[j] = (y[j] + 127 - u) >> 7
+
+
+@njit(cache=True, nogil=True)
+def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_plus, m_minus, halve):
+    """A step's spikes z, from the drive a, the control and the modulation of the step before: the next (m+, m-)."""
+    plus, minus = sums(r, signs)
+    g[0], g[1] = plus, minus
+    if reset:
+        v[:] = 0
+        r[:] = 0
+    integrate(v, r, a, z, neuron[0], neuron[1], neuron[2], neuron[3], neuron[4], neuron[5])
+    for j in range(r.shape[0]):
+        m = m_plus if signs[j] else m_minus
+        q = min(127, (r[j] * abs(m) + 32) >> 6) >> halve
+        y2[j], y3[j] = (q if m > 0 else 0), (q if m < 0 else 0)
+    if phase == 0:
+        return 0, 0
+    return modulation(plus, minus, phase, factor, table)
+
+
+@njit(cache=True, nogil=True)
+def take(w, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw):
+    """a of the input spikes (inputs,), and what they teach; idx, y, shared: space for the events and the update."""
+    count = 0
+    for i in range(spikes.shape[0]):
+        if spikes[i]:
+            idx[count] = i
+            count += 1
+    a[:] = 0
+    add_rows(w, idx, count, a)
+    learns = False
+    for j in range(y.shape[0]):
+        y[j] = y2[j] - y3[j]
+        learns |= y[j] != 0
+    if tags:
+        hold(y, draw)
+        apply_tags(w, tag, active, exponent, u)
+        update_tags(tag, active, spikes, y, tag_exponent, tag_decay, u)
+    elif learns:
+        hold(y, draw)
+        round_step(y, exponent, u, shared)
+        update_rows(w, idx, count, shared)
