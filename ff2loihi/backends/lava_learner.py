@@ -107,7 +107,7 @@ class LavaLearner:
     def _now(self, name: str, index: int) -> np.ndarray:
         if not self._ran:
             return (self._weights if name == "weights" else self._tags)[index].copy()
-        return np.load(self.folder / f"{name}.{index}.now.npy")[0].astype(np.int16)
+        return np.load(self.folder / f"{name}.{index}.now.npy")[0].astype(np.int16, order="C")
 
     def silent(self) -> list[float]:
         """1 for a layer whose goodness was 0 in every presentation since the last call: single neurons are not read."""
