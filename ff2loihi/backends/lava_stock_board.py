@@ -1,6 +1,6 @@
 """Let a Forward-Forward network learn on Loihi 2 and record it: python run_on_board.py [--probe] (in a deployment).
 
-Needs lava-nc, Intel's extension lava-loihi, numpy and h5py; nothing of ff2loihi. Host to cores, and back:
+Needs lava-nc, Intel's extension lava-loihi, numpy, scipy and h5py; nothing of ff2loihi. Host to cores, and back:
 
     Playback (spikes), Playback (control rows) -> PyToNxAdapter -> the network of library_neurons.py
     its neurons' spikes z, its counters' payloads r -> NxToPyAdapter -> Recorder; the weights after each presentation
