@@ -11,7 +11,7 @@ import numpy as np
 
 from ff2loihi.compilers.convolution import convolve
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
-from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_step
+from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_code
 from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
 
 
@@ -128,7 +128,8 @@ class Forward:
         first = self.layers[0]
         codes = self.network.shown.astype(np.int64)
         if self.network.neuron == "lif":
-            codes = np.stack(self._spike_rows(codes, self.network.phases[self.label_columns].astype(np.int64)))
+            phases = self.network.phases[self.label_columns].astype(np.int64)
+            codes = np.stack(list(rate_code(phases, codes, self.full, self.network.steps)))
         rows = np.zeros((*codes.shape[:-1], self.network.inputs), np.int64)
         rows[..., self.label_columns] = codes
         drive = self._drive(self._to(rows, first.dtype), first)
@@ -147,14 +148,6 @@ class Forward:
         missing = self.network.inputs - x.shape[-1]  # pixels that the label overwrites, the first ones
         zeros = x[..., :1] * 0
         return self._drive(self.xp.concatenate([*[zeros] * missing, x], -1), first)
-
-    def _spike_rows(self, q, phases) -> list:
-        """The spikes of each step of inputs q (..., n) whose accumulators start at phases (n,)."""
-        acc, rows = phases, []
-        for _ in range(self.network.steps):
-            spikes, acc = rate_step(acc, q, self.full)
-            rows.append(spikes)
-        return rows
 
     def _cast(self, array, dtype: str):
         kind = getattr(self.xp, dtype)
@@ -218,7 +211,7 @@ class Forward:
     def _lif(self, pixels, keep: dict | None):
         phases = self._to(self.network.phases[self.image_columns], "float32")
         q = self._cast(pixels[:, self.image_columns], "float32")
-        image = self.xp.stack(self._spike_rows(q, phases))  # (steps, samples, pixels)
+        image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
         drive = self._image_drive(image)
         sums, logits, counts, trains = [], {}, [], []
         for index, part in enumerate(self.layers):

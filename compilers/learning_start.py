@@ -13,7 +13,7 @@ from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network
 from ff2loihi.compilers.readout import correlation, float_scores, root
 from ff2loihi.processes import limits
-from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE, ThirdFactor, input_rates, lif, output_trace
 
 IMAGES = 300  # calibration images that are presented
@@ -77,11 +77,7 @@ def input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) ->
 
 
 def _spikes(q: np.ndarray, acc: np.ndarray, steps: int) -> np.ndarray:
-    rows = []
-    for _ in range(steps):
-        fired, acc = rate_step(acc, q, RATE_ONE)
-        rows.append(fired)
-    return np.stack(rows).astype(np.float32)
+    return np.stack(list(rate_code(acc, q, RATE_ONE, steps))).astype(np.float32)
 
 
 def _candidates(drive: np.ndarray) -> list[int]:

@@ -4,6 +4,8 @@ Each takes numpy arrays or torch tensors, of integers or of floats that hold int
 operation is exact, and matrix products are fast. Right shifts floor toward minus infinity, as on the chip.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ff2loihi.processes.limits import ALIGN, V_LIMIT
@@ -39,6 +41,13 @@ def rate_step(acc, q, full: int):
     acc = acc + q
     spikes = acc >= full
     return spikes, acc - full * spikes
+
+
+def rate_code(acc, q, full: int, steps: int) -> Iterator:
+    """The spikes of each of so many steps, see rate_step."""
+    for _ in range(steps):
+        spikes, acc = rate_step(acc, q, full)
+        yield spikes
 
 
 def start_phases(n: int, full: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ff2loihi.compilers import netx
 from ff2loihi.compilers.forward import quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.compilers.library_processes import reach, soft_unit
-from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DENDRITE_BITS
 
 SCRIPT = "run_on_board.py"
@@ -71,27 +72,39 @@ def _hops(network: IntNetwork | LearningNetwork, kind: str) -> list[int]:
     return [STRIDE[kind]] * len(network.layers)
 
 
-def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> np.ndarray:
-    """Every sample under every label, a row a time step: (samples labels interval, inputs) uint8, payloads or 0/1."""
+def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """Of each sample under every label, a row a time step: (labels interval, inputs) uint8, payloads or 0/1."""
     what = plan(network, "", 1)
     interval, stride = what["interval"], what["stride"]
     if isinstance(network, LearningNetwork):
-        spikes = learned_states.input_spikes(network, pixels)
-        rest = [(0, 0), (0, 0), (0, interval - network.steps), (0, 0)]
-        return np.pad(spikes, rest).reshape(-1, network.inputs)
-    codes = network.shown
+        for spikes in learned_states.input_spikes(network, pixels):
+            yield np.pad(spikes, [(0, 0), (0, interval - network.steps), (0, 0)]).reshape(-1, network.inputs)
+        return
+    codes, full = network.shown, (1 << network.input_bits) - 1
     image, label = split_input(network.pixels, codes.shape[1], network.label_kind)
-    x = np.zeros((len(pixels), len(codes), network.inputs), np.int32)
-    x[..., image] = quantize_pixels(pixels, network.input_bits)[:, None, image]
-    x[..., label] = codes
-    if network.neuron == "graded":
-        return x.reshape(-1, network.inputs).astype(np.uint8)
-    full = (1 << network.input_bits) - 1
-    rows = np.zeros((len(pixels), len(codes), interval, network.inputs), np.uint8)
-    acc = np.broadcast_to(network.phases, x.shape)
-    for step in range(network.steps):
-        rows[:, :, stride * step], acc = rate_step(acc, x, full)
-    return rows.reshape(-1, network.inputs)
+    x = np.zeros((len(codes), network.inputs), np.int32)
+    x[:, label] = codes
+    for sample in pixels:
+        x[:, image] = quantize_pixels(sample, network.input_bits)[image]
+        if network.neuron == "graded":
+            yield x.astype(np.uint8)
+            continue
+        rows = np.zeros((len(codes), interval, network.inputs), np.uint8)
+        for step, spikes in enumerate(rate_code(network.phases, x, full, network.steps)):
+            rows[:, stride * step] = spikes
+        yield rows.reshape(-1, network.inputs)
+
+
+def save_rows(file: Path, blocks: Iterator[np.ndarray], count: int, packed: bool) -> None:
+    """`count` blocks of as many rows each as one .npy file, a block at a time; packed: 8 spikes a byte."""
+    with file.open("wb") as target:
+        for number, block in enumerate(blocks):
+            block = np.packbits(block, axis=1) if packed else block
+            if number == 0:
+                shape = count * len(block), block.shape[1]
+                header = {"descr": block.dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(target, header)
+            target.write(block.tobytes())
 
 
 def write(folder: Path, network: IntNetwork | LearningNetwork, artifact: str, pixels: np.ndarray) -> None:
@@ -105,8 +118,7 @@ def write(folder: Path, network: IntNetwork | LearningNetwork, artifact: str, pi
             save_npz(folder / f"convolution.{layer.name}.npz", layer.conv.unrolled(layer.weight))
     text = json.dumps(plan(network, artifact, len(pixels)), indent=1)
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
-    rows = input_rows(network, pixels)
-    np.save(folder / "inputs.npy", np.packbits(rows, axis=1) if netx.kind(network) != "graded" else rows)
+    save_rows(folder / "inputs.npy", input_rows(network, pixels), len(pixels), netx.kind(network) != "graded")
     copy_script(folder, "lava_board.py")
 
 

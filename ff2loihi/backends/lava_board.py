@@ -178,7 +178,7 @@ def run(folder: Path, probe: bool) -> None:
         print(f"progress {done}", flush=True)
     shown, arrays = "h" if plan["kind"] == "graded" else "s", {}
     for index, name in enumerate(plan["layers"]):
-        rows = np.load(folder / f".{name}.npy")
+        rows = np.load(folder / f".{name}.npy", mmap_mode="r")
         arrays[f"{name}.{shown}"] = cut(plan, rows, index, plan["steps_out"])
         if name in probes:
             v = np.asarray(probes[name].time_series).reshape(rows.shape[1], -1).T

@@ -17,7 +17,8 @@ x is SoftLIF's v before its spike, in 2^(6 - k) v LSB; th = vth 2^k. hold is 1, 
 ends the loop. b: the bias and, in a pass's first step, v0: constants that a host's payloads carry. C's receivers take
 its payload for a spike.
 
-Needs lava-nc and numpy, nothing of ff2loihi: a deployment's scripts build the same networks with a copy of this file.
+Needs lava-nc, numpy and scipy, nothing of ff2loihi: a deployment's scripts build the same networks with a copy of
+this file.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from lava.proc.lif.process import LIF, LIFReset
 from lava.proc.prodneuron.process import ProdNeuron
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
+from scipy.sparse import eye
 
 PROCESSES = (Dense, Sparse, LIF, LIFReset, GradedReluVec, GradedVec, ProdNeuron)  # a LearningDense is a Dense
 STRIDE = 2  # time steps of a step of a soft reset, and of the rest behind a pass
@@ -121,7 +123,7 @@ def _negative(weights: np.ndarray) -> Dense:
 def identity(n: int, weight: int = 1, exponent: int = 0, bits: int = PAYLOAD_BITS) -> Sparse:
     """n synapses, one a neuron. bits: of the payload, 0: a spike."""
     sign = SignMode.EXCITATORY if weight > 0 else SignMode.INHIBITORY
-    return Sparse(weights=weight * np.eye(n, dtype=int), weight_exp=exponent, num_message_bits=bits, sign_mode=sign)
+    return Sparse(weights=weight * eye(n, dtype=int), weight_exp=exponent, num_message_bits=bits, sign_mode=sign)
 
 
 def link(source, connection, *targets):

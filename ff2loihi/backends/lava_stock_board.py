@@ -1,6 +1,6 @@
 """Let a Forward-Forward network learn on Loihi 2 and record it: python run_on_board.py [--probe] (in a deployment).
 
-Needs lava-nc, Intel's extension lava-loihi, numpy and h5py; nothing of ff2loihi. Host to cores, and back:
+Needs lava-nc, Intel's extension lava-loihi, numpy, scipy and h5py; nothing of ff2loihi. Host to cores, and back:
 
     Playback (spikes), Playback (control rows) -> PyToNxAdapter -> the network of library_neurons.py
     its neurons' spikes z, its counters' payloads r -> NxToPyAdapter -> Recorder; the weights after each presentation
@@ -72,9 +72,13 @@ def total(plan: dict) -> int:
 
 
 def cut(plan: dict, rows: np.ndarray, delay: int) -> np.ndarray:
-    """Rows a time step -> (presentations, steps, n): those of presentations on the cores, `delay` time steps later."""
+    """Rows a time step -> (presentations, steps, n): those of presentations on the cores, `delay` time steps later.
+
+    Where nothing is learned, of the last step alone.
+    """
     starts = np.arange(plan["presentations"])[:, None] * plan["period"]
-    return rows[starts + np.arange(plan["steps"]) + late(plan)[1] + delay]
+    steps = np.arange(plan["steps"])[0 if plan["learns"] else -1 :]
+    return rows[starts + steps + late(plan)[1] + delay]
 
 
 def run(folder: Path, probe: bool) -> None:
@@ -93,7 +97,8 @@ def run(folder: Path, probe: bool) -> None:
             weights.append(np.asarray(found.plastic.weights.get()).astype(np.int16))
         print(f"progress {done}", flush=True)
     layer, n = plan["layer"], len(plan["positive"])
-    arrays = {f"{layer}.{name}": cut(plan, np.load(folder / f".{name}.npy"), plan["steps_out"]) for name in "zr"}
+    came = {name: np.load(folder / f".{name}.npy", mmap_mode="r") for name in "zr"}
+    arrays = {f"{layer}.{name}": cut(plan, rows, plan["steps_out"]) for name, rows in came.items()}
     if plan["learns"]:
         arrays[f"{layer}.learned"] = np.stack(weights)
     for name, one in probes.items():

@@ -78,7 +78,7 @@ class _Soft(Builder):
 
     def build(self) -> Graph:
         period, file = self._period(), self.folder / "input.npy"
-        np.save(file, np.packbits(board_plan.input_rows(self.network, self.pixels), axis=1))
+        board_plan.save_rows(file, board_plan.input_rows(self.network, self.pixels), len(self.pixels), packed=True)
         source = Playback(n=self.network.inputs, file=str(file), packed=True)
         below = source.s_out
         for index, layer in enumerate(self.network.layers):
@@ -105,9 +105,9 @@ class _Learned(Builder):
     def __init__(self, network: LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
         self.network, self.folder, self.states, self.recordings = network, folder, states, []
         self.codes = network.label_codes
-        spikes = learned_states.input_spikes(network, pixels).reshape(-1, network.inputs)
-        self.rows = len(spikes) + len(network.layers) + 2
-        np.save(folder / "input.npy", np.packbits(spikes, axis=1))
+        self.rows = len(pixels) * network.classes * network.steps + len(network.layers) + 2
+        blocks = (spikes.reshape(-1, network.inputs) for spikes in learned_states.input_spikes(network, pixels))
+        board_plan.save_rows(folder / "input.npy", blocks, len(pixels), packed=True)
 
     def build(self) -> Graph:
         net = self.network

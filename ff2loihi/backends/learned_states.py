@@ -3,36 +3,31 @@
 No learning neuron takes part: Dense and LIFReset compute v and s, the host forms r and the goodness.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ff2loihi.backends.learned import starts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.compilers.learning_readout import rates
-from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE, lif, output_trace
 
 
-def input_spikes(network: LearningNetwork, pixels: np.ndarray) -> np.ndarray:
-    """Every sample under every label: (samples, labels, steps, inputs) uint8, the spikes that `classify` shows."""
-    q = np.stack([rates(network, image) for image in pixels])
-    image = _rate_code(q, np.stack(list(starts(network, len(pixels)))), network.steps)
-    label = _rate_code(network.label_codes.astype(np.int64), network.label_phases.astype(np.int64), network.steps)
-    rows = np.empty((len(pixels), network.classes, network.steps, network.inputs), np.uint8)
-    rows[..., : network.pixels], rows[..., network.pixels :] = image[:, None], label
-    return rows
-
-
-def _rate_code(q: np.ndarray, acc: np.ndarray, steps: int) -> np.ndarray:
-    """Spikes (rows, steps, n) uint8 of rates q (rows, n) in 1/256 a step."""
-    found = np.empty((len(q), steps, q.shape[1]), np.uint8)
-    for step in range(steps):
-        found[:, step], acc = rate_step(acc, q, RATE_ONE)
-    return found
+def input_spikes(network: LearningNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """The spikes that `classify` shows, of each sample under every label: (labels, steps, inputs) uint8."""
+    codes, phases = network.label_codes.astype(np.int64), network.label_phases.astype(np.int64)
+    label = np.stack(list(rate_code(phases, codes, RATE_ONE, network.steps)), axis=1)
+    for image, begin in zip(pixels, starts(network, len(pixels)), strict=True):
+        rows = np.empty((network.classes, network.steps, network.inputs), np.uint8)
+        rows[..., : network.pixels] = list(rate_code(begin, rates(network, image), RATE_ONE, network.steps))
+        rows[..., network.pixels :] = label
+        yield rows
 
 
 def states(network: LearningNetwork, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """a, v, s and r of each layer after each step, (samples, labels, steps, n) int64."""
-    found, below = {}, input_spikes(network, pixels)
+    found, below = {}, np.stack(list(input_spikes(network, pixels)))
     for layer in network.layers:
         a = (below.astype(np.float64) @ layer.weight.T.astype(np.float64)).astype(np.int64)  # exact: sums of 24 bits
         v, s = np.zeros_like(a), np.zeros_like(a)

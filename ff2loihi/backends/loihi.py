@@ -3,6 +3,8 @@
 import re
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from ff2loihi.compilers.forward import Result
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 from ff2loihi.compilers.library_processes import obstacles
 
+BATCH = 64  # samples of a network that learns whose traces are held at a time
 PATIENCE = 900.0  # s without a word: a board may be in use by others
 
 
@@ -41,16 +44,17 @@ class Loihi:
         check_pixels(network, pixels)
         if learns and network.stock:
             found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
-            return learned.make_trace(self.name, network, _learned_sums(network, found, len(pixels)), {}, seconds)
-        with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
-            folder = Path(name)
-            board_plan.write(folder, network, artifact.pack(program)[0]["sha256"], pixels)
+            counts = found[f"{network.layers[0].name}.r"].astype(np.int64)
+            counts = {f"{network.layers[0].name}.r": counts.reshape(len(pixels), network.classes, *counts.shape[1:])}
+            return learned.make_trace(self.name, network, learned_states.sums(network, counts), {}, seconds)
+        with _folder(board_plan.write, program, pixels) as folder:
             probe = states and (learns or network.neuron == "lif")
             found, seconds = self._run(folder, probe, len(pixels), progress)
         if learns:
-            found = learned_states.with_traces(network, found)
-            return learned.make_trace(self.name, network, learned_states.sums(network, found), found, seconds)
-        return make_trace(self.name, network, _result(network, found), seconds)
+            sums = _learned_sums(network, found, len(pixels))
+            found = learned_states.with_traces(network, found) if states else {}
+            return learned.make_trace(self.name, network, sums, found, seconds)
+        return make_trace(self.name, network, _result(network, found, states), seconds)
 
     def show(
         self, program: Program, shown: list[Presentation], *, states: bool = False, progress: Progress | None = None
@@ -59,11 +63,9 @@ class Loihi:
 
         states: those of neurons, gates and thermometers, too. Raises CompileError or BackendError.
         """
-        network = program.network
-        check_runs(network)
-        with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
-            stock_plan.write(Path(name), network, artifact.pack(program)[0]["sha256"], shown)
-            return self._run(Path(name), states, len(shown), progress)
+        check_runs(program.network)
+        with _folder(stock_plan.write, program, shown) as folder:
+            return self._run(folder, states, len(shown), progress)
 
     def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:
         """The recorded arrays, and how long the run took."""
@@ -93,6 +95,17 @@ class Loihi:
             raise BackendError(f"the board's recording cannot be read: {error}. Run it again") from None
 
 
+@contextmanager
+def _folder(write: Callable, program: Program, what) -> Iterator[Path]:
+    """A deployment of what is shown that lasts as long as the `with`. Raises BackendError where it has no room."""
+    with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
+        try:
+            write(Path(name), program.network, artifact.pack(program)[0]["sha256"], what)
+        except OSError as error:
+            raise BackendError(f"{name}: not written: {error.strerror}. Set TMPDIR, or use --limit") from None
+        yield Path(name)
+
+
 def check_runs(network) -> None:
     """Raise CompileError with everything that keeps a network off the stock neurocore models."""
     wrong = obstacles(network)
@@ -101,25 +114,28 @@ def check_runs(network) -> None:
 
 
 def _learned_sums(network: LearningNetwork, found: dict[str, np.ndarray], samples: int) -> np.ndarray:
-    """(samples, labels, 1, 2): the squares of the counts at a presentation's end, over + and - neurons."""
-    [layer] = network.layers
-    squares = found[f"{layer.name}.r"][:, -1].astype(np.int64) ** 2
-    sums = np.stack([squares[:, layer.positive].sum(1), squares[:, ~layer.positive].sum(1)], axis=1)
-    return sums.reshape(samples, network.classes, 1, 2)
+    """learned_states.sums of the spikes, a batch of samples at a time."""
+    parts = []
+    for start in range(0, samples, BATCH):
+        names = (f"{layer.name}.s" for layer in network.layers)
+        spikes = {name: found[name][start : start + BATCH] for name in names}
+        parts.append(learned_states.sums(network, learned_states.with_traces(network, spikes)))
+    return np.concatenate(parts)
 
 
-def _result(network: IntNetwork, found: dict[str, np.ndarray]) -> Result:
-    """Goodness sums, head and spike counts from what the layers sent home."""
+def _result(network: IntNetwork, found: dict[str, np.ndarray], keep: bool) -> Result:
+    """Goodness sums, head and spike counts from what the layers sent home; keep: and the states."""
     sums, head, spikes, states = [], [], [], {}
     for index, layer in enumerate(network.layers):
         if network.neuron == "lif":
-            s = found[f"{layer.name}.s"].astype(np.int64)
-            states |= {f"{layer.name}.s": s, f"{layer.name}.r": s.cumsum(axis=2)}
-            activity = s.sum(axis=2)
+            activity = found[f"{layer.name}.s"].sum(axis=2, dtype=np.int64)
         else:
-            activity = states[f"{layer.name}.h"] = found[f"{layer.name}.h"].astype(np.int64)
-        if f"{layer.name}.v" in found:
-            states[f"{layer.name}.v"] = found[f"{layer.name}.v"].astype(np.int64)
+            activity = found[f"{layer.name}.h"].astype(np.int64)
+        if keep:
+            names = [f"{layer.name}.{state}" for state in "shv"]
+            states |= {name: found[name].astype(np.int64) for name in names if name in found}
+        if keep and network.neuron == "lif":
+            states[f"{layer.name}.r"] = states[f"{layer.name}.s"].cumsum(axis=2)
         sums.append(host_sums(network, layer.name, activity))
         spikes.append((activity if network.neuron == "lif" else activity > 0).sum(-1))
         if network.head and index in network.readout_layers:

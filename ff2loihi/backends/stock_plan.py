@@ -1,15 +1,16 @@
 """The network of library neurons as plain numbers, and the files with which a board's machine lets it learn."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.board_plan import copy_script
+from ff2loihi.backends.board_plan import copy_script, save_rows
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers import netx
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.fused_layer import TRACE_SEED
 from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DU_NO_MEMORY, WEIGHT_MAX
@@ -74,18 +75,21 @@ def plan(network: LearningNetwork, artifact: str, shown: list[Presentation]) -> 
     }
 
 
-def input_rows(network: LearningNetwork, shown: list[Presentation]) -> tuple[np.ndarray, np.ndarray]:
-    """What the host sends, a row a time step: spikes (presentations period, inputs), control rows; uint8."""
-    q = np.stack([np.concatenate([one.q, network.label_codes[one.label]]) for one in shown])
-    acc = np.stack([np.concatenate([one.starts, network.label_phases]) for one in shown])
-    rows = np.zeros((len(shown), network.period, network.inputs), np.uint8)
-    for step in range(network.steps):
-        rows[:, SLOTS * step + 1], acc = rate_step(acc, q, RATE_ONE)
-    sent = [
-        controls(network.probability, network.steps, network.window, 1 << (one.exponent + one.halve), one.phase)
-        for one in shown
-    ]
-    return rows.reshape(-1, network.inputs), np.concatenate(sent)
+def input_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[np.ndarray]:
+    """The spikes of each presentation, a row a time step: (period, inputs) uint8."""
+    for one in shown:
+        q = np.concatenate([one.q, network.label_codes[one.label]])
+        acc = np.concatenate([one.starts, network.label_phases])
+        rows = np.zeros((network.period, network.inputs), np.uint8)
+        rows[1 : SLOTS * network.steps : SLOTS] = list(rate_code(acc, q, RATE_ONE, network.steps))
+        yield rows
+
+
+def control_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[np.ndarray]:
+    """What clears and enables in each presentation, see stock_rule.controls."""
+    for one in shown:
+        stride = 1 << (one.exponent + one.halve)
+        yield controls(network.probability, network.steps, network.window, stride, one.phase)
 
 
 def rounded(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
@@ -99,6 +103,6 @@ def write(folder: Path, network: LearningNetwork, artifact: str, shown: list[Pre
     (folder / "network.net").write_bytes(netx.to_bytes(network, artifact))
     text = json.dumps(plan(network, artifact, shown), indent=1)
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
-    for name, rows in zip(("inputs", "control"), input_rows(network, shown), strict=True):
-        np.save(folder / f"{name}.npy", np.packbits(rows, axis=1))
+    for name, blocks in (("inputs", input_rows), ("control", control_rows)):
+        save_rows(folder / f"{name}.npy", blocks(network, shown), len(shown), packed=True)
     copy_script(folder, "lava_stock_board.py")

@@ -7,11 +7,11 @@ import numpy as np
 
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.learning_fit import RATE_EXPONENT_MAX
 from ff2loihi.compilers.learning_readout import rates, scores
 
 NEGATIVES = ("hard", "random", "mixed")
-RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved
-LAST_EXPONENT = 7  # below 2^-7 an exponent would bias: from there on post traces are shifted to the right
+RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate
 
 
 class Presenter(Protocol):
@@ -86,10 +86,10 @@ class Controller:
         self.seen = self.learned = self.right = 0  # of this epoch
 
     def set_rate(self, done: float) -> None:
-        """The learning rate when a share `done` of the run lies behind."""
+        """The learning rate when a share `done` of the run lies behind; below the last exponent traces are halved."""
         parts = self.schedule.rates
         wanted = self.network.update.exponent + parts[min(len(parts) - 1, int(done * len(parts)))]
-        self.presenter.exponent = min(LAST_EXPONENT, wanted)
+        self.presenter.exponent = min(RATE_EXPONENT_MAX, wanted)
         self.presenter.halve = wanted - self.presenter.exponent
 
     def learn(self, image: np.ndarray, label: int) -> None:
