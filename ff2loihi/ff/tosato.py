@@ -30,16 +30,20 @@ CONTRAST, THRESHOLD = Contrast(kind="contrast"), Sigmoid(kind="sigmoid", theta=3
 
 @dataclass(frozen=True)
 class _Recipe:
-    """See ff.recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes."""
+    """See ff.recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes.
+
+    own: in place of the paper's.
+    """
 
     source: str
     paper: dict[str, tuple[int, float]]
     short: Schedule
+    own: Schedule | None = None
     choices: frozenset[str] = frozenset({"widths"})
 
     def schedule(self, data: Dataset, choice: Choice) -> Schedule:
         """The paper's rate is constant; a small set, or one that the paper has not, gets the short schedule's."""
-        usual = self.short
+        usual = self.short if choice.quick or not self.own else self.own
         if data.name in self.paper and not choice.quick:
             epochs, rate = self.paper[data.name]
             usual = Schedule(epochs, BATCH, rate, falling=False)
@@ -100,6 +104,13 @@ TOSATO = {
     "tosato-ff-contrast": GoodnessRecipe("Tosato 2025, sec. 3.2, FF by log(1 + exp(Gneg - Gpos))", _FF, _SHORT_FF),
     "tosato-ff-l1": GoodnessRecipe("Tosato 2025, app. K, FF, l1 goodness", _L1, _SHORT, norm="l1"),
     "tosato-bp-ff": GoodnessRecipe("Tosato 2025, BP/FF, l2 goodness", _BP_FF, _SHORT, backprop=True),
+    "tosato-bp-ff-hard": GoodnessRecipe(
+        "after Tosato 2025, BP/FF, every second negative the hardest",
+        {},
+        Schedule(1, 128, 1e-3, hard=0.5),
+        own=Schedule(16, 128, 1e-3, hard=0.5),
+        backprop=True,
+    ),
     "tosato-bp-ff-l1": GoodnessRecipe("Tosato 2025, app. K, BP/FF, l1", _L1, _SHORT, norm="l1", backprop=True),
     "tosato-bp": BackpropRecipe("Tosato 2025, BP: cross-entropy", _BP, Schedule(6, 128, 5e-4)),
 }
