@@ -320,12 +320,8 @@ def test_a_network_that_learns_gets_a_script_that_classifies_and_what_learning_n
         assert lessons["hidden1.tags"].any()
 
 
-@pytest.mark.parametrize(
-    ("net", "said"),
-    [(("ff-mlp", "bias", "graded"), "Normalize")],
-)
-def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_compute(artifacts, tmp_path, net, said):
-    program = artifacts[net]
+def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_compute(artifacts, tmp_path):
+    program, said = artifacts["ff-mlp", "bias", "graded"], "Normalize"
     remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
     assert any(said in remark for remark in remarks)
     files = {file.name for file in (tmp_path / "d").iterdir()}
@@ -366,6 +362,18 @@ def test_sums_beyond_a_dendrites_16_bits_are_told(learned, tmp_path):
     remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
     said = f"hidden1: sums may reach {254 * net.inputs:,}, a neuron's 16 bits hold 32,767"
     assert any(remark.startswith(said) for remark in remarks)
+
+
+@pytest.mark.parametrize(("weight", "said"), [(-256, True), (-2, False)])
+def test_soft_resets_that_saturate_are_told(artifacts, tmp_path, weight, said):
+    """Their stand-in of library processes does not saturate."""
+    program = artifacts["ffa-symmetric", "plain", "soft"]
+    [layer] = program.network.layers
+    layer = dataclasses.replace(layer, weight=np.full_like(layer.weight, weight))
+    net = dataclasses.replace(program.network, layers=(layer,), steps=32)
+    images = load_data("digits", "test", limit=1)
+    remarks = deployment.write(tmp_path / "d", dataclasses.replace(program, network=net), images)
+    assert any(remark.startswith("hidden1: v saturates") for remark in remarks) is said
 
 
 def test_a_folder_that_is_taken_or_cannot_be_written_is_one_line_and_nothing_is_left(refused, artifacts, tmp_path):
