@@ -1,4 +1,4 @@
-"""Whether a network runs on neurocores with stock processes alone, and the files that a board needs for it."""
+"""The files with which a board's machine classifies: the script, what runs when, the layers, the input's spikes."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
 def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> dict:
     """board.json. kind: graded, or how the neurons reset. interval: time steps from one pass to the next.
 
-    A LIFReset wants a power of two (N); a soft reset takes `stride` time steps a step, and rests for one step.
+    A LIFReset wants a power of two; a soft reset takes `stride` time steps a step, and rests for one step.
     behind: time steps from a pass's first input at the cores to a layer's first spikes; units: see SoftUnit.
     """
     kind = netx.kind(network)
