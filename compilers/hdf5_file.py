@@ -1,7 +1,7 @@
 """HDF5 files that may be damaged: some keep the library in a loop, or make it crash, and no exception says so.
 
-What we write ends in the hash of all before it, behind the end that HDF5 itself knows of. Where that hash does not
-hold, or there is none, a child reads the file first: it can be ended.
+A file that is `sealed` ends in the hash of all before it, behind the end that HDF5 itself knows of. Where that hash
+does not hold, or there is none, a child reads the file first: it can be ended.
 """
 
 import hashlib

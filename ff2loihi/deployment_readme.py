@@ -17,7 +17,7 @@ On a machine with lava-nc, Intel's extension lava-loihi, numpy, scipy and h5py (
 
     bash job.sh                      # over SLURM; PARTITION and LOIHI_GEN choose the board
     NXSDKHOST=ADDRESS python run_on_board.py     # a board behind an Ethernet host
-    python run_on_board.py --probe   # records v, too, with the extension's StateProbe
+    python run_on_board.py --probe   # records v of LIF processes, too, with the extension's StateProbe
 
 It writes `recording.npz`. Where ff2loihi is installed, in this folder:
 

@@ -1,4 +1,4 @@
-"""Whether a network runs on neurocores with stock processes alone, and the files that a board needs for it."""
+"""The files with which a board's machine classifies: the script, what runs when, the layers, the input's spikes."""
 
 import json
 import shutil
@@ -16,7 +16,14 @@ from ff2loihi.compilers.forward import quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.compilers.library_processes import reach, soft_unit
 from ff2loihi.processes.fixed_point import rate_code
-from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DENDRITE_BITS
+from ff2loihi.processes.limits import (
+    ADAPTER_BITS,
+    ADAPTER_STEPS_IN,
+    ADAPTER_STEPS_OUT,
+    ALIGN,
+    DENDRITE_BITS,
+    V_LIMIT,
+)
 
 SCRIPT = "run_on_board.py"
 SHARED = {"lava_board_config.py": "board_config.py", "lava_library_neurons.py": "library_neurons.py"}
@@ -33,15 +40,24 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
             for layer in network.layers
             if reach(layer) > top
         ]
-    if network.neuron == "graded" or network.reset == "soft":
-        return ["the script's neurons are three or four library processes each, the mapping plans one of microcode"]
-    return []
+    if netx.kind(network) == "hard":
+        return []
+    found = ["the script's neurons are three or four library processes each, the mapping plans one of microcode"]
+    for layer in network.layers if netx.kind(network) == "soft" else ():
+        v = states[f"{layer.name}.v"]
+        times = int(((v == -V_LIMIT) | (v == V_LIMIT - (layer.vth << ALIGN))).sum())
+        if times:
+            found.append(
+                f"{layer.name}: v saturates {times:,} times in these samples, where the script's neurons go on and may "
+                "differ. Use fewer --steps or --weight-bits"
+            )
+    return found
 
 
 def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> dict:
     """board.json. kind: graded, or how the neurons reset. interval: time steps from one pass to the next.
 
-    A LIFReset wants a power of two (N); a soft reset takes `stride` time steps a step, and rests for one step.
+    A LIFReset wants a power of two; a soft reset takes `stride` time steps a step, and rests for one step.
     behind: time steps from a pass's first input at the cores to a layer's first spikes; units: see SoftUnit.
     """
     kind = netx.kind(network)

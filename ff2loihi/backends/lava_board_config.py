@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 NOT_AVAILABLE = 3  # exit code: no neurocores
-SOCKET_FOLDER = 107 - len("/pymp-12345678/listener-12345678")  # bytes of a folder that Lava's sockets fit in
+SOCKET_FOLDER = 107 - len("/pymp-12345678/listener-12345678")  # bytes of a folder; Linux takes 107 for a socket
 
 
 class NoNeurocore(Exception):

@@ -15,12 +15,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from ff2loihi.backends.lava_board_config import SOCKET_FOLDER
 from ff2loihi.backends.session import end_session
 from ff2loihi.compilers.errors import BackendError
 
 PATIENCE = 120.0  # s without a word from the child, after which Lava counts as hung
 GRACE = 3.0  # s for the rest of a traceback to arrive, or for a child to end
-SOCKET_FOLDER = 107 - len("/pymp-12345678/listener-12345678")  # bytes of a path that Linux takes for a socket
 
 
 def available() -> bool:

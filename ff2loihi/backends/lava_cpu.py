@@ -35,7 +35,7 @@ class LavaCpu:
     def run(
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
     ) -> Trace:
-        """Classify pixels (samples, pixels) uint8, step by step. Raises DataError or BackendError."""
+        """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
         network, learns = program.network, isinstance(program.network, LearningNetwork)
         if learns and not self.stock:
             with lava_learner(network, patience=self.patience) as learner:

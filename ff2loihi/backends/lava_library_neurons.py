@@ -13,9 +13,9 @@ A soft reset, `soft_neuron`, in steps of two time steps, with k bits below a sum
     Y  GradedVec       y = x                                     one time step later, and back to X
     C  GradedReluVec   spikes, with payload x, where x > th      the same time step, and back to X and up
 
-x is SoftLIF's v before its spike, in 2^(6 - k) v LSB; th = vth 2^k. hold is 1, and 0 in the step behind a pass, which
-ends the loop. b: the bias and, in a pass's first step, v0: constants that a host's payloads carry. C's receivers take
-its payload for a spike.
+x is SoftLIF's v before its spike, in 2^(6 - k) v LSB, as long as v does not saturate; th = vth 2^k. hold is 1, and 0
+in the step behind a pass, which ends the loop. b: the bias and, in a pass's first step, v0: constants that a host's
+payloads carry. C's receivers take its payload for a spike.
 
 Needs lava-nc, numpy and scipy, nothing of ff2loihi: a deployment's scripts build the same networks with a copy of
 this file.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ff2loihi.backends.base import Trace
+from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers.forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
@@ -14,7 +15,6 @@ from ff2loihi.compilers.populations import CONTROL, INPUT, MODULATION, Kernels, 
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 STATES = 1 << 21  # states of a layer's neurons that are kept at a time, over steps and samples
-PHASE_SEED = 0  # of the input accumulators' starts, as backends.learned draws them
 
 
 @dataclass(frozen=True)
