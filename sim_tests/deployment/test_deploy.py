@@ -57,6 +57,7 @@ def deploy(board, program, folder: Path, samples: int = 1):
     return board("-m", "ff2loihi", "deploy", model, "--samples", samples, "--json", "d.json", cwd=folder)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_lava
 def test_a_spiking_network_goes_to_the_board_and_back_bit_for_bit(board, artifacts, tmp_path):
     done = deploy(board, artifacts["ff-mlp", "plain", "hard"], tmp_path)
