@@ -20,7 +20,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="also write the result as JSON; - for stdout")]
+
+def _tables_elsewhere(target: str | None) -> str | None:
+    """Where standard output takes the JSON, standard error takes the tables."""
+    from ff2loihi import console
+
+    console.out.stderr = target == "-"
+    return target
+
+
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE", callback=_tables_elsewhere,
+        help="also write the result as JSON; - for stdout, with the tables on stderr",
+    ),
+]  # fmt: skip
 DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
