@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nir
 import numpy as np
+from pydantic import ValidationError
 
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CheckpointError
@@ -38,12 +39,24 @@ def _geometry(path: Path, graph: Graph) -> dict[str, ConvSpec]:
             break  # and only dense layers above it
         if len(shape) != 3:
             raise CheckpointError(f"{path}: its input is {_sides(shape)}, a convolution's is channels x rows x columns")
-        below = (node.weight.shape[1] * int(node.groups), *map(int, node.input_shape))
+        below = (node.weight.shape[1] * int(node.groups), *np.ravel(node.input_shape).tolist())
         if below != shape:
             raise CheckpointError(f"{path}: {stage.name!r} takes {_sides(below)}, and gets {_sides(shape)}")
-        spec = found[f"{stage.name}.weight"] = ConvSpec(**convolution(path, stage.name, node))
+        try:
+            spec = found[f"{stage.name}.weight"] = ConvSpec(**convolution(path, stage.name, node))
+        except ValidationError as error:
+            where = error.errors()[0]
+            raise CheckpointError(f"{path}: {stage.name!r}: {where['loc'][0]}: {where['msg']}") from None
         shape = Conv(shape, len(node.weight), node.weight.shape[2:], **spec.model_dump()).out_shape
     return found
+
+
+def check_biases(path: Path, tensors: dict[str, np.ndarray], spec: Spec) -> None:
+    """Raise CheckpointError where a node's biases are not 0 and the spec's layer names none."""
+    for layer in spec.layers:
+        key = f"{layer.weight.removesuffix('.weight')}.bias"
+        if layer.bias is None and key in tensors and tensors[key].any():
+            raise CheckpointError(f"{path}: {layer.weight} comes with biases. Give the spec's layer bias: {key}")
 
 
 def _sides(shape: tuple[int, ...]) -> str:

@@ -158,7 +158,7 @@ def _read(path: Path) -> Graph:
     except ValueError:
         raise CheckpointError(f"{path}: its metadata's manifest is not JSON. Export the artifact again") from None
     dt = graph.metadata.get("dt")
-    shape = tuple(int(side) for side in chain[0][1].input_type["input"])
+    shape = tuple(np.ravel(chain[0][1].input_type["input"]).tolist())
     stages = _stages(path, chain[1:-1])
     return Graph(shape, stages, None if dt is None else float(dt), manifest, dict(ours.get("tensors", {})))
 
@@ -238,7 +238,7 @@ def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
         sides = {0} if str(value) == "valid" else set(np.ravel(value).tolist())
         if len(sides) > 1 or sides == {"same"}:
             raise CheckpointError(f"{path}: {name!r} has {what} {value}: one number for rows and columns compiles")
-        found[what] = int(sides.pop())
+        found[what] = sides.pop()
     if found.pop("dilation") != 1:
         raise CheckpointError(f"{path}: {name!r} has dilation {node.dilation}: only 1 compiles")
     return found
@@ -256,10 +256,8 @@ def tensors_of(path: Path, graph: Graph, manifest: dict) -> dict[str, np.ndarray
             if manifest["kind"] == "inference":
                 unit = shift if manifest["neuron"] == "graded" else ALIGN
                 bias = getattr(stage.synapse, "bias", np.zeros(len(stage.synapse.weight)))
-                bias = np.repeat(
-                    bias, found[f"layers.{index}.positive"].size // len(bias)
-                )  # a channel's, at each place
-                found[f"layers.{index}.bias"] = _whole(path, stage.name, bias * 2.0**unit, np.int32)
+                places = found[f"layers.{index}.positive"].size // len(bias)  # of a channel; 1 where dense
+                found[f"layers.{index}.bias"] = np.repeat(_whole(path, stage.name, bias * 2.0**unit, np.int32), places)
     except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: its metadata are damaged ({error}). Export the artifact again") from None
     return found

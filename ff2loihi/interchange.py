@@ -64,6 +64,7 @@ def load_graph(path: Path, spec_path: Path) -> Checkpoint:
     graph = nir_graph.read(path)
     spec = nir_foreign.with_geometry(path, graph, read_spec(spec_path))
     tensors, decay = nir_foreign.float_layers(path, graph)
+    nir_foreign.check_biases(path, tensors, spec)
     if decay is not None:
         neuron = spec.neuron or LIF(kind="lif")
         spec = spec.model_copy(update={"neuron": neuron.model_copy(update={"decay": decay, "threshold": 1.0})})

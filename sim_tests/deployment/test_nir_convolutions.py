@@ -123,6 +123,8 @@ BAD = {
         },
         "the spec's image 2 x 4 x 8",
     ),
+    "bias": ({"b": nir.Conv2d((4, 9), B, 2, 0, 1, 1, ONES[:4])}, "layer bias: b.bias"),
+    "negative": ({"b": nir.Conv2d((4, 9), B, 2, -1, 1, 1, ONES[:4])}, "'b': padding: Input should be greater"),
     "input": ({"input": nir.Input({"input": np.array([64])})}, "its input is 64"),
     "input below": ({"b": nir.Conv2d((4, 8), B, 2, 0, 1, 1, ONES[:4])}, "'b' takes 6 x 4 x 8, and gets 6 x 4 x 9"),
 }  # fmt: skip
