@@ -137,7 +137,9 @@ def read(path: Path) -> Graph:
     except FF2LoihiError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or 'not an HDF5 file, or a truncated one'}") from None
+        raise CheckpointError(
+            f"{path}: {error.strerror or 'not an HDF5 file, or a truncated or damaged one. Export it again'}"
+        ) from None
     except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
         raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({' '.join(str(error).split())})") from None
 

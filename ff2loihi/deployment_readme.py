@@ -15,11 +15,12 @@ RUNS = """
 
 On a machine with lava-nc, Intel's extension lava-loihi, numpy, scipy and h5py (nothing of ff2loihi):
 
-    bash job.sh                      # over SLURM; PARTITION and LOIHI_GEN choose the board
-    NXSDKHOST=ADDRESS python run_on_board.py     # a board behind an Ethernet host
-    python run_on_board.py --probe   # records v of LIF processes, too, with the extension's StateProbe
+    bash job.sh                                # over SLURM; PARTITION (oheogulch), LOIHI_GEN (N3B3) choose a board
+    NXSDKHOST=ADDRESS python run_on_board.py   # a board behind an Ethernet host
 
-It writes `recording.npz`. Where ff2loihi is installed, in this folder:
+Either takes `--probe`, which records v of LIF processes, too, with the extension's StateProbe. It prints `progress N`
+after each sample and `done` at the end, and writes `recording.npz`. Where ff2loihi is installed, which may be another
+machine, in this folder:
 
     ff2loihi diff-golden . recording.npz         # exit 1, and the first state that differs
 
@@ -31,8 +32,8 @@ in `board.json` and run again.
 """
 
 WHEN = """\
-Step i of pass p is expected at time step {interval} p + {stride} i + b + 1 + {into}, with the layer's b = `behind` in
-`board.json`, and at the host {out} later."""
+In the terms of `board.json`, step i of pass p is expected at time step interval p + stride i + behind + 1 + steps_in,
+with interval {interval}, stride {stride} and a `behind` for each layer, and at the host steps_out later."""
 
 LEARNING_WHEN = """\
 Each sample is shown right, then wrong, {interval} time steps each. Recorded are every neuron's spikes `z` and count `r`

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 NOT_AVAILABLE = 3  # exit code: no neurocores
+NEEDED = "lava-nc, Intel's extension lava-loihi, scipy and h5py"
 SOCKET_FOLDER = 107 - len("/pymp-12345678/listener-12345678")  # bytes of a folder; Linux takes 107 for a socket
 
 
@@ -65,5 +66,6 @@ def main(run: Callable[[Path, bool], None], text: str) -> None:
     try:
         run(Path(__file__).resolve().parent, options.probe)
     except (ModuleNotFoundError, NoNeurocore) as error:
-        print(f"run_on_board: {error}", file=sys.stderr)
+        what = f"{error}. Install {NEEDED}" if isinstance(error, ModuleNotFoundError) else error
+        print(f"run_on_board: {what}", file=sys.stderr)
         sys.exit(NOT_AVAILABLE)

@@ -40,6 +40,8 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
         if spec is None:
             return compile_exported(model, options, output)
         checkpoint = interchange.load_graph(model, spec)
+    elif model.suffix == ".net":
+        raise CheckpointError(f"{model}: netx is written, not read. Use export --format nir, whose file compiles")
     else:
         checkpoint = load_checkpoint(model, spec)
     calibrate = calibrate or checkpoint.training.get("data")

@@ -62,7 +62,7 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)
     console.table(
-        f"{model}: {report.left} against {report.right}, {report.samples}",
+        f"{model}: {report.left} against {report.right}, {report.samples} samples",
         ("variable", "values", "differing"),
         [(v.name, v.values, v.differing) for v in report.variables],
     )

@@ -105,7 +105,7 @@ TOSATO = {
     "tosato-ff-l1": GoodnessRecipe("Tosato 2025, app. K, FF, l1 goodness", _L1, _SHORT, norm="l1"),
     "tosato-bp-ff": GoodnessRecipe("Tosato 2025, BP/FF, l2 goodness", _BP_FF, _SHORT, backprop=True),
     "tosato-bp-ff-hard": GoodnessRecipe(
-        "after Tosato 2025, BP/FF, every second negative the hardest",
+        "Tosato 2025, BP/FF; ours: every second negative the hardest",
         {},
         Schedule(1, 128, 1e-3, hard=0.5),
         own=Schedule(16, 128, 1e-3, hard=0.5),

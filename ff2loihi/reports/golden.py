@@ -148,13 +148,16 @@ def read(path: Path, kind: str) -> Vectors:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(str(file["manifest"]))
             arrays = {name: file[name] for name in file.files if name != "manifest"}
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError):
+    except KeyError:
+        raise DataError(f"{path}: not {what}: it holds no 'manifest'. Record or export again") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError):
         raise DataError(f"{path}: not {what}, or a truncated file. Record or export again") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or f'not {what}, or a truncated file'}") from None
-    if not isinstance(facts, dict) or facts.get("format") != kind or facts.get("version") != VERSION:
+    said = (facts.get("format"), facts.get("version")) if isinstance(facts, dict) else (None, None)
+    if said != (kind, VERSION):
         raise DataError(
-            f"{path}: not {what} of version {VERSION}, but {facts if isinstance(facts, str) else 'another'}"
+            f"{path}: not {what} of version {VERSION}: its manifest says {said[0]}, version {said[1]}, {kind} is wanted"
         )
     described = facts.get("arrays", {})
     for name, array in arrays.items():
@@ -184,7 +187,8 @@ def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
         if golden_array.shape != recorded.shape:
             raise DataError(
                 f"{where}: {name} has shape {recorded.shape}, the golden one {golden_array.shape} "
-                f"({', '.join(wanted.axes[name])}): the recording is truncated, or of other samples"
+                f"({', '.join(wanted.axes[name])}): the recording is truncated, of other samples, or of "
+                "another of the folder's golden files"
             )
         ranked.append(_variable(name, wanted.axes[name], golden_array, recorded))
     ranked.sort(key=lambda pair: pair[0])

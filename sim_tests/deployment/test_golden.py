@@ -139,7 +139,7 @@ def test_recordings_that_cannot_be_compared_are_one_line(refused, recorded, tmp_
         assert (code, wanted in line) == (2, True)
     for form, change, facts, wanted in (
         ("hard", lambda arrays: None, {"artifact": "f" * 64}, "recorded from artifact ffffffff"),
-        ("hard", lambda arrays: arrays.update({"hidden1.v": arrays["hidden1.v"][:1]}), {}, "truncated, or of other"),
+        ("hard", lambda arrays: arrays.update({"hidden1.v": arrays["hidden1.v"][:1]}), {}, "truncated, of other"),
         ("hard", lambda arrays: [arrays.pop(name) for name in list(arrays)], {}, "nothing to compare"),
     ):
         code, line = refused("diff-golden", *recorded(form, change, **facts))
@@ -147,7 +147,7 @@ def test_recordings_that_cannot_be_compared_are_one_line(refused, recorded, tmp_
     other = tmp_path / "other.npz"
     np.savez(other, a=np.zeros(3))
     for left, right, wanted in (
-        (folder, other, "truncated"), (folder, folder / "golden.npz", "not a recording"),
+        (folder, other, "it holds no 'manifest'"), (folder, folder / "golden.npz", "not a recording"),
         (tmp_path / "nowhere", path, "No such file"), (folder, tmp_path / "absent.npz", "No such file"),
     ):  # fmt: skip
         code, line = refused("diff-golden", left, right)
