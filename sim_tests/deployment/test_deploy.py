@@ -259,7 +259,8 @@ def test_the_script_says_what_is_missing(artifacts, tmp_path):
         [sys.executable, tmp_path / "d" / "run_on_board.py"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 3
-    assert done.stderr == "run_on_board: No module named 'lava.proc.embedded_io'\n"
+    missing, mend = "No module named 'lava.proc.embedded_io'", "lava-nc, Intel's extension lava-loihi, scipy and h5py"
+    assert done.stderr == f"run_on_board: {missing}. Install {mend}\n"
     assert not (tmp_path / "d" / "recording.npz").exists()
 
 

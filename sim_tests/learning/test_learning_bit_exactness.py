@@ -4,7 +4,7 @@ import pytest
 
 from ff2loihi.reports.learning_equality import learning_equality
 
-FAST, ALL = 6, 200
+FAST, ALL = 4, 200
 
 
 def divergence(network, shown, form):
