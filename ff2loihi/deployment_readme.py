@@ -89,12 +89,12 @@ def readme(program: Program, digest: str, data: Dataset, wrong: list[str], remar
 
 
 def _runs(network, digest: str) -> str:
-    learns, times = isinstance(network, LearningNetwork), {"into": ADAPTER_STEPS_IN, "out": ADAPTER_STEPS_OUT}
-    if learns and network.stock:
-        return RUNS.format(when=LEARNING_WHEN.format(interval=network.period), **times)
-    plan = board_plan.plan(network, digest, 1)
-    when = WHEN.format(interval=plan["interval"], stride=plan["stride"], **times)
-    return RUNS.format(when=when, **times)
+    if isinstance(network, LearningNetwork) and network.stock:
+        when = LEARNING_WHEN.format(interval=network.period)
+    else:
+        plan = board_plan.plan(network, digest, 1)
+        when = WHEN.format(interval=plan["interval"], stride=plan["stride"])
+    return RUNS.format(when=when, into=ADAPTER_STEPS_IN, out=ADAPTER_STEPS_OUT)
 
 
 def _microcode(network, digest: str, file: str) -> list[str]:

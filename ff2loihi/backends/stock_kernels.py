@@ -8,10 +8,9 @@ step before.
 import numpy as np
 from numba import njit
 
-from ff2loihi.processes.learning_kernels import add_rows
+from ff2loihi.processes.learning_kernels import V_TOP, add_rows, sums
 from ff2loihi.processes.limits import V_LIMIT
 
-V_TOP = float(V_LIMIT)
 WRAP = float(V_LIMIT + 1)  # u beyond it continues at the other end of 24 bits
 
 V, Z, R, GATE, DRIVE = 0, 1, 2, 3, 4  # columns of the recorded states
@@ -58,16 +57,6 @@ def _integrate(v, a, share, threshold, z):
         x = min(V_TOP, max(-V_TOP, np.trunc(v[j] * share) + _current(a[j])))
         z[j] = x > threshold
         v[j] = 0.0 if z[j] else x
-
-
-@njit(cache=True, nogil=True)
-def _sums(r, signs):
-    plus, total = 0, 0
-    for j in range(r.shape[0]):
-        square = r[j] * r[j]
-        total += square
-        plus += square * signs[j]
-    return plus, total - plus
 
 
 @njit(cache=True, nogil=True)
@@ -153,7 +142,7 @@ def classify(w, base, idx, count, signs, share, threshold, counted):
     for j in range(n):
         if r[j]:
             counted[j] = 1
-    return _sums(r, signs)
+    return sums(r, signs)
 
 
 @njit(cache=True, nogil=True)
@@ -199,7 +188,7 @@ def present(
             r[j] -= grown[j]
         _thermometers(t, before_b1, off, weights, shift, thresholds, enable, spikes)
         _gather(gate, late_r, late[0] + late[2], late[1] + late[3], signs, gain, gate_threshold, fallen)
-        in_a1 = _sums(r, signs)
+        in_a1 = sums(r, signs)
         if sent is not None:
             sent[COUNT] += _active(r)
             sent[PRODUCT] += _products(late_r, late, signs)
@@ -214,7 +203,7 @@ def present(
         a[:] = 0
         add_rows(w, idx[i], count[i], a)
         _teach(w, idx[i], count[i], grow, fall, u[i])
-        in_a2 = _sums(r, signs)
+        in_a2 = sums(r, signs)
         if sent is not None:
             sent[COUNT] += _active(r)
             sent[PRODUCT] += _products(r, early, signs)
@@ -232,7 +221,7 @@ def present(
         late_r[:] = r
         if sent is not None:
             sent[COUNT] += _active(r)
-        before_b1 = _sums(r, signs)
+        before_b1 = sums(r, signs)
         if record:
             _keep(states, 4 * i + 2, v, own, r, gate, nothing)
             units[4 * i + 2] = t
@@ -242,7 +231,7 @@ def present(
             r[j] += own[j]
         _thermometers(t, in_a2, off, weights, shift, thresholds, enable, spikes)
         _gather(gate, early_r, early[0] + early[2], early[1] + early[3], signs, gain, gate_threshold, grown)
-        before_b2 = _sums(r, signs)
+        before_b2 = sums(r, signs)
         if sent is not None:
             forced = grow.sum() + fall.sum()
             sent[NEURON] += forced + own.sum()
