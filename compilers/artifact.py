@@ -1,6 +1,7 @@
 """The artifact `model.ffl`: one safetensors file whose metadata holds the manifest, hashed as a whole.
 
-Same network and options, same bytes. The hash covers the manifest and every tensor, and is checked on reading.
+Same network and options, same bytes. The hash covers the manifest and every tensor, and is checked on reading; but
+whoever writes a file can compute a hash. So whatever is read is held to the compiler's own rules, too.
 """
 
 import hashlib
@@ -11,10 +12,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
-from ff2loihi.compilers import inference_manifest, learning_manifest
-from ff2loihi.compilers.errors import ArtifactError
+from ff2loihi.compilers import inference_manifest, learning_fit, learning_manifest, resources, strict_json
+from ff2loihi.compilers.errors import ArtifactError, CompileError, brief
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.inference_manifest import InferenceManifest
 from ff2loihi.compilers.ir import LearningNetwork, Program
@@ -68,35 +69,56 @@ def read(path: Path) -> tuple[Program, str]:
     try:
         data = path.read_bytes()
     except OSError as failure:
-        raise ArtifactError(f"{path}: {failure.strerror}. Make one with: ff2loihi compile model.pt -o {path}") from None
+        raise ArtifactError(f"{path}: {failure.strerror}. {_recipe(path)}") from None
     return unpack(path, *_parse(path, data))
 
 
 def unpack(path: Path, manifest: dict, tensors: dict[str, np.ndarray]) -> tuple[Program, str]:
-    """The inverse of pack: the program and its hash. Raises ArtifactError, naming `path`, for what is no artifact's."""
+    """The inverse of pack: the program and its hash. Raises ArtifactError, naming `path`, for what is no artifact's.
+
+    That is: a hash that is not the content's, a manifest of another form, arrays that are missing or too many, and
+    everything with which the compiler would not have let the network pass.
+    """
     _check(path, manifest, tensors)
+    rest = dict(tensors)
     try:
         checked = TypeAdapter(_Manifest).validate_python(manifest)
-        return _form(checked).unpack(checked, tensors), checked.sha256
+        program = _form(checked).unpack(checked, rest)
     except ValidationError as failure:
         first = failure.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ArtifactError(f"{path}: manifest: {where}: {first['msg']}. Compile the model again") from None
-    except (KeyError, ValueError, IndexError) as failure:
+        where = brief(".".join(str(part) for part in first["loc"]), 100)
+        raise ArtifactError(f"{path}: manifest: {where}: {brief(first['msg'], 200)}. Compile the model again") from None
+    except KeyError as failure:
+        raise ArtifactError(f"{path}: no tensor {failure}. Compile the model again") from None
+    except ValueError as failure:
         raise ArtifactError(f"{path}: manifest and tensors do not agree: {failure}. Compile the model again") from None
+    if rest:
+        raise ArtifactError(f"{path}: a tensor {brief(min(rest))!r} that nothing refers to. Compile the model again")
+    try:
+        check(program)
+    except CompileError as failure:
+        raise ArtifactError(f"{path}: {failure}. Compile the model again") from None
+    return program, checked.sha256
+
+
+def check(program: Program) -> None:
+    """Raise CompileError where the compiler would not have let the network pass."""
+    (learning_fit if isinstance(program.network, LearningNetwork) else resources).check(program.network)
+
+
+def _recipe(path: Path) -> str:
+    return f"Make one with: ff2loihi compile model.pt -o {path.with_suffix('.ffl').name}"
 
 
 def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    from safetensors.numpy import load
-
     try:
         tensors = load(data)
         size = int.from_bytes(data[:8], "little")
-        manifest = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["manifest"])
+        manifest = strict_json.loads(strict_json.loads(data[8 : 8 + size])["__metadata__"]["manifest"])
     except (SafetensorError, KeyError, ValueError, TypeError) as failure:
         raise ArtifactError(
-            f"{path}: not an ff2loihi artifact, or a damaged one ({failure or type(failure).__name__}). "
-            f"Make one with: ff2loihi compile model.pt -o {path.name}"
+            f"{path}: not an ff2loihi artifact, or a damaged one ({brief(failure, 100) or type(failure).__name__}). "
+            f"{_recipe(path)}"
         ) from None
     return manifest, tensors
 
@@ -106,7 +128,7 @@ def _check(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> None
         raise ArtifactError(f"{path}: a safetensors file, but not an ff2loihi artifact")
     if manifest.get("version") != VERSION:
         raise ArtifactError(
-            f"{path}: artifact format version {manifest.get('version')}, this ff2loihi reads {VERSION}. "
+            f"{path}: artifact format version {brief(manifest.get('version'))}, this ff2loihi reads {VERSION}. "
             "Update ff2loihi, or compile the model again"
         )
     digest = _digest(manifest, tensors)

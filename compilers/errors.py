@@ -9,6 +9,8 @@ FF2LoihiError               exit 2: the input or the request is at fault
 CheckFailed                 exit 1: the run went well and its result is "no"
 """
 
+from collections.abc import Iterable
+
 
 class FF2LoihiError(Exception):
     """One line: where, what was seen, what is allowed, how to mend it."""
@@ -42,3 +44,22 @@ class CheckFailed(FF2LoihiError):
     """A check ran to its end and did not hold."""
 
     exit_code = 1
+
+
+def brief(value: object, most: int = 60) -> str:
+    """What a file holds, in at most so many characters of a message."""
+    text = str(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def together(found: Iterable[str], most: int = 400) -> str:
+    """Everything that was found wrong, in one line of about that many characters: what does not fit is counted."""
+    lines = list(dict.fromkeys(found))
+    said, length = [], 0
+    for line in lines:
+        length += len(line)
+        if said and length > most:
+            break
+        said.append(brief(line, most))
+    more = len(lines) - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more else "")

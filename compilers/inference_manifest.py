@@ -7,43 +7,43 @@ import numpy as np
 
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
-from ff2loihi.compilers.manifest import Header, Strict, check_shapes
+from ff2loihi.compilers.manifest import Flag, Float, Header, Int, Strict
 from ff2loihi.compilers.spec import Probability
 
 
 class _Conv(Strict):
-    shape: tuple[int, int, int]
-    channels: int
-    kernel: tuple[int, int]
-    stride: int
-    padding: int
-    groups: int
+    shape: tuple[Int, Int, Int]
+    channels: Int
+    kernel: tuple[Int, Int]
+    stride: Int
+    padding: Int
+    groups: Int
 
 
 class _Layer(Strict):
     name: str
     conv: _Conv | None
-    weight_bits: int
-    bias_exp: int
-    shift: int
-    top: int
-    vth: int
-    v0: int
-    scale: float
+    weight_bits: Int
+    bias_exp: Int
+    shift: Int
+    top: Int
+    vth: Int
+    v0: Int
+    scale: Float
 
 
 class _Norm(Strict):
-    power: int
-    shift: int
-    top: int
-    scale: float
+    power: Int
+    shift: Int
+    top: Int
+    scale: Float
 
 
 class _Loss(Strict):
-    weight_sqnr_db: float
-    clipped: float
-    saturated: float
-    activity_corr: float
+    weight_sqnr_db: Float
+    clipped: Float
+    saturated: Float
+    activity_corr: Float
 
 
 class InferenceManifest(Header):
@@ -52,19 +52,19 @@ class InferenceManifest(Header):
     kind: Literal["inference"]
     neuron: Literal["graded", "lif"]
     reset: Literal["soft", "hard"]
-    steps: int
-    pixels: int
-    input_bits: int
+    steps: Int
+    pixels: Int
+    input_bits: Int
     label_kind: Literal["append", "overwrite", "none"]
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
-    deferred: bool
+    deferred: Flag
     readout: Literal["goodness", "softmax", "head", "channels"]
-    readout_layers: tuple[int, ...]
+    readout_layers: tuple[Int, ...]
     layers: tuple[_Layer, ...]
     norms: tuple[_Norm, ...]
-    head_scales: tuple[float, ...] | None
+    head_scales: tuple[Float, ...] | None
     head_activities: Literal["l2", "raw"] | None
     losses: tuple[_Loss, ...]
 
@@ -108,53 +108,35 @@ def _pack_layer(layer: IntLayer) -> _Layer:
 
 
 def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
-    """The inverse of pack. Raises KeyError or ValueError where manifest and arrays do not agree."""
+    """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
+
+    Whether they fit one another is for resources.check to say.
+    """
     layers = tuple(
         IntLayer(
-            weight=tensors[f"layers.{i}.weight"],
-            bias=tensors[f"layers.{i}.bias"],
-            positive=tensors[f"layers.{i}.positive"],
+            weight=tensors.pop(f"layers.{i}.weight"),
+            bias=tensors.pop(f"layers.{i}.bias"),
+            positive=tensors.pop(f"layers.{i}.positive"),
             conv=Conv(**layer.conv.model_dump()) if layer.conv else None,
             **layer.model_dump(exclude={"conv"}),
         )
         for i, layer in enumerate(m.layers)
     )
     head = None
+    if (m.head_scales is None) != (m.head_activities is None):
+        raise ValueError("head_scales and head_activities belong together")
     if m.head_scales is not None:
-        weights = tuple(tensors[f"head.{i}.weight"] for i in range(len(m.head_scales)))
-        head = IntHead(weights, m.head_scales, tensors["head.bias"], m.head_activities)
+        weights = tuple(tensors.pop(f"head.{i}.weight") for i in range(len(m.head_scales)))
+        head = IntHead(weights, m.head_scales, tensors.pop("head.bias"), m.head_activities)
     network = IntNetwork(
         **{name: getattr(m, name) for name in _SCALARS},
-        label_codes=tensors["label.codes"],
-        neutral=tensors["label.neutral"],
-        phases=tensors["phases"],
+        label_codes=tensors.pop("label.codes"),
+        neutral=tensors.pop("label.neutral"),
+        phases=tensors.pop("phases"),
         layers=layers,
-        norms=tuple(NormTable(table=tensors[f"norms.{i}.table"], **n.model_dump()) for i, n in enumerate(m.norms)),
+        norms=tuple(NormTable(table=tensors.pop(f"norms.{i}.table"), **n.model_dump()) for i, n in enumerate(m.norms)),
         head=head,
     )
-    _check_shapes(network)
+    if m.losses and len(m.losses) != len(layers):
+        raise ValueError(f"{len(m.losses)} losses of {len(layers)} layers")
     return Program(network, tuple(LayerLoss(**loss.model_dump()) for loss in m.losses), m.provenance)
-
-
-def _check_shapes(net: IntNetwork) -> None:
-    """Raise ValueError where an array's shape does not follow from its neighbours'."""
-    inputs = net.label_codes.shape[-1]
-    width = net.pixels + inputs if net.label_kind != "overwrite" else net.pixels
-    wanted = [("label.neutral", net.neutral, (inputs,)), ("phases", net.phases, (width,))]
-    wanted.append(("label.codes", net.label_codes, (len(net.label_codes), inputs)))
-    for layer in net.layers:
-        n = len(layer.bias)
-        if layer.conv and (layer.conv.inputs, layer.conv.neurons) != (width, n):
-            raise ValueError(
-                f"{layer.name}: a convolution of {layer.conv.inputs} inputs and {layer.conv.neurons} neurons"
-            )
-        if layer.conv and np.ptp(layer.bias.reshape(layer.conv.channels, -1), axis=1).any():
-            raise ValueError(f"{layer.name}: biases that differ within a channel")
-        weight_shape = layer.conv.weight_shape if layer.conv else (n, width)
-        wanted += [(f"{layer.name} weight", layer.weight, weight_shape), (f"{layer.name} sign", layer.positive, (n,))]
-        width = n
-    if net.head:
-        for index, weight in zip(net.readout_layers, net.head.weights, strict=True):
-            wanted.append((f"head {index}", weight, (net.classes, len(net.layers[index].bias))))
-        wanted.append(("head.bias", net.head.bias, (net.classes,)))
-    check_shapes(wanted)

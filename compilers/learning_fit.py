@@ -1,11 +1,12 @@
-"""Whether a learning rule fits the chip: every width, exponent and bound, each violation with value, limit and mend."""
+"""Whether a learning rule fits the chip: every width, exponent and bound, each violation with value, limit and mend.
+
+The compiler checks what it made, and an artifact is held to the same when it is read.
+"""
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from ff2loihi.compilers import stock
-from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers import stock, structure
+from ff2loihi.compilers.errors import CompileError, together
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes import limits
 from ff2loihi.processes.learning_rule import (
@@ -18,8 +19,6 @@ from ff2loihi.processes.learning_rule import (
     Neuron,
 )
 from ff2loihi.processes.stock_rule import DW, T_EPOCH
-
-RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1
 
 
 def largest_modulation(layer: LearningLayer) -> int:
@@ -61,8 +60,11 @@ def trace_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     trace = layer.trace
     if not 1 <= trace.top <= limits.POST_TRACE_MAX:
         yield f"output trace up to {trace.top}, 1..{limits.POST_TRACE_MAX} are possible"
-    if not 0 <= trace.keep <= 256 or trace.impulse < 1:
-        yield f"output trace keeps {trace.keep}/256 and adds {trace.impulse}; 0..256 and at least 1 are possible"
+    if not 0 <= trace.keep <= 256 or not 1 <= trace.impulse <= limits.POST_TRACE_MAX:
+        yield (
+            f"output trace keeps {trace.keep}/256 and adds {trace.impulse}; 0..256 and 1..{limits.POST_TRACE_MAX} "
+            "are possible"
+        )
 
 
 def goodness_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
@@ -73,8 +75,11 @@ def goodness_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
 
 def third_factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     factor, m = layer.factor, largest_modulation(layer)
-    if factor.theta < 1 or factor.gain < 1:
-        yield f"third factor: gain {factor.gain} and theta {factor.theta} must be at least 1"
+    if factor.theta < 1 or factor.gain < 1 or factor.target < 0:
+        yield (
+            f"third factor: gain {factor.gain} and theta {factor.theta} must be at least 1, target {factor.target} "
+            "at least 0"
+        )
     entries, one = (TABLE_SIZE + 1, SYMMETRIC_ONE) if factor.probability == "symmetric" else (TABLE_SIZE, SIGMOID_ONE)
     if len(factor.table) != entries or min(factor.table) < 0 or max(factor.table) > one:
         yield f"third factor: the probability's table must hold {entries} numbers in 0..{one}"
@@ -93,14 +98,16 @@ def rate_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     if rule.eligibility == "tag":
         exponents |= {"tag": rule.tag_exponent, "tag decay": rule.tag_decay}
     for name, exponent in exponents.items():
-        if not 0 <= exponent <= RATE_EXPONENT_MAX:
+        if not 0 <= exponent <= limits.RATE_EXPONENT_MAX:
             yield (
-                f"{name} 2^-{exponent}: exponents 0..{RATE_EXPONENT_MAX} are possible, a smaller step would round "
-                "toward minus infinity. Use --rate-exponent"
+                f"{name} 2^-{exponent}: exponents 0..{limits.RATE_EXPONENT_MAX} are possible, a smaller step would "
+                "round toward minus infinity. Use --rate-exponent"
             )
 
 
 def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    if net.steps > limits.MAX_LEARNING_STEPS:
+        yield f"{net.steps:,} steps, a trace counts up to {limits.MAX_LEARNING_STEPS}"
     if not 1 <= net.window <= net.steps - CONTROL_STEPS:
         yield f"window {net.window} of {net.steps} steps: 1..{net.steps - CONTROL_STEPS} are possible"
 
@@ -117,7 +124,7 @@ RULES = (
     weights_fit, sums_fit, neuron_fits, trace_fits, goodness_fits, third_factor_fits, rate_fits, schedule_fits,
     input_fits,
 )  # fmt: skip
-STOCK_RULES = (weights_fit, neuron_fits, input_fits, *stock.RULES)
+STOCK_RULES = (weights_fit, sums_fit, neuron_fits, trace_fits, input_fits, *stock.RULES)
 
 
 def rules(net: LearningNetwork) -> tuple:
@@ -126,12 +133,12 @@ def rules(net: LearningNetwork) -> tuple:
 
 
 def check(net: LearningNetwork) -> None:
-    """Raise CompileError with every broken rule of every layer, in one line."""
-    found = [f"{layer.name}: {text}" for layer in net.layers for rule in rules(net) for text in rule(net, layer)]
-    if len(np.unique([layer.factor.probability for layer in net.layers])) > 1:
-        found.append("layers of different probabilities have no common score")
+    """Raise CompileError with everything that is broken, in one line: structure, else every rule of every layer."""
+    found = list(structure.learning(net)) or [
+        f"{layer.name}: {text}" for layer in net.layers for rule in rules(net) for text in rule(net, layer)
+    ]
     if found:
-        raise CompileError("; ".join(dict.fromkeys(found)))
+        raise CompileError(together(found))
 
 
 def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:

@@ -6,40 +6,40 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
-from ff2loihi.compilers.manifest import Header, Strict, check_shapes
+from ff2loihi.compilers.manifest import Header, Int, Strict
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.stock_rule import GateFactor
 
 
 class _Neuron(Strict):
-    vth: int
-    dv: int
+    vth: Int
+    dv: Int
 
 
 class _Trace(Strict):
     kind: Literal["relu", "li", "hard-li"]
-    impulse: int
-    keep: int
-    top: int
+    impulse: Int
+    keep: Int
+    top: Int
 
 
 class _Factor(Strict):
     probability: Literal["symmetric", "sigmoid"]
-    gain: int
-    theta: int
-    target: int
-    balance_shift: int
-    table: tuple[int, ...]
+    gain: Int
+    theta: Int
+    target: Int
+    balance_shift: Int
+    table: tuple[Int, ...]
 
 
 class _GateFactor(Strict):
     probability: Literal["symmetric", "sigmoid"]
-    target: int
-    weights: tuple[tuple[int, int], ...]
-    shift: int
-    thresholds: tuple[tuple[int, ...], ...]
-    gain: int
-    vth: int
+    target: Int
+    weights: tuple[tuple[Int, Int], ...]
+    shift: Int
+    thresholds: tuple[tuple[Int, ...], ...]
+    gain: Int
+    vth: Int
 
 
 class _Layer(Strict):
@@ -52,20 +52,20 @@ class _Layer(Strict):
 
 class _Update(Strict):
     eligibility: Literal["none", "tag", "gate"]
-    exponent: int
-    tag_exponent: int
-    tag_decay: int
+    exponent: Int
+    tag_exponent: Int
+    tag_decay: Int
 
 
 class LearningManifest(Header):
     """A LearningNetwork's JSON: everything but the arrays."""
 
     kind: Literal["learning"]
-    pixels: int
+    pixels: Int
     input_code: Literal["pixels", "contrast"]
-    input_factor: int
-    steps: int
-    window: int
+    input_factor: Int
+    steps: Int
+    window: Int
     layers: tuple[_Layer, ...]
     update: _Update
 
@@ -106,12 +106,15 @@ def _factor(layer: _Layer, stock: bool) -> ThirdFactor | GateFactor:
 
 
 def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
-    """The inverse of pack. Raises KeyError or ValueError where manifest and arrays do not agree."""
+    """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
+
+    Whether they fit one another is for learning_fit.check to say.
+    """
     layers = tuple(
         LearningLayer(
             name=layer.name,
-            weight=tensors[f"layers.{i}.weight"],
-            positive=tensors[f"layers.{i}.positive"],
+            weight=tensors.pop(f"layers.{i}.weight"),
+            positive=tensors.pop(f"layers.{i}.positive"),
             neuron=Neuron(**layer.neuron.model_dump()),
             trace=OutputTrace(**layer.trace.model_dump()),
             factor=_factor(layer, m.update.eligibility == "gate"),
@@ -120,20 +123,9 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
     )
     network = LearningNetwork(
         **{name: getattr(m, name) for name in _SCALARS},
-        label_codes=tensors["label.codes"],
-        label_phases=tensors["label.phases"],
+        label_codes=tensors.pop("label.codes"),
+        label_phases=tensors.pop("label.phases"),
         layers=layers,
         update=UpdateRule(**m.update.model_dump()),
     )
-    width = network.inputs
-    wanted = [("label.phases", network.label_phases, network.label_codes.shape[1:])]
-    for layer in layers:
-        n = len(layer.positive)
-        wanted += [(f"{layer.name} weight", layer.weight, (n, width)), (f"{layer.name} sign", layer.positive, (n,))]
-        width = n
-    check_shapes(wanted)
-    kinds = {"weight": np.int16, "positive": np.bool_, "codes": np.int32, "phases": np.int32}
-    for name, array in tensors.items():
-        if array.dtype != kinds[name.rpartition(".")[2]]:
-            raise ValueError(f"{name} holds {array.dtype}, {kinds[name.rpartition('.')[2]].__name__} is wanted")
     return Program(network, (), m.provenance)

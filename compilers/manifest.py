@@ -1,11 +1,19 @@
-"""What the JSON of every artifact holds, whatever its kind."""
+"""What the JSON of every artifact holds, whatever its kind.
 
-from typing import Literal
+A number is whole and of 32 bits, or finite: nothing that is computed from one overflows before resources or
+learning_fit look at it.
+"""
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WrapValidator
 
 FORMAT, VERSION = "ff2loihi-artifact", 2
+
+Int = Annotated[int, Field(strict=True, ge=-(1 << 31), lt=1 << 31)]
+Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]
+Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Strict(BaseModel):
@@ -14,17 +22,59 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class _Open(BaseModel):
+    """A part of the provenance: what is read has its type, the rest is a note for people."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class LogEntry(Strict):
+    """An epoch of a run that learned."""
+
+    epoch: Count
+    samples: Count
+    learned: Float
+    online_accuracy: Float | None
+    exponent: Int
+    halve: Int
+    saturated: list[Float]
+    held_out_accuracy: Float | None = None
+
+
+class _Schedule(_Open):
+    seed: Annotated[int, Field(strict=True)]
+
+
+class _Learned(_Open):
+    data: str
+    schedule: _Schedule
+    log: list[LogEntry]
+
+
+class _Options(_Open):
+    start: str | None = None
+
+
+class _Calibration(_Open):
+    data: str | None = None
+
+
+class _Provenance(_Open):
+    calibration: _Calibration = _Calibration()
+    options: _Options = _Options()
+    learned: list[_Learned] = []
+
+
+def _as_it_stands(value: object, check) -> object:
+    check(value)
+    return value
+
+
 class Header(Strict):
-    """provenance: where it came from; sha256: of the manifest without this key, and of every tensor."""
+    """provenance: where it came from, checked and left as it stands; sha256: of the manifest without this key, and of
+    every tensor."""
 
     format: Literal["ff2loihi-artifact"]
     version: Literal[2]
-    provenance: dict
+    provenance: Annotated[_Provenance, WrapValidator(_as_it_stands), PlainSerializer(lambda value: value)]
     sha256: str
-
-
-def check_shapes(wanted: list[tuple[str, np.ndarray, tuple[int, ...]]]) -> None:
-    """Raise ValueError where an array's shape does not follow from its neighbours': (name, array, shape)."""
-    for name, array, shape in wanted:
-        if array.shape != shape:
-            raise ValueError(f"{name} has shape {array.shape}, {shape} is wanted")

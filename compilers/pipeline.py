@@ -15,7 +15,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Checkpoint, Network, Program
 from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.quantize import Calibration, Options
-from ff2loihi.processes.limits import MAX_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
+from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
 
 __all__ = [
     "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint", "compile_learning",
@@ -36,8 +36,8 @@ def check_options(options: Options | LearningOptions) -> None:
         wrong.append(f"--neuron must be graded or lif, got {options.neuron!r}")
     if options.reset not in ("soft", "hard"):
         wrong.append(f"--reset must be soft or hard, got {options.reset!r}")
-    if not 2 <= options.steps <= MAX_STEPS:
-        wrong.append(f"--steps must be in 2..{MAX_STEPS}, got {options.steps}")
+    if not MIN_STEPS <= options.steps <= MAX_STEPS:
+        wrong.append(f"--steps must be in {MIN_STEPS}..{MAX_STEPS}, got {options.steps}")
     if options.vth is not None and options.vth < 1:
         wrong.append(f"--vth must be at least 1, got {options.vth}")
     if wrong:
@@ -101,7 +101,7 @@ def compile_learning(
             "start": "trained" if trained else "untrained",
             **{name: value for name, value in asdict(options).items() if name != "stock"},
         },
-        "calibration": {"images": len(calibration.pixels)},
+        "calibration": calibration.facts,
     }
     return Program(integers, (), provenance)
 
@@ -131,7 +131,7 @@ def compile_checkpoint(
             "weight_bits": options.weight_bits,
             **({"steps": options.steps, "reset": options.reset, "vth": options.vth} if options.neuron == "lif" else {}),
         },
-        "calibration": {"images": len(calibration.pixels)},
+        "calibration": calibration.facts,
         "sweep": [{"layer": t.layer, "candidate": t.name, "vth": list(t.vth), "fidelity": t.fidelity} for t in trials],
     }
     return Program(integers, found, provenance)

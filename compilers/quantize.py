@@ -18,11 +18,11 @@ from ff2loihi.processes.limits import (
     DENDRITE_BITS,
     HIDDEN_BITS,
     INPUT_BITS,
+    NORM_ENTRY_BITS,
+    NORM_FRACTION,
 )
 
 CLIP_STEPS = 40  # candidates of the clip, from 1 down to 1/40 of the largest weight
-NORM_FRACTION = 15  # bits of a normalisation table's entries
-NORM_ENTRY_BITS = 5  # 2^5 entries an octave
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Calibration:
-    """pixels (samples, pixels) uint8, labels (samples,): training images."""
+    """pixels (samples, pixels) uint8, labels (samples,): training images; data: the name of their data set."""
 
     pixels: np.ndarray
     labels: np.ndarray
+    data: str | None = None
+
+    @property
+    def facts(self) -> dict:
+        """What an artifact says of it."""
+        return {"images": len(self.pixels), **({"data": self.data} if self.data else {})}
 
 
 def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:

@@ -1,14 +1,16 @@
 """The arithmetic's rules, one function each, and what a network takes. Every violation is reported, not the first.
 
-What a network asks of a chip and a board is in chip_rules.py.
+The compiler checks what it made, and an artifact is held to the same when it is read: the emulator's exactness and
+Lava's graph rest on it. What a network asks of a chip and a board is in chip_rules.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from ff2loihi.compilers import structure
 from ff2loihi.compilers.convolution import Conv
-from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.errors import CompileError, together
 from ff2loihi.compilers.ir import IntLayer, IntNetwork
 from ff2loihi.processes import limits
 
@@ -26,13 +28,80 @@ def _reach(weight: np.ndarray, bias, x_top: int) -> tuple[int, int]:
     return int((low + np.minimum(b, 0)).min()), int((high + np.maximum(b, 0)).max())
 
 
-def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
-    w = layer.weight
-    low, high = -(1 << layer.weight_bits), (1 << layer.weight_bits) - 2
+def _within(what: str, value: int, low: int, high: int) -> Iterator[str]:
+    if not low <= value <= high:
+        yield f"{what} {value:,}, {f'{low:,}..{high:,} are' if low < high else f'{low:,} is'} possible"
+
+
+def _all_within(what: str, values: np.ndarray, low: int, high: int) -> Iterator[str]:
+    if values.size and (values.min() < low or values.max() > high):
+        yield f"{what} {values.min():,}..{values.max():,}, {low:,}..{high:,} are possible"
+
+
+def _unit(what: str, scale: float) -> Iterator[str]:
+    """A float value of one integer, whose square times the largest goodness must stay a float."""
+    if not (scale > 0 and 0 < scale * scale < np.finfo(float).max / (1 << limits.PAYLOAD_BITS)):
+        yield f"{what} {scale:g}, more than 0 is wanted, and a square that a float holds"
+
+
+def schedule_is_known(net: IntNetwork) -> Iterator[str]:
+    low, high = (limits.MIN_STEPS, limits.MAX_STEPS) if net.neuron == "lif" else (1, 1)
+    yield from _within("steps", net.steps, low, high)
+
+
+def inputs_are_known(net: IntNetwork) -> Iterator[str]:
+    yield from _within("input bits", net.input_bits, 1, limits.INPUT_BITS)
+    full = (1 << min(limits.INPUT_BITS, max(1, net.input_bits))) - 1
+    yield from _all_within("label codes", net.label_codes, 0, full)
+    yield from _all_within("the neutral label's code", net.neutral, 0, full)
+    yield from _all_within("phases", net.phases, 0, full - 1)
+
+
+def tables_are_known(net: IntNetwork) -> Iterator[str]:
+    power = 1 if net.normalization == "l1" else 2
+    entries = ((1 << power) - 1) << limits.NORM_ENTRY_BITS
+    for index, norm in enumerate(net.norms):
+        what = f"norms.{index}:"
+        yield from _within(f"{what} power", norm.power, power, power)
+        yield from _within(f"{what} entries", len(norm.table), entries, entries)
+        yield from _all_within(f"{what} table", norm.table, 0, 1 << limits.NORM_FRACTION)
+        yield from _within(f"{what} shift", norm.shift, 0, limits.NORM_FRACTION)
+        yield from _within(f"{what} top", norm.top, 1, (1 << limits.HIDDEN_BITS) - 1)
+        yield from _unit(f"{what} scale", norm.scale)
+
+
+def head_is_known(net: IntNetwork) -> Iterator[str]:
+    if net.head is None:
+        return
+    if not np.isfinite(net.head.bias).all():
+        yield "head: biases that are no finite numbers"
+    for index, weight, scale in zip(net.readout_layers, net.head.weights, net.head.scales, strict=True):
+        name = net.layers[index].name
+        yield from (f"head of {name}: {text}" for text in _grid(weight, limits.WEIGHT_BITS))
+        yield from _unit(f"head of {name}: scale", scale)
+
+
+def constants_are_known(net: IntNetwork, layer: IntLayer) -> Iterator[str]:
+    lif, soft = net.neuron == "lif", net.neuron == "lif" and net.reset == "soft"
+    yield from _within("weight bits", layer.weight_bits, limits.MIN_WEIGHT_BITS, limits.WEIGHT_BITS)
+    yield from _within("shift", layer.shift, 0, limits.ACCUMULATOR_BITS - 1)
+    yield from _within("bias exponent", layer.bias_exp, 0, limits.BIAS_EXP_MAX if lif else 0)
+    yield from _within("top", layer.top, 1, 1 if lif else (1 << limits.HIDDEN_BITS) - 1)
+    yield from _within("threshold", layer.vth, int(lif), limits.VTH_MAX if lif else 0)
+    yield from _within("first v", layer.v0, 0, max(0, layer.vth) << limits.ALIGN if soft else 0)
+    yield from _unit("scale", layer.scale)
+
+
+def _grid(w: np.ndarray, bits: int) -> Iterator[str]:
+    low, high = -(1 << bits), (1 << bits) - 2
     if (w % 2).any():
         yield f"{int((w % 2).sum()):,} odd weights, a mixed-sign synapse holds even ones"
     if w.min() < low or w.max() > high:
-        yield f"weights {w.min()}..{w.max()}, {layer.weight_bits} bits hold {low}..{high}"
+        yield f"weights {w.min()}..{w.max()}, {bits} bits hold {low}..{high}"
+
+
+def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    yield from _grid(layer.weight, layer.weight_bits)
 
 
 def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
@@ -44,17 +113,13 @@ def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
         yield f"dendritic sums reach {dendrite:,}, {_SIGNED_16}"
 
 
-def threshold_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
-    if net.neuron == "lif" and not 1 <= layer.vth <= limits.VTH_MAX:
-        yield f"threshold {layer.vth:,}, the mantissa holds 1..{limits.VTH_MAX:,}"
-
-
 def bias_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     if net.neuron == "graded":
         return  # a graded neuron's bias is one of the terms of sums_fit
-    mantissa = layer.bias >> layer.bias_exp
-    if (mantissa << layer.bias_exp != layer.bias).any() or np.abs(mantissa).max() > limits.BIAS_MANT_MAX:
-        yield f"biases up to {np.abs(layer.bias).max():,} are not {limits.BIAS_MANT_MAX} 2^{layer.bias_exp} at most"
+    bias = layer.bias.astype(np.int64)
+    mantissa = bias >> layer.bias_exp
+    if (mantissa << layer.bias_exp != bias).any() or np.abs(mantissa).max() > limits.BIAS_MANT_MAX:
+        yield f"biases up to {np.abs(bias).max():,} are not {limits.BIAS_MANT_MAX} 2^{layer.bias_exp} at most"
 
 
 def goodness_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
@@ -64,12 +129,16 @@ def goodness_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]
         yield f"the goodness reaches {largest:,}, a spike carries {limits.PAYLOAD_BITS} bits. Use a narrower layer"
 
 
-RULES = (weights_are_even_and_fit, sums_fit, threshold_fits, bias_fits, goodness_fits)
+CONSTANTS = (schedule_is_known, inputs_are_known, tables_are_known, head_is_known)  # beside each layer's
+RULES = (weights_are_even_and_fit, sums_fit, bias_fits, goodness_fits)
 
 
 def check(net: IntNetwork) -> None:
-    """Raise CompileError with every broken rule of every layer, in one line."""
-    found = []
+    """Raise CompileError with everything that is broken, in one line: structure, else constants, else arithmetic."""
+    _stop(structure.inference(net))
+    found = [text for rule in CONSTANTS for text in rule(net)]
+    found += [f"{layer.name}: {text}" for layer in net.layers for text in constants_are_known(net, layer)]
+    _stop(found)
     for index, layer in enumerate(net.layers):
         x_top = 1 if net.neuron == "lif" else (1 << net.input_bits) - 1
         if index and net.neuron == "graded":
@@ -80,8 +149,12 @@ def check(net: IntNetwork) -> None:
         low, high = _reach(weight, 0, top if net.neuron == "graded" else 1)
         if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
             found.append(f"head of {net.layers[index].name}: sums reach {low:,}..{high:,}, {_SIGNED_24}")
-    if found:
-        raise CompileError("; ".join(found))
+    _stop(found)
+
+
+def _stop(found: Iterable[str]) -> None:
+    if text := together(found):
+        raise CompileError(text)
 
 
 def _geometry(conv: Conv) -> str:

@@ -10,12 +10,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_STEPS
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ConvSpec(_Strict):
@@ -45,10 +46,10 @@ class LIF(_Strict):
 
     kind: Literal["lif"]
     decay: float = Field(default=0.85, ge=0, le=1)
-    threshold: float = Field(default=1.0, gt=0, allow_inf_nan=False)  # in the weights' unit
+    threshold: float = Field(default=1.0, gt=0)  # in the weights' unit
     trace: Literal["relu", "li", "hard-li"] = "relu"
     trace_decay: float = Field(default=0.85, ge=0, le=1)
-    steps: int = Field(default=24, ge=4, le=127)  # a trace counts up to 127
+    steps: int = Field(default=24, ge=4, le=MAX_LEARNING_STEPS)
     rate: float = Field(default=0.25, ge=1 / 256, le=1)
 
 
@@ -57,7 +58,7 @@ class LabelSpec(_Strict):
 
     kind: Literal["append", "overwrite", "none"]
     codes: str = "one_hot"  # "one_hot", "key:NAME" (a tensor of the checkpoint), or a .npy/.pt file beside the spec
-    classes: int = Field(default=10, ge=2, le=1000)
+    classes: int = Field(default=10, ge=2, le=MAX_CLASSES)
     neutral: Literal["mean", "zero"] = "mean"  # the label of a softmax head's single pass
 
 
@@ -73,7 +74,7 @@ class Symmetric(_Strict):
     """P = (G+ + epsilon) / (G+ + G- + 2 epsilon)."""
 
     kind: Literal["symmetric"]
-    epsilon: float = Field(default=1e-8, ge=0)
+    epsilon: float = Field(default=1e-8, ge=0, le=1e100)
 
 
 class Contrast(_Strict):

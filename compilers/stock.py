@@ -55,9 +55,11 @@ def _group(probability: str, group: int, target: int) -> tuple[tuple[int, int], 
 def factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     factor, top = layer.factor, net.steps**2
     plus = int(layer.positive.sum())
-    if len(factor.weights) != GROUPS or len(factor.thresholds) != GROUPS:
-        yield f"{len(factor.thresholds)} thermometers, {GROUPS} are wanted. Compile the model again"
+    if not 0 <= factor.shift < limits.ACCUMULATOR_BITS:
+        yield f"a thermometer's sum is shifted by {factor.shift}, 0..{limits.ACCUMULATOR_BITS - 1} are possible"
         return
+    if factor.target < 1:
+        yield f"the goodness that balance holds is {factor.target}, at least 1 is possible"
     for pair, units in zip(factor.weights, factor.thresholds, strict=True):
         if any(weight % 2 or not limits.WEIGHT_MIN <= weight <= limits.WEIGHT_MAX for weight in pair):
             yield f"thermometer weights {pair} must be even and in {limits.WEIGHT_MIN}..{limits.WEIGHT_MAX}"
@@ -67,6 +69,11 @@ def factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
             yield f"a thermometer's sum reaches {reach:,}, {THERMOMETER_TOP:,} fit. Use a narrower layer"
         if any(abs(threshold) > limits.BIAS_MANT_MAX for threshold in units):
             yield f"thermometer thresholds {min(units)}..{max(units)}, +-{limits.BIAS_MANT_MAX:,} fit a bias"
+
+
+def trace_counts(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    if (layer.trace.kind, layer.trace.impulse, layer.trace.keep) != ("relu", 1, 256):
+        yield f"output trace {layer.trace.kind}: library neurons count spikes, relu"
 
 
 def gate_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
@@ -87,8 +94,11 @@ def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
         yield f"{net.steps} steps, a counter is cleared of up to {CLEAR - 1} spikes"
     if not 1 <= net.window < net.steps:
         yield f"window {net.window} of {net.steps} steps: 1..{net.steps - 1} are possible"
-    if net.update.exponent < 0:
-        yield f"learning rate 2^-{net.update.exponent}: a gate spikes once a step. Use --rate-exponent 0 or more"
+    if not 0 <= net.update.exponent <= limits.RATE_EXPONENT_MAX:
+        yield (
+            f"learning rate 2^-{net.update.exponent}: a gate spikes once a step at most, and the last of a window in "
+            f"any case. Use --rate-exponent 0..{limits.RATE_EXPONENT_MAX}"
+        )
 
 
 def describe(net: LearningNetwork, layer: LearningLayer) -> list[tuple[str, str, str]]:
@@ -113,4 +123,4 @@ def describe(net: LearningNetwork, layer: LearningLayer) -> list[tuple[str, str,
     ]
 
 
-RULES = (factor_fits, gate_fits, schedule_fits)
+RULES = (factor_fits, trace_counts, gate_fits, schedule_fits)

@@ -12,7 +12,7 @@ from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.learners import emulator_learner, lava_learner
 from ff2loihi.backends.presentations import pairs
-from ff2loihi.compilers import artifact, learning_fit, pipeline
+from ff2loihi.compilers import artifact, pipeline
 from ff2loihi.compilers.errors import BackendError, CompileError, DataError
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
 from ff2loihi.compilers.learning import LearningOptions
@@ -59,13 +59,10 @@ def compile(  # the command's name
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
     options = pipeline.options_for(checkpoint, options or Options())
-    images = Calibration(calibration.images, calibration.labels)
+    images = Calibration(calibration.images, calibration.labels, calibration.name)
     if isinstance(options, LearningOptions):
-        program = pipeline.compile_learning(checkpoint, images, options, progress)
-    else:
-        program = pipeline.compile_checkpoint(checkpoint, images, options, progress)
-    program.provenance["calibration"]["data"] = calibration.name
-    return program
+        return pipeline.compile_learning(checkpoint, images, options, progress)
+    return pipeline.compile_checkpoint(checkpoint, images, options, progress)
 
 
 def save(program: Program, path: Path) -> str:
@@ -74,11 +71,8 @@ def save(program: Program, path: Path) -> str:
 
 
 def load(path: Path) -> Program:
-    """Read an artifact, check its hash and, where it learns, its rule. Raises ArtifactError or CompileError."""
-    program = artifact.read(Path(path))[0]
-    if isinstance(program.network, LearningNetwork):
-        learning_fit.check(program.network)
-    return program
+    """Read an artifact; its hash is checked, and everything that the compiler checks. Raises ArtifactError."""
+    return artifact.read(Path(path))[0]
 
 
 def backend(name: str, device: str = "cpu") -> Backend:

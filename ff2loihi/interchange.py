@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.compilers import artifact, learning_fit, netx, nir_foreign, nir_graph, resources, rule_file
+from ff2loihi.compilers import artifact, learning_fit, netx, nir_foreign, nir_graph, rule_file
 from ff2loihi.compilers.checkpoint import described
 from ff2loihi.compilers.errors import ArtifactError, CheckpointError
 from ff2loihi.compilers.files import write_atomic
@@ -41,7 +41,7 @@ def rule_path(path: Path) -> Path:
 
 
 def read_exported(path: Path) -> Program:
-    """The program in a graph that `export` wrote, bit for bit. Raises CheckpointError, ArtifactError, CompileError."""
+    """The program in a graph that `export` wrote, bit for bit. Raises CheckpointError or ArtifactError."""
     graph = nir_graph.read(path)
     if graph.manifest is None and not graph.tensors:
         raise CheckpointError(
@@ -51,7 +51,6 @@ def read_exported(path: Path) -> Program:
     manifest = graph.manifest or rule_file.read(rule_path(path))
     program, _ = artifact.unpack(path, manifest, nir_graph.tensors_of(path, graph, manifest))
     nir_graph.check_same(path, graph, program.network)
-    (learning_fit if isinstance(program.network, LearningNetwork) else resources).check(program.network)
     return program
 
 

@@ -25,7 +25,7 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
         if spec or calibrate:
             raise FF2LoihiError("--spec and --calibrate are for a checkpoint: an artifact is analysed as it is")
         source = api.load(model)
-        default = source.provenance["calibration"].get("data")
+        default = source.provenance.get("calibration", {}).get("data")
     else:
         source = load_checkpoint(model, spec)
         default = source.training.get("data")

@@ -12,14 +12,12 @@ def deploy(model: Path, dry_run: Path | None, samples: int | None, output: Path 
     """Write the deployment as a folder, or run it on the board that is there. Raises CheckFailed where bits differ."""
     if dry_run is not None and output is not None:
         raise FF2LoihiError("--output: nothing is recorded with --dry-run")
-    _, digest = artifact.read(model)
+    program, digest = artifact.read(model)
     if dry_run is None:
         require_board()
-    from ff2loihi import api
     from ff2loihi.commands.interchange import samples_for
     from ff2loihi.commands.shared import dataset
 
-    program = api.load(model)
     images = dataset(program, data, "test", samples_for(program, samples), data_root)
     if dry_run is not None:
         return _write(dry_run, program, digest, images)

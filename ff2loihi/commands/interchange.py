@@ -24,7 +24,7 @@ def export_model(model: Path, kind: str, output: Path | None, data, samples: int
     """Write the artifact in another form; a folder as OUTPUT takes files that are named after the model."""
     if kind not in FORMATS:
         raise FF2LoihiError(f"--format must be one of {', '.join(FORMATS)}, got {kind!r}")
-    program, digest = api.load(model), artifact.read(model)[1]
+    program, digest = artifact.read(model)
     if kind == "golden":
         folder = output or model.with_name(f"{model.stem}-golden")
         if folder.exists() and not folder.is_dir():

@@ -20,7 +20,7 @@ def folder_is_writable(path: Path) -> None:
 
 def dataset(program: Program, name: str | None, split: str, limit: int | None, root: Path | None) -> Dataset:
     """The data set of that name, or the one that the program was compiled with. Raises DataError."""
-    name = name or program.provenance["calibration"].get("data")
+    name = name or program.provenance.get("calibration", {}).get("data")
     if name is None:
         raise DataError("the artifact does not name a data set. Use --data NAME")
     return load_data(name, split, root=root, limit=limit)

@@ -1,12 +1,19 @@
 """Checkpoint files and small float networks for the compiler's tests."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.numpy import save
 
-from ff2loihi.compilers.ir import Label, Layer, Network
+from ff2loihi.compilers import artifact, learning, losses, thresholds
+from ff2loihi.compilers.convolution import Conv
+from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.populations import INPUT, Population, Rows
+from ff2loihi.compilers.quantize import Calibration, Options, quantize
 from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
 
 
@@ -112,5 +119,90 @@ def images():
         found[rng.random(found.shape) < 0.2] = 0
         found[rng.random(found.shape) < 0.2] = 255
         return found
+
+    return make
+
+
+EPOCH = {
+    "epoch": 1,
+    "samples": 60,
+    "learned": 0.1,
+    "online_accuracy": None,
+    "exponent": 5,
+    "halve": 0,
+    "saturated": [0],
+}
+LEARNED = {"learned": [{"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1}, "log": [EPOCH]}]}
+
+
+@pytest.fixture(scope="session")
+def programs(float_net, images):
+    """Graded with tables, graded deferred with a head, soft and hard LIF, one without label inputs, convolutions read
+    by their channels; a rule on weights, one on tags, and one of library neurons."""
+    found = {}
+    for name, neuron, bias, normalization in (
+        ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
+        ("hard", "lif", False, "l1"),
+    ):  # fmt: skip
+        net = float_net(8, bias=bias, normalization=normalization, probability="symmetric")
+        if name == "head":
+            weights = tuple(np.random.default_rng(n).normal(0, 1, (4, n)).astype(np.float32) for n in (20, 15))
+            net = dataclasses.replace(net, readout="head", head=Head(weights, np.ones(4, np.float32)))
+        options = Options(neuron=neuron, steps=5, reset=name if neuron == "lif" else "soft", weight_bits=6)
+        integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
+        if neuron == "lif":
+            integers, _ = thresholds.sweep(net, integers, images(), None)
+        provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "fidelity": 0.1}]}
+        found[name] = Program(integers, losses.measure(net, integers, images()), provenance)
+    found["conv"] = Program(*convolutions(images), {})
+    found["no label"] = Program(*plain_classifier(float_net, images, Options()), {})
+    for name, probability, choices in (
+        ("direct", "symmetric", {"curve": "squared"}),
+        ("tag", "sigmoid", {"eligibility": "tag", "trace": "hard-li", "input_code": "contrast"}),
+    ):
+        net, options = float_net(9, probability=probability), learning.LearningOptions(**choices)
+        rule = learning.learning_network(net, options, False, images(), np.arange(60) % 4)
+        found[name] = Program(rule, (), LEARNED)
+    options = learning.LearningOptions(stock=True)
+    net = float_net(9, (20,), probability="symmetric")
+    found["stock"] = Program(learning.learning_network(net, options, False, images(), np.arange(60) % 4), (), {})
+    return found
+
+
+def convolutions(images):
+    """(IntNetwork, losses) of two convolutions on 1 x 3 x 4, four classes of two channels above."""
+    rng = np.random.default_rng(3)
+    first, second = Conv((1, 3, 4), 2, (2, 2), 1, 1, 1), Conv((2, 4, 5), 8, (2, 2), 2, 0, 2)
+    layers = tuple(
+        Layer(name, rng.normal(0, 1, conv.weight_shape).astype(np.float32), None, np.ones(conv.neurons, bool), conv)
+        for name, conv in (("hidden1", first), ("hidden2", second))
+    )
+    none = np.zeros((4, 0), np.float32)
+    net = Network(
+        12, Label("none", none, none.mean(0)), layers, "sum_squares", Contrast(kind="contrast"), "none", "channels",
+        (1,),
+    )  # fmt: skip
+    integers = quantize(net, Calibration(images(), np.arange(60) % 4), Options())
+    return integers, losses.measure(net, integers, images())
+
+
+def plain_classifier(float_net, images, options):
+    """(IntNetwork, losses) of a net without a label input and with a linear last layer."""
+    net = float_net(8, bias=True, labels=False)
+    head = Head((np.random.default_rng(1).normal(0, 1, (4, 15)).astype(np.float32),), np.ones(4, np.float32), "raw")
+    net = dataclasses.replace(net, readout="head", readout_layers=(1,), head=head)
+    integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
+    return integers, losses.measure(net, integers, images())
+
+
+@pytest.fixture(scope="session")
+def rehashed(programs):
+    """rehashed(kind, change) -> an artifact's bytes; change(manifest, tensors) was made, and the hash is right."""
+
+    def make(kind: str, change=lambda manifest, tensors: None, text=lambda text: text) -> bytes:
+        manifest, tensors = artifact.pack(programs[kind])
+        change(manifest, tensors)
+        manifest["sha256"] = artifact._digest(manifest, tensors)
+        return save(tensors, metadata={"manifest": text(json.dumps(manifest))})
 
     return make

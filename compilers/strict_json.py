@@ -1,0 +1,45 @@
+"""JSON that a file brings, of which nobody knows who wrote it: one meaning, finite numbers, an end to its nesting."""
+
+import json
+from collections import Counter
+
+DEPTH = 64  # objects and arrays within one another; a manifest of ours has 8
+
+
+def loads(text: str | bytes) -> object:
+    """The value. Raises ValueError for what is no JSON, for NaN, infinity, a key that comes twice, deep nesting."""
+    try:
+        value = json.loads(text, parse_constant=_no_number, object_pairs_hook=_object, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("JSON nested too deep") from None
+    level, depth = [value], 0
+    while level:
+        level = [
+            below
+            for part in level
+            if isinstance(part, dict | list)
+            for below in (part.values() if isinstance(part, dict) else part)
+        ]
+        depth += 1
+        if depth > DEPTH:
+            raise ValueError(f"JSON nested deeper than {DEPTH}")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:20]} is larger than any float")
+    return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {twice[:40]!r} comes twice")
+    return found
