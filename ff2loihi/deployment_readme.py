@@ -60,7 +60,7 @@ CONTENTS = {
     golden.FILE: "golden vectors: every state at every step",
     golden.LEARNING_FILE: "golden vectors of its learning, each sample right, then wrong",
 }
-UNROLLED = "a convolution as a sparse matrix, as scipy saves it"  # of the layer in its name
+UNROLLED = "the convolution of that layer, counted from 0, as a sparse matrix as scipy saves it"
 
 
 def readme(program: Program, digest: str, data: Dataset, wrong: list[str], remarks: list[str], files: list[str]) -> str:
@@ -103,7 +103,7 @@ def _microcode(network, digest: str, file: str) -> list[str]:
     lines = [
         "",
         f"`ff2loihi diff-golden {file} recording.npz` compares what a board computed: arrays named and shaped as in",
-        f"`{file}`, all of them or some, and a string `manifest`:",
+        f"`{file}`, all of them, or at least what each layer sends and learns, and a string `manifest`:",
         "",
         f"    {json.dumps(facts)}",
     ]

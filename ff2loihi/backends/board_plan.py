@@ -129,9 +129,9 @@ def write(folder: Path, network: IntNetwork | LearningNetwork, artifact: str, pi
     Raises CompileError.
     """
     (folder / "network.net").write_bytes(netx.to_bytes(network, artifact))
-    for layer in network.layers:
+    for index, layer in enumerate(network.layers):
         if layer.conv:
-            save_npz(folder / f"convolution.{layer.name}.npz", layer.conv.unrolled(layer.weight))
+            save_npz(folder / f"convolution.{index}.npz", layer.conv.unrolled(layer.weight))
     text = json.dumps(plan(network, artifact, len(pixels)), indent=1)
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
     save_rows(folder / "inputs.npy", input_rows(network, pixels), len(pixels), netx.kind(network) != "graded")

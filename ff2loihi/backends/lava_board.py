@@ -34,7 +34,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     for index, (name, layer) in enumerate(zip(plan["layers"], _layers(folder, plan), strict=True)):
         n = len(layer["bias"])
         spikes_out, v = NEURONS[plan["kind"]](plan, layer, index, below)
-        back, recorder = NxToPyAdapter(shape=(n,), **message), Recorder(n=n, file=str(_file(folder, plan, name, n)))
+        back, recorder = NxToPyAdapter(shape=(n,), **message), Recorder(n=n, file=str(_file(folder, plan, index, n)))
         spikes_out.connect(back.inp)
         back.out.connect(recorder.s_in)
         below = spikes_out
@@ -128,19 +128,20 @@ def _layers(folder: Path, plan: dict) -> list[dict]:
     found = []
     with h5py.File(folder / "network.net", "r") as file:
         layers = [layer for _, layer in sorted(file["layer"].items(), key=lambda pair: int(pair[0]))]
-        for n, name, layer in zip(plan["neurons"], plan["layers"], [x for x in layers if "neuron" in x], strict=True):
+        neurons = [layer for layer in layers if "neuron" in layer]
+        for index, (n, layer) in enumerate(zip(plan["neurons"], neurons, strict=True)):
             fields = {key: int(value[()]) for key, value in layer["neuron"].items() if key != "type"}
             bias = layer["bias"][()] if "bias" in layer else np.zeros(1)
-            unrolled = folder / f"convolution.{name}.npz"
+            unrolled = folder / f"convolution.{index}.npz"
             weight = load_npz(unrolled) if unrolled.exists() else layer["weight"][()].astype(np.int32)
             found.append(fields | {"weight": weight, "bias": np.repeat(bias, n // len(bias)).astype(np.int32)})
     return found
 
 
-def _file(folder: Path, plan: dict, name: str, n: int) -> Path:
+def _file(folder: Path, plan: dict, index: int, n: int) -> Path:
     """The rows that a layer sends home, one a step."""
     dtype = np.int32 if plan["kind"] == "graded" else np.uint8
-    file = folder / f".{name}.npy"
+    file = folder / f".{index}.npy"
     np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(total(plan), n)).flush()
     return file
 
@@ -178,15 +179,15 @@ def run(folder: Path, probe: bool) -> None:
         print(f"progress {done}", flush=True)
     shown, arrays = "h" if plan["kind"] == "graded" else "s", {}
     for index, name in enumerate(plan["layers"]):
-        rows = np.load(folder / f".{name}.npy", mmap_mode="r")
+        rows = np.load(folder / f".{index}.npy", mmap_mode="r")
         arrays[f"{name}.{shown}"] = cut(plan, rows, index, plan["steps_out"])
         if name in probes:
             v = np.asarray(probes[name].time_series).reshape(rows.shape[1], -1).T
             arrays[f"{name}.v"] = cut(plan, v, index, 0)
     source.stop()
     write_recording(folder, plan["artifact"], arrays)
-    for name in plan["layers"]:
-        (folder / f".{name}.npy").unlink()
+    for index in range(len(plan["layers"])):
+        (folder / f".{index}.npy").unlink()
     print("done", flush=True)
 
 

@@ -186,7 +186,7 @@ class Builder:
         probe.var.connect_var(var)
 
     def _file(self, name: str, shape: tuple[int, ...], dtype: type, delay: int) -> Path:
-        file = self.folder / f"{name}.npy"
+        file = self.folder / f"recording.{len(self.recordings)}.npy"  # never by `name`: layers are named by a file
         np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(self.rows, *shape)).flush()
         self.recordings.append(Recording(name, file, delay))
         return file

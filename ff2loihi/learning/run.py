@@ -91,7 +91,8 @@ class Run:
 
     def resume(self) -> None:
         """Continue from the checkpoint. Raises CheckpointMismatch."""
-        progress, learner = checkpoint.read(self.file, self.facts)
+        samples, fresh = len(self.data.labels), self.presenter.state()
+        progress, learner = checkpoint.read(self.file, self.facts, samples, self.schedule.epochs, fresh)
         self.epoch, self.position, self.order, self.log = (
             progress.epoch, progress.position, progress.order, progress.log,
         )  # fmt: skip

@@ -8,12 +8,14 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
+from pydantic import BaseModel, ValidationError
 
 from ff2loihi.backends.base import Progress
 from ff2loihi.backends.emulator import Emulator
@@ -21,7 +23,8 @@ from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.learners import emulator_learner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
-from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers import strict_json
+from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
@@ -41,6 +44,10 @@ STOCK = {
     "learned": ("presentation", "neuron", "input"),
 }
 SPACE = ("neuron", "input", "thermometer", "unit")  # axes that are no time
+SHOWN = ("s", "h", "z", "learned")  # states that every recording must have of each layer: without them it shows nothing
+MOST = 4 << 30  # bytes of all arrays of a file
+DEFLATED = 1040  # bytes that one byte of a zip file can stand for, at most
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -141,46 +148,110 @@ def _digest(array: np.ndarray) -> str:
     return hashlib.sha256(f"{array.dtype.str} {array.shape}".encode() + np.ascontiguousarray(array).data).hexdigest()
 
 
+class _Array(BaseModel):
+    axes: tuple[str, ...] = ()
+    sha256: str | None = None
+
+
+class _Facts(BaseModel):
+    """The manifest. A recording that a board's machine wrote describes no arrays."""
+
+    artifact: str
+    arrays: dict[str, _Array] = {}
+
+
 def read(path: Path, kind: str) -> Vectors:
     """Read golden vectors, whose hashes are checked, or a recording. Raises DataError."""
     what = "golden vectors" if kind == GOLDEN else "a recording"
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            facts = json.loads(str(file["manifest"]))
-            arrays = {name: file[name] for name in file.files if name != "manifest"}
-    except KeyError:
-        raise DataError(f"{path}: not {what}: it holds no 'manifest'. Record or export again") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError):
-        raise DataError(f"{path}: not {what}, or a truncated file. Record or export again") from None
+        said, arrays = _members(path.read_bytes())
+    except DataError as error:
+        raise DataError(f"{path}: not {what}: {error}. Record or export again") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or f'not {what}, or a truncated file'}") from None
-    said = (facts.get("format"), facts.get("version")) if isinstance(facts, dict) else (None, None)
-    if said != (kind, VERSION):
+    except Exception:  # zipfile, zlib and numpy raise many kinds on damaged bytes, and each means the same
+        raise DataError(f"{path}: not {what}, or a truncated file. Record or export again") from None
+    found = (said.get("format"), said.get("version")) if isinstance(said, dict) else (None, None)
+    if found != (kind, VERSION):
         raise DataError(
-            f"{path}: not {what} of version {VERSION}: its manifest says {said[0]}, version {said[1]}, {kind} is wanted"
+            f"{path}: not {what} of version {VERSION}: its manifest says {brief(found[0])}, version {brief(found[1])}, "
+            f"{kind} is wanted"
         )
-    described = facts.get("arrays", {})
+    try:
+        facts = _Facts.model_validate(said)
+    except ValidationError as failure:
+        first = failure.errors()[0]
+        where = brief(".".join(str(part) for part in first["loc"]), 100)
+        raise DataError(f"{path}: manifest: {where}: {brief(first['msg'], 200)}. Record or export again") from None
     for name, array in arrays.items():
-        digest = described.get(name, {}).get("sha256")
-        if kind == GOLDEN and digest != _digest(array):
-            raise DataError(f"{path}: {name} was changed: its hash is not the manifest's. Export again")
-    return Vectors(
-        str(facts.get("artifact")), arrays, {name: tuple(described.get(name, {}).get("axes", ())) for name in arrays}
-    )
+        if array.dtype.kind not in "biu":
+            raise DataError(f"{path}: {brief(name)} holds {array.dtype}, whole numbers are wanted. Record again")
+    if kind == GOLDEN:
+        _check_golden(path, facts, arrays)
+    axes = {name: facts.arrays[name].axes if name in facts.arrays else () for name in arrays}
+    return Vectors(facts.artifact, arrays, axes)
+
+
+def _check_golden(path: Path, facts: _Facts, arrays: dict[str, np.ndarray]) -> None:
+    """Raise DataError where the arrays are not those of the manifest."""
+    missing = sorted(set(arrays) ^ set(facts.arrays))
+    if missing or not arrays:
+        raise DataError(
+            f"{path}: {brief(missing[0]) if missing else 'every array'} was taken out or added. Export again"
+        )
+    for name, array in arrays.items():
+        if facts.arrays[name].sha256 != _digest(array):
+            raise DataError(f"{path}: {brief(name)} was changed: its hash is not the manifest's. Export again")
+        if array.ndim != len(facts.arrays[name].axes) or not array.size:
+            raise DataError(f"{path}: {brief(name)} of shape {array.shape} has {len(facts.arrays[name].axes)} axes")
+
+
+def _members(data: bytes) -> tuple[object, dict[str, np.ndarray]]:
+    """The manifest's JSON and the arrays; takes as much memory as `data` can hold, MOST at most. Raises DataError."""
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        entries = {entry.filename.removesuffix(".npy"): entry for entry in box.infolist()}
+        if len(entries) < len(box.infolist()):
+            raise DataError("one name twice")
+        if "manifest" not in entries:
+            raise DataError("it holds no 'manifest'")
+        size = sum(entry.file_size for entry in entries.values())
+        if size > min(MOST, DEFLATED * len(data)):
+            raise DataError(f"its arrays are said to take {size:,} bytes")
+        text = str(_array(box, entries.pop("manifest")))
+        return strict_json.loads(text), {name: _array(box, entry) for name, entry in entries.items()}
+
+
+def _array(box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """Raises DataError, or one of zipfile's, zlib's and numpy's errors."""
+    with box.open(entry) as file:
+        shape, _, dtype = HEADERS[npy.read_magic(file)](file)
+    if dtype.hasobject or prod(shape) * dtype.itemsize > entry.file_size:
+        raise DataError(f"an array {shape} is larger than its file")
+    with box.open(entry) as file:
+        return npy.read_array(file, allow_pickle=False)
 
 
 def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
     """The recorded states against the golden ones, those that differ first in time ahead. Raises DataError.
 
-    where: the recording's name. A recording of another artifact, of other samples or of none of the states is refused.
+    where: the recording's name. A recording of another artifact, of other samples, or without what its layers showed
+    (SHOWN; of our own neurons that learn, the weights) is refused: it could only agree.
     """
     if found.artifact != wanted.artifact:
         raise DataError(
             f"{where}: recorded from artifact {found.artifact[:16]}, the golden vectors are of {wanted.artifact[:16]}"
         )
     common = [name for name in wanted.arrays if name in found.arrays]
-    if not common:
-        raise DataError(f"{where}: holds none of {', '.join(list(wanted.arrays)[:4])} ...: nothing to compare")
+    needed = _shown(wanted)
+    if not needed:
+        raise DataError("the golden vectors hold no layer's states: nothing to compare. Export again")
+    missing = [name for name in needed if name not in found.arrays]
+    if missing:
+        more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
+        raise DataError(
+            f"{where}: holds no {', '.join(brief(name) for name in missing[:4])}{more}, without which nothing is "
+            "compared. Record what every layer sends"
+        )
     ranked = []
     for name in common:
         golden_array, recorded = wanted.arrays[name], found.arrays[name]
@@ -199,6 +270,13 @@ def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
         equal=not any(variable.differing for _, variable in ranked),
         variables=tuple(variable for _, variable in ranked),
     )
+
+
+def _shown(wanted: Vectors) -> list[str]:
+    """The states that a recording must have."""
+    last = {name: name.rpartition(".")[2] for name in wanted.arrays}
+    shown = SHOWN if "learned" in last.values() else (*SHOWN, "weights")
+    return [name for name, state in last.items() if state in shown and state != name]
 
 
 def _variable(name: str, axes: tuple[str, ...], a: np.ndarray, b: np.ndarray) -> tuple[tuple, Variable]:

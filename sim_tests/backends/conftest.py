@@ -104,7 +104,7 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
                 changes["shift"] = int(rng.integers(0, 4))
             edge = replace(layer, **changes)
             try:
-                resources.check(replace(net, layers=(*layers, edge), norms=net.norms[: len(layers)], head=None))
+                resources.check(replace(net, layers=(*layers, edge, *net.layers[len(layers) + 1 :])))
             except CompileError:
                 kept *= 0.7
                 continue

@@ -12,7 +12,15 @@ from ff2loihi.compilers.chip_rules import Design, violations
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.ir import (
+    IntHead,
+    IntLayer,
+    IntNetwork,
+    LearningLayer,
+    LearningNetwork,
+    NormTable,
+    UpdateRule,
+)
 from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import Population, Rows, populations
@@ -26,11 +34,14 @@ OHEO = TABLE.board("oheo-gulch")
 
 def inference(neuron="lif", n=4, inputs=6, **fields) -> IntNetwork:
     """One layer; fields of the network, or of the layer: weight, weight_bits, bias, bias_exp, shift, top, vth."""
+    weight, lif = fields.pop("weight", np.zeros((n, inputs), np.int16)), neuron == "lif"
+    inputs = weight.shape[1] if weight.ndim == 2 else inputs
     layer = IntLayer(
-        name="hidden1", weight=np.zeros((n, inputs), np.int16), weight_bits=8, bias=np.zeros(n, np.int32), bias_exp=0,
-        shift=0, top=255, vth=100, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
+        name="hidden1", weight=weight, weight_bits=8, bias=np.zeros(n, np.int32), bias_exp=0, shift=0,
+        top=1 if lif else 255, vth=100 if lif else 0, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
     )  # fmt: skip
     mine = {key: fields.pop(key) for key in list(fields) if hasattr(layer, key)}
+    mine = {key: value.astype(np.int32) if key == "bias" else value for key, value in mine.items()}
     return replace(
         IntNetwork(
             neuron=neuron, reset="soft", steps=16 if neuron == "lif" else 1, pixels=inputs - 2, input_bits=8,
@@ -194,10 +205,70 @@ def test_a_network_that_outgrows_its_board_is_told_which_board_holds_it(dense_ch
 
 
 def row(*weights: int, times: int = 1) -> np.ndarray:
-    """Four neurons with those weights, again and again."""
-    return np.tile(np.array(weights * times, np.int16), (4, 1))
+    """Four neurons with those weights, again and again, and three inputs of 0."""
+    return np.tile(np.array([0, 0, 0, *weights * times], np.int16), (4, 1))
 
 
+def headed(weight: int = 2, bias: float = 0.0, scale: float = 1.0) -> IntNetwork:
+    head = IntHead((np.full((2, 4), weight, np.int16),), (scale,), np.full(2, bias, np.float32), "raw")
+    return inference(readout="head", head=head)
+
+
+def divided(entry: int = 1, **fields) -> IntNetwork:
+    """Two layers with a table between them."""
+    net = inference("graded")
+    above = replace(net.layers[0], name="hidden2", weight=np.zeros((4, 4), np.int16))
+    norm = replace(NormTable(2, np.full(96, entry, np.int32), 3, 255, 1.0), **fields)
+    return replace(net, layers=(*net.layers, above), normalization="l2", norms=(norm,), readout_layers=(0, 1))
+
+
+def shown(code: int, phase: int = 0, bits: int = 8) -> IntNetwork:
+    codes, phases = np.full((2, 2), code, np.int32), np.full(6, phase, np.int32)
+    return inference(label_codes=codes, phases=phases, input_bits=bits)
+
+
+# what the arithmetic takes for granted: what just fits, what just does not, and what is said of it
+CONSTANTS = {
+    "schedule_is_known": (
+        (inference(steps=2), inference(steps=1), "^steps 1, 2..1,024 are possible"),
+        (inference(steps=1024), inference(steps=1025), "^steps 1,025, 2..1,024"),
+        (inference("graded", steps=1), inference("graded", steps=2), "^steps 2, 1 is possible"),
+    ),
+    "inputs_are_known": (
+        (shown(1, 0, bits=1), shown(1, 0, bits=0), "^input bits 0, 1..8 are possible"),
+        (shown(255), shown(255, bits=9), "^input bits 9"),
+        (shown(255, 254), shown(256, 254), "^label codes 256..256, 0..255"),
+        (shown(0, 0), shown(0, -1), "^phases -1..-1, 0..254"),
+        (shown(7, 6, bits=3), shown(7, 7, bits=3), "^phases 7..7, 0..6"),
+    ),
+    "tables_are_known": (
+        (divided(1 << 15), divided((1 << 15) + 1), "^norms.0: table 32,769..32,769, 0..32,768"),
+        (divided(shift=15), divided(shift=16), "^norms.0: shift 16, 0..15"),
+        (divided(top=255), divided(top=256), "^norms.0: top 256, 1..255"),
+        (divided(), divided(table=np.ones(95, np.int32)), "^norms.0: entries 95, 96 is possible"),
+        (divided(), divided(power=1), "^norms.0: power 1, 2 is possible"),
+    ),
+    "head_is_known": (
+        (headed(254), headed(256), "^head of hidden1: weights 256..256, 8 bits hold -256..254"),
+        (headed(-256), headed(-255), "^head of hidden1: 8 odd weights"),
+        (headed(bias=-1e30), headed(bias=np.inf), "^head: biases that are no finite numbers"),
+        (headed(scale=1e149), headed(scale=1e150), "^head of hidden1: scale 1e.150"),
+        (headed(scale=1e-160), headed(scale=0.0), "^head of hidden1: scale 0"),
+    ),
+    "constants_are_known": (
+        (inference(weight_bits=2), inference(weight_bits=1), "^hidden1: weight bits 1, 2..8"),
+        (inference(weight_bits=8), inference(weight_bits=9), "^hidden1: weight bits 9"),
+        (inference(shift=23), inference(shift=24), "^hidden1: shift 24, 0..23"),
+        (inference(bias_exp=7), inference(bias_exp=8), "^hidden1: bias exponent 8, 0..7"),
+        (inference("graded", bias_exp=0), inference("graded", bias_exp=1), "^hidden1: bias exponent 1, 0 is"),
+        (inference("graded", top=255), inference("graded", top=256), "^hidden1: top 256, 1..255"),
+        (inference(vth=131071), inference(vth=131072), "^hidden1: threshold 131,072, 1..131,071 are possible"),
+        (inference(vth=1), inference(vth=0), "^hidden1: threshold 0"),
+        (inference(v0=6400), inference(v0=6401), "^hidden1: first v 6,401, 0..6,400"),
+        (inference(v0=0, reset="hard"), inference(v0=1, reset="hard"), "^hidden1: first v 1, 0 is possible"),
+        (inference(scale=1e-160), inference(scale=np.nan), "^hidden1: scale nan, more than 0"),
+    ),
+}  # fmt: skip
 # rule of the arithmetic: what just fits, what just does not, and what is said of it
 ARITHMETIC = {
     "weights_are_even_and_fit": (
@@ -215,19 +286,25 @@ ARITHMETIC = {
             "sums reach 0..8,388,608, 24 signed bits hold 8,388,607",
         ),
     ),
-    "threshold_fits": (
-        (inference(vth=131071), inference(vth=131072), "threshold 131,072, the mantissa holds 1..131,071"),
-        (inference(vth=1), inference(vth=0), "threshold 0"),
-    ),
     "bias_fits": (
         (inference(bias=np.full(4, 4095)), inference(bias=np.full(4, 4096)), "biases up to 4,096 are not 4095 2.0 at"),
         (inference(bias=np.full(4, 8), bias_exp=3), inference(bias=np.full(4, 9), bias_exp=3), "biases up to 9 are"),
+        (inference(), inference(bias=np.full(4, -(1 << 31)), bias_exp=7), "biases up to 2,147,483,648 are"),
     ),
     "goodness_fits": (
-        (inference("graded", top=32767), inference("graded", top=32768), "goodness reaches 4,294,967,296, .* 32 bits"),
-        (inference(steps=32767), inference(steps=32768), "goodness reaches 4,294,967,296"),
+        (inference("graded", 66051), inference("graded", 66052), "goodness reaches 4,295,031,300, .* 32 bits"),
+        (inference(n=4095, steps=1024), inference(n=4096, steps=1024), "goodness reaches 4,294,967,296"),
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", CONSTANTS)
+def test_what_the_arithmetic_takes_for_granted_holds_up_to_its_limit_and_is_refused_beyond(rule):
+    for fitting, failing, words in CONSTANTS[rule]:
+        resources.check(fitting)
+        with pytest.raises(CompileError, match=words) as caught:
+            resources.check(failing)
+        assert ";" not in str(caught.value)
 
 
 @pytest.mark.parametrize("rule", ARITHMETIC)
@@ -239,7 +316,10 @@ def test_the_arithmetic_holds_up_to_its_limit_and_is_refused_beyond(rule):
         assert ";" not in str(caught.value)
 
 
-def test_every_rule_of_the_arithmetic_has_its_edge_and_all_that_is_broken_is_said():
+def test_every_rule_has_its_edge_and_all_that_is_broken_is_said():
     assert set(ARITHMETIC) == {rule.__name__ for rule in resources.RULES}
-    with pytest.raises(CompileError, match="odd weights.*; .*threshold 0.*; .*biases"):
-        resources.check(inference(weight=row(3), vth=0, bias=np.full(4, 5000)))
+    assert set(CONSTANTS) == {rule.__name__ for rule in (*resources.CONSTANTS, resources.constants_are_known)}
+    with pytest.raises(CompileError, match="odd weights.*; .*biases"):
+        resources.check(inference(weight=row(3), bias=np.full(4, 5000)))
+    with pytest.raises(CompileError, match="^steps 1.*; hidden1: shift -1.*; hidden1: threshold 0"):
+        resources.check(inference(steps=1, shift=-1, vth=0))

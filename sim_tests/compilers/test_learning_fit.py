@@ -31,8 +31,10 @@ def layer(name: str = "hidden1", **parts) -> LearningLayer:
 def network(*layers: LearningLayer, **fields) -> LearningNetwork:
     update = UpdateRule(fields.pop("eligibility", "none"), fields.pop("exponent", 5))
     extra = {key: fields.pop(key) for key in ("tag_exponent", "tag_decay") if key in fields}
+    layers = layers or (layer(),)
+    pixels = layers[0].weight.shape[1] - 2
     plain = LearningNetwork(
-        4, "pixels", 64, np.eye(2, dtype=np.int32), np.zeros(2, np.int32), 23, 8, layers or (layer(),), update
+        pixels, "pixels", 64, np.eye(2, dtype=np.int32), np.zeros(2, np.int32), 23, 8, layers, update
     )
     return replace(plain, update=replace(update, **extra), **fields)
 
@@ -48,11 +50,15 @@ def wide(inputs: int) -> LearningLayer:
 
 
 def tall(neurons: int) -> LearningLayer:
-    return layer(positive=np.ones(neurons, bool))
+    return layer(positive=np.ones(neurons, bool), weight=np.zeros((neurons, 6), np.int16))
 
 
 def coded(rate: int, phase: int = 0) -> LearningNetwork:
-    return network(label_codes=np.diag([rate, 0]), label_phases=np.array([0, phase]))
+    return network(label_codes=np.diag([rate, 0]).astype(np.int32), label_phases=np.array([0, phase], np.int32))
+
+
+def second(**parts) -> LearningLayer:
+    return layer("hidden2", weight=np.zeros((4, 4), np.int16), **parts)
 
 
 def sigmoid(**parts) -> LearningLayer:
@@ -79,10 +85,12 @@ CASES = [
     ("trace_fits", layer(top=127), layer(top=128), "output trace up to 128, 1..127 are possible"),
     ("trace_fits", layer(keep=256), layer(keep=257), "output trace keeps 257/256 .* 0..256 .* are possible"),
     ("trace_fits", layer(keep=0), layer(keep=-1), "output trace keeps -1/256"),
-    ("trace_fits", layer(impulse=1), layer(impulse=0), "adds 0; .* at least 1"),
+    ("trace_fits", layer(impulse=1), layer(impulse=0), "adds 0; .* 1..127 are possible"),
+    ("trace_fits", layer(impulse=127), layer(impulse=128), "adds 128; .* 1..127 are possible"),
     ("goodness_fits", tall(NARROW), tall(NARROW + 1), "2,147,495,705, a spike carries 32 bits. Use a narrower layer"),
     ("third_factor_fits", layer(gain=1, theta=1), layer(gain=0, theta=1), "gain 0 and theta 1 must be at least 1"),
     ("third_factor_fits", layer(gain=1, theta=1), layer(gain=1, theta=0), "gain 1 and theta 0 must be at least 1"),
+    ("third_factor_fits", layer(target=0), layer(target=-1), "target -1 at least 0"),
     ("third_factor_fits", layer(table=TABLE), layer(table=TABLE[:-1]), "must hold 257 numbers in 0..256"),
     ("third_factor_fits", layer(table=TABLE), layer(table=(*TABLE[:-1], 257)), "must hold 257 numbers in 0..256"),
     ("third_factor_fits", layer(table=TABLE), layer(table=(-1, *TABLE[1:])), "must hold 257 numbers in 0..256"),
@@ -107,6 +115,7 @@ CASES = [
     ("rate_fits", network(**TAG, tag_exponent=7), network(**TAG, tag_exponent=8), "tag 2^-8: exponents 0..7"),
     ("rate_fits", network(**TAG, tag_decay=7), network(**TAG, tag_decay=8), "tag decay 2^-8: exponents 0..7"),
     ("schedule_fits", network(window=20), network(window=21), "window 21 of 23 steps: 1..20 are possible"),
+    ("schedule_fits", network(steps=127), network(steps=128), "128 steps, a trace counts up to 127"),
     ("schedule_fits", network(window=1), network(window=0), "window 0 of 23 steps: 1..20 are possible"),
     ("input_fits", network(input_factor=256), network(input_factor=257), "input factor 257, 1..256 are possible"),
     ("input_fits", coded(256), coded(257), "label rates 0..257, 0..256 are possible"),
@@ -145,22 +154,27 @@ def test_a_rule_without_a_tag_is_not_asked_for_the_tags_exponents():
     learning_fit.check(network(tag_exponent=9, tag_decay=-1))
 
 
-def test_all_violations_of_all_layers_stand_in_one_line():
-    bad = network(layer(vth=0, keep=300), layer("hidden2", vth=0, gain=1 << 30), exponent=8, window=0)
+def refusal(net: LearningNetwork) -> list[str]:
     with pytest.raises(CompileError) as caught:
-        learning_fit.check(bad)
-    lines = str(caught.value).split("; ")
-    starts = ("threshold 0", "output trace keeps 300/256", "learning rate 2^-8", "window 0")
-    assert [sum(line.startswith(f"hidden1: {start}") for line in lines) for start in starts] == [1, 1, 1, 1]
-    for start in ("threshold 0", "third factor reaches"):
-        assert sum(line.startswith(f"hidden2: {start}") for line in lines) == 1
+        learning_fit.check(net)
     assert "\n" not in str(caught.value)
+    return str(caught.value).split("; ")
+
+
+def test_all_violations_of_all_layers_stand_in_one_line():
+    lines = refusal(network(layer(vth=0, keep=300), exponent=8, window=0))
+    for start in ("threshold 0", "output trace keeps 300/256", "learning rate 2^-8", "window 0"):
+        assert sum(line.startswith(f"hidden1: {start}") for line in lines) == 1
+    lines = refusal(network(layer(), second(vth=0, gain=1 << 30)))
+    assert [line.split(",")[0] for line in lines] == ["hidden2: threshold 0", "hidden2: third factor reaches 1"]
+    lines = refusal(network(layer(vth=0, keep=300), second(vth=0, keep=300), exponent=8, window=0))
+    assert lines[-1] == "and 3 more"
 
 
 def test_layers_of_two_probabilities_are_refused():
-    learning_fit.check(network(layer(), layer("hidden2")))
+    learning_fit.check(network(layer(), second()))
     with pytest.raises(CompileError, match="different probabilities"):
-        learning_fit.check(network(layer(), layer("hidden2", probability="sigmoid")))
+        learning_fit.check(network(layer(), second(probability="sigmoid")))
 
 
 @pytest.mark.parametrize("neurons", [1, 200, 1000, 4000])

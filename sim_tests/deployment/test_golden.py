@@ -1,6 +1,8 @@
 """Golden vectors hold every state; a recording that differs is told by its first state in time."""
 
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -74,12 +76,25 @@ def test_every_state_is_there_at_every_step(exported, digits, form):
         np.testing.assert_array_equal(spikes.cumsum(2), trace.states["hidden1.r"])
 
 
+SENT = {"hard": ("s",), "graded": ("h",), "tag": ("z", "weights"), "stock": ("z", "learned")}
+
+
 @pytest.mark.parametrize("form", NAMES)
-def test_the_same_states_agree_and_a_part_of_them_is_enough(ff2loihi, recorded, form):
-    folder, path = recorded(form, lambda arrays: [arrays.pop(name) for name in list(arrays)[1:3]])
+def test_what_each_layer_sends_and_learns_is_enough(ff2loihi, recorded, form):
+    folder, path = recorded(
+        form, lambda arrays: [arrays.pop(name) for name in list(arrays) if name.split(".")[-1] not in SENT[form]]
+    )
     code, out, err = ff2loihi("diff-golden", folder, path)
     assert (code, err) == (0, "")
     assert "every recorded state agrees" in out
+
+
+@pytest.mark.parametrize(("form", "state"), [(form, state) for form in NAMES for state in SENT[form]])
+def test_without_what_a_layer_sends_or_learns_nothing_is_compared(refused, recorded, form, state):
+    folder, path = recorded(form, lambda arrays: arrays.pop(f"hidden1.{state}"))
+    code, line = refused("diff-golden", folder, path)
+    assert code == 2
+    assert f"holds no hidden1.{state}, without which nothing is compared" in line
 
 
 def test_the_first_state_that_differs_is_the_first_in_time(refused, ff2loihi, recorded, tmp_path):
@@ -140,7 +155,7 @@ def test_recordings_that_cannot_be_compared_are_one_line(refused, recorded, tmp_
     for form, change, facts, wanted in (
         ("hard", lambda arrays: None, {"artifact": "f" * 64}, "recorded from artifact ffffffff"),
         ("hard", lambda arrays: arrays.update({"hidden1.v": arrays["hidden1.v"][:1]}), {}, "truncated, of other"),
-        ("hard", lambda arrays: [arrays.pop(name) for name in list(arrays)], {}, "nothing to compare"),
+        ("hard", lambda arrays: [arrays.pop(name) for name in list(arrays)], {}, "holds no hidden1.s"),
     ):
         code, line = refused("diff-golden", *recorded(form, change, **facts))
         assert (code, wanted in line) == (2, True)
@@ -152,6 +167,69 @@ def test_recordings_that_cannot_be_compared_are_one_line(refused, recorded, tmp_
     ):  # fmt: skip
         code, line = refused("diff-golden", left, right)
         assert (code, wanted in line) == (2, True)
+
+
+def rewritten(source, target, change) -> None:
+    """The file with its manifest and arrays changed: change(facts, arrays)."""
+    with np.load(source) as file:
+        arrays = {name: file[name] for name in file.files}
+    facts = json.loads(str(arrays.pop("manifest")))
+    facts = change(facts, arrays) or facts
+    text = facts if isinstance(facts, str) else json.dumps(facts)
+    np.savez_compressed(target, manifest=np.array(text), **arrays)
+
+
+RECORDINGS = (
+    (lambda facts, arrays: facts.update(format=["x" * 10**4]), "its manifest says ['xxx"),
+    (lambda facts, arrays: facts.update(version=2), "version 2"),
+    (lambda facts, arrays: facts.update(artifact=3), "manifest: artifact"),
+    (lambda facts, arrays: facts.pop("artifact") and None, "manifest: artifact"),
+    (lambda facts, arrays: facts.update(arrays=[]), "manifest: arrays"),
+    (lambda facts, arrays: facts["arrays"].update({"hidden1.s": 1}), "manifest: arrays.hidden1.s"),
+    (lambda facts, arrays: facts["arrays"]["hidden1.s"].update(axes=[1]), "manifest: arrays.hidden1.s.axes"),
+    (lambda facts, arrays: "[" * 10**5 + "]" * 10**5, "not a recording, or a truncated file"),
+    (lambda facts, arrays: "null", "its manifest says None"),
+    (lambda facts, arrays: '{"format": NaN}', "not a recording"),
+    (lambda facts, arrays: arrays.update({"hidden1.s": arrays["hidden1.s"].astype(float)}), "hidden1.s holds float64"),
+    (lambda facts, arrays: arrays.update({"hidden1.s": np.array(["a"])}), "hidden1.s holds <U1"),
+    (lambda facts, arrays: arrays.update({"hidden1.s": np.array(3)}), "hidden1.s has shape ()"),
+    (lambda facts, arrays: arrays.update({"x" * 10**4: np.array(3.5)}), "holds float64, whole numbers are wanted"),
+)
+
+
+@pytest.mark.parametrize(("change", "words"), RECORDINGS)
+def test_a_recording_with_another_form_is_one_short_line(refused, recorded, tmp_path, change, words):
+    folder, path = recorded("hard")
+    rewritten(path, tmp_path / "other.npz", change)
+    code, line = refused("diff-golden", folder, tmp_path / "other.npz")
+    assert (code, words in line, len(line) < 600) == (2, True, True), line
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda facts, arrays: arrays.pop("hidden1.v") is None, "hidden1.v was taken out"),
+        (lambda facts, arrays: arrays.update({"hidden9.v": np.zeros(3, int)}), "hidden9.v was taken out or added"),
+        (lambda facts, arrays: facts["arrays"]["hidden1.v"].update(axes=["sample"]), "hidden1.v of shape"),
+        (lambda facts, arrays: facts["arrays"]["hidden1.v"].pop("sha256") and None, "hidden1.v was changed"),
+        (lambda facts, arrays: (arrays.clear(), facts["arrays"].clear())[0], "every array was taken out"),
+    ],
+)
+def test_golden_vectors_of_another_form_are_one_short_line(refused, recorded, tmp_path, change, words):
+    folder, path = recorded("hard")
+    rewritten(folder / "golden.npz", tmp_path / "golden.npz", change)
+    code, line = refused("diff-golden", tmp_path, path)
+    assert (code, words in line) == (2, True), line
+
+
+def test_arrays_that_the_file_cannot_hold_are_refused_before_they_are_made(refused, recorded, tmp_path):
+    folder, path = recorded("hard")
+    bytes_of = io.BytesIO()
+    np.lib.format.write_array_header_1_0(bytes_of, {"descr": "<i4", "fortran_order": False, "shape": (10**12,)})
+    with zipfile.ZipFile(path, "a") as box:
+        box.writestr("huge.npy", bytes_of.getvalue())
+    code, line = refused("diff-golden", folder, path)
+    assert (code, "an array (1000000000000,) is larger than its file" in line) == (2, True)
 
 
 def test_golden_vectors_that_were_changed_are_refused(refused, recorded, tmp_path):
