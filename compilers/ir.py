@@ -1,6 +1,6 @@
-"""What passes between the stages: Checkpoint -> Network -> IntNetwork -> Program, all frozen."""
+"""What passes between the stages: Checkpoint -> Network -> IntNetwork -> Program: frozen, their arrays read-only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -18,8 +18,28 @@ Neuron = Literal["graded", "lif"]
 Reset = Literal["soft", "hard"]
 
 
+class _Frozen:
+    """Shows its arrays through views that nobody writes to; what they were made of stays as it is."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
+
+
+def _read_only(value):
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    if isinstance(value, tuple):
+        return tuple(map(_read_only, value))
+    if isinstance(value, dict):
+        return {key: _read_only(one) for key, one in value.items()}
+    return value
+
+
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(_Frozen):
     """A file's tensors, as numpy arrays, with what they mean.
 
     tensors: name -> float array, the label codes under CODES; `source` names the file, `sha256` is its hash;
@@ -33,7 +53,7 @@ class Checkpoint:
     training: dict
 
 
-class _Sized:
+class _Sized(_Frozen):
     """The sizes of a layer; conv is None where its connection is dense."""
 
     weight: np.ndarray
@@ -68,7 +88,7 @@ class Layer(_Sized):
 
 
 @dataclass(frozen=True)
-class Label:
+class Label(_Frozen):
     """codes (classes, n) in [0, 1]; neutral (n,). The label inputs stand behind the pixels, or on the first n.
 
     none: n = 0.
@@ -80,7 +100,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(_Frozen):
     """logits = sum_l weights[l] h_l / ||h_l||_2 + bias, raw: weights[l] h_l + bias.
 
     weights[l] (classes, n_l) float32, bias (classes,).
@@ -92,7 +112,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(_Frozen):
     """A float Forward-Forward network, checked: shapes chain, values are finite, everything has a chip form.
 
     readout_layers: the layers that the read-out uses. head: None unless readout is "head". neuron: of a net that
@@ -154,7 +174,7 @@ class IntLayer(_Sized):
 
 
 @dataclass(frozen=True)
-class NormTable:
+class NormTable(_Frozen):
     """y = min((h table[m]) >> (e + shift), top) with sum h^2 (or (sum h)^2) = (m + ...) 4^e: see processes.normalize.
 
     table (entries,) int32; shift; top; the unit of y is `scale` (float value of one unit).
@@ -168,7 +188,7 @@ class NormTable:
 
 
 @dataclass(frozen=True)
-class IntHead:
+class IntHead(_Frozen):
     """weights[i] (classes, n) int16, even; scales[i]: float value of a weight LSB; bias (classes,), of the read-out."""
 
     weights: tuple[np.ndarray, ...]
@@ -178,7 +198,7 @@ class IntHead:
 
 
 @dataclass(frozen=True)
-class IntNetwork:
+class IntNetwork(_Frozen):
     """The network in integers, ready for a back end.
 
     label_codes (classes, n) int32 in 0..2^input_bits - 1; phases (inputs,) int32, lif only: start of the
@@ -273,7 +293,7 @@ class UpdateRule:
 
 
 @dataclass(frozen=True)
-class LearningNetwork:
+class LearningNetwork(_Frozen):
     """A network that learns on the chip, all layers at once, each from the spikes below it.
 
     input_code: pixels, or contrast: |pixel - the image's median|; input_factor: an input fires pixel factor >> 8 times

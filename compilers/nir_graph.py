@@ -25,8 +25,9 @@ import h5py
 import nir
 import numpy as np
 
+from ff2loihi.compilers import names, strict_json
 from ff2loihi.compilers.convolution import Conv
-from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, together
 from ff2loihi.compilers.hdf5_file import check_readable, sealed
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.processes.limits import ALIGN
@@ -141,24 +142,29 @@ def read(path: Path) -> Graph:
             f"{path}: {error.strerror or 'not an HDF5 file, or a truncated or damaged one. Export it again'}"
         ) from None
     except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
-        raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({' '.join(str(error).split())})") from None
+        text = brief(" ".join(str(error).split()), 200)
+        raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({text})") from None
 
 
 def _read(path: Path) -> Graph:
     with h5py.File(path, "r") as file:
         kinds = {name: _text(node["type"][()]) for name, node in file["node/nodes"].items()}
-    wrong = [f"{name!r} is a {kind}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
+    unreadable = together(names.unreadable(kinds))
+    if unreadable:
+        raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")
+    wrong = [f"{name!r} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
     if wrong:
         raise CheckpointError(
-            f"{path}: {', '.join(wrong)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
+            f"{path}: {together(wrong)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
         )
     graph = nir.read(path, type_check=False)
     chain = _chain(path, graph)
     ours = graph.metadata.get("ff2loihi", {})
     try:
-        manifest = json.loads(_text(ours.get("manifest", "null")))
-    except ValueError:
-        raise CheckpointError(f"{path}: its metadata's manifest is not JSON. Export the artifact again") from None
+        manifest = strict_json.loads(_text(ours.get("manifest", "null")))
+    except ValueError as error:
+        text = f"{path}: its metadata's manifest is not JSON ({brief(error)}). Export the artifact again"
+        raise CheckpointError(text) from None
     dt = graph.metadata.get("dt")
     shape = tuple(np.ravel(chain[0][1].input_type["input"]).tolist())
     stages = _stages(path, chain[1:-1])
@@ -260,8 +266,13 @@ def tensors_of(path: Path, graph: Graph, manifest: dict) -> dict[str, np.ndarray
                 bias = getattr(stage.synapse, "bias", np.zeros(len(stage.synapse.weight)))
                 places = found[f"layers.{index}.positive"].size // len(bias)  # of a channel; 1 where dense
                 found[f"layers.{index}.bias"] = np.repeat(_whole(path, stage.name, bias * 2.0**unit, np.int32), places)
-    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise CheckpointError(f"{path}: its metadata are damaged ({error}). Export the artifact again") from None
+    except (KeyError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+        raise CheckpointError(f"{path}: its metadata are damaged ({brief(error)}). Export the artifact again") from None
+    other = [
+        name for name, array in found.items() if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf"
+    ]
+    if other:
+        raise CheckpointError(f"{path}: its metadata's {brief(other[0])} is no array. Export the artifact again")
     return found
 
 

@@ -7,7 +7,8 @@ JSON: dw and dt, the strings of Loihi 2's learning engine; equations, each with 
 import json
 from pathlib import Path
 
-from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers import strict_json
+from ff2loihi.compilers.errors import CheckpointError, brief
 
 FORMAT, VERSION, SUFFIX = "ff2loihi-learning-rule", 1, ".rule.json"
 
@@ -28,11 +29,11 @@ def to_bytes(manifest: dict, strings: dict[str, str], equations: list[tuple[str,
 def read(path: Path) -> dict:
     """The artifact's manifest in a rule's file. Raises CheckpointError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = strict_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}: the learning rule belongs beside its graph") from None
-    except ValueError:
-        raise CheckpointError(f"{path}: not JSON, or truncated. Export the artifact again") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON, or truncated ({brief(error)}). Export the artifact again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         raise CheckpointError(f"{path}: not a learning rule of version {VERSION}. Export the artifact again")
     if not isinstance(content.get("manifest"), dict):

@@ -30,7 +30,8 @@ class Emulator:
         self.device = device
 
     def _array(self, array: np.ndarray, dtype: str) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, getattr(torch, dtype))
+        ours = np.require(array, requirements=("C", "W"))  # torch takes no read-only memory
+        return torch.from_numpy(ours).to(self.device, getattr(torch, dtype))
 
     def run(
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None

@@ -12,7 +12,7 @@ import numpy as np
 from ff2loihi.backends.base import check_pixels
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.learned import starts
-from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.learners import emulator_learner
 from ff2loihi.compilers import readout, reference
 from ff2loihi.compilers.forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
@@ -124,12 +124,10 @@ def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tupl
 
 
 def _learning(network: LearningNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
-    learner = Learner(replace(network, label_codes=code[None]))
+    learner = emulator_learner(replace(network, label_codes=code[None]))
     out = tuple(np.empty((len(pixels), len(layer.weight)), np.int64) for layer in network.layers)
     for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
         learner.show(rates(network, image), phases)
-        learner.present(0, 0)
-        for counts, layer in zip(out, learner.layers, strict=True):
-            spiked = np.arange(layer.idx.shape[1]) < layer.count[:, None]
-            counts[index] = np.bincount(layer.idx[spiked], minlength=counts.shape[1])
+        for layer, counts in zip(out, learner.counts(0), strict=True):
+            layer[index] = counts
     return out

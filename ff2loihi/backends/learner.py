@@ -41,7 +41,7 @@ class _Layer:
     """A layer's arrays for the kernels; w (inputs, n) int16 contiguous."""
 
     def __init__(self, layer: LearningLayer, steps: int, tags: bool) -> None:
-        self.w = np.ascontiguousarray(layer.weight.T, dtype=np.int16)
+        self.w = np.array(layer.weight.T, np.int16, order="C")  # its own: it learns
         self.signs = layer.positive.astype(np.int64)
         self.neuron = neuron_constants(layer.neuron, layer.trace)
         self.factor = factor_constants(layer.factor)
@@ -157,6 +157,12 @@ class Learner(Encoder):
             idx, count = self.layers[index].idx, self.layers[index].count
         self.draws.advance(self.network.period)
         return result
+
+    def counts(self, label: int) -> list[np.ndarray]:
+        """Each layer's spikes under a label, nothing learned: (n,) int64 each."""
+        self.present(label, 0)
+        spiked = [layer.idx[np.arange(layer.idx.shape[1]) < layer.count[:, None]] for layer in self.layers]
+        return [np.bincount(idx, minlength=layer.w.shape[1]) for idx, layer in zip(spiked, self.layers, strict=True)]
 
     def _pass(self, index: int, idx, count, phase: int, learning: int) -> tuple[int, int]:
         layer, net = self.layers[index], self.network

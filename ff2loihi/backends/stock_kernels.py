@@ -125,10 +125,10 @@ def _keep(states, t, v, z, r, gate, a):
 
 
 @njit(cache=True, nogil=True)
-def classify(w, base, idx, count, signs, share, threshold, counted):
-    """A presentation that teaches nothing: (G+, G-). base (steps, n): drive that the rows of the events add to.
+def counts(w, base, idx, count, share, threshold):
+    """The spikes of each neuron in a presentation that teaches nothing, (n,) int64.
 
-    counted (n,) uint8 becomes 1 where a neuron spikes.
+    base (steps, n): drive that the rows of the events add to.
     """
     n = w.shape[1]
     v, a, z, r = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -139,7 +139,14 @@ def classify(w, base, idx, count, signs, share, threshold, counted):
         for j in range(n):
             r[j] += z[j]
         _decay(v, share, 3)
-    for j in range(n):
+    return r
+
+
+@njit(cache=True, nogil=True)
+def classify(w, base, idx, count, signs, share, threshold, counted):
+    """A presentation that teaches nothing, see counts: (G+, G-). counted (n,) uint8 becomes 1 where a neuron spikes."""
+    r = counts(w, base, idx, count, share, threshold)
+    for j in range(r.shape[0]):
         if r[j]:
             counted[j] = 1
     return sums(r, signs)

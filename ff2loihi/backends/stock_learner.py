@@ -33,7 +33,7 @@ class StockLearner(Encoder):
         layer, self.record = network.layers[0], record
         factor, n = layer.factor, len(layer.positive)
         self.exponent, self.halve = network.update.exponent, 0
-        self.w = np.ascontiguousarray(layer.weight.T, dtype=np.int16)
+        self.w = np.array(layer.weight.T, np.int16, order="C")
         self.gate = np.zeros(n)
         self.signs = layer.positive.astype(np.int64)
         self.neuron = (1 - layer.neuron.dv / 4096, float(layer.neuron.vth << ALIGN), float(FORCE << FORCE_EXP << ALIGN))
@@ -82,6 +82,12 @@ class StockLearner(Encoder):
             self.units, self.matrices,
         )  # fmt: skip
         return np.array([goodness], np.int64)
+
+    def counts(self, label: int) -> list[np.ndarray]:
+        """The layer's spikes under a label, nothing learned: [(n,) int64]."""
+        learning_kernels.drives(self.w, self._pixel_idx, self._pixel_count, self._drives)
+        events = self._label_idx[label], self._label_count[label]
+        return [stock_kernels.counts(self.w, self._drives, *events, *self.neuron[:2])]
 
     def _draws(self) -> np.ndarray:
         """floor(128 draw) of the epochs A1, A2 of a presentation, (steps,) int64: Lava draws once an epoch."""

@@ -71,8 +71,8 @@ class BatchedTwin:
     """K samples at a time, in torch; weight and eligibility (inputs, n)."""
 
     def __init__(self, weight: np.ndarray, positive: np.ndarray, rule: FloatRule, dtype=torch.float32) -> None:
-        self.rule, self.positive = rule, torch.from_numpy(positive)
-        self.w = torch.from_numpy(weight).to(dtype)
+        self.rule, self.positive = rule, torch.tensor(positive)
+        self.w = torch.tensor(weight, dtype=dtype)
         self.e = torch.zeros_like(self.w)
 
     @property

@@ -15,6 +15,7 @@ from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.latents import latents
 from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.stock_learner import StockLearner
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -87,6 +88,38 @@ def test_a_learning_networks_latents_are_the_spikes_of_its_recorded_states(made)
             for layer, states in zip(found.true, learner.states, strict=True):
                 assert layer[index].tolist() == states[1:, 1].sum(0).tolist()  # z of each step
     assert sum(layer.sum() for layer in found.true) > 0
+
+
+@pytest.fixture(scope="module")
+def stock(made):
+    """A network of library neurons, one layer, and its file."""
+    train("ffa-symmetric", made.data, widths=(20,), epochs=0).save(made.folder / "u.pt")
+    program = api.compile(made.folder / "u.pt", load_data("digits", "train", limit=200), LearningOptions(stock=True))
+    api.save(program, made.folder / "stock.ffl")
+    return program, made.folder / "stock.ffl"
+
+
+def test_the_latents_of_library_neurons_are_what_their_counters_hold_at_the_end(made, stock):
+    """r of a recorded presentation with all gates and thermometers, none of which is enabled."""
+    network, images, labels = stock[0].network, made.test.images[:6], made.test.labels[:6]
+    found = latents(stock[0], images, labels)
+    learner = StockLearner(network, record=True)
+    for label in set(labels.tolist()):
+        rng = np.random.default_rng(PHASE_SEED)
+        for index in np.flatnonzero(labels == label):
+            learner.show(rates(network, images[index]), rng.integers(0, 256, network.pixels))
+            learner.present(label, 0)
+            assert found.true[0][index].tolist() == learner.states[-1, 2].tolist()
+    assert found.true[0].sum() > 0
+    assert not np.array_equal(found.true[0], found.neutral[0])
+
+
+def test_analyze_of_library_neurons_that_learn_shows_their_form(ff2loihi, stock, tmp_path):
+    line = ("--samples", SAMPLES, "-o", tmp_path / "p", "--json", tmp_path / "a.json")
+    code, _, err = ff2loihi("analyze", stock[1], *line)
+    assert (code, err) == (0, "")
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert report["representations"] == [["learning", "hidden1"]]
 
 
 def test_analyze_writes_tables_json_and_pictures_of_three_forms(ff2loihi, made, tmp_path):

@@ -1,0 +1,163 @@
+"""A run's state that was changed, and hashed again, is refused in one line; one that was not continues."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.learning import checkpoint
+from ff2loihi.learning.checkpoint import CheckpointMismatch, Progress
+
+SAMPLES, EPOCHS, LINE = 5, 3, 500
+IDENTITY = {"artifact": "abc", "seed": 0}
+EPOCH = {
+    "epoch": 1, "samples": 5, "learned": 0.4, "online_accuracy": 0.6, "exponent": 5, "halve": 0, "saturated": [0.0]
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def learners(generate_learning):
+    """Emulators of a rule on weights and of one on tags, after some presentations."""
+    found = {}
+    for name, seed in (("direct", 0), ("tag", 1)):
+        net, shown = generate_learning(seed)
+        found[name] = net, emulator_learner(net)
+        for one in shown:
+            found[name][1].show(one.q, one.starts)
+            found[name][1].present(one.label, one.phase)
+    return found
+
+
+@pytest.fixture
+def written(learners, tmp_path):
+    """written(kind, change) -> the path of a state; change(facts, tensors) was made, and the hash is right."""
+
+    def make(kind, change=lambda facts, tensors: None, text=lambda text: text):
+        path = tmp_path / "x.run"
+        rng = np.random.default_rng(4).bit_generator.state
+        order = np.array([3, 0, 4, 1, 2])
+        checkpoint.write(path, IDENTITY, Progress(1, 3, order, rng, (3, 2, 1), [EPOCH]), learners[kind][1].state())
+        data = path.read_bytes()
+        tensors = load(data)
+        facts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["run"])
+        change(facts, tensors)
+        run = text(json.dumps(facts))
+        path.write_bytes(save(tensors, metadata={"run": run, "sha256": checkpoint._digest(run, tensors)}))
+        return path
+
+    return make
+
+
+def read(path, learner_of):
+    net, _ = learner_of
+    return checkpoint.read(path, IDENTITY, SAMPLES, EPOCHS, emulator_learner(net).state())
+
+
+@pytest.mark.parametrize("kind", ["direct", "tag"])
+def test_a_state_comes_back_and_the_learner_goes_on_with_it(written, learners, kind):
+    progress, arrays = read(written(kind), learners[kind])
+    net, before = learners[kind]
+    assert (progress.epoch, progress.position, progress.counts, progress.log) == (1, 3, (3, 2, 1), [EPOCH])
+    assert progress.order.tolist() == [3, 0, 4, 1, 2]
+    fresh = np.random.default_rng(0)
+    fresh.bit_generator.state = progress.rng
+    assert fresh.random() == np.random.default_rng(4).random()
+    learner = emulator_learner(net)
+    learner.restore(arrays)
+    assert all(np.array_equal(a, b) for a, b in zip(learner.weights, before.weights, strict=True))
+
+
+def put(*path):
+    *way, last, value = path
+
+    def change(facts, tensors):
+        for key in way:
+            facts = facts[key]
+        facts[last] = value
+
+    return change
+
+
+def hold(name, value, at=..., dtype=None):
+    def change(facts, tensors):
+        tensors[name] = tensors[name].astype(dtype or tensors[name].dtype)
+        tensors[name][at] = value
+
+    return change
+
+
+def gain(name, array):
+    return lambda facts, tensors: tensors.update({name: array})
+
+
+def lose(name):
+    return lambda facts, tensors: tensors.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (put("epoch", 3), "direct", "epoch 3, sample 3, of 3 epochs of 5 samples"),
+        (put("epoch", -1), "direct", "epoch: Input should be greater"),
+        (put("epoch", "1"), "direct", "epoch: "),
+        (put("epoch", 10**400), "direct", "epoch: "),
+        (put("position", 5), "tag", "sample 5, of 3 epochs of 5 samples"),
+        (put("position", 4), "tag", "3 samples seen"),
+        (put("position", None), "tag", "position: "),
+        (put("counts", [3, 4, 1]), "direct", "3 samples seen, 4 learned"),
+        (put("counts", [3, 2]), "direct", "counts"),
+        (put("log", []), "direct", "a log of 0 epochs"),
+        (put("log", 0, "epoch", 2), "direct", "a log of 1 epochs"),
+        (put("log", 0, "learned", "x"), "direct", "log.0.learned"),
+        (put("log", 0, "saturated", 0.0), "direct", "log.0.saturated"),
+        (put("log", {}), "direct", "log: "),
+        (put("rng", "bit_generator", "MT19937"), "direct", "rng.bit_generator"),
+        (put("rng", "state", "state", 1 << 128), "direct", "rng.state.state"),
+        (put("rng", "state", "inc", -1), "direct", "rng.state.inc"),
+        (put("rng", "state", 3), "direct", "rng.state"),
+        (put("rng", "has_uint32", 2), "direct", "rng.has_uint32"),
+        (put("rng", "uinteger", 1 << 32), "direct", "rng.uinteger"),
+        (put("rng", None), "direct", "rng: "),
+        (put("identity", []), "direct", "identity: "),
+        (put("identity", {}), "direct", "another run's checkpoint: artifact was None"),
+        (put("identity", {"artifact": "x" * 10**5, "seed": 0}), "direct", "artifact was 'xxx"),
+        (put("extra" * 10**4, 1), "direct", "extraextra"),
+        (lose("order"), "direct", "an order of float64 (0,)"),
+        (hold("order", 0), "direct", "each of 5 samples must be there once"),
+        (hold("order", 10**9, 0), "direct", "each of 5 samples must be there once"),
+        (hold("order", 0, 0, np.float64), "direct", "an order of float64"),
+        (gain("order", np.arange(6)), "direct", "an order of int64 (6,)"),
+        (lose("weights.0"), "direct", "weights.0 is not there"),
+        (hold("weights.0", 256), "direct", "weights.0 256..256, -256..255 are possible"),
+        (hold("weights.0", 0, dtype=np.int32), "tag", "weights.0 holds int32"),
+        (gain("weights.0", np.zeros((1, 1), np.int16)), "tag", "weights.0 holds int16 (1, 1)"),
+        (lose("tags.0"), "tag", "tags.0 is not there"),
+        (hold("tags.0", -258), "tag", "tags.0 -258..-258, -257..255 are possible"),
+        (gain("tags.0", np.zeros((1, 1), np.int16)), "direct", "tags.0 belongs to nothing"),
+        (hold("passed", -1), "direct", "passed -1..-1"),
+        (hold("passed", (1 << 63) - 1), "direct", "passed 9223372036854775807"),
+        (gain("passed", np.zeros(0, np.int64)), "direct", "passed holds int64 (0,)"),
+        (gain("chip", np.zeros(1, np.int64)), "direct", "chip holds int64"),
+        (gain("y" * 10**5, np.zeros(1)), "direct", "belongs to nothing"),
+    ],
+)
+def test_what_no_run_wrote_is_refused_in_one_short_line(written, learners, change, kind, words):
+    with pytest.raises(CheckpointMismatch) as caught:
+        read(written(kind, change), learners[kind])
+    text = str(caught.value)
+    assert words in text
+    assert "\n" not in text
+    assert len(text) < LINE + 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 10**5 + "]" * 10**5, '{"epoch": NaN}', '{"epoch": 1, "epoch": 2}', "{}", "null", "[]", "3", '"a"', ""],
+)
+def test_json_of_another_form_is_refused_in_one_short_line(written, learners, text):
+    with pytest.raises(CheckpointMismatch) as caught:
+        read(written("direct", text=lambda _: text), learners["direct"])
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < LINE
