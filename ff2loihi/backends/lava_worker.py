@@ -17,9 +17,9 @@ from ff2loihi.compilers import artifact
 def run(folder: Path) -> None:
     """Build the graph, run every sample, write timing.json."""
     from lava.magma.core.run_conditions import RunSteps
-    from lava.magma.core.run_configs import Loihi2SimCfg
 
     from ff2loihi.backends import lava_network, lava_stock_network
+    from ff2loihi.backends.lava_models import run_config
 
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
@@ -34,7 +34,7 @@ def run(folder: Path) -> None:
     }
     (folder / "recordings.json").write_text(json.dumps(facts), encoding="utf-8")
     source = graph.source
-    config = Loihi2SimCfg(select_tag="fixed_pt")
+    config = run_config()
     started = time.perf_counter()
     source.run(condition=RunSteps(num_steps=1), run_cfg=config)
     ready = time.perf_counter()
