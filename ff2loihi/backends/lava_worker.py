@@ -1,20 +1,18 @@
-"""The child that holds Lava's runtime: `python -m ff2loihi.backends.lava_worker FOLDER`.
+"""What Lava's child does to classify: see lava_inside.
 
 It prints "progress N" after each sample and "done" at the end; the parent reads the recordings from the folder.
 """
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.lava_child import be_a_child
 from ff2loihi.compilers import artifact
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, _commands: object) -> None:
     """Build the graph, run every sample, write timing.json."""
     from lava.magma.core.run_conditions import RunSteps
 
@@ -51,9 +49,3 @@ def run(folder: Path) -> None:
     (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
     print("done", flush=True)
     source.stop()
-
-
-if __name__ == "__main__":
-    job = Path(sys.argv[1])
-    be_a_child(job)
-    run(job)
