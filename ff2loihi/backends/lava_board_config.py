@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +62,14 @@ def main(run: Callable[[Path, bool], None], text: str) -> None:
     parser = argparse.ArgumentParser(description=text.splitlines()[0])
     parser.add_argument("--probe", action="store_true", help="record v, too: slow, and not for wide layers")
     options = parser.parse_args()
+    folder, here = Path(__file__).resolve().parent, os.getcwd()
+    os.chdir(folder)
+    resource_tracker.ensure_running()  # a Python that looks for modules where it starts, and lasts as long as we do
+    os.chdir(here)
     if len(os.fsencode(tempfile.gettempdir())) > SOCKET_FOLDER:
         tempfile.tempdir = os.environ["TMPDIR"] = "/tmp"
     try:
-        run(Path(__file__).resolve().parent, options.probe)
+        run(folder, options.probe)
     except (ModuleNotFoundError, NoNeurocore) as error:
         what = f"{error}. Install {NEEDED}" if isinstance(error, ModuleNotFoundError) else error
         print(f"run_on_board: {what}", file=sys.stderr)

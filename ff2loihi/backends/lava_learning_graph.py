@@ -7,6 +7,7 @@ import numpy as np
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import LearningDense
 
+from ff2loihi.backends import lava_models
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.ff_layer import FFLayer
 from ff2loihi.processes.ff_network import FFNetwork
@@ -37,8 +38,7 @@ class Graph:
 
 def run_config(form: str) -> Loihi2SimCfg:
     """net: one process; leaf: one a layer; graph: the chip's processes, stock LearningDense; own: our plastic model."""
-    return Loihi2SimCfg(
-        select_tag="fixed_pt",
+    return lava_models.run_config(
         select_sub_proc_model=form in ("graph", "own"),
         exception_proc_model_map={LearningDense: PyPlasticModel} if form == "own" else None,
     )

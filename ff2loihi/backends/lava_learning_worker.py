@@ -1,4 +1,4 @@
-"""The child that learns on Lava: `python -m ff2loihi.backends.lava_learning_worker FOLDER`.
+"""What Lava's child does to learn: see lava_inside.
 
 Commands, a line each: "present" runs one presentation, "rate EXPONENT HALVE" sets the learning rate; each is answered
 with "done". What goes in and out lies in the folder's files, see lava_learning_graph.
@@ -6,10 +6,8 @@ with "done". What goes in and out lies in the folder's files, see lava_learning_
 
 import json
 import queue
-import sys
 from pathlib import Path
 
-from ff2loihi.backends.lava_child import be_a_child
 from ff2loihi.compilers import artifact
 
 
@@ -34,8 +32,3 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
             exponent, halve = map(int, numbers)
             graph.set_rate(exponent, halve)
         print("done", flush=True)
-
-
-if __name__ == "__main__":
-    job = Path(sys.argv[1])
-    run(job, be_a_child(job))

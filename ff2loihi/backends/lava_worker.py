@@ -1,25 +1,23 @@
-"""The child that holds Lava's runtime: `python -m ff2loihi.backends.lava_worker FOLDER`.
+"""What Lava's child does to classify: see lava_inside.
 
 It prints "progress N" after each sample and "done" at the end; the parent reads the recordings from the folder.
 """
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.lava_child import be_a_child
 from ff2loihi.compilers import artifact
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, _commands: object) -> None:
     """Build the graph, run every sample, write timing.json."""
     from lava.magma.core.run_conditions import RunSteps
-    from lava.magma.core.run_configs import Loihi2SimCfg
 
     from ff2loihi.backends import lava_network, lava_stock_network
+    from ff2loihi.backends.lava_models import run_config
 
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
@@ -34,7 +32,7 @@ def run(folder: Path) -> None:
     }
     (folder / "recordings.json").write_text(json.dumps(facts), encoding="utf-8")
     source = graph.source
-    config = Loihi2SimCfg(select_tag="fixed_pt")
+    config = run_config()
     started = time.perf_counter()
     source.run(condition=RunSteps(num_steps=1), run_cfg=config)
     ready = time.perf_counter()
@@ -51,9 +49,3 @@ def run(folder: Path) -> None:
     (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
     print("done", flush=True)
     source.stop()
-
-
-if __name__ == "__main__":
-    job = Path(sys.argv[1])
-    be_a_child(job)
-    run(job)

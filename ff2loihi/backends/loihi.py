@@ -69,7 +69,7 @@ class Loihi:
 
     def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:
         """The recorded arrays, and how long the run took."""
-        words = (str(folder / board_plan.SCRIPT), *(("--probe",) if probe else ()))
+        script = (str(folder / board_plan.SCRIPT), *(("--probe",) if probe else ()))
         times, models = [time.perf_counter()], []
 
         def on_line(line: str) -> None:
@@ -81,7 +81,7 @@ class Loihi:
                 if progress:
                     progress(int(rest), samples)
 
-        with Child("", folder, self.patience, words, self.board.environment) as child:
+        with Child("", folder, self.patience, script, self.board.environment) as child:
             try:
                 child.follow("done", on_line)
             except BackendError as error:

@@ -4,42 +4,39 @@ import contextlib
 import os
 import signal
 import time
-from pathlib import Path
+
+import psutil
 
 
 def members(session: int) -> list[int]:
-    """Process ids of a session, from /proc; empty where there is no /proc."""
+    """Process ids of a session, without zombies."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(stat.parent.name))
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
     return found
 
 
-def _is_resource_tracker(pid: int) -> bool:
+def is_resource_tracker(pid: int) -> bool:
+    """Whether a process is the one that Python starts to unlink the shared memory that others leave."""
     try:
-        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
+        return "multiprocessing.resource_tracker" in " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
         return False
 
 
 def end_session(session: int, patience: float = 5.0) -> None:
-    """End every process of a session that this process started, by id.
+    """End every process of a session that this process started, or leads and will leave, by id.
 
     Python's resource tracker goes last and by itself: when its clients are gone it unlinks their shared memory.
     """
-    own = os.getpid()
-    for pid in members(session):
-        if pid != own and not _is_resource_tracker(pid):
+    deadline = time.monotonic() + patience
+    while others := [pid for pid in members(session) if pid != os.getpid()]:
+        late, clients = time.monotonic() > deadline, [pid for pid in others if not is_resource_tracker(pid)]
+        for pid in others if late else clients:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    if own == session:
-        os.kill(own, signal.SIGKILL)
-    deadline = time.monotonic() + patience
-    while members(session) and time.monotonic() < deadline:
+        if late or (not clients and session == os.getpid()):  # the tracker waits for us, too
+            return
         time.sleep(0.02)
-    for pid in members(session):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)

@@ -1,7 +1,8 @@
 """When Lava raises, dies or hangs: one error in time, and nothing of it stays behind."""
 
+import errno
 import os
-import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from ff2loihi.backends import lava_child
+from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.lava_learner import LavaLearner
-from ff2loihi.backends.session import members
+from ff2loihi.backends.session import is_resource_tracker, members
 from ff2loihi.compilers.errors import BackendError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, LearningNeuron, UpdateRule
 from ff2loihi.compilers.learning import output_trace, probability_table
@@ -51,6 +54,24 @@ def children(monkeypatch, tmp_path_factory):
     assert list(Path(tempfile.gettempdir()).iterdir()) == []
 
 
+@pytest.fixture
+def unwell(tmp_path, monkeypatch):
+    """unwell(*lines): what Lava's Goodness does in the child before each of its steps."""
+
+    def change(*lines):
+        body = "".join(f"    {line}\n" for line in lines)
+        (tmp_path / "sitecustomize.py").write_text(
+            "import logging, threading, time\n"
+            "from ff2loihi.processes import goodness\n"
+            "well = goodness.PyGoodnessModel.run_spk\n"
+            f"def run_spk(self):\n{body}    well(self)\n"
+            "goodness.PyGoodnessModel.run_spk = run_spk\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+    return change
+
+
 def failure(program, pixels, patience=60.0) -> tuple[str, float]:
     started = time.monotonic()
     with pytest.raises(BackendError) as caught:
@@ -59,17 +80,34 @@ def failure(program, pixels, patience=60.0) -> tuple[str, float]:
     return str(caught.value), time.monotonic() - started
 
 
-def test_a_model_that_raises_inside_lava_is_one_error_with_its_text(generate, children, tmp_path, monkeypatch):
-    (tmp_path / "sitecustomize.py").write_text(
-        "from ff2loihi.processes import goodness\n"
-        "def run_spk(self):\n"
-        "    raise ValueError('the model is unwell')\n"
-        "goodness.PyGoodnessModel.run_spk = run_spk\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_a_model_that_raises_inside_lava_is_one_error_with_its_text(generate, children, unwell):
+    unwell("raise ValueError('the model is unwell')")
     text, seconds = failure(*generate(LIF))
-    assert "Lava failed: ValueError: the model is unwell in run_spk (sitecustomize.py:3)" in text
+    assert "Lava failed: ValueError: the model is unwell in run_spk (sitecustomize.py:5)" in text
     assert seconds < 30
+
+
+def test_a_model_whose_thread_raises_is_one_error_with_its_text(generate, children, unwell):
+    unwell(
+        "threading.Thread(target=int, args=('unwell',)).start()",
+        "time.sleep(1)",
+    )
+    text, _ = failure(*generate(LIF))
+    assert "ValueError: invalid literal for int() with base 10: 'unwell'" in text
+
+
+def test_a_traceback_that_a_library_logs_and_handles_does_not_end_a_run(generate, children, unwell):
+    """Also where the run is idle after it."""
+    unwell(
+        "try:",
+        "    int('handled')",
+        "except ValueError:",
+        "    logging.exception('as it should be')",
+        "    time.sleep(0.05 if self.time_step > 1 else 1)",
+    )
+    program, pixels = generate(LIF)
+    trace = LavaCpu().run(program, pixels)
+    np.testing.assert_array_equal(trace.sums, Emulator().run(program, pixels).sums)
 
 
 def test_a_worker_that_cannot_build_the_graph_is_one_error_with_its_text(generate, children):
@@ -112,7 +150,7 @@ def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generat
     def hang(done, samples):
         held[0].patience = 2.0  # from here on: the start-up takes longer
         for pid in members(children[0].pid):
-            if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if not is_resource_tracker(pid):
                 os.kill(pid, signal.SIGSTOP)
 
     started = time.monotonic()
@@ -126,7 +164,7 @@ def test_a_learning_worker_that_is_killed_is_an_error_at_once(children):
     with LavaLearner(network) as learner:
         learner.show(np.zeros(network.pixels, np.int64), np.zeros(network.pixels, np.int64))
         learner.present(0, 1)
-        os.kill(children[0].pid, signal.SIGKILL)  # its forks live on, and hold its output open
+        os.kill(children[0].pid, signal.SIGKILL)
         started = time.monotonic()
         with pytest.raises(BackendError, match="its process ended with status -9"):
             learner.present(0, 1)
@@ -171,8 +209,9 @@ def test_an_interrupt_of_the_caller_ends_lava(generate, children):
         LavaCpu().run(program, np.repeat(pixels[:1], 100, axis=0), progress=interrupt)
 
 
-def test_lava_ends_when_its_parent_is_killed(generate, children, tmp_path):
-    """The parent is a process of its own here: it cannot clean up, so the worker must."""
+@pytest.mark.parametrize("killed", ["parent", "both"])
+def test_lava_ends_when_its_parents_are_killed(generate, children, tmp_path, killed):
+    """The parent is a process of its own here: it cannot clean up, so the child must; without it the forks end."""
     from ff2loihi.compilers import artifact
 
     program, pixels = generate(LIF)
@@ -191,20 +230,33 @@ def test_lava_ends_when_its_parent_is_killed(generate, children, tmp_path):
         env={**os.environ, "TMPDIR": str(scratch)}, start_new_session=True,
     )  # fmt: skip
     assert parent.stdout.readline().strip() == "0"
-    workers = _children(parent.pid)
-    assert len(workers) == 1
-    sockets = re.search(rb"\0TMPDIR=([^\0]*)", Path(f"/proc/{workers[0]}/environ").read_bytes())[1].decode()
-    assert Path(sockets).is_dir()
+    [worker] = psutil.Process(parent.pid).children()
+    sockets = Path(worker.environ()["TMPDIR"])
+    assert sockets.is_dir()
+    assert len(members(worker.pid)) > 3
+    if killed == "both":
+        worker.suspend()  # or it would see its parent's end
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 10
-    while members(workers[0]) and time.monotonic() < deadline:
+    if killed == "both":
+        worker.kill()
+    deadline = time.monotonic() + 5
+    while members(worker.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert members(workers[0]) == []
-    assert list(scratch.iterdir()) == []
-    assert not Path(sockets).exists()
+    assert members(worker.pid) == []
+    if killed == "parent":
+        assert list(scratch.iterdir()) == []
+        assert not sockets.exists()
+    shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _children(parent: int) -> list[int]:
-    threads = Path(f"/proc/{parent}/task").glob("*/children")
-    return [int(pid) for thread in threads for pid in thread.read_text().split()]
+def test_a_child_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    (tmp_path / "job").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(lava_child.subprocess, "Popen", refuse)
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        lava_child.Child("ff2loihi.backends.lava_worker", tmp_path / "job")
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]

@@ -1,7 +1,13 @@
 """NIR files with damaged bytes: one line, whatever the HDF5 library makes of them."""
 
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from ff2loihi import interchange
@@ -32,7 +38,8 @@ def test_a_file_with_which_the_library_hangs_is_one_line(refused, exported, monk
 def test_a_file_with_which_the_library_crashes_is_one_line(refused, exported, monkeypatch):
     path, data = exported
     path.write_bytes(data[:-1])
-    monkeypatch.setattr(hdf5_file, "CHILD", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    monkeypatch.setattr(hdf5_file.children, "command", lambda _: [sys.executable, "-c", code])
     code, line = refused("compile", path)
     assert (code, "ends in signal 11" in line) == (2, True)
 
@@ -55,3 +62,23 @@ def test_flipped_bits_are_one_line_or_change_nothing(exported):
 def test_what_was_exported_is_read_without_a_child(exported, monkeypatch):
     monkeypatch.setattr(hdf5_file.subprocess, "run", None)
     interchange.read_exported(exported[0])
+
+
+def test_a_child_that_the_library_holds_ends_with_its_parent(tmp_path):
+    """A pipe without a writer holds it in C, as a damaged file does: no thread of Python's runs meanwhile."""
+    os.mkfifo(tmp_path / "m.nir")
+    code = (
+        "import os, subprocess, sys; from ff2loihi.compilers import children; "
+        "code = f'from ff2loihi.compilers import hdf5_file; hdf5_file.read_all({sys.argv[1]!r}, {os.getpid()})'; "
+        "child = subprocess.Popen(children.command(code), env=children.environment()); print(child.pid, flush=True); "
+        "child.wait()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "m.nir")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        while "h5py" not in "".join(mapping.path for mapping in child.memory_maps()):
+            time.sleep(0.05)
+        time.sleep(0.5)  # into the library's open()
+        assert child.is_running()
+        os.kill(parent.pid, signal.SIGKILL)
+    assert psutil.wait_procs([child], timeout=5) == ([child], [])
