@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from ff2loihi.compilers import inference_manifest, learning_manifest
-from ff2loihi.compilers.errors import ArtifactError
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.errors import ArtifactError, brief
+from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.inference_manifest import InferenceManifest
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning_manifest import LearningManifest
@@ -63,12 +63,8 @@ def write(program: Program, path: Path) -> str:
 
 def read(path: Path) -> tuple[Program, str]:
     """Read and check an artifact; returns it with its hash. Raises ArtifactError."""
-    if path.is_dir():
-        raise ArtifactError(f"{path}: a folder, where an artifact (.ffl) is wanted")
-    try:
-        data = path.read_bytes()
-    except OSError as failure:
-        raise ArtifactError(f"{path}: {failure.strerror}. Make one with: ff2loihi compile model.pt -o {path}") from None
+    recipe = f". Make one with: ff2loihi compile model.pt -o {brief(path.stem or 'model')}.ffl"
+    data = read_bytes(path, ArtifactError, "an artifact (.ffl)", absent=recipe)
     return unpack(path, *_parse(path, data))
 
 

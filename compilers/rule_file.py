@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.files import read_bytes
 
 FORMAT, VERSION, SUFFIX = "ff2loihi-learning-rule", 1, ".rule.json"
 
@@ -27,11 +28,10 @@ def to_bytes(manifest: dict, strings: dict[str, str], equations: list[tuple[str,
 
 def read(path: Path) -> dict:
     """The artifact's manifest in a rule's file. Raises CheckpointError."""
+    data = read_bytes(path, CheckpointError, "a learning rule", absent=": the learning rule belongs beside its graph")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}: the learning rule belongs beside its graph") from None
-    except ValueError:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
         raise CheckpointError(f"{path}: not JSON, or truncated. Export the artifact again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         raise CheckpointError(f"{path}: not a learning rule of version {VERSION}. Export the artifact again")

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.files import read_bytes, write_atomic
 
 
 class CheckpointMismatch(FF2LoihiError):
@@ -50,13 +50,11 @@ def write(path: Path, identity: dict, progress: Progress, learner: dict[str, np.
 
 def read(path: Path, identity: dict) -> tuple[Progress, dict[str, np.ndarray]]:
     """The run's state. Raises CheckpointMismatch, naming what differs, where it is another run's."""
+    data = read_bytes(path, CheckpointMismatch, "a run's checkpoint", absent=". Without --resume the run starts anew")
     try:
-        data = path.read_bytes()
         tensors = load(data)
         metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         facts = json.loads(metadata["run"])
-    except OSError as failure:
-        raise CheckpointMismatch(f"{path}: {failure.strerror}. Without --resume the run starts anew") from None
     except (SafetensorError, KeyError, ValueError, TypeError):
         raise CheckpointMismatch(f"{path}: not a run's checkpoint, or a damaged one. Remove it to start anew") from None
     if metadata.get("sha256") != _digest(metadata["run"], tensors):

@@ -7,8 +7,6 @@ board is such a file too, with those of the arrays that the board shows.
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,9 @@ from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.learners import emulator_learner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
+from ff2loihi.compilers import array_files
 from ff2loihi.compilers.errors import DataError
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.stock_rule import SLOTS
@@ -144,16 +143,14 @@ def _digest(array: np.ndarray) -> str:
 def read(path: Path, kind: str) -> Vectors:
     """Read golden vectors, whose hashes are checked, or a recording. Raises DataError."""
     what = "golden vectors" if kind == GOLDEN else "a recording"
+    data = read_bytes(path, DataError, what)
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            facts = json.loads(str(file["manifest"]))
-            arrays = {name: file[name] for name in file.files if name != "manifest"}
+        arrays = array_files.from_npz(data)
+        facts = json.loads(str(arrays.pop("manifest")))
     except KeyError:
         raise DataError(f"{path}: not {what}: it holds no 'manifest'. Record or export again") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError):
+    except (ValueError, RecursionError):
         raise DataError(f"{path}: not {what}, or a truncated file. Record or export again") from None
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or f'not {what}, or a truncated file'}") from None
     said = (facts.get("format"), facts.get("version")) if isinstance(facts, dict) else (None, None)
     if said != (kind, VERSION):
         raise DataError(
