@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 
 from ff2loihi.compilers import inference_manifest, learning_fit, learning_manifest, resources, strict_json
 from ff2loihi.compilers.errors import ArtifactError, CompileError, brief
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.inference_manifest import InferenceManifest
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning_manifest import LearningManifest
@@ -64,12 +64,7 @@ def write(program: Program, path: Path) -> str:
 
 def read(path: Path) -> tuple[Program, str]:
     """Read and check an artifact; returns it with its hash. Raises ArtifactError."""
-    if path.is_dir():
-        raise ArtifactError(f"{path}: a folder, where an artifact (.ffl) is wanted")
-    try:
-        data = path.read_bytes()
-    except OSError as failure:
-        raise ArtifactError(f"{path}: {failure.strerror}. {_recipe(path)}") from None
+    data = read_bytes(path, ArtifactError, "an artifact (.ffl)", absent=f". {_recipe(path)}")
     return unpack(path, *_parse(path, data))
 
 
@@ -107,7 +102,7 @@ def check(program: Program) -> None:
 
 
 def _recipe(path: Path) -> str:
-    return f"Make one with: ff2loihi compile model.pt -o {path.with_suffix('.ffl').name}"
+    return f"Make one with: ff2loihi compile model.pt -o {brief(path.stem or 'model')}.ffl"
 
 
 def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:

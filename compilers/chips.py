@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers import yaml_file
+from ff2loihi.compilers.errors import CompileError, brief, shortened, together
 from ff2loihi.processes import limits
 
 SHIPPED = Path(__file__).with_name("chips.yaml")
-Count = Annotated[int, Field(ge=1)]
+MOST = 1 << 20  # of anything that a core, a chip or a board is said to have
+Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class _Strict(BaseModel):
@@ -41,17 +42,17 @@ class Chip(_Strict):
     axons_in: Count
     axons_out: Count
     synaptic_words: Count
-    synapse_bits: Annotated[int, Field(ge=9)]
-    row_bits: Annotated[int, Field(ge=0)]
+    synapse_bits: Annotated[int, Field(ge=9, le=MOST)]
+    row_bits: Annotated[int, Field(ge=0, le=MOST)]
     kernel_bits: Count
-    plastic_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    plastic_factor: Annotated[float, Field(ge=1, le=MOST, allow_inf_nan=False)]
     neuron_groups: Count
     weight_bits: Count
     vth_max: Count
     decay_max: Count
     bias_mantissa_max: Count
     state_bits: Count
-    payload_bits: Annotated[int, Field(ge=0)]
+    payload_bits: Annotated[int, Field(ge=0, le=MOST)]
     trace_bits: Count
     tag_bits: Count
     microcode: bool
@@ -92,9 +93,9 @@ class Table:
             return self.boards[name]
         if name in self.chips:
             return Board(name, name, self.chips[name], 1)
+        names = brief(", ".join([*self.boards, *self.chips]), 250)
         raise CompileError(
-            f"board {name!r}: not in the table. Use one of {', '.join([*self.boards, *self.chips])}, "
-            "or give it with --chips FILE.yaml"
+            f"board {shortened(name)}: not in the table. Use one of {names}, or give it with --chips FILE.yaml"
         )
 
     def smallest(self, chip: str, chips: int) -> Board | None:
@@ -115,7 +116,9 @@ def load_table(path: Path | None = None) -> Table:
             entry = dict(entry)
             like = entry.pop("like")
             if not isinstance(like, str) or like not in chips:
-                wrong.append(f"chips.{name}.like: {like!r} is no chip. Use one of {', '.join(chips)}")
+                wrong.append(
+                    f"chips.{name}.like: {shortened(like)} is no chip. Use one of {brief(', '.join(chips), 200)}"
+                )
                 continue
             base = chips[like].model_dump()
             if isinstance(entry.get("table"), dict):
@@ -129,9 +132,12 @@ def load_table(path: Path | None = None) -> Table:
         if made and made.chip in chips:
             boards[name] = Board(name, made.chip, chips[made.chip], made.chips)
         elif made:
-            wrong.append(f"boards.{name}.chip: {made.chip!r} is no chip of the table, {', '.join(chips)} are")
+            wrong.append(
+                f"boards.{name}.chip: {shortened(made.chip)} is no chip of the table, "
+                f"{brief(', '.join(chips), 200)} are"
+            )
     if wrong:
-        raise CompileError(f"{path}: {'; '.join(wrong)}")
+        raise CompileError(f"{path}: {together(wrong)}")
     return Table(chips, boards)
 
 
@@ -148,15 +154,15 @@ def known_limits(chip_name: str, chip: Chip) -> dict[str, limits.Limit]:
 
 
 def _parse(path: Path) -> dict[str, dict]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CompileError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CompileError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    data = yaml_file.read(path, CompileError, "a chip table (.yaml)")
     parts = data if isinstance(data, dict) else {"": data}
     if set(parts) - {"chips", "boards"} or not all(isinstance(part, dict) for part in parts.values()):
         raise CompileError(f"{path}: a chip table holds `chips:` and `boards:`, each with entries by name")
+    for name in (name for part in parts.values() for name in part):
+        if not isinstance(name, str) or not 1 <= len(name) <= 64:
+            raise CompileError(
+                f"{path}: the name {shortened(name)} of a chip or board must be text of 1..64 characters"
+            )
     return {"chips": {}, "boards": {}} | parts
 
 
@@ -172,10 +178,10 @@ def _checked(kind: type[BaseModel], entry: object, where: str = "", wrong: list[
         if missing:
             others = f", and {', '.join(missing[1:])}" if missing[1:] else ""
             way_out = "Give it" if kind is _Board else "Give it, or take the rest from another chip with `like: NAME`"
-            wrong.append(f"{where}.{missing[0]}: missing{others}. {way_out}")
+            wrong.append(f"{where}.{missing[0]}: missing{brief(others, 350)}. {way_out}")
         for error in errors:
             if error["type"] != "missing":
-                wrong.append(f"{'.'.join(map(str, (where, *error['loc'])))}: {_reason(error)}")
+                wrong.append(f"{brief('.'.join(map(str, (where, *error['loc']))), 120)}: {_reason(error)}")
         return None
 
 
@@ -183,10 +189,12 @@ def _reason(error: dict) -> str:
     if error["type"] == "extra_forbidden":
         return "no such limit"
     if error["type"] == "greater_than_equal":
-        return f"must be at least {error['ctx']['ge']:g}, got {error['input']}"
+        return f"must be at least {error['ctx']['ge']:g}, got {shortened(error['input'])}"
     if error["type"] == "model_type":
-        return f"must hold limits by name, got {error['input']!r}"
-    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {error['input']!r}".replace("input should", "must")
+        return f"must hold limits by name, got {shortened(error['input'])}"
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {shortened(error['input'])}".replace(
+        "input should", "must"
+    )
 
 
 def _named(entry: object) -> object:

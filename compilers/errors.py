@@ -9,13 +9,20 @@ FF2LoihiError               exit 2: the input or the request is at fault
 CheckFailed                 exit 1: the run went well and its result is "no"
 """
 
+import reprlib
 from collections.abc import Iterable
+
+LINE = 500  # characters of an error at most; what a file holds is shown in about 60 of them
 
 
 class FF2LoihiError(Exception):
-    """One line: where, what was seen, what is allowed, how to mend it."""
+    """One line: where, what was seen, what is allowed, how to mend it. Of a long one the middle is left out."""
 
     exit_code = 2
+
+    def __init__(self, text: str = "") -> None:
+        line = " ".join(text.splitlines())
+        super().__init__(line if len(line) <= LINE else f"{line[: LINE - 125]} ... {line[-120:]}")
 
 
 class CheckpointError(FF2LoihiError):
@@ -63,3 +70,22 @@ def together(found: Iterable[str], most: int = 400) -> str:
         said.append(brief(line, most))
     more = len(lines) - len(said)
     return "; ".join(said) + (f"; and {more} more" if more else "")
+
+
+def shortened(value: object) -> str:
+    """repr of a value that a file holds, in about 60 characters; a nest of a billion lists is not gone through."""
+    return brief(_shortener.repr(value))
+
+
+class _Shortener(reprlib.Repr):
+    """Shows plain data; of anything else, whose repr may be long, run code or fail, the type alone."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() <= 128 else f"an integer of {x.bit_length():,} bits"
+
+    def repr_instance(self, x: object, level: int) -> str:
+        return repr(x) if x is None or isinstance(x, bool | float) else f"<{type(x).__name__}>"
+
+
+_shortener = _Shortener()
+_shortener.maxstring, _shortener.maxlevel = 60, 2

@@ -1,10 +1,10 @@
-"""HDF5 files that may be damaged: some keep the library in a loop, or make it crash, and no exception says so.
+"""HDF5 files that may be damaged, or made to do harm.
 
-A file that is `sealed` ends in the hash of all before it, behind the end that HDF5 itself knows of. Where that hash
-does not hold, or there is none, a child reads the file first: it can be ended.
+Some keep the library in a loop, or make it crash, and no exception says so. A file that is `sealed` ends in the hash of
+all before it, behind the end that HDF5 itself knows of. Where that hash does not hold, or there is none, a child reads
+the file first: it can be ended. And HDF5 lets a few bytes stand for many, or for another file's: `check_contents`.
 """
 
-import contextlib
 import ctypes
 import hashlib
 import math
@@ -12,14 +12,26 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from ff2loihi.compilers import children
-from ff2loihi.compilers.errors import CheckpointError
+import h5py
+import numpy as np
 
+from ff2loihi.compilers import children
+from ff2loihi.compilers.errors import CheckpointError, brief, shortened
+from ff2loihi.compilers.files import read_bytes
+
+KIND = "a NIR graph (.nir)"
 MARK = b"\nff2loihi sha256 "
 PATIENCE = 30.0  # s for a child that reads the file: 0.4 for a file of 100 kB
 PR_SET_PDEATHSIG = 1  # of Linux
+OBJECTS, DEPTH = 10_000, 20  # groups and datasets of a file, and groups in each other; a node has about ten
+TEXTS = 10_000  # of a dataset of texts, of which several may be the same bytes of the file
+BYTES = 1 << 30  # of all values
+SHRUNK = 1100  # times that gzip makes zeros smaller, and a little
+FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
 
 def sealed(data: bytes) -> bytes:
@@ -28,8 +40,8 @@ def sealed(data: bytes) -> bytes:
 
 
 def check_readable(path: Path) -> None:
-    """Raise CheckpointError for a file with which the HDF5 library hangs or crashes, OSError for one that is absent."""
-    data, mark, digest = path.read_bytes().rpartition(MARK)
+    """Raise CheckpointError for what is no file, and for a file with which the HDF5 library hangs or crashes."""
+    data, mark, digest = read_bytes(path, CheckpointError, KIND).rpartition(MARK)
     if mark and hashlib.sha256(data).hexdigest().encode() == digest:
         return
     code = f"from ff2loihi.compilers import hdf5_file\nhdf5_file.read_all({str(path)!r}, {os.getpid()})"
@@ -47,8 +59,60 @@ def check_readable(path: Path) -> None:
     raise CheckpointError(f"{path}: a damaged HDF5 file, {wrong}. Export or copy it again")
 
 
+def check_contents(file: h5py.File) -> None:
+    """Raise ValueError where the values would take far more room than the file's bytes, or stand in other files."""
+    total = 0
+    for name, item in _datasets(file, ""):
+        total += _size(name, item)
+        if total > BYTES:
+            raise ValueError(f"its values take more than {BYTES:,} bytes")
+
+
+def _datasets(
+    group: h5py.Group, prefix: str, depth: int = 0, seen: set | None = None
+) -> Iterator[tuple[str, h5py.Dataset]]:
+    seen = set() if seen is None else seen
+    for key in group:
+        name = f"{prefix}/{key}"
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            raise ValueError(f"{shortened(name)} is a link to somewhere else")
+        item = group[key]
+        address = h5py.h5o.get_info(item.id).addr
+        if address in seen or depth == DEPTH or len(seen) == OBJECTS:
+            raise ValueError(f"{shortened(name)} stands in it twice, too deep, or behind {OBJECTS:,} others")
+        seen.add(address)
+        if isinstance(item, h5py.Group):
+            yield from _datasets(item, name, depth + 1, seen)
+        elif isinstance(item, h5py.Dataset):
+            yield name, item
+
+
+def _size(name: str, item: h5py.Dataset) -> int:
+    """Bytes of a dataset's values. Raises ValueError."""
+    text = h5py.check_string_dtype(item.dtype)
+    if item.dtype.kind not in "biufS" and not text:
+        raise ValueError(f"{shortened(name)} holds {brief(item.dtype)}, neither numbers nor text")
+    plan = item.id.get_create_plist()
+    filters = {plan.get_filter(index)[0] for index in range(plan.get_nfilters())}
+    if item.is_virtual or item.external or filters - FILTERS or plan.get_nfilters() > len(filters):
+        raise ValueError(
+            f"the values of {shortened(name)} stand in another file, or are packed as no writer of NIR does"
+        )
+    chunk = item.dtype.itemsize
+    for side in item.chunks or ():
+        chunk *= side
+    stored = item.id.get_storage_size()
+    if item.size and max(item.nbytes, chunk) > SHRUNK * (stored + 1):
+        raise ValueError(f"{shortened(name)} claims {max(item.nbytes, chunk):,} bytes, the file holds {stored:,} of it")
+    if text and text.length is None:
+        if item.size > TEXTS:
+            raise ValueError(f"{shortened(name)} holds {item.size:,} texts, {TEXTS:,} are read")
+        return sum(len(item[index]) for index in np.ndindex(item.shape))
+    return item.nbytes
+
+
 def read_all(path: str, parent: int) -> None:
-    """In the child: read everything; what is not HDF5 is for the reader to say. It ends with its parent.
+    """In the child of `check_readable`: read every value, come what may. It ends with its parent.
 
     No thread could see to that: the library that hangs does not let it run.
     """
@@ -56,14 +120,8 @@ def read_all(path: str, parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == parent:
-        import h5py
-
-        with contextlib.suppress(Exception):
-            _walk(h5py.File(path, "r"))
-
-
-def _walk(group) -> None:
-    for name in group:
-        with contextlib.suppress(Exception):
-            item = group[name]
-            _walk(item) if hasattr(item, "keys") else item[()]
+        with suppress(Exception), h5py.File(path, "r") as file:
+            check_contents(file)
+            for _, item in _datasets(file, ""):
+                with suppress(Exception):
+                    item[()]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ff2loihi.compilers.convolution import Conv
-from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.errors import CheckpointError, shortened, together
 from ff2loihi.compilers.ir import CODES, Checkpoint, Head, Label, Layer, Network
 from ff2loihi.compilers.spec import LayerSpec
 
 MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
+MAX_NEURONS, MAX_TAPS = 1 << 24, 1 << 25  # of a convolution: what 16 chips hold; inputs that its positions see
 ACTIVATIONS = ("relu",)
 
 
@@ -26,14 +27,16 @@ class _Reader:
 
     def stop_if_wrong(self) -> None:
         if self.wrong:
-            raise CheckpointError(f"{self.checkpoint.source}: {'; '.join(self.wrong)}")
+            raise CheckpointError(f"{self.checkpoint.source}: {together(self.wrong)}")
 
 
 def build(checkpoint: Checkpoint) -> Network:
     """The float network that the checkpoint describes. Raises CheckpointError with everything that is wrong."""
     spec, reader = checkpoint.spec, _Reader(checkpoint)
     if spec.activation not in ACTIVATIONS:
-        reader.wrong.append(f"activation {spec.activation!r} is not supported, only {', '.join(ACTIVATIONS)} is")
+        reader.wrong.append(
+            f"activation {shortened(spec.activation)} is not supported, only {', '.join(ACTIVATIONS)} is"
+        )
     codes = _codes(reader)
     reader.stop_if_wrong()
     width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
@@ -52,7 +55,9 @@ def build(checkpoint: Checkpoint) -> Network:
     reader.stop_if_wrong()
     used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(layers)))
     if not used or len(set(used)) != len(used) or not all(0 <= index < len(layers) for index in used):
-        reader.wrong.append(f"readout.layers: must be different numbers in 0..{len(layers) - 1}, got {list(used)}")
+        reader.wrong.append(
+            f"readout.layers: must be different numbers in 0..{len(layers) - 1}, got {shortened(list(used))}"
+        )
     if spec.probability.kind == "symmetric":
         reader.wrong += [
             f"{layer.name}: probability symmetric needs neurons of both polarities. Give the layer polarity: half"
@@ -105,15 +110,15 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
     weight = reader.tensor(part.weight)
     wanted = 4 if part.conv else 2
     if weight.ndim != wanted:
-        text = f"{name}: {part.weight!r} has shape {weight.shape}, a {'convolution' if part.conv else 'dense layer'}'s "
-        text += f"has {wanted} dimensions"
+        kind = "convolution" if part.conv else "dense layer"
+        text = f"{name}: {shortened(part.weight)} has shape {weight.shape}, a {kind}'s has {wanted} dimensions"
         if weight.ndim == 4:
             text += ". For a convolution give the layer conv: {stride, padding, groups}, and the spec image"
         reader.wrong.append(text)
         return None
     weight = weight.T if part.orientation == "in_out" and not part.conv else weight
     if 0 in weight.shape:
-        reader.wrong.append(f"{name}: {part.weight!r} has no neurons or no inputs, shape {weight.shape}")
+        reader.wrong.append(f"{name}: {shortened(part.weight)} has no neurons or no inputs, shape {weight.shape}")
         return None
     conv = None
     if part.conv:
@@ -134,7 +139,7 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
     if part.bias:
         bias = reader.tensor(part.bias).astype(np.float32)
         if bias.shape != (channels,):
-            reader.wrong.append(f"{name}: bias {part.bias!r} has shape {bias.shape}, ({channels},) is wanted")
+            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {bias.shape}, ({channels},) is wanted")
         elif np.abs(bias).max() > MAX_WEIGHT:
             reader.wrong.append(
                 f"{name}: biases up to {np.abs(bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
@@ -156,13 +161,20 @@ def _conv(reader: _Reader, name: str, part: LayerSpec, shape: tuple[int, ...], i
     conv = Conv(tuple(image), shape[0], shape[2:], part.conv.stride, part.conv.padding, part.conv.groups)
     if image[0] % conv.groups or shape[0] % conv.groups or conv.weight_shape != shape:
         reader.wrong.append(
-            f"{name}: {part.weight!r} has shape {shape}, {shape[0]} channels of {conv.groups} groups over {image[0]} "
-            f"channels want {conv.weight_shape}, and both counts divisible by the groups"
+            f"{name}: {shortened(part.weight)} has shape {shape}, {shape[0]} channels of {conv.groups} groups over "
+            f"{image[0]} channels want {conv.weight_shape}, and both counts divisible by the groups"
         )
         return None
     if min(conv.out_shape) < 1:
         below = " x ".join(map(str, image[1:]))
         reader.wrong.append(f"{name}: a kernel of {shape[2]} x {shape[3]} with padding {conv.padding} leaves {below}")
+        return None
+    taps = conv.shape[0] * math.prod(conv.kernel) * math.prod(conv.out_shape[1:])
+    if conv.neurons > MAX_NEURONS or taps > MAX_TAPS:
+        reader.wrong.append(
+            f"{name}: {conv.neurons:,} neurons whose positions see {taps:,} inputs, at most {MAX_NEURONS:,} and "
+            f"{MAX_TAPS:,} are taken. Use a larger stride, or fewer channels"
+        )
         return None
     if conv.padding >= min(conv.kernel):
         reader.wrong.append(f"{name}: padding {conv.padding} reaches the kernel's size {min(conv.kernel)}")
@@ -171,7 +183,7 @@ def _conv(reader: _Reader, name: str, part: LayerSpec, shape: tuple[int, ...], i
 
 
 def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
-    text = f"{name}: {part.weight!r} takes {shape[1]} inputs, "
+    text = f"{name}: {shortened(part.weight)} takes {shape[1]} inputs, "
     if name == "hidden1":
         joints = {
             "append": " with the label behind them", "overwrite": " with the label over the first ones", "none": "",
@@ -192,7 +204,9 @@ def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray
         return np.arange(n) < (n + 1) // 2
     polarity = reader.tensor(part.polarity)
     if polarity.shape != (n,) or not np.isin(polarity, (-1, 1)).all():
-        reader.wrong.append(f"{name}: polarity {part.polarity!r} must be {n} values of +1 and -1, got {polarity.shape}")
+        reader.wrong.append(
+            f"{name}: polarity {shortened(part.polarity)} must be {n} values of +1 and -1, got {polarity.shape}"
+        )
     return polarity.ravel()[:n] > 0
 
 
@@ -205,10 +219,10 @@ def _head(reader: _Reader, layers: list[Layer], used: tuple[int, ...], classes: 
     for key, weight, index in zip(spec.weights, weights, used, strict=True):
         wanted = (classes, len(layers[index].positive))
         if weight.shape != wanted:
-            reader.wrong.append(f"readout.head: {key!r} has shape {weight.shape}, {wanted} is wanted")
+            reader.wrong.append(f"readout.head: {shortened(key)} has shape {weight.shape}, {wanted} is wanted")
         elif not weight.any() or np.abs(weight).max() > MAX_WEIGHT:
-            reader.wrong.append(f"readout.head: {key!r} is all zero or beyond {MAX_WEIGHT:g}. Train it again")
+            reader.wrong.append(f"readout.head: {shortened(key)} is all zero or beyond {MAX_WEIGHT:g}. Train it again")
     bias = reader.tensor(spec.bias) if spec.bias else np.zeros(classes, np.float32)
     if bias.shape != (classes,):
-        reader.wrong.append(f"readout.head: bias {spec.bias!r} has shape {bias.shape}, ({classes},) is wanted")
+        reader.wrong.append(f"readout.head: bias {shortened(spec.bias)} has shape {bias.shape}, ({classes},) is wanted")
     return Head(weights, bias.astype(np.float32), spec.activities)

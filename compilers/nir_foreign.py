@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ff2loihi.compilers.convolution import Conv
-from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.errors import CheckpointError, shortened
 from ff2loihi.compilers.nir_graph import Graph, Stage, convolution
 from ff2loihi.compilers.spec import ConvSpec, Spec
 
@@ -41,12 +41,12 @@ def _geometry(path: Path, graph: Graph) -> dict[str, ConvSpec]:
             raise CheckpointError(f"{path}: its input is {_sides(shape)}, a convolution's is channels x rows x columns")
         below = (node.weight.shape[1] * int(node.groups), *np.ravel(node.input_shape).tolist())
         if below != shape:
-            raise CheckpointError(f"{path}: {stage.name!r} takes {_sides(below)}, and gets {_sides(shape)}")
+            raise CheckpointError(f"{path}: {shortened(stage.name)} takes {_sides(below)}, and gets {_sides(shape)}")
         try:
             spec = found[f"{stage.name}.weight"] = ConvSpec(**convolution(path, stage.name, node))
         except ValidationError as error:
             where = error.errors()[0]
-            raise CheckpointError(f"{path}: {stage.name!r}: {where['loc'][0]}: {where['msg']}") from None
+            raise CheckpointError(f"{path}: {shortened(stage.name)}: {where['loc'][0]}: {where['msg']}") from None
         shape = Conv(shape, len(node.weight), node.weight.shape[2:], **spec.model_dump()).out_shape
     return found
 
@@ -77,13 +77,15 @@ def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float
         if stage.neuron is not None:
             if weight.ndim == 4:
                 raise CheckpointError(
-                    f"{path}: neurons behind the convolution {stage.name!r}: a net that spikes becomes one that "
-                    "learns, and convolutions do not learn here. Leave the neurons out"
+                    f"{path}: neurons behind the convolution {shortened(stage.name)}: a net that spikes becomes one "
+                    "that learns, and convolutions do not learn here. Leave the neurons out"
                 )
             gain, decay = _neuron(path, stage, graph.dt)
             decays.add(decay)
             if bias is not None and np.any(bias):
-                raise CheckpointError(f"{path}: {stage.name!r} has biases before neurons that spike: they have no form")
+                raise CheckpointError(
+                    f"{path}: {shortened(stage.name)} has biases before neurons that spike: they have no form"
+                )
         tensors[f"{stage.name}.weight"] = (weight.T * gain).T.astype(np.float32)
         if bias is not None:
             tensors[f"{stage.name}.bias"] = np.asarray(bias, np.float32)
@@ -94,7 +96,7 @@ def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float
 
 def _neuron(path: Path, stage: Stage, dt: float | None) -> tuple[np.ndarray, float]:
     """What a row of weights is worth in thresholds, (n,), and the decay of v in a step."""
-    neuron, where = stage.neuron, f"{path}: the neurons behind {stage.name!r}"
+    neuron, where = stage.neuron, f"{path}: the neurons behind {shortened(stage.name)}"
     zero = {"v_leak": getattr(neuron, "v_leak", 0), "v_reset": neuron.v_reset}
     for name, value in zero.items():
         if np.any(value):

@@ -15,6 +15,7 @@ under `ff2loihi`: an artifact's manifest and its small arrays. The weights are t
 
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -27,8 +28,8 @@ import numpy as np
 
 from ff2loihi.compilers import names, strict_json
 from ff2loihi.compilers.convolution import Conv
-from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, together
-from ff2loihi.compilers.hdf5_file import check_readable, sealed
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened, together
+from ff2loihi.compilers.hdf5_file import check_contents, check_readable, sealed
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.processes.limits import ALIGN
 
@@ -137,25 +138,23 @@ def read(path: Path) -> Graph:
         return _read(path)
     except FF2LoihiError:
         raise
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: {error.strerror or 'not an HDF5 file, or a truncated or damaged one. Export it again'}"
-        ) from None
+    except OSError:
+        raise CheckpointError(f"{path}: not an HDF5 file, or a truncated or damaged one. Export it again") from None
     except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
-        text = brief(" ".join(str(error).split()), 200)
-        raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({text})") from None
+        raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({brief(error, 150)})") from None
 
 
 def _read(path: Path) -> Graph:
     with h5py.File(path, "r") as file:
+        check_contents(file)
         kinds = {name: _text(node["type"][()]) for name, node in file["node/nodes"].items()}
     unreadable = together(names.unreadable(kinds))
     if unreadable:
         raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")
-    wrong = [f"{name!r} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
+    wrong = [f"{name} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
     if wrong:
         raise CheckpointError(
-            f"{path}: {together(wrong)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
+            f"{path}: {together(wrong, 200)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
         )
     graph = nir.read(path, type_check=False)
     chain = _chain(path, graph)
@@ -166,6 +165,8 @@ def _read(path: Path) -> Graph:
         text = f"{path}: its metadata's manifest is not JSON ({brief(error)}). Export the artifact again"
         raise CheckpointError(text) from None
     dt = graph.metadata.get("dt")
+    if dt is not None and not 0 < dt < math.inf:
+        raise CheckpointError(f"{path}: dt, a step's length, must be above 0, got {brief(dt)}")
     shape = tuple(np.ravel(chain[0][1].input_type["input"]).tolist())
     stages = _stages(path, chain[1:-1])
     return Graph(shape, stages, None if dt is None else float(dt), manifest, dict(ours.get("tensors", {})))
@@ -180,12 +181,14 @@ def _chain(path: Path, graph) -> list[tuple[str, object]]:
     after: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for source, target in graph.edges:
         if source not in after or target not in after:
-            raise CheckpointError(f"{path}: an edge {source!r} -> {target!r} to a node that is not there")
+            raise CheckpointError(
+                f"{path}: an edge {shortened(source)} -> {shortened(target)} to a node that is not there"
+            )
         after[source].append(target)
     try:
         TopologicalSorter(after).prepare()
     except CycleError as error:
-        loop = " -> ".join(map(repr, reversed(error.args[1])))
+        loop = " -> ".join(map(shortened, reversed(error.args[1])))
         raise CheckpointError(f"{path}: recurrent, {loop}: only a feed-forward chain compiles") from None
     name = next((name for name, node in graph.nodes.items() if isinstance(node, nir.Input)), None)
     if name is None:
@@ -193,12 +196,12 @@ def _chain(path: Path, graph) -> list[tuple[str, object]]:
     chain = [(name, graph.nodes[name])]
     while not isinstance(graph.nodes[name], nir.Output):
         if len(after[name]) != 1:
-            raise CheckpointError(f"{path}: {name!r} feeds {len(after[name])} nodes: only a chain compiles")
+            raise CheckpointError(f"{path}: {shortened(name)} feeds {len(after[name])} nodes: only a chain compiles")
         [name] = after[name]
         chain.append((name, graph.nodes[name]))
     seen = {name for name, _ in chain}
     if len(seen) < len(graph.nodes):
-        raise CheckpointError(f"{path}: {sorted(set(graph.nodes) - seen)[0]!r} is not between input and output")
+        raise CheckpointError(f"{path}: {shortened(min(set(graph.nodes) - seen))} is not between input and output")
     return chain
 
 
@@ -210,20 +213,24 @@ def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
             flat = name
         elif isinstance(node, nir.Conv2d):
             if flat:
-                raise CheckpointError(f"{path}: {name!r} is a convolution behind {flat!r}, which left no image")
+                raise CheckpointError(
+                    f"{path}: {shortened(name)} is a convolution behind {shortened(flat)}, which left no image"
+                )
             convolution(path, name, node)
             stages.append(Stage(name, node, None))
         elif isinstance(node, nir.Affine | nir.Linear):
             if node.weight.ndim != 2:
                 raise CheckpointError(
-                    f"{path}: {name!r} has weights {node.weight.shape}, a dense layer's are (out, in)"
+                    f"{path}: {shortened(name)} has weights {node.weight.shape}, a dense layer's are (out, in)"
                 )
             if stages and not flat:
-                raise CheckpointError(f"{path}: {name!r} is a dense layer behind a convolution: put a Flatten between")
+                raise CheckpointError(
+                    f"{path}: {shortened(name)} is a dense layer behind a convolution: put a Flatten between"
+                )
             flat = name
             stages.append(Stage(name, node, None))
         elif not stages or stages[-1].neuron is not None:
-            raise CheckpointError(f"{path}: {name!r} has no Affine, Linear or Conv2d node before it")
+            raise CheckpointError(f"{path}: {shortened(name)} has no Affine, Linear or Conv2d node before it")
         else:
             stages[-1] = Stage(stages[-1].name, stages[-1].synapse, node)
     if not stages:
@@ -232,7 +239,7 @@ def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
     if spiking and len(spiking) < len(stages):
         bare = next(stage.name for stage in stages if stage.neuron is None)
         raise CheckpointError(
-            f"{path}: no neuron behind {bare!r}, but behind {spiking[0]!r}: all layers spike, or none"
+            f"{path}: no neuron behind {shortened(bare)}, but behind {shortened(spiking[0])}: all layers spike, or none"
         )
     return tuple(stages)
 
@@ -240,15 +247,19 @@ def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
 def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
     """stride, padding and groups of a node, as a spec names them. Raises CheckpointError for what has no form here."""
     if node.weight.ndim != 4:
-        raise CheckpointError(f"{path}: {name!r} has weights {node.weight.shape}, a convolution's have 4 dimensions")
+        raise CheckpointError(
+            f"{path}: {shortened(name)} has weights {node.weight.shape}, a convolution's have 4 dimensions"
+        )
     found = {"groups": int(node.groups)}
     for what, value in (("stride", node.stride), ("padding", node.padding), ("dilation", node.dilation)):
         sides = {0} if str(value) == "valid" else set(np.ravel(value).tolist())
         if len(sides) > 1 or sides == {"same"}:
-            raise CheckpointError(f"{path}: {name!r} has {what} {value}: one number for rows and columns compiles")
+            raise CheckpointError(
+                f"{path}: {shortened(name)} has {what} {value}: one number for rows and columns compiles"
+            )
         found[what] = sides.pop()
     if found.pop("dilation") != 1:
-        raise CheckpointError(f"{path}: {name!r} has dilation {node.dilation}: only 1 compiles")
+        raise CheckpointError(f"{path}: {shortened(name)} has dilation {node.dilation}: only 1 compiles")
     return found
 
 
@@ -280,8 +291,8 @@ def _whole(path: Path, name: str, values: np.ndarray, dtype: type) -> np.ndarray
     whole = np.rint(values)
     if not np.array_equal(whole, values):
         raise CheckpointError(
-            f"{path}: {name!r} holds {int((whole != values).sum()):,} values off the chip's grid: the graph was "
-            "changed or trained on. Use --spec, which quantizes it anew"
+            f"{path}: {shortened(name)} holds {int((whole != values).sum()):,} values off the chip's grid: the graph "
+            "was changed or trained on. Use --spec, which quantizes it anew"
         )
     return whole.astype(dtype)
 
@@ -293,10 +304,10 @@ def check_same(path: Path, graph: Graph, network: IntNetwork | LearningNetwork) 
             node = stage.synapse if name.endswith(".weights") else stage.neuron
             if type(node) is not type(wanted):
                 kinds = type(node).__name__, type(wanted).__name__
-                raise CheckpointError(f"{path}: {name!r} is a {kinds[0]}, its metadata describe a {kinds[1]}")
+                raise CheckpointError(f"{path}: {shortened(name)} is a {kinds[0]}, its metadata describe a {kinds[1]}")
             for key in wanted.to_dict():
                 if key not in ("type", "metadata") and not np.array_equal(getattr(node, key), getattr(wanted, key)):
                     raise CheckpointError(
-                        f"{path}: {name!r}: {key} is not what its metadata describe: the graph was changed. "
+                        f"{path}: {shortened(name)}: {key} is not what its metadata describe: the graph was changed. "
                         "Use --spec, which quantizes it anew"
                     )

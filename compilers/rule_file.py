@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ff2loihi.compilers import strict_json
 from ff2loihi.compilers.errors import CheckpointError, brief
+from ff2loihi.compilers.files import read_bytes
 
 FORMAT, VERSION, SUFFIX = "ff2loihi-learning-rule", 1, ".rule.json"
 
@@ -28,10 +29,9 @@ def to_bytes(manifest: dict, strings: dict[str, str], equations: list[tuple[str,
 
 def read(path: Path) -> dict:
     """The artifact's manifest in a rule's file. Raises CheckpointError."""
+    data = read_bytes(path, CheckpointError, "a learning rule", absent=": the learning rule belongs beside its graph")
     try:
-        content = strict_json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}: the learning rule belongs beside its graph") from None
+        content = strict_json.loads(data)
     except ValueError as error:
         raise CheckpointError(f"{path}: not JSON, or truncated ({brief(error)}). Export the artifact again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:

@@ -3,16 +3,21 @@
 A checkpoint that this project wrote carries the same spec inside, so there is one schema and one reader.
 """
 
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers import yaml_file
+from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_STEPS
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
+MAX_SIDE = 1 << 20  # pixels, sides, strides, ...: as many as a chip has neurons
+MAX_VALUES = 5000  # of a spec
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
 class _Strict(BaseModel):
@@ -22,9 +27,9 @@ class _Strict(BaseModel):
 class ConvSpec(_Strict):
     """A layer's convolution; the kernel's size is the weight's."""
 
-    stride: int = Field(default=1, ge=1)
-    padding: int = Field(default=0, ge=0)
-    groups: int = Field(default=1, ge=1)
+    stride: Side = 1
+    padding: int = Field(default=0, ge=0, le=MAX_SIDE)
+    groups: Side = 1
 
 
 class LayerSpec(_Strict):
@@ -119,10 +124,10 @@ class Spec(_Strict):
     """The meaning of a checkpoint's tensors. Pixels and label codes lie in [0, 1]."""
 
     version: Literal[1] = 1
-    pixels: int = Field(ge=1)
-    image: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None  # channels, height, width, for convolutions
+    pixels: Side
+    image: tuple[Side, Side, Side] | None = None  # channels, height, width, for convolutions
     label: LabelSpec
-    layers: tuple[LayerSpec, ...] = Field(min_length=1)
+    layers: tuple[LayerSpec, ...] = Field(min_length=1, max_length=100)
     activation: str = "relu"  # of analog neurons
     neuron: LIF | None = None  # analog where absent
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"] = "sum_squares"
@@ -155,24 +160,31 @@ class Spec(_Strict):
 
 
 def parse_spec(data: object, where: str) -> Spec:
-    """Check `data` against the schema; all violations in one line. Raises CheckpointError."""
+    """Check `data` against the schema; the violations in one line. Raises CheckpointError."""
+    if not _is_small(data):
+        raise CheckpointError(f"{where}: more than {MAX_VALUES:,} values, where a layer has about ten. Shorten it")
     try:
         return Spec.model_validate(data)
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'the whole spec'}: {item['msg']}"
-            + ("" if item["type"] == "missing" else f" (got {str(item['input'])[:60]!r})")
+        found = (
+            f"{brief('.'.join(map(str, item['loc'])) or 'the whole spec')}: {brief(item['msg'], 250)}"
+            + ("" if item["type"] in ("missing", "value_error") else f" (got {shortened(item['input'])})")
             for item in error.errors()
         )
-        raise CheckpointError(f"{where}: {found}") from None
+        raise CheckpointError(f"{where}: {together(found)}") from None
+
+
+def _is_small(data: object) -> bool:
+    """Whether it holds few enough values to look at each; a list may hold another many times."""
+    level, left = [data], MAX_VALUES
+    while level and left >= 0:
+        parts = (part for part in level if isinstance(part, dict | list | tuple))
+        inner = (part.values() if isinstance(part, dict) else part for part in parts)
+        level = list(islice(chain.from_iterable(inner), left + 1))
+        left -= len(level)
+    return left >= 0
 
 
 def read_spec(path: Path) -> Spec:
     """Read and check a spec.yaml. Raises CheckpointError."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return parse_spec(data, str(path))
+    return parse_spec(yaml_file.read(path, CheckpointError, "a spec (.yaml)"), str(path))

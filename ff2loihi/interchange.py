@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.compilers import artifact, learning_fit, netx, nir_foreign, nir_graph, rule_file
+from ff2loihi.compilers import artifact, hdf5_file, learning_fit, netx, nir_foreign, nir_graph, rule_file
 from ff2loihi.compilers.checkpoint import described
 from ff2loihi.compilers.errors import ArtifactError, CheckpointError
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
 from ff2loihi.compilers.spec import LIF, read_spec
 
@@ -68,4 +68,4 @@ def load_graph(path: Path, spec_path: Path) -> Checkpoint:
         neuron = spec.neuron or LIF(kind="lif")
         spec = spec.model_copy(update={"neuron": neuron.model_copy(update={"decay": decay, "threshold": 1.0})})
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return described(path, path.read_bytes(), tensors, spec, spec_path.parent, {})
+    return described(path, read_bytes(path, CheckpointError, hdf5_file.KIND), tensors, spec, spec_path.parent, {})

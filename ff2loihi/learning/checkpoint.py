@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 
 from ff2loihi.compilers import strict_json
 from ff2loihi.compilers.errors import FF2LoihiError, brief, together
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.manifest import Count, LogEntry, Strict
 from ff2loihi.processes.limits import TAG_MAX, TAG_MIN, V_LIMIT, WEIGHT_MIN
 
@@ -95,14 +95,12 @@ def read(
 
     Raises CheckpointMismatch, naming what differs, where it is another run's, or that of none.
     """
+    data = read_bytes(path, CheckpointMismatch, "a run's checkpoint", absent=". Without --resume the run starts anew")
     try:
-        data = path.read_bytes()
         tensors = load(data)
         metadata = strict_json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         facts = strict_json.loads(metadata["run"])
         digest = _digest(metadata["run"], tensors)
-    except OSError as failure:
-        raise CheckpointMismatch(f"{path}: {failure.strerror}. Without --resume the run starts anew") from None
     except (SafetensorError, KeyError, ValueError, TypeError):
         raise CheckpointMismatch(f"{path}: not a run's checkpoint, or a damaged one. Remove it to start anew") from None
     if metadata.get("sha256") != digest:

@@ -7,14 +7,11 @@ board is such a file too, with those of the arrays that the board shows.
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 import numpy as np
-from numpy.lib import format as npy
 from pydantic import BaseModel, ValidationError
 
 from ff2loihi.backends.base import Progress
@@ -23,9 +20,9 @@ from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.learners import emulator_learner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
-from ff2loihi.compilers import strict_json
+from ff2loihi.compilers import array_files, strict_json
 from ff2loihi.compilers.errors import DataError, brief
-from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.stock_rule import SLOTS
@@ -45,9 +42,6 @@ STOCK = {
 }
 SPACE = ("neuron", "input", "thermometer", "unit")  # axes that are no time
 SHOWN = ("s", "h", "z", "learned")  # states that every recording must have of each layer: without them it shows nothing
-MOST = 4 << 30  # bytes of all arrays of a file
-DEFLATED = 1040  # bytes that one byte of a zip file can stand for, at most
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -163,14 +157,14 @@ class _Facts(BaseModel):
 def read(path: Path, kind: str) -> Vectors:
     """Read golden vectors, whose hashes are checked, or a recording. Raises DataError."""
     what = "golden vectors" if kind == GOLDEN else "a recording"
+    data = read_bytes(path, DataError, what)
     try:
-        said, arrays = _members(path.read_bytes())
-    except DataError as error:
-        raise DataError(f"{path}: not {what}: {error}. Record or export again") from None
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or f'not {what}, or a truncated file'}") from None
-    except Exception:  # zipfile, zlib and numpy raise many kinds on damaged bytes, and each means the same
-        raise DataError(f"{path}: not {what}, or a truncated file. Record or export again") from None
+        arrays = array_files.from_npz(data)
+        said = strict_json.loads(str(arrays.pop("manifest")))
+    except KeyError:
+        raise DataError(f"{path}: not {what}: it holds no 'manifest'. Record or export again") from None
+    except ValueError as error:
+        raise DataError(f"{path}: not {what}, or a truncated file ({brief(error)}). Record or export again") from None
     found = (said.get("format"), said.get("version")) if isinstance(said, dict) else (None, None)
     if found != (kind, VERSION):
         raise DataError(
@@ -204,31 +198,6 @@ def _check_golden(path: Path, facts: _Facts, arrays: dict[str, np.ndarray]) -> N
             raise DataError(f"{path}: {brief(name)} was changed: its hash is not the manifest's. Export again")
         if array.ndim != len(facts.arrays[name].axes) or not array.size:
             raise DataError(f"{path}: {brief(name)} of shape {array.shape} has {len(facts.arrays[name].axes)} axes")
-
-
-def _members(data: bytes) -> tuple[object, dict[str, np.ndarray]]:
-    """The manifest's JSON and the arrays; takes as much memory as `data` can hold, MOST at most. Raises DataError."""
-    with zipfile.ZipFile(io.BytesIO(data)) as box:
-        entries = {entry.filename.removesuffix(".npy"): entry for entry in box.infolist()}
-        if len(entries) < len(box.infolist()):
-            raise DataError("one name twice")
-        if "manifest" not in entries:
-            raise DataError("it holds no 'manifest'")
-        size = sum(entry.file_size for entry in entries.values())
-        if size > min(MOST, DEFLATED * len(data)):
-            raise DataError(f"its arrays are said to take {size:,} bytes")
-        text = str(_array(box, entries.pop("manifest")))
-        return strict_json.loads(text), {name: _array(box, entry) for name, entry in entries.items()}
-
-
-def _array(box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    """Raises DataError, or one of zipfile's, zlib's and numpy's errors."""
-    with box.open(entry) as file:
-        shape, _, dtype = HEADERS[npy.read_magic(file)](file)
-    if dtype.hasobject or prod(shape) * dtype.itemsize > entry.file_size:
-        raise DataError(f"an array {shape} is larger than its file")
-    with box.open(entry) as file:
-        return npy.read_array(file, allow_pickle=False)
 
 
 def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:

@@ -77,7 +77,7 @@ def test_a_spec_of_bytes_a_missing_one_and_a_folder_are_named(files, tmp_path):
     about.write_bytes(b"\xff\xfe\x00pixels")
     assert "spec.yaml: not YAML" in refusal(model, about)
     assert "No such file" in refusal(model, tmp_path / "absent.yaml")
-    assert "Is a directory" in refusal(model, tmp_path)
+    assert "a folder, where a spec" in refusal(model, tmp_path)
 
 
 def with_codes(name: str) -> dict:
