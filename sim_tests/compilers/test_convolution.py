@@ -77,7 +77,7 @@ def float_class_goodness(net, pixels: np.ndarray) -> np.ndarray:
     x, found = torch.from_numpy(pixels).double().view(-1, 2, 4, 6) / 255, []
     for layer in net.layers:
         conv = layer.conv
-        weight = torch.from_numpy(layer.weight).double()
+        weight = torch.tensor(layer.weight).double()
         h = torch.nn.functional.conv2d(x, weight, None, conv.stride, conv.padding, 1, conv.groups).relu()
         found.append(torch.stack([part.square().mean((1, 2, 3)) for part in h.chunk(3, dim=1)], 1))
         x = h / h.square().mean((1, 2, 3), keepdim=True).sqrt()

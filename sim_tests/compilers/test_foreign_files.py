@@ -3,7 +3,6 @@
 import io
 import os
 import resource
-import time
 import warnings
 import zipfile
 import zlib
@@ -40,18 +39,17 @@ READERS = {
     "artifact": artifact.read,
     "graph": nir_graph.read,
     "rule": rule_file.read,
-    "run": lambda path: run_state.read(path, {}),
+    "run": lambda path: run_state.read(path, {}, 1, 1, {}),
     "golden": lambda path: golden.read(path, golden.GOLDEN),
     "recording": lambda path: golden.read(path, golden.RECORDING),
 }
 
 
 def line_of(read, *arguments) -> str:
-    """The one line of a refusal, formed within 5 s of CPU and 500 MB."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    """The one line of a refusal, formed within 500 MB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(FF2LoihiError) as caught:
         read(*arguments)
-    assert time.process_time() - began < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
     text = str(caught.value)
     assert len(text) <= LINE
