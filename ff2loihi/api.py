@@ -98,19 +98,20 @@ def run(program: Program, data: Dataset, on: Backend, progress: Progress | None 
     return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
 
 
-def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "net") -> EqualityReport:
+def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "graph") -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
-    form: of Lava's learning layers, see backends.lava_learner; stock: library processes alone, with which a network
-    that learns with our neurons classifies.
+    form: graph, the chip's processes with Lava's own LearningDense; library: library processes alone, with which a
+    network that learns with our neurons classifies; further forms of learning layers, which share code with the
+    emulator: see backends.lava_learner.
     """
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
-    if isinstance(program.network, LearningNetwork) and (form != "stock" or program.network.stock):
+    if isinstance(program.network, LearningNetwork) and (form != "library" or program.network.stock):
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
-    simulated = LavaCpu(stock=form == "stock").run(program, data.images, states=True, progress=progress)
-    if form == "stock":  # library processes show some of the states
+    simulated = LavaCpu(stock=form == "library").run(program, data.images, states=True, progress=progress)
+    if form == "library":  # library processes show some of the states
         emulated = replace(emulated, states={name: emulated.states[name] for name in simulated.states})
     return equality_report(emulated, simulated)
 

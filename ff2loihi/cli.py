@@ -201,10 +201,10 @@ def verify(
     form: Annotated[
         str,
         typer.Option(
-            help="learning: net (one process), leaf (one a layer), graph (stock LearningDense) or own; inference: net, "
-            "or stock: Lava's library processes alone"
+            help="graph: the chip's processes, with Lava's own LearningDense; library: Lava's library processes alone; "
+            "learning, too: own_plastic (our LearningDense), per_layer, one_process"
         ),
-    ] = "net",
+    ] = "graph",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:

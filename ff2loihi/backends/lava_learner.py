@@ -17,13 +17,13 @@ PROGRAM = "job.ffl"
 class LavaLearner:
     """Presents samples to a LearningNetwork inside Lava; to be used in a `with`.
 
-    form: net (one process), leaf (one a layer), graph (the chip's processes, stock LearningDense) or own (with our
-    plastic model); see processes.ff_layer and ff_network. record: presentations of which every state is kept, see
-    `states`.
+    form: graph (the chip's processes, with Lava's own LearningDense), own_plastic (the same with our model of it),
+    per_layer (one process a layer) or one_process, the fastest: the last three run the emulator's kernels. See
+    processes.ff_layer and ff_network. record: presentations of which every state is kept, see `states`.
     """
 
     def __init__(
-        self, network: LearningNetwork, form: str = "net", record: int = 0, patience: float = PATIENCE
+        self, network: LearningNetwork, form: str = "one_process", record: int = 0, patience: float = PATIENCE
     ) -> None:
         require_lava()
         self.network, self.form, self.record, self.patience = network, form, record, patience
@@ -126,9 +126,11 @@ class LavaLearner:
         return arrays
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where `state` was taken; not as graph or own, where Lava's draws start anew."""
-        if self.form in ("graph", "own") or self._ran:
-            raise ValueError(f"a run resumes before its first presentation, as net or leaf, not {self.form}")
+        """Continue where `state` was taken; not as graph or own_plastic, where Lava's draws start anew."""
+        if self.form in ("graph", "own_plastic") or self._ran:
+            raise ValueError(
+                f"a run resumes before its first presentation, as one_process or per_layer, not {self.form}"
+            )
         self._before = int(state["passed"][0])
         self._weights = [state[f"weights.{index}"] for index in range(len(self.network.layers))]
         if self.network.update.eligibility == "tag":

@@ -37,10 +37,10 @@ class Graph:
 
 
 def run_config(form: str) -> Loihi2SimCfg:
-    """net: one process; leaf: one a layer; graph: the chip's processes, stock LearningDense; own: our plastic model."""
+    """The models that a form of the layers runs, see lava_learner."""
     return lava_models.run_config(
-        select_sub_proc_model=form in ("graph", "own"),
-        exception_proc_model_map={LearningDense: PyPlasticModel} if form == "own" else None,
+        select_sub_proc_model=form in ("graph", "own_plastic"),
+        exception_proc_model_map={LearningDense: PyPlasticModel} if form == "own_plastic" else None,
     )
 
 
@@ -66,7 +66,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
         "file": str(folder / "input.npy"), "n": network.inputs, "layers": len(network.layers), "steps": network.steps,
         "window": network.window, "period": network.period,
     }  # fmt: skip
-    if start["form"] == "net":
+    if start["form"] == "one_process":
         return Graph(_one_process(network, folder, start, plan), (), network)
     source = LearningSource(**plan)
     layers, below = [], source.s_out

@@ -11,10 +11,10 @@ from ff2loihi.processes.stock_rule import SLOTS
 
 
 class LavaStockLearner(LavaLearner):
-    """A LavaLearner whose form is "stock", see lava_stock_graph."""
+    """A LavaLearner whose form is "library", see lava_stock_graph."""
 
     def __init__(self, network: LearningNetwork, record: int = 0, patience: float = PATIENCE) -> None:
-        super().__init__(network, "stock", record, patience)
+        super().__init__(network, "library", record, patience)
 
     def _set_rate(self) -> None:
         """The source reads it with each presentation."""

@@ -14,7 +14,7 @@ def emulator_learner(network: LearningNetwork, on_chip: bool = False, record: bo
 
 
 def lava_learner(
-    network: LearningNetwork, form: str = "net", record: int = 0, patience: float = PATIENCE
+    network: LearningNetwork, form: str = "one_process", record: int = 0, patience: float = PATIENCE
 ) -> LavaLearner:
     """Lava as it learns the network; form: of a network that has several."""
     return (

@@ -71,5 +71,5 @@ def diff_golden(folder: Path, recording: Path, json: str | None) -> None:
 
 def show_differences(report: EqualityReport) -> None:
     """A table of the compared states."""
-    rows = [(variable.name, variable.values, variable.differing) for variable in report.variables]
-    console.table(f"{report.right} against golden vectors", ("state", "values", "differing"), rows)
+    rows = [(v.name, v.values, v.active, v.differing) for v in report.variables]
+    console.table(f"{report.right} against golden vectors", ("state", "values", "active", "differing"), rows)

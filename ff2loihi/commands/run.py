@@ -13,7 +13,7 @@ from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.pipeline import peek
 from ff2loihi.reports.speed import LearningSpeedReport
 
-FORMS = ("net", "leaf", "graph", "own", "stock")
+FORMS = ("graph", "own_plastic", "per_layer", "one_process", "library")
 
 
 def run_model(model, data, split, limit, backend, device, data_root) -> dict:
@@ -56,20 +56,22 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
         raise FF2LoihiError(f"--form must be one of {', '.join(FORMS)}, got {form!r}")
     program = api.load(model)
     learns = isinstance(program.network, LearningNetwork)
-    if form in ("leaf", "graph", "own") and not (learns and not program.network.stock):
-        raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use net or stock")
+    if form in ("own_plastic", "per_layer", "one_process") and not (learns and not program.network.stock):
+        raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use graph or library")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)
     console.table(
         f"{model}: {report.left} against {report.right}, {report.samples} samples",
-        ("variable", "values", "differing"),
-        [(v.name, v.values, v.differing) for v in report.variables],
+        ("variable", "values", "active", "differing"),
+        [(v.name, v.values, v.active, v.differing) for v in report.variables],
     )
     console.write_json(report, json)
     if not report.equal:
         raise CheckFailed(f"{model}: the back ends differ, first at {report.first_divergence}")
     console.out.print("every bit agrees")
+    if report.idle:
+        console.out.print(f"nothing happened in {', '.join(report.idle)}: there, equal says little. Try more --samples")
 
 
 def inspect_file(model: Path) -> dict:

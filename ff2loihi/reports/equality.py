@@ -1,4 +1,4 @@
-"""Whether two runs gave the same bits, and where they first did not."""
+"""Whether two runs gave the same bits, where they first did not, and whether there was anything to compare."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,14 @@ from ff2loihi.backends.base import Trace
 
 @dataclass(frozen=True)
 class Variable:
-    """One compared array: how many values, how many differ, and the first place where they do."""
+    """One compared array: how many values, how many differ, and the first place where they do.
+
+    active: how many say that something happened: values that are not 0; of weights and tags, values that changed.
+    """
 
     name: str
     values: int
+    active: int
     differing: int
     first: str | None
 
@@ -31,6 +35,11 @@ class EqualityReport:
     def first_divergence(self) -> str | None:
         """The first differing variable in the order of the network, with its place and both values."""
         return next((f"{v.name}{v.first}" for v in self.variables if v.first), None)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The states in which nothing happened: their equality says nothing."""
+        return tuple(v.name for v in self.variables if not v.active and v.name != "predictions")
 
 
 def equality_report(left: Trace, right: Trace) -> EqualityReport:
@@ -53,14 +62,14 @@ def _compare(name: str, a: np.ndarray | None, b: np.ndarray | None) -> Variable:
     if a is None or b is None or a.shape != b.shape:
         shapes = [None if x is None else x.shape for x in (a, b)]
         size = max(x.size for x in (a, b) if x is not None)
-        return Variable(name, size, size, f": shapes {shapes[0]} and {shapes[1]}")
+        return Variable(name, size, 0, size, f": shapes {shapes[0]} and {shapes[1]}")
     different = a != b
     first = None
     if different.any():
         where = tuple(int(i) for i in np.argwhere(different)[0])
         first = f"[{', '.join(f'{axis} {i}' for axis, i in zip(_axes(name, a), where, strict=True))}]: "
         first += f"{a[where]} and {b[where]}"
-    return Variable(name, a.size, int(different.sum()), first)
+    return Variable(name, a.size, np.count_nonzero(a), int(different.sum()), first)
 
 
 def _axes(name: str, array: np.ndarray) -> tuple[str, ...]:

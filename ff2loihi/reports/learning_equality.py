@@ -18,7 +18,7 @@ STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.stat
 
 
 def learning_equality(
-    network: LearningNetwork, shown: list[Presentation], form: str = "net", progress: Progress | None = None
+    network: LearningNetwork, shown: list[Presentation], form: str = "graph", progress: Progress | None = None
 ) -> EqualityReport:
     """Show everything to both back ends, and compare every state, weight and tag at every step.
 
@@ -60,7 +60,8 @@ def _presentation(found: dict[str, Variable], emulated: Learner, simulated: Lava
         for place, name in enumerate(("weights", "tags")[: 2 if emulated.tags else 1]):
             theirs = simulated.states(index, f"{name}.all")[start : start + net.period]
             ours = matrices[place].transpose(0, 2, 1)
-            _compare(found, f"{layer.name}.{name}", ours, theirs, f"presentation {number}")
+            rest = layer.weight if name == "weights" else 0
+            _compare(found, f"{layer.name}.{name}", ours, theirs, f"presentation {number}", rest)
 
 
 def _stock_presentation(
@@ -77,14 +78,20 @@ def _stock_presentation(
     _compare(found, f"{name}.units", emulated.units, theirs, where)
     first = start // SLOTS
     theirs = simulated.states(0, "weights.all")[first : first + net.steps]
-    _compare(found, f"{name}.weights", emulated.matrices.transpose(0, 2, 1), theirs, where)
+    _compare(found, f"{name}.weights", emulated.matrices.transpose(0, 2, 1), theirs, where, net.layers[0].weight)
 
 
-def _compare(found: dict[str, Variable], name: str, ours: np.ndarray, theirs: np.ndarray, where: str) -> None:
-    before = found.get(name, Variable(name, 0, 0, None))
+def _compare(
+    found: dict[str, Variable], name: str, ours: np.ndarray, theirs: np.ndarray, where: str, rest: np.ndarray | int = 0
+) -> None:
+    """Add a presentation's values to what was found; rest: what they are while nothing happens."""
+    before = found.get(name, Variable(name, 0, 0, 0, None))
     different = ours != theirs
     first = before.first
     if first is None and different.any():
         at = tuple(int(i) for i in np.argwhere(different)[0])
         first = f"[{where}, {', '.join(map(str, at))}]: {ours[at]} and {theirs[at]}"
-    found[name] = Variable(name, before.values + ours.size, before.differing + int(different.sum()), first)
+    found[name] = Variable(
+        name, before.values + ours.size, before.active + np.count_nonzero(ours != rest),
+        before.differing + int(different.sum()), first,
+    )  # fmt: skip

@@ -37,20 +37,20 @@ class LearningSpeedReport:
     """Presentations a second that learn, without start-up, each form of Lava's layers and the emulator in one run.
 
     repeats: the emulator's figure of each repeat, of which the median counts. ratio: emulator over Lava's graph with
-    the stock LearningDense; net_ratio: Lava's network in one process over that graph. equal: all three end with the
-    same weights.
+    the stock LearningDense; one_process_ratio: Lava's network in one process over that graph. equal: all three end
+    with the same weights.
     """
 
     emulator_presentations: int
     emulator_per_second: float
     repeats: tuple[float, ...]
     lava_presentations: int
-    net_per_second: float
-    net_ms_per_step: float
+    one_process_per_second: float
+    one_process_ms_per_step: float
     graph_per_second: float
     graph_ms_per_step: float
     ratio: float
-    net_ratio: float
+    one_process_ratio: float
     equal: bool
 
 
@@ -63,7 +63,7 @@ def learning_speed(
     for _ in range(repeats):
         speeds.append(_present(Learner(network), data, len(data.labels))[0])
     few, found, ends = min(lava_presentations, len(data.labels) - 1), {}, []
-    for place, form in enumerate(("net", "graph")):
+    for place, form in enumerate(("one_process", "graph")):
         with LavaLearner(network, form) as learner:
             _present(learner, data, 1)  # starts Lava
             found[form], weights = _present(learner, data, few, skip=1)
@@ -76,12 +76,12 @@ def learning_speed(
         emulator_per_second=statistics.median(speeds),
         repeats=tuple(speeds),
         lava_presentations=few,
-        net_per_second=found["net"],
-        net_ms_per_step=1000 / (found["net"] * network.period),
+        one_process_per_second=found["one_process"],
+        one_process_ms_per_step=1000 / (found["one_process"] * network.period),
         graph_per_second=found["graph"],
         graph_ms_per_step=1000 / (found["graph"] * network.period),
         ratio=statistics.median(speeds) / found["graph"],
-        net_ratio=found["net"] / found["graph"],
+        one_process_ratio=found["one_process"] / found["graph"],
         equal=all((a == b).all() for end in ends for a, b in zip(weights, end, strict=True)),
     )
 

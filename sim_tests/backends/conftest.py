@@ -1,10 +1,15 @@
-"""Generated networks: every mode, read-out and normalisation, weights and states at the edges of their ranges."""
+"""Generated networks: every mode, read-out and normalisation, weights and states at the edges of their ranges.
+
+Each is drawn again until every layer spikes: two silent layers would be equal whatever they compute.
+"""
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 
+from ff2loihi.backends.emulator import Emulator
 from ff2loihi.compilers import losses, quantize, resources, thresholds
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
@@ -115,11 +120,16 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
 
 @pytest.fixture(scope="session")
 def generate():
-    """generate(seed) -> (Program, pixels): half of them as compiled, half pushed to the edges."""
+    """generate(seed) -> (Program, pixels): half of them as compiled, half pushed to the edges; every layer spikes."""
 
     def make(seed: int, wide: int = 64) -> tuple[Program, np.ndarray]:
-        rng = np.random.default_rng(seed)
-        lif = bool(seed % 2)
+        for attempt in count():
+            program, pixels = draw(np.random.default_rng([seed, attempt] if attempt else seed), bool(seed % 2), wide)
+            if Emulator().run(program, pixels).spikes.any((0, 1)).all():
+                return program, pixels
+        return None
+
+    def draw(rng: np.random.Generator, lif: bool, wide: int) -> tuple[Program, np.ndarray]:
         network = float_network(rng, lif, wide)
         images = rng.integers(0, 256, (40, network.pixels)).astype(np.uint8)
         images[rng.random(images.shape) < 0.3] = 0

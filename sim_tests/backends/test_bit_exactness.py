@@ -11,7 +11,11 @@ FAST, ALL = 5, 300
 
 def divergence(program, pixels):
     report = equality_report(Emulator().run(program, pixels, states=True), LavaCpu().run(program, pixels, states=True))
-    assert report.variables
+    active = {variable.name: variable.active for variable in report.variables}
+    names = [layer.name for layer in program.network.layers]
+    last = "h" if program.network.neuron == "graded" else "r"
+    assert all(active[f"{name}.{last}"] and active[f"{name}.a"] for name in names), "nothing to compare"
+    assert active["spikes"]
     return report.first_divergence
 
 
@@ -23,7 +27,6 @@ def test_a_generated_network_gives_the_same_bits_on_lava(generate, seed):
 
 @pytest.mark.slow
 @pytest.mark.needs_lava
-@pytest.mark.parametrize("block", range(FAST, ALL, 10))
-def test_ten_more_generated_networks_give_the_same_bits_on_lava(generate, block):
-    found = {seed: divergence(*generate(seed)) for seed in range(block, min(block + 10, ALL))}
-    assert {seed: where for seed, where in found.items() if where} == {}
+@pytest.mark.parametrize("seed", range(FAST, ALL))
+def test_more_generated_networks_give_the_same_bits_on_lava(generate, seed):
+    assert divergence(*generate(seed)) is None

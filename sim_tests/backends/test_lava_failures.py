@@ -21,9 +21,7 @@ from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.lava_learner import LavaLearner
 from ff2loihi.backends.session import is_resource_tracker, members
 from ff2loihi.compilers.errors import BackendError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, LearningNeuron, UpdateRule
-from ff2loihi.compilers.learning import output_trace, probability_table
-from ff2loihi.processes.learning_rule import ThirdFactor
+from sim_tests.factories import learning_layer, learning_network
 
 pytestmark = pytest.mark.needs_lava
 GRADED, LIF = 0, 1  # seeds of the generator
@@ -160,7 +158,7 @@ def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generat
 
 
 def test_a_learning_worker_that_is_killed_is_an_error_at_once(children):
-    network = learning_net()
+    network = learning_network(learning_layer(np.full((4, 8), 40), vth=64), code=64)
     with LavaLearner(network) as learner:
         learner.show(np.zeros(network.pixels, np.int64), np.zeros(network.pixels, np.int64))
         learner.present(0, 1)
@@ -170,20 +168,6 @@ def test_a_learning_worker_that_is_killed_is_an_error_at_once(children):
             learner.present(0, 1)
         assert time.monotonic() - started < 20
     assert members(children[0].pid) == []
-
-
-def learning_net() -> LearningNetwork:
-    factor = ThirdFactor("symmetric", 200, 20, 100, 2, probability_table("linear"))
-    layer = LearningLayer(
-        "hidden1",
-        np.full((4, 8), 40, np.int16),
-        np.arange(4) < 2,
-        LearningNeuron(64, 614),
-        output_trace("relu"),
-        factor,
-    )
-    codes, phases = np.eye(2, dtype=np.int32) * 64, np.zeros(2, np.int32)
-    return LearningNetwork(6, "pixels", 64, codes, phases, 23, 8, (layer,), UpdateRule("none", 5))
 
 
 @pytest.mark.parametrize("name", ["killed", "ended"])

@@ -14,7 +14,8 @@ from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.populations import INPUT, Population, Rows
 from ff2loihi.compilers.quantize import Calibration, Options, quantize
-from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
+from ff2loihi.compilers.spec import Contrast
+from sim_tests.factories import float_network
 
 
 def plain_spec(**changes) -> dict:
@@ -76,37 +77,8 @@ def dense_chain():
 
 @pytest.fixture(scope="session")
 def float_net():
-    """float_net(seed, ...) -> a random Network of 12 pixels, 4 label inputs and 4 classes; labels=False: of none."""
-
-    def make(
-        seed, widths=(20, 15), bias=False, normalization="none", goodness="sum_squares", probability="sigmoid",
-        labels=True,
-    ):  # fmt: skip
-        rng = np.random.default_rng(seed)
-        layers, width = [], 16 if labels else 12
-        for index, n in enumerate(widths):
-            weight = rng.normal(0, 1, (n, width)).astype(np.float32)
-            values = rng.normal(0, 0.5, n).astype(np.float32) if bias else None
-            layers.append(Layer(f"hidden{index + 1}", weight, values, np.arange(n) % 2 == 0))
-            width = n
-        chances = {
-            "sigmoid": Sigmoid(kind="sigmoid", theta=1.0),
-            "symmetric": Symmetric(kind="symmetric"),
-            "contrast": Contrast(kind="contrast"),
-        }
-        codes = np.eye(4, dtype=np.float32) if labels else np.zeros((4, 0), np.float32)
-        return Network(
-            pixels=12,
-            label=Label("append" if labels else "none", codes, codes.mean(0)),
-            layers=tuple(layers),
-            goodness=goodness,
-            probability=chances[probability],
-            normalization=normalization,
-            readout="goodness",
-            readout_layers=tuple(range(len(layers))),
-        )
-
-    return make
+    """factories.float_network."""
+    return float_network
 
 
 @pytest.fixture(scope="session")

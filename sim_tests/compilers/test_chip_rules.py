@@ -12,63 +12,22 @@ from ff2loihi.compilers.chip_rules import Design, violations
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import (
-    IntHead,
-    IntLayer,
-    IntNetwork,
-    LearningLayer,
-    LearningNetwork,
-    NormTable,
-    UpdateRule,
-)
-from ff2loihi.compilers.learning import third_factor
+from ff2loihi.compilers.ir import IntHead, IntNetwork, LearningNetwork, NormTable
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import Population, Rows, populations
-from ff2loihi.compilers.spec import Sigmoid
-from ff2loihi.processes.learning_rule import Neuron, OutputTrace
-from ff2loihi.processes.stock_rule import GateFactor
+from sim_tests.factories import integer_network as inference
+from sim_tests.factories import learning_layer, learning_network, library_network
 
 TABLE = load_table()
 OHEO = TABLE.board("oheo-gulch")
 
 
-def inference(neuron="lif", n=4, inputs=6, **fields) -> IntNetwork:
-    """One layer; fields of the network, or of the layer: weight, weight_bits, bias, bias_exp, shift, top, vth."""
-    weight, lif = fields.pop("weight", np.zeros((n, inputs), np.int16)), neuron == "lif"
-    inputs = weight.shape[1] if weight.ndim == 2 else inputs
-    layer = IntLayer(
-        name="hidden1", weight=weight, weight_bits=8, bias=np.zeros(n, np.int32), bias_exp=0, shift=0,
-        top=1 if lif else 255, vth=100 if lif else 0, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
-    )  # fmt: skip
-    mine = {key: fields.pop(key) for key in list(fields) if hasattr(layer, key)}
-    mine = {key: value.astype(np.int32) if key == "bias" else value for key, value in mine.items()}
-    return replace(
-        IntNetwork(
-            neuron=neuron, reset="soft", steps=16 if neuron == "lif" else 1, pixels=inputs - 2, input_bits=8,
-            label_kind="append", label_codes=np.eye(2, dtype=np.int32), neutral=np.zeros(2, np.int32),
-            phases=np.zeros(inputs, np.int32), layers=(replace(layer, **mine),), norms=(), goodness="sum_squares",
-            probability=Sigmoid(kind="sigmoid", theta=1.0), normalization="none", deferred=False, readout="goodness",
-            readout_layers=(0,), head=None,
-        ),
-        **fields,
-    )  # fmt: skip
-
-
-def learning(n=4, weight=None, vth=256, dv=614, top=127, eligibility="none") -> LearningNetwork:
-    layer = LearningLayer(
-        "hidden1", np.zeros((n, 6), np.int16) if weight is None else weight, np.arange(n) % 2 == 0, Neuron(vth, dv),
-        OutputTrace("relu", 1, 256, top), third_factor("symmetric", n, "relu"),
-    )  # fmt: skip
-    codes, phases = np.eye(2, dtype=np.int32), np.zeros(2, np.int32)
-    return LearningNetwork(4, "pixels", 64, codes, phases, 23, 8, (layer,), UpdateRule(eligibility, 5))
-
-
 def stock(vth=256) -> LearningNetwork:
-    """The same of library neurons alone."""
-    net = learning(vth=vth)
-    units = ((0,),) * 4
-    layer = replace(net.layers[0], factor=GateFactor("symmetric", 1, ((2, -2),) * 4, 0, units, 1, 22))
-    return replace(net, layers=(layer,), update=UpdateRule("gate", 0))
+    return library_network(learning_layer(vth=vth))
+
+
+def learning(weight=(4, 6), eligibility="none", **changes) -> LearningNetwork:
+    return learning_network(learning_layer(weight, **changes), eligibility=eligibility)
 
 
 def chip(**limits):

@@ -7,46 +7,19 @@ import pytest
 
 from ff2loihi.compilers import learning, learning_fit
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
-from ff2loihi.processes.learning_rule import Neuron, OutputTrace
-
-
-def layer(name: str = "hidden1", **parts) -> LearningLayer:
-    """Four neurons on six inputs. weight, positive; vth, dv; kind, impulse, keep, top; fields of the third factor."""
-
-    def taken(*names) -> dict:
-        return {key: parts.pop(key) for key in names if key in parts}
-
-    made = LearningLayer(
-        name=name,
-        weight=parts.pop("weight", np.zeros((4, 6), np.int16)),
-        positive=parts.pop("positive", np.arange(4) < 2),
-        neuron=replace(Neuron(256, 614), **taken("vth", "dv")),
-        trace=replace(OutputTrace("relu", 1, 256), **taken("impulse", "keep", "top")),
-        factor=learning.third_factor(parts.pop("probability", "symmetric"), 4, "relu"),
-    )
-    return replace(made, factor=replace(made.factor, **parts))
-
-
-def network(*layers: LearningLayer, **fields) -> LearningNetwork:
-    update = UpdateRule(fields.pop("eligibility", "none"), fields.pop("exponent", 5))
-    extra = {key: fields.pop(key) for key in ("tag_exponent", "tag_decay") if key in fields}
-    layers = layers or (layer(),)
-    pixels = layers[0].weight.shape[1] - 2
-    plain = LearningNetwork(
-        pixels, "pixels", 64, np.eye(2, dtype=np.int32), np.zeros(2, np.int32), 23, 8, layers, update
-    )
-    return replace(plain, update=replace(update, **extra), **fields)
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from sim_tests.factories import learning_layer as layer
+from sim_tests.factories import learning_network as network
 
 
 def holding(value: int) -> LearningLayer:
     weight = np.zeros((4, 6), np.int16)
     weight[1, 2] = value
-    return layer(weight=weight)
+    return layer(weight)
 
 
 def wide(inputs: int) -> LearningLayer:
-    return layer(weight=np.zeros((4, inputs), np.int16))
+    return layer((4, inputs))
 
 
 def tall(neurons: int) -> LearningLayer:
@@ -58,7 +31,7 @@ def coded(rate: int, phase: int = 0) -> LearningNetwork:
 
 
 def second(**parts) -> LearningLayer:
-    return layer("hidden2", weight=np.zeros((4, 4), np.int16), **parts)
+    return layer((4, 4), "hidden2", **parts)
 
 
 def sigmoid(**parts) -> LearningLayer:
@@ -183,5 +156,5 @@ def test_layers_of_two_probabilities_are_refused():
 @pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
 def test_the_tuned_constants_fit_at_every_width(probability, trace, curve, neurons):
     third = learning.third_factor(probability, neurons, trace, curve)
-    plain = layer(positive=np.ones(neurons, bool), weight=np.zeros((neurons, 6), np.int16))
+    plain = layer((neurons, 6), positive=np.ones(neurons, bool))
     learning_fit.check(network(replace(plain, factor=third, trace=learning.output_trace(trace))))

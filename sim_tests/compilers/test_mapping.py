@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
-from ff2loihi.compilers.learning import third_factor
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.placement import Fill, Part, shares
 from ff2loihi.compilers.populations import Kernels, Population, Rows, populations
 from ff2loihi.compilers.recount import recount
-from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.limits import COMPILER_FACTOR
-from ff2loihi.processes.stock_rule import GateFactor
+from sim_tests.factories import learning_layer, learning_network, library_network
 
 TABLE = load_table()
 LOIHI2 = TABLE.chips["loihi2"]
@@ -28,16 +25,8 @@ LOIHI2 = TABLE.chips["loihi2"]
 
 def learning_chain(widths: tuple[int, ...]) -> tuple[Population, ...]:
     """The populations of a LearningNetwork; widths[0] counts pixels and label inputs."""
-    layers = tuple(
-        LearningLayer(
-            f"hidden{index}", np.zeros((n, inputs), np.int16), np.arange(n) % 2 == 0, Neuron(256, 614),
-            OutputTrace("relu", 1, 256), third_factor("symmetric", n, "relu"),
-        )
-        for index, (inputs, n) in enumerate(pairwise(widths), 1)
-    )  # fmt: skip
-    codes, phases = np.ones((10, 1), np.int32), np.zeros(1, np.int32)
-    update = UpdateRule("none", 5)
-    return populations(LearningNetwork(widths[0] - 1, "pixels", 64, codes, phases, 23, 8, layers, update))
+    layers = (learning_layer((n, inputs), f"hidden{index}") for index, (inputs, n) in enumerate(pairwise(widths), 1))
+    return populations(learning_network(*layers))
 
 
 def test_a_layer_that_learns_is_a_plastic_population_and_a_unit_that_modulates_it():
@@ -241,13 +230,7 @@ def test_a_kernel_takes_the_words_that_intels_compiler_prints_however_many_neuro
 
 def test_learning_with_library_neurons_takes_4_n_and_4_k_further_neurons():
     n, units = 20, 8
-    factor = GateFactor("symmetric", 1, ((2, -2),) * 4, 0, (tuple(range(units)),) * 4, 1, 22)
-    layer = LearningLayer(
-        "hidden1", np.zeros((n, 30), np.int16), np.arange(n) % 2 == 0, Neuron(256, 614), OutputTrace("relu", 1, 256),
-        factor,
-    )  # fmt: skip
-    codes, phases = np.ones((10, 1), np.int32), np.zeros(1, np.int32)
-    net = LearningNetwork(29, "pixels", 64, codes, phases, 31, 30, (layer,), UpdateRule("gate", 0))
+    net = library_network(learning_layer((n, 30)), units)
     found = populations(net)
     assert sum(population.neurons for population in found) == n + 4 * n + 4 * units
     assert [population.plastic for population in found] == [True] + [False] * 5

@@ -1,8 +1,15 @@
-"""Generated learning networks: every rule, trace and depth, weights and constants at the edges of their ranges."""
+"""Generated learning networks: every rule, trace and depth, weights and constants at the edges of their ranges.
+
+Those whose learning is compared are drawn again until something happens in every layer, see `lively`.
+"""
+
+from collections import Counter
+from itertools import count
 
 import numpy as np
 import pytest
 
+from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers import learning, learning_fit
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
@@ -27,8 +34,8 @@ def _layer(rng: np.random.Generator, index: int, inputs: int, probability: str) 
     return LearningLayer(f"hidden{index + 1}", weight, np.arange(n) < (n + 1) // 2, Neuron(vth, dv), trace, factor)
 
 
-def learning_net(seed: int) -> LearningNetwork:
-    rng = np.random.default_rng(seed)
+def learning_net(seed: int, attempt: int = 0) -> LearningNetwork:
+    rng = np.random.default_rng([seed, attempt] if attempt else seed)
     pixels, classes, each = int(rng.integers(4, 40)), int(rng.integers(2, 6)), int(rng.integers(1, 4))
     probability, depth = str(rng.choice(["symmetric", "sigmoid"])), int(rng.integers(1, 4))
     layers, inputs = [], pixels + classes * each
@@ -69,12 +76,43 @@ def shown_to(net: LearningNetwork, seed: int, count: int = 5) -> list[Presentati
     ]
 
 
+def lively(net: LearningNetwork, shown: list[Presentation]) -> bool:
+    """Whether each layer spikes under both phases, potentiates and depresses, and moves weights (and tags)."""
+    learner, active = Learner(net, record=True), Counter()
+    for one in shown:
+        learner.exponent, learner.halve = one.exponent, one.halve
+        learner.show(one.q, one.starts)
+        learner.present(one.label, one.phase)
+        for index, states in enumerate(learner.states):
+            active[index, "z", one.phase] += np.count_nonzero(states[:, 1])
+            active[index, "y2"] += np.count_nonzero(states[:, 3])
+            active[index, "y3"] += np.count_nonzero(states[:, 4])
+            active[index, "tags"] += 1 if not learner.tags else np.count_nonzero(learner.matrices[index][1])
+    moved = all((now != layer.weight).any() for now, layer in zip(learner.weights, net.layers, strict=True))
+    wanted = [
+        (index, *what)
+        for index in range(len(net.layers))
+        for what in (("z", 1), ("z", -1), ("y2",), ("y3",), ("tags",))
+    ]
+    return moved and all(active[key] for key in wanted)
+
+
 @pytest.fixture(scope="session")
 def generate_learning():
-    """generate_learning(seed) -> (LearningNetwork, presentations)."""
+    """generate_learning(seed) -> (LearningNetwork, presentations), `lively`."""
 
     def make(seed: int) -> tuple[LearningNetwork, list[Presentation]]:
-        net = learning_net(seed)
-        return net, shown_to(net, seed)
+        for attempt in count():
+            net = learning_net(seed, attempt)
+            shown = shown_to(net, seed)
+            if lively(net, shown):
+                return net, shown
+        return None
 
     return make
+
+
+@pytest.fixture(scope="session")
+def drawn_once():
+    """drawn_once(seed) -> a LearningNetwork as it was drawn first, whether or not anything happens in it."""
+    return learning_net

@@ -19,12 +19,11 @@ FAST, SLOW = 31, (6, 9, 11, 20, 49)  # leaks of 614; 31: li and hard-li, tags; 6
 
 
 @pytest.fixture
-def shown(generate_learning):
+def shown(drawn_once):
     """shown(seed) -> (Program, pixels): a generated network that learns, driven hard enough to spike."""
 
     def make(seed):
-        net, _ = generate_learning(seed)
-        net = replace(net, input_factor=200, input_code="pixels" if seed % 3 else "contrast")
+        net = replace(drawn_once(seed), input_factor=200, input_code="pixels" if seed % 3 else "contrast")
         return Program(net, (), {}), np.random.default_rng(seed).integers(0, 256, (2, net.pixels)).astype(np.uint8)
 
     return make

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ff2loihi.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
-from ff2loihi.compilers import learning, learning_readout
+from ff2loihi.compilers import learning_readout
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
+from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.learning.controller import (
     ADAPT,
     CONTINUE,
@@ -19,7 +19,7 @@ from ff2loihi.learning.controller import (
     Schedule,
     check_schedule,
 )
-from ff2loihi.processes.learning_rule import Neuron
+from sim_tests.factories import learning_layer, learning_network
 
 CLASSES, SIDE = 5, 6
 
@@ -47,14 +47,8 @@ class Recorder:
 
 
 def network(probability="symmetric", exponent=5, pixels=SIDE**2, layers=1) -> LearningNetwork:
-    factor = learning.third_factor(probability, 4, "relu")
-    inputs = pixels + CLASSES
-    plain = LearningLayer(
-        "hidden1", np.zeros((4, inputs), np.int16), np.arange(4) < 2, Neuron(256, 614), learning.output_trace("relu"),
-        factor,
-    )  # fmt: skip
-    codes, phases = np.eye(CLASSES, dtype=np.int32), np.zeros(CLASSES, np.int32)
-    return LearningNetwork(pixels, "pixels", 256, codes, phases, 23, 8, (plain,) * layers, UpdateRule("none", exponent))
+    plain = learning_layer((4, pixels + CLASSES), probability=probability)
+    return learning_network(*(plain,) * layers, classes=CLASSES, input_factor=256, exponent=exponent)
 
 
 def goodness_of(*scores: float) -> np.ndarray:

@@ -196,7 +196,7 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(made, tmp_pa
         ("learn {m}/u.ffl -o {m}", "a folder"),
         ("bench {m}/u.ffl --samples 1", "--samples"),
         ("bench {m}/u.ffl --device cuda", "--device cuda"),
-        ("verify {m}/m.ffl --form graph", "--form graph"),
+        ("verify {m}/m.ffl --form one_process", "--form one_process"),
         ("learn {m}/u.ffl --single --margin 0.1", "--margin"),
         ("learn {m}/u.ffl --evaluate test:x", "--evaluate"),
         ("learn {m}/u.ffl --split holdout", "split"),
@@ -282,7 +282,7 @@ def test_lava_learns_the_same_bytes_also_after_a_cut(made, tmp_path, monkeypatch
 
 @pytest.mark.needs_lava
 def test_verify_run_and_bench_of_a_rule(ff2loihi, made, tmp_path):
-    for form in ("net", "own"):
+    for form in ("graph", "one_process"):
         code, text, _ = ff2loihi("verify", made / "t.ffl", "--samples", 1, "--form", form)
         assert code == 0
         assert "every bit agrees" in text

@@ -1,7 +1,4 @@
-"""The emulator's learning kernels against the definition: processes.learning_rule, one step after the other.
-
-`Plain` does what processes.ff_layer.PyFFLayerModel does, without its shortcuts: every synapse in every step.
-"""
+"""The emulator's learning kernels against the definition: processes.learning_rule, one step after the other."""
 
 import numpy as np
 import pytest
@@ -14,51 +11,15 @@ from ff2loihi.backends.presentations import Presentation
 from ff2loihi.processes import learning_rule as rule
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.limits import WEIGHT_MAX, WEIGHT_MIN
+from sim_tests.factories import Definition
 
 SEEDS = range(41)
 STATES = ("v", "z", "r", "y2", "y3")  # columns of Learner.states, a step later than the input; a is the sixth
 
 
-class Plain:
-    """One layer between two steps."""
-
-    def __init__(self, layer, update) -> None:
-        self.layer, self.tags = layer, (update.tag_exponent, update.tag_decay)
-        self.direct = update.eligibility == "none"
-        self.weights = layer.weight.astype(np.int64)
-        self.tag = np.zeros_like(self.weights)
-        self.v = self.r = self.a = np.zeros(len(layer.positive), np.int64)
-        self.m = self.control = (0, 0)
-
-    def fire(self, halve: int):
-        """The spikes of this step, from the drive, the control and the modulation of the step before."""
-        layer, (reset, phase) = self.layer, self.control
-        modulation = np.where(layer.positive, *self.m)
-        self.g = rule.goodness(self.r, layer.positive)
-        self.m = rule.third_factor(*self.g, phase, layer.factor)
-        if reset:
-            self.v = self.r = np.zeros_like(self.v)
-        self.v, self.z = rule.lif(self.v, self.a, layer.neuron)
-        self.r = rule.output_trace(self.r, self.z, layer.trace)
-        self.y2, self.y3 = rule.post_traces(self.r, modulation, halve)
-        return self.z
-
-    def learn(self, spikes, control, exponent: int, u: float, draw: float) -> None:
-        """What the connection does with the spikes of this step."""
-        self.control, self.a = control, self.weights @ spikes
-        y2, y3 = rule.decayed(self.y2, draw), rule.decayed(self.y3, draw)
-        if self.direct:
-            learned = rule.update(self.weights.T, y2, y3, exponent, u).T
-            self.weights = np.where(spikes, learned, self.weights)
-        else:
-            old = self.tag
-            self.weights = rule.apply_tag(self.weights, old, exponent, u)
-            self.tag = rule.update_tag(old.T, spikes[:, None].astype(np.int64), y2, y3, *self.tags, u).T
-
-
 def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str, np.ndarray]]:
     """What each layer held after each step: name -> (presentations, period, ...)."""
-    layers = [Plain(layer, net.update) for layer in net.layers]
+    layers = [Definition(layer, net.update) for layer in net.layers]
     weight_draws = np.random.default_rng(2)
     weight_draws.random()
     if trace_draws is None:

@@ -235,7 +235,7 @@ def test_stock_learning_from_the_command_line(tmp_path, ff2loihi, refused):
     ):
         code, err = refused("compile", model, "--learning", "stock", *options)
         assert (code, said in err) == (2, True)
-    assert "does not learn with our neurons" in refused("verify", net, "--form", "leaf")[1]
+    assert "does not learn with our neurons" in refused("verify", net, "--form", "per_layer")[1]
     assert "never rounded" in refused("learn", net, "--rounding", "chip", "-o", tmp_path / "x.ffl")[1]
     ff2loihi("train", "--epochs", "0", "--widths", "9-9", "-o", model)
     assert "2 layers: forced spikes would reach the layer above" in refused("compile", model, "--learning", "stock")[1]

@@ -12,17 +12,16 @@ from ff2loihi.compilers import quantize, stock, thresholds
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.forward import quantize_pixels
-from ff2loihi.compilers.ir import Label, Layer, LearningLayer, LearningNetwork, Network, Program, UpdateRule
-from ff2loihi.compilers.learning import third_factor
+from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.mapping import place
 from ff2loihi.compilers.populations import populations
-from ff2loihi.compilers.spec import Sigmoid
 from ff2loihi.ff.data import Dataset
 from ff2loihi.processes.fixed_point import rate_step
-from ff2loihi.processes.learning_rule import Neuron, OutputTrace, input_rates
+from ff2loihi.processes.learning_rule import input_rates
 from ff2loihi.reports.activity import counts, inference_activity, input_spikes, presentation_activity, presented, summed
 from ff2loihi.reports.neurobench import neurobench
 from ff2loihi.reports.stock_activity import stock_presentations
+from sim_tests.factories import float_network, learning_layer, learning_network
 
 LOIHI2 = load_table().chips["loihi2"]
 PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (np.arange(12) % 3 > 0)
@@ -33,20 +32,7 @@ CONVOLUTIONS = (Conv((2, 3, 2), 4, (3, 2), 1, 1, 2), Conv((4, 3, 3), 3, (2, 2), 
 
 def compiled(neuron: str, convolutions: tuple[Conv, ...] = ()):
     """Dense layers behind 12 pixels and 4 label inputs, or convolutions with the label on the first 4 pixels."""
-    rng = np.random.default_rng(0)
-    shapes = [(conv.weight_shape, conv.neurons, conv) for conv in convolutions] or [
-        ((20, 16), 20, None), ((9, 20), 9, None),
-    ]  # fmt: skip
-    layers = tuple(
-        Layer(f"hidden{i + 1}", rng.normal(0, 1, shape).astype(np.float32), None, np.arange(n) % 2 == 0, conv)
-        for i, (shape, n, conv) in enumerate(shapes)
-    )
-    kind = "overwrite" if convolutions else "append"
-    net = Network(
-        pixels=12, label=Label(kind, np.eye(4, dtype=np.float32), np.full(4, 0.25, np.float32)), layers=layers,
-        goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=1.0), normalization="none",
-        readout="goodness", readout_layers=(0, 1),
-    )  # fmt: skip
+    net = float_network(0, (20, 9), convolutions=convolutions)
     integers = quantize.quantize(
         net, quantize.Calibration(PIXELS.astype(np.uint8), np.arange(7) % 4), quantize.Options(neuron=neuron, steps=8)
     )
@@ -57,26 +43,15 @@ def stock_net() -> LearningNetwork:
     """Weights of which no sum is negative: every gate that spikes forces its neuron."""
     weight = 2 * np.random.default_rng(2).integers(0, 30, (10, 14)).astype(np.int16)
     factor = dataclasses.replace(stock.gate_factor("symmetric", 10, 31), vth=9)
-    layer = LearningLayer(
-        "hidden1", weight, np.arange(10) % 2 == 0, Neuron(256, 163), OutputTrace("relu", 1, 256), factor
-    )
-    codes = (np.eye(2) * 64).astype(np.int32)
-    return LearningNetwork(12, "pixels", 64, codes, np.zeros(2, np.int32), 31, 8, (layer,), UpdateRule("gate", 1))
+    layer = dataclasses.replace(learning_layer(weight, dv=163), factor=factor)
+    return learning_network(layer, code=64, steps=31, eligibility="gate", exponent=1)
 
 
 def learning_net(eligibility: str) -> LearningNetwork:
     rng = np.random.default_rng(1)
-    layers = tuple(
-        LearningLayer(
-            f"hidden{i + 1}", 2 * rng.integers(-20, 60, shape).astype(np.int16), np.arange(shape[0]) % 2 == 0,
-            Neuron(256, 614), OutputTrace("relu", 1, 256), third_factor("symmetric", shape[0], "relu"),
-        )
-        for i, shape in enumerate([(10, 14), (6, 10)])
-    )  # fmt: skip
-    codes = (np.eye(2) * 64).astype(np.int32)
-    return LearningNetwork(
-        12, "pixels", 64, codes, np.zeros(2, np.int32), 23, 8, layers, UpdateRule(eligibility, 5, 1, 3)
-    )
+    weights = [2 * rng.integers(-20, 60, shape) for shape in ((10, 14), (6, 10))]
+    layers = (learning_layer(weight, f"hidden{i + 1}") for i, weight in enumerate(weights))
+    return learning_network(*layers, code=64, eligibility=eligibility, tag_exponent=1, tag_decay=3)
 
 
 @pytest.mark.parametrize("neuron", ["graded", "lif"])

@@ -42,22 +42,6 @@ def test_the_bands_widths_are_as_README_states_them():
     assert round(found.step_us[1] / found.step_us[0]) == 14
 
 
-@pytest.mark.parametrize("generation", [1, 2])
-def test_every_figure_has_a_low_end_below_its_high_end_a_certainty_and_a_source(generation):
-    for name, cost in costs.GENERATIONS[generation].items():
-        assert 0 < cost.low.value <= cost.high.value, name
-        assert all(end.certainty in CERTAINTIES and end.source for end in cost)
-    assert set(costs.LOIHI1) == set(costs.LOIHI2)
-
-
-def test_power_that_was_measured_on_loihi_2_alone_is_assumed_of_loihi_1():
-    for powers in (costs.CHIP_STATIC_W, costs.BOARD_W):
-        assert [end.value for end in powers[1]] == [end.value for end in powers[2]]
-        assert {end.certainty for end in powers[1]} == {"assumed"}
-        assert all(end.source.startswith("as Loihi 2: ") for end in powers[1])
-        assert powers[2].high.certainty in ("published", "derived")
-
-
 def test_energy_and_time_of_loihi_1_by_hand():
     found = estimate(ONE, generation=1, chips=2, board_chips=32)
     assert found.band("synaptic operations") == pytest.approx((4000 * 23.6e-9, 5000 * 23.6e-9))

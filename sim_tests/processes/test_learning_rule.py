@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.backends.learner import Learner
 from ff2loihi.compilers import learning, learning_fit
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.ir import LearningLayer
 from ff2loihi.processes import learning_rule as rule
 from ff2loihi.processes.limits import POST_TRACE_MAX, TAG_MAX, TAG_MIN, WEIGHT_MIN
 
@@ -197,56 +196,3 @@ def test_each_image_of_a_batch_has_its_own_median():
     batch = rule.input_rates(images, "contrast", 100)
     assert (batch[3, 4] == rule.input_rates(images[3, 4], "contrast", 100)).all()
     assert rule.input_rates(np.array([0, 1, 255], np.uint8), "pixels", 64).tolist() == [0, 0, 63]
-
-
-def two_class_net(probability: str, trace: str, eligibility: str) -> LearningNetwork:
-    """30 neurons on 40 pixels, with the constants that a compiled network of that kind gets."""
-    rng = np.random.default_rng(5)
-    n, pixels, classes, each = 30, 40, 2, 10
-    weight = np.clip(2 * np.rint(rng.normal(0, learning.SPREAD / 2, (n, pixels + classes * each))), -256, 254)
-    tag = eligibility == "tag"
-    layer = LearningLayer(
-        "hidden1", weight.astype(np.int16), np.arange(n) < n // 2, rule.Neuron(learning.VTH, learning.LEAK),
-        learning.output_trace(trace), learning.third_factor(probability, n, trace),
-    )  # fmt: skip
-    codes = (np.kron(np.eye(classes), np.ones(each)) * 128).astype(np.int32)
-    phases = (np.arange(classes * each) % each * 25).astype(np.int32)
-    update = UpdateRule("tag", 5, 2, 2) if tag else UpdateRule("none", 5)
-    return LearningNetwork(pixels, "pixels", 128, codes, phases, learning.STEPS, learning.WINDOW, (layer,), update)
-
-
-@pytest.mark.parametrize("eligibility", ["none", "tag"])
-@pytest.mark.parametrize("trace", learning.TRACES)
-@pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
-def test_pairs_of_samples_part_their_probabilities_and_balance_holds_the_goodness(probability, trace, eligibility):
-    net = two_class_net(probability, trace, eligibility)
-    learning_fit.check(net)
-    learner, rng = Learner(net), np.random.default_rng(6)
-    image, starts = rng.integers(0, 129, net.pixels), rng.integers(0, 256, net.pixels)
-    learner.show(image, starts)
-    for _ in range(300):
-        learner.present(0, 1)
-        learner.present(1, -1)
-    true, wrong = learner.candidates()[:, 0]
-    if probability == "symmetric":
-        assert true[0] / true.sum() > 0.7
-        assert wrong[0] / wrong.sum() < 0.3
-    else:
-        assert true.sum() > 1.5 * wrong.sum()
-    target = net.layers[0].factor.target
-    assert target / 3 < (true.sum() + wrong.sum()) / 2 < 3 * target
-
-
-def test_a_negative_sample_undoes_what_a_positive_one_does():
-    net = two_class_net("symmetric", "relu", "none")
-    positive = net.layers[0].positive
-    for phase in (1, -1):
-        learner = Learner(net)
-        learner.show(np.full(net.pixels, 100), np.arange(net.pixels) * 6)
-        learner.present(0, phase)
-        moved = learner.weights[0].astype(int) - net.layers[0].weight
-        assert (moved[positive] * phase >= 0).all()
-        assert (moved[~positive] * phase <= 0).all()
-        assert moved[positive].any()
-        assert moved[~positive].any()
-        assert not moved[:, net.pixels + 10 :].any()  # the other label's inputs did not spike
