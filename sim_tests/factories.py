@@ -63,7 +63,8 @@ def integer_network(neuron: str = "lif", n: int = 4, inputs: int = 6, **changes)
     inputs = weight.shape[1] if weight.ndim == 2 else inputs
     bias = changes.pop("bias", np.zeros(n)).astype(np.int32)
     layer = IntLayer(
-        name="hidden1", weight=weight, weight_bits=8, bias=bias, bias_exp=0, shift=0, top=1 if lif else 255, vth=100 if lif else 0, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
+        name="hidden1", weight=weight, weight_bits=8, bias=bias, bias_exp=0, shift=0,
+        top=1 if lif else 255, vth=100 if lif else 0, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
     )  # fmt: skip
     network = IntNetwork(
         neuron=neuron, reset="soft", steps=16 if neuron == "lif" else 1, pixels=inputs - 2, input_bits=8,
