@@ -18,10 +18,11 @@ from ff2loihi.processes.stock_rule import GROUPS
 def inference(net: IntNetwork) -> Iterator[str]:
     """Everything that does not fit, a line each."""
     yield from names.wrong([layer.name for layer in net.layers])
-    yield from _labels(net.label_codes, net.label_kind == "none")
+    wrong = list(_labels(net.label_codes, net.label_kind == "none"))
     if not net.layers:
-        yield "no layers"
-    if not net.layers or net.label_codes.ndim != 2:
+        wrong.append("no layers")
+    yield from wrong
+    if wrong:
         return  # nothing can be said of the rest
     inputs = net.label_codes.shape[1]
     if net.pixels < 1:
@@ -131,10 +132,11 @@ def _references(net: IntNetwork) -> Iterator[str]:
 def learning(net: LearningNetwork) -> Iterator[str]:
     """Everything that does not fit, a line each."""
     yield from names.wrong([layer.name for layer in net.layers])
-    yield from _labels(net.label_codes, none=False)
+    wrong = list(_labels(net.label_codes, none=False))
     if not net.layers:
-        yield "no layers"
-    if not net.layers or net.label_codes.ndim != 2:
+        wrong.append("no layers")
+    yield from wrong
+    if wrong:
         return  # nothing can be said of the rest
     if net.pixels < 1:
         yield f"{net.pixels} pixels, at least 1 is wanted"

@@ -177,6 +177,7 @@ INFERENCE = (
     ("label.codes", hold("label.codes", -1, (0, 0)), "soft", "label codes -1..255, 0..255"),
     ("label.codes", hold("label.codes", dtype=np.int64), "soft", "label.codes holds int64, int32 is wanted"),
     ("label.codes", gain("label.codes", np.zeros((1, 4), np.int32)), "tables", "1 classes, 2..1,000 are possible"),
+    ("label.codes", gain("label.codes", np.zeros((0, 0), np.int32)), "conv", "0 classes, 2..1,000 are possible"),
     ("label.codes", gain("label.codes", np.zeros((1001, 4), np.int32)), "tables", "1,001 classes"),
     ("label.neutral", hold("label.neutral", 300), "head", "the neutral label's code 300..300"),
     ("phases", hold("phases", 255, 0), "soft", "..255, 0..254 are possible"),
