@@ -68,7 +68,7 @@ def read(path: Path) -> tuple[Program, str]:
     try:
         data = path.read_bytes()
     except OSError as failure:
-        raise ArtifactError(f"{path}: {failure.strerror}. Make one with: ff2loihi compile model.pt -o {path}") from None
+        raise ArtifactError(f"{path}: {failure.strerror}. Make one with: ff2loihi compile MODEL.pt") from None
     return unpack(path, *_parse(path, data))
 
 
@@ -96,7 +96,7 @@ def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     except (SafetensorError, KeyError, ValueError, TypeError) as failure:
         raise ArtifactError(
             f"{path}: not an ff2loihi artifact, or a damaged one ({failure or type(failure).__name__}). "
-            f"Make one with: ff2loihi compile model.pt -o {path.name}"
+            f"Make one with: ff2loihi compile MODEL.pt"
         ) from None
     return manifest, tensors
 

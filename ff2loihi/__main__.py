@@ -1,5 +1,5 @@
 """`python -m ff2loihi`."""
 
-from ff2loihi.cli import main
+from ff2loihi.entry import main
 
 main()

@@ -52,13 +52,13 @@ def mnist_root() -> Path:
 def ff2loihi(monkeypatch, capsys):
     """ff2loihi(*arguments) -> (exit code, stdout, stderr), in this process."""
 
-    from ff2loihi import cli
+    from ff2loihi import entry
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["ff2loihi", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            entry.main()
             raise SystemExit(0)
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
