@@ -37,7 +37,7 @@ def _run() -> int:
         stream.reconfigure(errors="backslashreplace")  # a terminal without our characters gets escapes, not an error
     from ff2loihi.cli import app
 
-    code = app(standalone_mode=False)
+    code = app(prog_name="ff2loihi", standalone_mode=False)
     if sys.stdout:
         from ff2loihi.console import flush
 
