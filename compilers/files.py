@@ -69,17 +69,18 @@ def check_new_folder(path: Path, error: type[FF2LoihiError]) -> None:
 
 
 @contextmanager
-def held(path: Path, error: type[FF2LoihiError], doing: str) -> Iterator[None]:
+def held(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
     """The lock file `path`, this process's for the `with`, and gone after it; one that a dead process left is taken.
 
-    doing: what the process that holds it does. Raises `error`, naming that process.
+    busy: what it means that another process holds it. Raises `error`, naming that process.
     """
     try:
         handle = _lock_file(path)
     except BlockingIOError:
+        holder = "another process"
         with contextlib.suppress(OSError):
-            doing = f"process {path.read_text()} {doing}"
-        raise error(f"{path}: {doing}. Wait for it, or end it") from None
+            holder = f"process {path.read_text()}"
+        raise error(f"{busy}: {holder} holds {path}. Wait for it, or end it") from None
     except OSError as failure:
         raise error(f"{path}: {failure.strerror}. Choose another folder") from None
     try:

@@ -216,7 +216,7 @@ def learn(
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
     files = outputs.LearningFiles.of(output or model.with_name(f"{model.stem}-learned.ffl"))
     outputs.check((model,), json, *files.outputs())
-    with held(files.lock, FF2LoihiError, f"learns into {files.artifact}"):
+    with held(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
         files.check_unfinished(resume)
         from ff2loihi import console
         from ff2loihi.commands.learn import learn_model

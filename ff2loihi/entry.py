@@ -67,6 +67,7 @@ def _signals_as_exceptions() -> Iterator[None]:
 
 def _told(ended: BaseException) -> int:
     """The exit code of what ended a command, after its line on standard error."""
+    exec("")  # an interrupt inside an exec, as dataclasses use it, is forgotten: else Python ends by the signal itself
     text, code = _meaning(ended)
     with contextlib.suppress(OSError, AttributeError):  # of a standard error that is full, or closed
         if text is not None:

@@ -41,6 +41,7 @@ def check(reads: Iterable[Path | None], json: str | None, *writes: Output) -> No
                 raise FF2LoihiError(
                     f"{output.path}: {output.option} and {other.option} would write the same file. {_other(output)}"
                 )
+        _check_kind(output)
 
 
 class LearningFiles(NamedTuple):
@@ -106,18 +107,19 @@ def _check_place(output: Output) -> None:
         return _check_parent(path, option)
     if path.is_dir():
         raise FF2LoihiError(f"{path}: a folder. Name the file with {option}")
-    if is_stream(path):
-        return None
-    _check_parent(path, option)
+    return None if is_stream(path) else _check_parent(path, option)
+
+
+def _check_kind(output: Output) -> None:
+    path, option = output.path, output.option
     try:
-        found = kinds.kind(path)
+        found = None if is_stream(path) else kinds.kind(path)
     except OSError as failure:
         raise FF2LoihiError(f"{path}: {failure.strerror}. {_other(output)}") from None
     if found not in (None, output.kind):
         raise FF2LoihiError(
             f"{path}: holds {found}, and {option} writes {output.kind}: not overwritten. {_other(output)}, or remove it"
         )
-    return None
 
 
 def _other(output: Output) -> str:
