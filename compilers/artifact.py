@@ -22,6 +22,7 @@ from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning_manifest import LearningManifest
 from ff2loihi.compilers.manifest import FORMAT, VERSION
 
+RECIPE = "Make one with: ff2loihi compile MODEL.pt"
 _Manifest = Annotated[InferenceManifest | LearningManifest, Field(discriminator="kind")]
 
 
@@ -64,7 +65,7 @@ def write(program: Program, path: Path) -> str:
 
 def read(path: Path) -> tuple[Program, str]:
     """Read and check an artifact; returns it with its hash. Raises ArtifactError."""
-    data = read_bytes(path, ArtifactError, "an artifact (.ffl)", absent=f". {_recipe(path)}")
+    data = read_bytes(path, ArtifactError, "an artifact (.ffl)", absent=f". {RECIPE}")
     return unpack(path, *_parse(path, data))
 
 
@@ -101,10 +102,6 @@ def check(program: Program) -> None:
     (learning_fit if isinstance(program.network, LearningNetwork) else resources).check(program.network)
 
 
-def _recipe(path: Path) -> str:
-    return f"Make one with: ff2loihi compile model.pt -o {brief(path.stem or 'model')}.ffl"
-
-
 def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     try:
         tensors = load(data)
@@ -113,7 +110,7 @@ def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     except (SafetensorError, KeyError, ValueError, TypeError) as failure:
         raise ArtifactError(
             f"{path}: not an ff2loihi artifact, or a damaged one ({brief(failure, 100) or type(failure).__name__}). "
-            f"{_recipe(path)}"
+            f"{RECIPE}"
         ) from None
     return manifest, tensors
 

@@ -1,10 +1,16 @@
-"""Files as bytes: read where they are regular and of a size that can be, written so that they are whole or absent."""
+"""Files as bytes: read where they are regular and of a size that can be, written so that they are whole or absent.
 
+Nothing here leaves a half-written file, whatever ends the process. A temporary file is locked while its process lives;
+the next writer to the same folder removes those that nobody holds.
+"""
+
+import contextlib
+import fcntl
 import os
+import secrets
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,31 +51,32 @@ def _check_regular(path: Path, found: os.stat_result, error: type[FF2LoihiError]
         raise error(f"{path}: {found.st_size:,} bytes, and {wanted} of at most {limit:,} is read")
 
 
+PREFIX, SUFFIX = ".ff2loihi-", ".tmp"  # of a temporary file; short, so that any name that a folder takes can be written
+
+
 def write_atomic(path: Path, data: bytes, error: type[FF2LoihiError]) -> None:
-    """Write `data` beside `path` and move it there; on any failure `path` is as before. Raises `error`."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as failure:
-        raise error(f"{path}: cannot write into {path.parent}: {failure.strerror}. Choose another folder") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as failure:
-        os.unlink(temporary)
-        raise error(f"{path}: not written: {failure.strerror} ({len(data):,} bytes). Nothing was changed") from None
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write `data` beside `path` and move it there; on any failure `path` is as before. Raises `error`.
 
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    A symlink's target is replaced, not the link. A device, a pipe and this process's own output are written to.
+    """
+    try:
+        stream = _stream(path)
+        if stream is not None:
+            with os.fdopen(stream, "wb") as file:
+                file.write(data)
+            return
+    except OSError as failure:
+        raise error(f"{path}: not written: {failure.strerror}") from None
+    target = os.path.realpath(path)
+    with _temporary(path, target, _new_file, error) as (handle, temporary):
+        try:
+            with os.fdopen(os.dup(handle), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except OSError as failure:
+            raise error(f"{path}: not written: {failure.strerror} ({len(data):,} bytes). Nothing was changed") from None
 
 
 @contextmanager
@@ -78,17 +85,165 @@ def folder_atomic(path: Path, error: type[FF2LoihiError]) -> Iterator[Path]:
 
     `path` must be absent or an empty folder. Raises `error`.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise error(f"{path}: exists and is not an empty folder. Name another, or remove it")
+    check_new_folder(path, error)
+    target = os.path.realpath(path)
+    with _temporary(path, target, _new_folder, error) as (_, temporary):
+        try:
+            yield Path(temporary)
+            os.replace(temporary, target)
+        except OSError as failure:
+            raise error(f"{path}: not written: {failure.strerror}. Nothing was changed") from None
+
+
+def check_new_folder(path: Path, error: type[FF2LoihiError]) -> None:
+    """Raise `error` where `path` is neither absent nor an empty folder."""
     try:
-        temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise error(f"{path}: exists and is not an empty folder. Name another, or remove it")
     except OSError as failure:
-        raise error(f"{path}: cannot write into {path.parent}: {failure.strerror}. Choose another folder") from None
+        raise error(f"{path}: {failure.strerror}. Name another folder") from None
+
+
+@contextmanager
+def held(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
+    """The lock file `path`, this process's for the `with`, and gone after it; one that a dead process left is taken.
+
+    busy: what it means that another process holds it. Raises `error`, naming that process.
+    """
     try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        os.replace(temporary, path)
+        handle = _lock_file(path)
+    except BlockingIOError:
+        holder = "another process"
+        with contextlib.suppress(OSError):
+            holder = f"process {path.read_text()}"
+        raise error(f"{busy}: {holder} holds {path}. Wait for it, or end it") from None
     except OSError as failure:
-        raise error(f"{path}: not written: {failure.strerror}. Nothing was changed") from None
+        raise error(f"{path}: {failure.strerror}. Choose another folder") from None
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        yield
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # before the lock is let go: who locks it then sees that it is gone
+        os.close(handle)
+
+
+def _lock_file(path: Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        if not _lock(handle):
+            os.close(handle)
+            raise BlockingIOError
+        if _is(handle, path):
+            return handle
+        os.close(handle)  # its last holder has just removed it
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is written to `path` goes to a device, a pipe or this process's own output. Raises OSError."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return _own_output(found) is not None or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
+
+
+def _stream(path: Path) -> int | None:
+    """A handle on the stream that `path` is, None where it is a file, a folder or absent."""
+    if not is_stream(path):
+        return None
+    own = _own_output(os.stat(path))
+    return os.open(path, os.O_WRONLY) if own is None else os.dup(own)
+
+
+def _own_output(found: os.stat_result) -> int | None:
+    """1 or 2 where the file is this process's standard output or error, as /dev/stdout is."""
+    for handle in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(found, os.fstat(handle)):
+                return handle
+    return None
+
+
+@contextmanager
+def _temporary(
+    path: Path, target: str, new: Callable[[str], int], error: type[FF2LoihiError]
+) -> Iterator[tuple[int, str]]:
+    """A new temporary file or folder beside `target`, and a locked handle on it; gone at the end, moved or removed."""
+    folder, names, handle = os.path.dirname(target), [], None
+    _sweep(folder)
+    try:
+        try:
+            while handle is None:
+                names.append(os.path.join(folder, f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"))
+                handle = _claimed(names[-1], new)
+        except OSError as failure:
+            raise error(f"{path}: cannot write into {path.parent}: {failure.strerror}. Choose another folder") from None
+        yield handle, names[-1]
+    finally:
+        for name in names:  # named before they were made: an interrupt at any moment leaves none
+            _remove(name)
+        if handle is not None:
+            os.close(handle)
+
+
+def _new_file(name: str) -> int:
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask
+
+
+def _new_folder(name: str) -> int:
+    os.mkdir(name)
+    return os.open(name, os.O_RDONLY)
+
+
+def _claimed(name: str, new: Callable[[str], int]) -> int | None:
+    """A handle on the new file, locked; None where another writer's sweep came between the two."""
+    with contextlib.suppress(FileNotFoundError):
+        handle = new(name)
+        if _lock(handle) and _is(handle, name):
+            return handle
+        os.close(handle)
+    return None
+
+
+def _lock(handle: int) -> bool:
+    """Lock it, False where another process has; a file system without locks has none to wait for."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is(handle: int, name: str | Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(name))
+    except FileNotFoundError:
+        return False
+
+
+def _sweep(folder: str) -> None:
+    """Remove this user's temporary files whose process is dead: those that nobody has locked."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX):
+                with contextlib.suppress(OSError):
+                    _remove_unheld(entry.path)
+
+
+def _remove_unheld(name: str) -> None:
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if os.fstat(handle).st_uid == os.geteuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(name)
+    finally:
+        os.close(handle)
+
+
+def _remove(name: str) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(name, ignore_errors=True) if os.path.isdir(name) else os.unlink(name)

@@ -6,11 +6,12 @@ dt = 2^-a x0 y2 - 2^-a x0 y3 - 2^-b t u0, dw = 2^-c t u0 (eq. 7, 8).
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from ff2loihi.compilers import spiking, stock
+from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, Trace
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
@@ -27,8 +28,6 @@ from ff2loihi.processes.learning_rule import (
     ThirdFactor,
 )
 
-TRACES, ELIGIBILITIES, INPUT_CODES = ("relu", "li", "hard-li"), ("none", "tag"), ("pixels", "contrast")
-CURVES = ("linear", "squared", "stretched")
 STEPS, WINDOW = 23, 8  # of a presentation, and its last ones that learn (Terres-Escudero 2024: 24 and 9)
 LEAK = 614  # of 4096 a step: the paper's decay factor 0.85
 VTH = 256  # mantissa
@@ -51,12 +50,12 @@ class LearningOptions:
     stock: --learning stock: the rule of library neurons alone, see processes.stock_rule.
     """
 
-    trace: Literal["relu", "li", "hard-li"] = "relu"
-    eligibility: Literal["none", "tag"] = "none"
+    trace: Trace = "relu"
+    eligibility: Eligibility = "none"
     rate_exponent: int | None = None
     input_factor: int | None = None
-    input_code: Literal["pixels", "contrast"] = "pixels"
-    curve: Literal["linear", "squared", "stretched"] | None = None
+    input_code: InputCode = "pixels"
+    curve: Curve | None = None
     stock: bool = False
 
 
@@ -210,11 +209,11 @@ def sigmoid_table() -> tuple[int, ...]:
 
 def check_options(options: LearningOptions) -> None:
     """Raise CompileError for options that no network could be compiled with."""
-    choices = {"trace": TRACES, "eligibility": ELIGIBILITIES, "input_code": INPUT_CODES, "curve": CURVES}
+    choices = {"trace": Trace, "eligibility": Eligibility, "input_code": InputCode, "curve": Curve}
     wrong = [
-        f"--{name.replace('_', '-')} must be one of {', '.join(allowed)}, got {value!r}"
+        f"--{name.replace('_', '-')} must be one of {', '.join(get_args(allowed))}, got {value!r}"
         for name, allowed in choices.items()
-        if (value := getattr(options, name)) not in allowed and not (name == "curve" and value is None)
+        if (value := getattr(options, name)) not in get_args(allowed) and not (name == "curve" and value is None)
     ]
     if options.input_factor is not None and not 1 <= options.input_factor <= 256:
         wrong.append(f"--input-factor must be in 1..256, got {options.input_factor}")

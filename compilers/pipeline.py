@@ -8,9 +8,11 @@ A net that was trained as it spikes takes the second way, with its own neuron in
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from ff2loihi.compilers import learning, learning_fit, losses, network, quantize, resources, thresholds
 from ff2loihi.compilers.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.choices import Neuron, Reset
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Checkpoint, Network, Program
 from ff2loihi.compilers.learning import LearningOptions
@@ -32,10 +34,10 @@ def check_options(options: Options | LearningOptions) -> None:
     wrong = []
     if not MIN_WEIGHT_BITS <= options.weight_bits <= WEIGHT_BITS:
         wrong.append(f"--weight-bits must be in {MIN_WEIGHT_BITS}..{WEIGHT_BITS}, got {options.weight_bits}")
-    if options.neuron not in ("graded", "lif"):
-        wrong.append(f"--neuron must be graded or lif, got {options.neuron!r}")
-    if options.reset not in ("soft", "hard"):
-        wrong.append(f"--reset must be soft or hard, got {options.reset!r}")
+    if options.neuron not in get_args(Neuron):
+        wrong.append(f"--neuron must be {' or '.join(get_args(Neuron))}, got {options.neuron!r}")
+    if options.reset not in get_args(Reset):
+        wrong.append(f"--reset must be {' or '.join(get_args(Reset))}, got {options.reset!r}")
     if not MIN_STEPS <= options.steps <= MAX_STEPS:
         wrong.append(f"--steps must be in {MIN_STEPS}..{MAX_STEPS}, got {options.steps}")
     if options.vth is not None and options.vth < 1:

@@ -1,19 +1,20 @@
 """The Python form of the commands; ff2loihi.cli prints what these return."""
 
-import re
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
+from ff2loihi import choices
 from ff2loihi.backends.base import Backend, Progress
 from ff2loihi.backends.emulator import Emulator
 from ff2loihi.backends.lava_cpu import LavaCpu
 from ff2loihi.backends.learners import emulator_learner, lava_learner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers import artifact, pipeline
-from ff2loihi.compilers.errors import BackendError, CompileError, DataError
+from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
 from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.quantize import Calibration, Options
@@ -26,22 +27,12 @@ from ff2loihi.reports.learning_equality import learning_equality
 from ff2loihi.reports.speed import LearningSpeedReport, SpeedReport, learning_speed
 
 CALIBRATION_IMAGES = 1000
-BACKENDS = ("emulator", "lava")
-ROUNDINGS = ("lava", "chip")
 
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
-    name, count = name_and_count(text, "--calibrate")
+    name, count = choices.name_and_count(text, "--calibrate")
     return load_data(name, "train", root=data_root, limit=count or CALIBRATION_IMAGES)
-
-
-def name_and_count(text: str, option: str) -> tuple[str, int | None]:
-    """NAME or NAME:N -> (NAME, N or None). Raises DataError."""
-    name, colon, count = text.partition(":")
-    if colon and not re.fullmatch("[1-9][0-9]*", count, re.ASCII):
-        raise DataError(f"{option} {text}: must be NAME or NAME:N with N at least 1")
-    return name, int(count) if colon else None
 
 
 def compile(  # the command's name
@@ -76,20 +67,18 @@ def load(path: Path) -> Program:
 
 
 def backend(name: str, device: str = "cpu") -> Backend:
-    """The back end of that name. Raises BackendError where it is not available."""
+    """The back end of that name. Raises BackendError where it is not available, FF2LoihiError for another name."""
+    choices.check("--backend", name, choices.Backend)
+    choices.check("--device", device, choices.Device)
+    if name != "emulator" and device != "cpu":
+        raise FF2LoihiError(f"--device {device} has no meaning with --backend {name}. Leave it out")
     if name == "emulator":
         return Emulator(device)
     if name == "lava":
-        if device != "cpu":
-            raise BackendError(f"--backend lava runs on the CPU alone, got --device {device}")
         return LavaCpu()
-    if name == "loihi":
-        from ff2loihi.backends.loihi import Loihi
+    from ff2loihi.backends.loihi import Loihi
 
-        if device != "cpu":
-            raise BackendError(f"--backend loihi runs on a board, got --device {device}")
-        return Loihi()
-    raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, loihi, got {name!r}")
+    return Loihi()
 
 
 def run(program: Program, data: Dataset, on: Backend, progress: Progress | None = None) -> AccuracyReport:
@@ -132,14 +121,13 @@ def learn(
         raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
     check_schedule(schedule)
     check_data(program.network, data)
-    if backend not in BACKENDS:
-        raise BackendError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    if rounding not in ROUNDINGS or (backend == "lava" and rounding != "lava"):
-        raise BackendError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
+    choices.check("--backend", backend, choices.LearningBackend)
+    if rounding not in get_args(choices.Rounding) or (backend == "lava" and rounding != "lava"):
+        raise FF2LoihiError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
     if rounding == "chip" and program.network.stock:
-        raise BackendError("--rounding chip has no meaning for library neurons: their updates are never rounded")
+        raise FF2LoihiError("--rounding chip has no meaning for library neurons: their updates are never rounded")
     if rounding == "chip" and program.network.update.eligibility == "tag":
-        raise BackendError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
+        raise FF2LoihiError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
     facts = identity(program, data, schedule, rounding, backend, held_out)
     with ExitStack() as stack:
         if backend == "lava":
@@ -173,9 +161,9 @@ def bench(
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
         if program.network.stock:
-            raise BackendError("bench compares the forms of --learning on; a network of library neurons has one")
+            raise FF2LoihiError("bench compares the forms of --learning on; a network of library neurons has one")
         if device != "cpu":
-            raise BackendError(f"--device {device}: a network learns on the CPU. Use --device cpu")
+            raise FF2LoihiError(f"--device {device}: a network learns on the CPU. Use --device cpu")
         if len(data.labels) < 2:
             raise DataError("--samples must be at least 2: the first one starts Lava")
         return learning_speed(program.network, data, lava_samples, repeats, progress)

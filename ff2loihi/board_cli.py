@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
+from ff2loihi import choices
 from ff2loihi.cli import Artifact, Data, DataRoot, Json, app
+from ff2loihi.commands import inputs, kinds, outputs
+from ff2loihi.commands.outputs import Output
+from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.files import check_new_folder
 
 Samples = Annotated[
     int | None, typer.Option(min=1, help="test samples, under every label [default: 5; learning, right and wrong: 2]")
@@ -15,7 +20,10 @@ Samples = Annotated[
 @app.command()
 def export(
     model: Artifact,
-    format: Annotated[str, typer.Option(help="netx (HDF5 of lava-dl), nir, or golden (every state, to compare with)")],
+    format: Annotated[
+        choices.ExportFormat,
+        typer.Option(help="netx (HDF5 of lava-dl), nir, or golden (every state, to compare with)"),
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="file, or folder [default: beside the model]")
     ] = None,
@@ -25,19 +33,29 @@ def export(
     json: Json = None,
 ) -> None:
     """Write an artifact for another framework, its learning rule in a file beside it."""
+    file = outputs.check_export(model, format, output, json)
     from ff2loihi import console
     from ff2loihi.commands.interchange import export_model
 
-    console.write_json(export_model(model, format, output, data, samples, data_root), json)
+    console.write_json(export_model(model, format, file, data, samples, data_root), json)
 
 
 @app.command()
 def diff_golden(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="where golden.npz is: an export's or a deployment's")],
-    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="what a board, or a simulator, recorded")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", callback=inputs.file_or_folder, help="where golden.npz is: an export's or a deployment's"
+        ),
+    ],
+    recording: Annotated[
+        Path,
+        typer.Argument(metavar="RECORDING", callback=inputs.file, help="what a board, or a simulator, recorded"),
+    ],
     json: Json = None,
 ) -> None:
     """Compare a recording with golden vectors; exit 1 with the first state that differs."""
+    outputs.check((folder, recording), json)
     from ff2loihi.commands.interchange import diff_golden as command
 
     command(folder, recording, json)
@@ -58,6 +76,15 @@ def deploy(
     json: Json = None,
 ) -> None:
     """Run an artifact on a Loihi 2 board and hold it to golden vectors; exit 3 where there is no board."""
+    if dry_run is None:
+        output = output or model.with_name(f"{model.stem}-recording.npz")
+        outputs.check((model,), json, Output(output, kinds.RECORDING))
+    elif output is not None:
+        raise FF2LoihiError("--output: nothing is recorded with --dry-run")
+    else:
+        outputs.check((model,), json)
+        outputs.check_folder(dry_run, "--dry-run")
+        check_new_folder(dry_run, DataError)
     from ff2loihi import console
     from ff2loihi.commands.deploy import deploy as command
 

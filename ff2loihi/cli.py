@@ -1,15 +1,16 @@
-"""The commands: the only place that prints, exits, or turns an error into one line."""
+"""The commands: their options, and what is cheap to check before anything heavy is imported."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ff2loihi import __version__
-
-INTERRUPTED = 130  # 128 + SIGINT
+from ff2loihi import __version__, choices
+from ff2loihi.commands import inputs, kinds, outputs
+from ff2loihi.commands.outputs import Output
+from ff2loihi.compilers import choices as compile_choices
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.files import held
 
 app = typer.Typer(
     name="ff2loihi",
@@ -25,7 +26,7 @@ def _tables_elsewhere(target: str | None) -> str | None:
     """Where standard output takes the JSON, standard error takes the tables."""
     from ff2loihi import console
 
-    console.out.stderr = target == "-"
+    console.tables_on_stderr(target in (outputs.TABLES, "/dev/stdout"))
     return target
 
 
@@ -40,15 +41,32 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
 ]
-DATA_NAMES = "digits, mnist, fashion-mnist, svhn or cifar10"
-Data = Annotated[str | None, typer.Option(help=f"{DATA_NAMES} [default: the calibration's data set]")]
-Artifact = Annotated[Path, typer.Argument(metavar="MODEL.ffl", help="an artifact that `ff2loihi compile` wrote")]
+Data = Annotated[choices.DataName | None, typer.Option(help="[default: the calibration's data set]")]
+Artifact = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),
+]
+Spec = Annotated[
+    Path | None,
+    typer.Option(callback=inputs.file, help="spec.yaml of a checkpoint that ff2loihi did not write"),
+]
 BoardName = Annotated[
     str | None,
     typer.Option("--board", "--chip", help="a board, or one chip [default: the smallest board that holds it]"),
 ]
-Chips = Annotated[Path | None, typer.Option("--chips", metavar="FILE.yaml", help="chips and boards of your own")]
-Device = Annotated[str, typer.Option(help="where the emulator computes: cpu or cuda")]
+Chips = Annotated[
+    Path | None,
+    typer.Option("--chips", metavar="FILE.yaml", callback=inputs.file, help="chips and boards of your own"),
+]
+Device = Annotated[choices.Device, typer.Option(help="where the emulator computes")]
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA[:N]", callback=inputs.calibration,
+        help="training images that set the ranges [default: the model's own]",
+    ),
+]  # fmt: skip
+Split = Annotated[choices.Split, typer.Option(help="fit and validation are parts of train, for tuning")]
 
 
 def _version(value: bool) -> None:
@@ -67,7 +85,7 @@ def _root(
 @app.command()
 def train(
     recipe: Annotated[str, typer.Option(help="what to train: one of README's table")] = "ffa-symmetric",
-    data: Annotated[str, typer.Option(help=DATA_NAMES)] = "digits",
+    data: Annotated[choices.DataName, typer.Option(help="what is learned")] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
     epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
@@ -81,6 +99,7 @@ def train(
     json: Json = None,
 ) -> None:
     """Train a network of the papers and write its checkpoint."""
+    outputs.check((), json, Output(output, kinds.CHECKPOINT))
     from ff2loihi import console
     from ff2loihi.commands.train import train as command
 
@@ -89,38 +108,48 @@ def train(
 
 @app.command()
 def compile(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="a checkpoint, or a NIR graph (.nir)")],
-    spec: Annotated[Path | None, typer.Option(help="spec.yaml of a checkpoint that ff2loihi did not write")] = None,
-    neuron: Annotated[str, typer.Option(help="graded: integer payloads; lif: spikes over --steps")] = "graded",
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
+    ],
+    spec: Spec = None,
+    neuron: Annotated[
+        compile_choices.Neuron, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
+    ] = "graded",
     weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
     steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
-    reset: Annotated[str, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")] = "soft",
+    reset: Annotated[
+        compile_choices.Reset, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")
+    ] = "soft",
     vth: Annotated[int | None, typer.Option(help="lif: the threshold's mantissa [default: swept]")] = None,
     learning: Annotated[
-        str, typer.Option(help="off; on: compile the learning rule too; stock: one of Lava's library neurons alone")
+        choices.Learning,
+        typer.Option(help="on: compile the learning rule too; stock: one of Lava's library neurons alone"),
     ] = "off",
-    trace: Annotated[str, typer.Option(help="learning: output trace relu, li or hard-li")] = "relu",
-    eligibility: Annotated[str, typer.Option(help="learning: none, or tag: an eligibility trace")] = "none",
+    trace: Annotated[compile_choices.Trace, typer.Option(help="learning: the output trace")] = "relu",
+    eligibility: Annotated[
+        compile_choices.Eligibility, typer.Option(help="learning: none, or tag: an eligibility trace")
+    ] = "none",
     rate_exponent: Annotated[
         int | None, typer.Option(help="learning: the first learning rate is 2^-N weight steps a trace, N to 7")
     ] = None,
     input_factor: Annotated[
         int | None, typer.Option(help="learning: pixel N >> 8 spikes in 256 steps [default: 64; small images 128]")
     ] = None,
-    input_code: Annotated[str, typer.Option(help="learning: pixels, or contrast: |pixel - median|")] = "pixels",
+    input_code: Annotated[
+        compile_choices.InputCode, typer.Option(help="learning: pixels, or contrast: |pixel - median|")
+    ] = "pixels",
     curve: Annotated[
-        str | None,
-        typer.Option(help="learning: P linear, squared or stretched [default: linear; squared for a trained net]"),
+        compile_choices.Curve | None,
+        typer.Option(help="learning: of the probability P [default: linear; squared for a trained net]"),
     ] = None,
-    calibrate: Annotated[
-        str | None,
-        typer.Option(metavar="DATA[:N]", help="images that set the ranges [default: the model's own]"),
-    ] = None,
+    calibrate: Calibrate = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL.ffl]")] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Compile a checkpoint into an artifact for Lava and the emulator."""
+    output = output or model.with_suffix(".ffl")
+    outputs.check((model, spec, inputs.rule_beside(model)), json, Output(output, kinds.ARTIFACT))
     from ff2loihi import console
     from ff2loihi.commands.compile import compile_model, compile_options
 
@@ -139,14 +168,15 @@ def compile(
 def run(
     model: Artifact,
     data: Data = None,
-    split: Annotated[str, typer.Option(help="test, train, or train's parts fit and validation")] = "test",
+    split: Split = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
-    backend: Annotated[str, typer.Option(help="emulator, lava or loihi")] = "emulator",
+    backend: Annotated[choices.Backend, typer.Option(help="where it runs")] = "emulator",
     device: Device = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Classify a data set: accuracy, goodness, spikes, time."""
+    outputs.check((model,), json)
     from ff2loihi import console
     from ff2loihi.commands.run import run_model
 
@@ -157,13 +187,13 @@ def run(
 def learn(
     model: Artifact,
     data: Data = None,
-    split: Annotated[str, typer.Option(help="train, or its part fit: tune on the rest, validation")] = "train",
+    split: Split = "train",
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
     plan: Annotated[
-        str | None, typer.Option(help="scratch, continue or adapt: the defaults of the next five [default: what fits]")
+        choices.Plan | None, typer.Option(help="the defaults of the next five options [default: what fits]")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="passes over the samples; the rate falls over the run")] = None,
-    negatives: Annotated[str | None, typer.Option(help="wrong labels: hard (the best one), random or mixed")] = None,
+    negatives: Annotated[choices.Negatives | None, typer.Option(help="wrong labels; hard: the best one")] = None,
     margin: Annotated[
         float | None, typer.Option(help="pairs of labels where the true one's score is not this much ahead")
     ] = None,
@@ -172,10 +202,11 @@ def learn(
     ] = False,
     shift: Annotated[int | None, typer.Option(help="move each image by up to N pixels")] = None,
     seed: Annotated[int, typer.Option(help="of order, shifts, input phases and negatives")] = 0,
-    rounding: Annotated[str, typer.Option(help="lava, or chip: each synapse by itself, even weights")] = "lava",
-    backend: Annotated[str, typer.Option(help="emulator or lava: the same bits")] = "emulator",
+    rounding: Annotated[choices.Rounding, typer.Option(help="chip: each synapse by itself, even weights")] = "lava",
+    backend: Annotated[choices.LearningBackend, typer.Option(help="the same bits on each")] = "emulator",
     evaluate: Annotated[
-        str | None, typer.Option(metavar="SPLIT[:N]", help="also classify this split after each epoch")
+        str | None,
+        typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue the run that was to write the output")] = False,
@@ -183,12 +214,17 @@ def learn(
     json: Json = None,
 ) -> None:
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
-    from ff2loihi import console
-    from ff2loihi.commands.learn import learn_model
+    files = outputs.LearningFiles.of(output or model.with_name(f"{model.stem}-learned.ffl"))
+    outputs.check((model,), json, *files.outputs())
+    with held(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
+        files.check_unfinished(resume)
+        from ff2loihi import console
+        from ff2loihi.commands.learn import learn_model
 
-    wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "shift": shift, "seed": seed}
-    choice, place = (plan, wanted, single), (rounding, backend)
-    console.write_json(learn_model(model, data, split, limit, choice, place, evaluate, output, resume, data_root), json)
+        wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "shift": shift, "seed": seed}
+        choice, place = (plan, wanted, single), (rounding, backend)
+        found = learn_model(model, data, split, limit, choice, place, evaluate, files, resume, data_root)
+        console.write_json(found, json)
 
 
 @app.command()
@@ -199,7 +235,7 @@ def verify(
         int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")
     ] = 5,
     form: Annotated[
-        str,
+        choices.Form,
         typer.Option(
             help="graph: the chip's processes, with Lava's own LearningDense; library: Lava's library processes alone; "
             "learning, too: own_plastic (our LearningDense), per_layer, one_process"
@@ -209,15 +245,21 @@ def verify(
     json: Json = None,
 ) -> None:
     """Compare every state at every step, emulator against Lava; exit 1 where a bit differs."""
+    outputs.check((model,), json)
     from ff2loihi.commands.run import verify_model
 
     verify_model(model, data, samples, form, data_root, json)
 
 
 @app.command()
-def inspect(model: Annotated[Path, typer.Argument(metavar="FILE", help="a .ffl artifact or a .pt checkpoint")],
-            json: Json = None) -> None:  # fmt: skip
+def inspect(
+    model: Annotated[
+        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a .pt checkpoint")
+    ],
+    json: Json = None,
+) -> None:
     """Show what is inside an artifact, or which tensors a checkpoint holds."""
+    outputs.check((model,), json)
     from ff2loihi import console
     from ff2loihi.commands.run import inspect_file
 
@@ -226,16 +268,16 @@ def inspect(model: Annotated[Path, typer.Argument(metavar="FILE", help="a .ffl a
 
 @app.command()
 def analyze(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="a .pt checkpoint, or a .ffl artifact")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a .pt checkpoint, or a .ffl artifact")
+    ],
     data: Data = None,
-    split: Annotated[str, typer.Option(help="test or validation; probes are fitted on train or fit")] = "test",
+    split: Annotated[choices.AnalysisSplit, typer.Option(help="probes are fitted on train, or fit")] = "test",
     samples: Annotated[int, typer.Option(min=1, help="the first N samples, and as many for the probes")] = 1000,
     layers: Annotated[str | None, typer.Option(help="names joined by commas [default: all of them]")] = None,
     unseen: Annotated[int | None, typer.Option(help="a class that the network was not trained on")] = None,
-    spec: Annotated[Path | None, typer.Option(help="spec.yaml of a checkpoint that ff2loihi did not write")] = None,
-    calibrate: Annotated[
-        str | None, typer.Option(metavar="DATA[:N]", help="of a checkpoint, as in compile [default: the model's own]")
-    ] = None,
+    spec: Spec = None,
+    calibrate: Calibrate = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
@@ -243,10 +285,12 @@ def analyze(
     json: Json = None,
 ) -> None:
     """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
+    output = output or model.with_name(f"{model.stem}-analysis")
+    outputs.check((model, spec), json)
+    outputs.check_folder(output)
     from ff2loihi import console
     from ff2loihi.commands.analyze import analyze_model
 
-    output = output or model.with_name(f"{model.stem}-analysis")
     chosen = (data, split, samples, layers, unseen)
     console.write_json(analyze_model(model, spec, *chosen, calibrate, output, data_root), json)
 
@@ -262,6 +306,7 @@ def bench(
     json: Json = None,
 ) -> None:
     """Time the emulator beside Lava on one artifact, in one run."""
+    outputs.check((model,), json)
     from ff2loihi import console
     from ff2loihi.commands.run import bench_model
 
@@ -275,7 +320,8 @@ def reproduce(
         int | None, typer.Option(help="hebbian-ffa: 1, its models, or 2, its output traces [default: 1]")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="in place of the paper's data set [default: the paper's; --quick: digits]")
+        choices.DataName | None,
+        typer.Option(help="in place of the paper's data set [default: the paper's; --quick: digits]"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
@@ -284,6 +330,7 @@ def reproduce(
     json: Json = None,
 ) -> None:
     """Run a paper's experiment and print its table, each cell the paper's figure beside ours."""
+    outputs.check((), json)
     from ff2loihi.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
@@ -302,6 +349,7 @@ def map_(
     json: Json = None,
 ) -> None:
     """Place a network on a board's cores, and check it against the chip's rules; exit 1 where it cannot run there."""
+    outputs.check((model, chips), json)
     from ff2loihi import console
     from ff2loihi.commands import map as commands
 
@@ -314,7 +362,7 @@ def map_(
 def estimate(
     model: Artifact,
     data: Data = None,
-    split: Annotated[str, typer.Option(help="test, train, or train's parts fit and validation")] = "test",
+    split: Split = "test",
     limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 100,
     board: BoardName = None,
     chips: Chips = None,
@@ -322,6 +370,7 @@ def estimate(
     json: Json = None,
 ) -> None:
     """Estimate energy and time of a sample on a board, as bands, from counted events."""
+    outputs.check((model, chips), json)
     from ff2loihi import console
     from ff2loihi.commands.estimate import estimate_model
 
@@ -331,6 +380,7 @@ def estimate(
 @app.command()
 def doctor(json: Json = None) -> None:
     """Say what this machine can do: Python, libraries, Lava, CUDA, Loihi boards, data sets."""
+    outputs.check((), json)
     from ff2loihi import console
     from ff2loihi.commands.doctor import doctor as command
 
@@ -338,20 +388,3 @@ def doctor(json: Json = None) -> None:
 
 
 import ff2loihi.board_cli  # noqa: E402, F401  its commands register with `app`
-
-
-def main() -> None:
-    """Entry point: 0 done, 1 a check failed, 2 bad input or usage, 3 no back end, 130 interrupted."""
-    from ff2loihi.compilers.errors import FF2LoihiError
-
-    try:
-        app()
-    except FF2LoihiError as error:
-        if os.environ.get("FF2LOIHI_DEBUG") and hasattr(error, "details"):
-            print(error.details, file=sys.stderr)
-        print(f"ff2loihi: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:  # typer's answer to Ctrl-C, without a word
-            print("ff2loihi: interrupted; nothing was half-written", file=sys.stderr)
-        raise

@@ -1,60 +1,138 @@
-"""What a person sees: tables, progress bars, one-line errors, and --json for machines."""
+"""What a person sees: lines, tables, progress bars, and --json for machines.
+
+Names come from files and from the command line and may hold anything, so whatever is shown passes through `plain`, and
+rich is never asked to look for markup.
+"""
 
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 
 WIDTH = 110  # columns where the output is no terminal
+ERROR_LENGTH, ERROR_END = 500, 200  # characters of an error's line, and of its end, which says how to mend it
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-err = Console(stderr=True, highlight=False)
+
+def plain(text: object) -> str:
+    """The text on one line, what is not printable as an escape: no name moves the cursor or ends a line."""
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def error_line(error: object) -> str:
+    """An error on one line of bounded length, its middle left out."""
+    text = plain(" ".join(str(error).split()))
+    if len(text) <= ERROR_LENGTH:
+        return text
+    return f"{text[: ERROR_LENGTH - ERROR_END - 5]} ... {text[-ERROR_END:]}"
+
+
+@functools.cache
+def _console(stderr: bool):
+    from rich.console import Console
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # the BrokenPipeError that rich is handling; rich itself would exit with 1
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stderr or (stream and stream.isatty()) else WIDTH
+    return Quiet(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
+def tables_on_stderr(wanted: bool) -> None:
+    """Where standard output takes the JSON, standard error takes lines and tables."""
+    _console(stderr=False).stderr = wanted
 
 
 @contextmanager
-def progress(title: str) -> Iterator:
-    """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=None, note="")
-        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
+def _output() -> Iterator[None]:
+    """Raises FF2LoihiError where standard output takes no more, and BrokenPipeError where nobody reads it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        raise FF2LoihiError(f"standard output: {failure.strerror}") from None
 
 
-def table(title: str, columns: tuple[str, ...], rows: list[tuple]) -> None:
+def _print(shown: object, soft_wrap: bool) -> None:
+    with _output():
+        _console(stderr=False).print(shown, soft_wrap=soft_wrap)
+
+
+def flush() -> None:
+    """Write what standard output still holds back. Raises FF2LoihiError."""
+    with _output():
+        sys.stdout.flush()
+
+
+def say(*lines: object) -> None:
+    """Print each on a line of its own."""
+    from rich.text import Text
+
+    _print(Text("\n".join(map(plain, lines))), soft_wrap=True)
+
+
+def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
     """Print a table; numbers are aligned right."""
-    shown = Table(title=title, title_justify="left", title_style="bold")
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=Text(plain(title)), title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         numeric = rows and all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(column, justify="right" if numeric else "left")
+        shown.add_column(Text(plain(column)), justify="right" if numeric else "left")
     for row in rows:
-        shown.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    out.print(shown)
+        shown.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else plain(cell)) for cell in row))
+    _print(shown, soft_wrap=False)
 
 
-def warn(text: str) -> None:
+@contextmanager
+def progress(title: object) -> Iterator:
+    """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
+    )  # fmt: skip
+    console = _console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(plain(title), total=None, note="")
+        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=plain(note))
+
+
+def warn(text: object) -> None:
     """A line on standard error."""
-    err.print(f"warning: {text}", style="yellow", soft_wrap=True)
+    from rich.text import Text
+
+    _console(stderr=True).print(Text(f"warning: {plain(text)}", style="yellow"), soft_wrap=True)
 
 
 def write_json(report: object, target: str | None) -> None:
     """Write a dataclass or dict as JSON to a file, or to standard output for "-"; nothing for None."""
     if target is None:
         return
-    plain = dataclasses.asdict(report) if dataclasses.is_dataclass(report) else report
-    text = json.dumps(plain, indent=2) + "\n"
+    plain_report = dataclasses.asdict(report) if dataclasses.is_dataclass(report) else report
+    text = json.dumps(plain_report, indent=2) + "\n"
     if target == "-":
-        sys.stdout.write(text)
+        with _output():
+            sys.stdout.write(text)
     else:
         write_atomic(Path(target), text.encode(), FF2LoihiError)

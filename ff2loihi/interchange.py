@@ -11,8 +11,6 @@ from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
 from ff2loihi.compilers.spec import LIF, read_spec
 
-FORMATS = {"netx": ".net", "nir": ".nir"}
-
 
 def export(program: Program, kind: str, path: Path) -> tuple[list[Path], list[str]]:
     """Write `path` in that format, and for a network that learns its rule beside it.

@@ -52,13 +52,13 @@ def mnist_root() -> Path:
 def ff2loihi(monkeypatch, capsys):
     """ff2loihi(*arguments) -> (exit code, stdout, stderr), in this process."""
 
-    from ff2loihi import cli
+    from ff2loihi import entry
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["ff2loihi", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            entry.main()
             raise SystemExit(0)
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
@@ -78,3 +78,87 @@ def refused(ff2loihi):
         return code, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory):
+    """name -> path: an artifact of every form, tiny, of digits, and the checkpoints m.pt and u.pt they come from."""
+    import torch
+
+    from ff2loihi import api
+    from ff2loihi.compilers.learning import LearningOptions
+    from ff2loihi.compilers.quantize import Options
+    from ff2loihi.compilers.spec import CHECKPOINT_FORMAT, CHECKPOINT_VERSION
+    from ff2loihi.ff.data import load_data
+    from ff2loihi.ff.recipes import train
+    from ff2loihi.learning.controller import Schedule
+
+    folder = tmp_path_factory.mktemp("networks")
+    images = load_data("digits", "train", limit=60)
+    for name, recipe, options in (
+        ("m", "ffa-symmetric", {"widths": (12, 10)}), ("h", "ff-mlp", {"widths": (12, 10), "head": True}),
+        ("u", "ffa-symmetric", {"widths": (12,)}),
+    ):  # fmt: skip
+        train(recipe, images, epochs=0, **options).save(folder / f"{name}.pt")
+    made = torch.Generator().manual_seed(5)
+    convolution = {
+        "pixels": 64, "image": [1, 8, 8], "label": {"kind": "none"},
+        "layers": [{"weight": "a", "conv": {"stride": 2}}, {"weight": "b"}],
+        "readout": {"kind": "channels", "layers": [1]},
+    }  # fmt: skip
+    tensors = {"a": torch.randn(2, 1, 2, 2, generator=made), "b": torch.randn(10, 32, generator=made)}
+    torch.save(
+        {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "spec": convolution, "tensors": tensors,
+         "training": {"data": "digits"}},
+        folder / "c.pt",
+    )  # fmt: skip
+    forms = {
+        "graded": ("m", Options()),
+        "soft": ("m", Options(neuron="lif", steps=4, vth=60)),
+        "hard": ("m", Options(neuron="lif", steps=4, reset="hard", vth=60)),
+        "conv": ("c", Options()),
+        "head": ("h", Options()),
+        "on": ("u", LearningOptions()),
+        "stock": ("u", LearningOptions(stock=True)),
+    }
+    for name, (source, options) in forms.items():
+        api.save(
+            api.compile(folder / f"{source}.pt", api.calibration_set("digits:60"), options), folder / f"{name}.ffl"
+        )
+    learned = api.learn(api.load(folder / "on.ffl"), images, Schedule(epochs=1), checkpoint=folder / "on.ffl.run")
+    api.save(learned, folder / "learned.ffl")
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def every_kind(networks, tmp_path_factory):
+    """name -> path: a file of every kind that a command reads or writes, and of some that none does."""
+    import numpy as np
+    import torch
+    from safetensors.numpy import save_file
+
+    from ff2loihi import api, interchange
+    from ff2loihi.ff.data import load_data
+    from ff2loihi.reports import golden
+
+    folder = tmp_path_factory.mktemp("every_kind")
+    graded, on = api.load(networks["graded.ffl"]), api.load(networks["on.ffl"])
+    for name, program in (("g", graded), ("on", on)):
+        api.save(program, folder / f"{name}.ffl")
+        for kind in ("nir", "netx"):
+            interchange.export(program, kind, folder / f"{name}.{kind[:3]}")
+    vectors = golden.golden(graded, api.artifact.read(folder / "g.ffl")[1], load_data("digits", "test", limit=1))
+    golden.write(vectors, folder / "golden.npz")
+    golden.write(vectors, folder / "recording.npz", golden.RECORDING)
+    np.savez(folder / "plain.npz", weight=np.zeros(3))
+    torch.save({"a": torch.zeros(2)}, folder / "old.pt", _use_new_zipfile_serialization=False)
+    save_file({"a": np.zeros(2)}, folder / "bare.safetensors")
+    texts = {
+        "text.txt": "Dear sir, this is no network\n", "spec.yaml": "pixels: 64\n", "list.json": "[1, 2]\n", "empty": "",
+        "report.json": '{\n  "accuracy": 0.5\n}\n', "on.jsonl": '{"epoch": 1, "learned": 0.5}\n',
+    }  # fmt: skip
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n and so on")
+    found = {path.name: path for path in folder.iterdir()}
+    return {**found, "m.pt": networks["m.pt"], "on.ffl.run": networks["on.ffl.run"]}

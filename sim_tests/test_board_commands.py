@@ -162,15 +162,15 @@ TIGHT = "chips: {mine: {like: loihi2, synaptic_words: 10}}"
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("estimate", "--split", "tset"), "split must be one of train, test, fit, validation, got 'tset'"),
+        (("estimate", "--split", "tset"), "'tset' is not one of 'train', 'test', 'fit', 'validation'"),
         (("estimate", "--board", "loihi3"), "'loihi3': not in the table. Use one of kapoho-bay"),
         (("estimate", "--board", "mine", "--chips", "own.yaml"), "mine cannot hold the network. See: ff2loihi map"),
-        (("estimate", "--data", "digit"), "data set must be one of digits, mnist"),
+        (("estimate", "--data", "digit"), "'digit' is not one of 'digits', 'mnist'"),
         (("estimate", "--data", "mnist"), "images must be (samples, 64) uint8 for this model, got (100, 784)"),
         (("map", "--chips", "none.yaml"), "none.yaml: No such file or directory"),
         (("export", "--format", "golden", "--data", "mnist"), "must be (samples, 64) uint8 for this model"),
         (("export", "--format", "golden", "-o", "no/such/folder"), "the folder no/such does not exist"),
-        (("export", "--format", "golden", "-o", "own.yaml"), "own.yaml: not a folder. Name one"),
+        (("export", "--format", "golden", "-o", "own.yaml"), "own.yaml: not a folder. Name one with --output"),
     ],
 )
 def test_what_a_command_cannot_do_is_one_line_and_leaves_nothing(

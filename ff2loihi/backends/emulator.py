@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ff2loihi import choices
 from ff2loihi.backends import learned_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
 from ff2loihi.backends.learned import classify
 from ff2loihi.backends.learners import emulator_learner
-from ff2loihi.compilers.errors import BackendError
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError
 from ff2loihi.compilers.forward import Forward, Result, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
@@ -23,8 +24,7 @@ class Emulator:
     name = "emulator"
 
     def __init__(self, device: str = "cpu") -> None:
-        if device not in BATCH_ELEMENTS:
-            raise BackendError(f"--device must be cpu or cuda, got {device!r}")
+        choices.check("--device", device, choices.Device)
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendError("--device cuda: torch sees no CUDA device here. Use --device cpu")
         self.device = device
@@ -40,7 +40,7 @@ class Emulator:
         network = program.network
         if isinstance(network, LearningNetwork):
             if self.device != "cpu":
-                raise BackendError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
+                raise FF2LoihiError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
             trace = classify(self.name, network, emulator_learner(network), pixels, progress)
             if states and not network.stock:
                 trace = replace(trace, states=learned_states.states(network, pixels))

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
-import os
 from pathlib import Path
 
 from ff2loihi import api, console
 from ff2loihi.analysis import PROBE_SPLITS
+from ff2loihi.commands import kinds
+from ff2loihi.commands.inputs import is_artifact
+from ff2loihi.commands.outputs import Output, check
 from ff2loihi.compilers.errors import CheckpointError, DataError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.pipeline import load_checkpoint
@@ -16,12 +18,9 @@ from ff2loihi.reports.representation.report import Analysis, FormReport, LayerRe
 
 def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, data_root) -> dict:
     """Analyse, show, and write the pictures, all of them made before the first is written."""
-    _check_folder(output)
-    if split not in PROBE_SPLITS:
-        raise FF2LoihiError(f"--split must be {' or '.join(PROBE_SPLITS)}, got {split!r}")
     wanted = None if layers is None else tuple(layers.split(","))
     calibration = None
-    if model.suffix == ".ffl":
+    if is_artifact(model):
         if spec or calibrate:
             raise FF2LoihiError("--spec and --calibrate are for a checkpoint: an artifact is analysed as it is")
         source = api.load(model)
@@ -50,8 +49,8 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
     for line in found.refused:
         console.warn(line)
     _show(f"{model.name}, {len(images.labels):,} samples of {name} {split}", found.analysis)
-    _write(output, drawn)
-    console.out.print(f"{output}  {len(drawn)} pictures")
+    _write(model, output, drawn)
+    console.say(f"{output}  {len(drawn)} pictures")
     facts = {"model": str(model), "data": name, "split": split, "probe_samples": len(fitted.labels)}
     return _finite({**facts, "pictures": [file for file, _ in drawn], **dataclasses.asdict(found.analysis)})
 
@@ -65,21 +64,12 @@ def _finite(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _check_folder(path: Path) -> None:
-    """Refuse early what could not be written at the end."""
-    there = path if path.exists() else path.absolute().parent
-    if not there.is_dir():
-        what = "not a folder" if path.exists() else f"the folder {there} does not exist"
-        raise FF2LoihiError(f"--output {path}: {what}. Name a folder for the pictures")
-    if not os.access(there, os.W_OK):
-        raise FF2LoihiError(f"--output {path}: cannot write into {there}: permission denied. Choose another folder")
-
-
-def _write(folder: Path, drawn: list[tuple[str, bytes]]) -> None:
+def _write(model: Path, folder: Path, drawn: list[tuple[str, bytes]]) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise FF2LoihiError(f"--output {folder}: {error.strerror}. Choose another folder") from None
+    check((model,), None, *(Output(folder / name, kinds.PNG) for name, _ in drawn))
     for name, data in drawn:
         write_atomic(folder / name, data, FF2LoihiError)
 

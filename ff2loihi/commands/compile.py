@@ -4,7 +4,6 @@ import dataclasses
 
 from ff2loihi import api, console
 from ff2loihi.commands.layers import show_layers
-from ff2loihi.commands.shared import folder_is_writable
 from ff2loihi.compilers import resources
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -12,13 +11,9 @@ from ff2loihi.compilers.learning import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.compilers.quantize import Options
 
-LEARNING = ("off", "on", "stock")
-
 
 def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
     """The options of one kind; raise where one of the other kind was given."""
-    if learning not in LEARNING:
-        raise FF2LoihiError(f"--learning must be one of {', '.join(LEARNING)}, got {learning!r}")
     learns = learning != "off"
     wanted, other = (LearningOptions, Options) if learns else (Options, LearningOptions)
     values, idle = ({**rule, "stock": learning == "stock"}, inference) if learns else (inference, rule)
@@ -30,8 +25,6 @@ def compile_options(learning: str, inference: dict, rule: dict) -> Options | Lea
 
 def compile_model(model, spec, options: Options | LearningOptions, calibrate, output, data_root) -> dict:
     """Compile, showing what each stage did, and write the artifact."""
-    output = output or model.with_suffix(".ffl")
-    folder_is_writable(output)
     api.pipeline.check_options(options)
     if model.suffix == ".nir":
         from ff2loihi import interchange
@@ -50,14 +43,12 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
             f"{model}: the file does not say what it was trained on. Use --calibrate DATA[:N] with that data set's name"
         )
     images = api.calibration_set(calibrate, data_root)
-    program = api.compile(
-        checkpoint, images, options, progress=lambda stage, text: console.out.print(f"{stage:>11}  {text}")
-    )
+    program = api.compile(checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"))
     digest = api.save(program, output)
     learns = isinstance(program.network, LearningNetwork)
     if not learns:
         show_layers(program)
-    console.out.print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
     if learns:
         return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
     return {

@@ -5,13 +5,11 @@ from pathlib import Path
 from ff2loihi import console
 from ff2loihi.backends.board_search import require_board
 from ff2loihi.compilers import artifact
-from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
+from ff2loihi.compilers.errors import CheckFailed
 
 
 def deploy(model: Path, dry_run: Path | None, samples: int | None, output: Path | None, data, data_root) -> dict:
     """Write the deployment as a folder, or run it on the board that is there. Raises CheckFailed where bits differ."""
-    if dry_run is not None and output is not None:
-        raise FF2LoihiError("--output: nothing is recorded with --dry-run")
     program, digest = artifact.read(model)
     if dry_run is None:
         require_board()
@@ -21,7 +19,7 @@ def deploy(model: Path, dry_run: Path | None, samples: int | None, output: Path 
     images = dataset(program, data, "test", samples_for(program, samples), data_root)
     if dry_run is not None:
         return _write(dry_run, program, digest, images)
-    return _run(model, program, digest, images, output or model.with_name(f"{model.stem}-recording.npz"))
+    return _run(model, program, digest, images, output)
 
 
 def _write(folder: Path, program, digest: str, images) -> dict:
@@ -32,7 +30,7 @@ def _write(folder: Path, program, digest: str, images) -> dict:
     for remark in remarks:
         console.warn(remark)
     files = sorted(folder.iterdir())
-    console.table(str(folder), ("file", "bytes"), [(file.name, file.stat().st_size) for file in files])
+    console.table(folder, ("file", "bytes"), [(file.name, file.stat().st_size) for file in files])
     return {"artifact": digest, "folder": str(folder), "files": [file.name for file in files], "remarks": remarks}
 
 
@@ -42,11 +40,9 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     from ff2loihi.backends.loihi import Loihi, check_runs
     from ff2loihi.backends.presentations import pairs
     from ff2loihi.commands.interchange import show_differences
-    from ff2loihi.commands.shared import folder_is_writable
     from ff2loihi.compilers.ir import LearningNetwork
     from ff2loihi.reports import golden
 
-    folder_is_writable(output)
     board, accuracy = Loihi(), None
     check_runs(program.network)
     learns = isinstance(program.network, LearningNetwork) and program.network.stock
@@ -69,10 +65,10 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     )
     show_differences(report)
     found_out = "" if accuracy is None else f"accuracy {accuracy:.2%}, "
-    console.out.print(f"{output}  {found_out}{seconds:.1f} s")
+    console.say(f"{output}  {found_out}{seconds:.1f} s")
     if not report.equal:
         raise CheckFailed(f"{model}: the board differs from the golden vectors, first at {report.first_divergence}")
-    console.out.print("every recorded state agrees")
+    console.say("every recorded state agrees")
     return {
         "artifact": digest, "recording": str(output), "accuracy": accuracy, "seconds": seconds,
         "models": list(board.models), **dataclasses.asdict(report),

@@ -85,7 +85,7 @@ def _show(title: str, one: Estimate) -> None:
     ]
     console.table(title, ("what", "of", "kind", "low", "high", "unit", "certainty"), rows)
     low, high = one.step_us
-    console.out.print(f"a step takes {low:.3g} to {high:.3g} us; traffic with the host is not counted")
+    console.say(f"a step takes {low:.3g} to {high:.3g} us; traffic with the host is not counted")
 
 
 def _show_published(network, found: Design, estimates: dict[str, Estimate], accuracy: str) -> None:

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from ff2loihi import api, console, interchange
-from ff2loihi.commands.shared import dataset, folder_is_writable
+from ff2loihi.commands.shared import dataset
 from ff2loihi.compilers import artifact
-from ff2loihi.compilers.errors import CheckFailed, CheckpointError, FF2LoihiError
+from ff2loihi.compilers.errors import CheckFailed, CheckpointError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.quantize import Options
 from ff2loihi.reports import golden
 from ff2loihi.reports.equality import EqualityReport
 
-FORMATS = (*interchange.FORMATS, "golden")
 SAMPLES, LEARNING_SAMPLES = 5, 2  # of golden vectors; those of learning hold every weight at every step
 
 
@@ -20,32 +19,23 @@ def samples_for(program: Program, samples: int | None) -> int:
     return samples or (LEARNING_SAMPLES if isinstance(program.network, LearningNetwork) else SAMPLES)
 
 
-def export_model(model: Path, kind: str, output: Path | None, data, samples: int | None, data_root) -> dict:
-    """Write the artifact in another form; a folder as OUTPUT takes files that are named after the model."""
-    if kind not in FORMATS:
-        raise FF2LoihiError(f"--format must be one of {', '.join(FORMATS)}, got {kind!r}")
+def export_model(model: Path, kind: str, file: Path, data, samples: int | None, data_root) -> dict:
+    """Write the artifact in another form."""
     program, digest = artifact.read(model)
     if kind == "golden":
-        folder = output or model.with_name(f"{model.stem}-golden")
-        if folder.exists() and not folder.is_dir():
-            raise FF2LoihiError(f"{folder}: not a folder. Name one for the golden vectors with -o")
-        folder_is_writable(folder / golden.FILE if folder.is_dir() else folder)
         images = dataset(program, data, "test", samples_for(program, samples), data_root)
         with console.progress("emulator, every state") as show:
             vectors = golden.golden(program, digest, images, show)
-        folder.mkdir(exist_ok=True)
-        files, remarks = [folder / golden.FILE], []
-        golden.write(vectors, files[0])
+        file.parent.mkdir(exist_ok=True)
+        golden.write(vectors, file)
+        files, remarks = [file], []
     else:
-        path = output or model.with_suffix(interchange.FORMATS[kind])
-        path = path / f"{model.stem}{interchange.FORMATS[kind]}" if path.is_dir() else path
-        folder_is_writable(path)
-        files, remarks = interchange.export(program, kind, path)
+        files, remarks = interchange.export(program, kind, file)
     for remark in remarks:
         console.warn(remark)
-    for file in files:
-        console.out.print(f"{file}  {file.stat().st_size:,} bytes")
-    return {"artifact": digest, "format": kind, "files": [str(file) for file in files], "remarks": remarks}
+    for written in files:
+        console.say(f"{written}  {written.stat().st_size:,} bytes")
+    return {"artifact": digest, "format": kind, "files": [str(written) for written in files], "remarks": remarks}
 
 
 def compile_exported(model: Path, options, output: Path) -> dict:
@@ -54,7 +44,7 @@ def compile_exported(model: Path, options, output: Path) -> dict:
         raise CheckpointError(f"{model}: exported integers are compiled as they are: leave out options, or give --spec")
     program = interchange.read_exported(model)
     digest = api.save(program, output)
-    console.out.print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, as it was exported")
+    console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, as it was exported")
     return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
 
 
@@ -66,7 +56,7 @@ def diff_golden(folder: Path, recording: Path, json: str | None) -> None:
     console.write_json(report, json)
     if not report.equal:
         raise CheckFailed(f"{recording}: differs from the golden vectors, first at {report.first_divergence}")
-    console.out.print("every recorded state agrees")
+    console.say("every recorded state agrees")
 
 
 def show_differences(report: EqualityReport) -> None:

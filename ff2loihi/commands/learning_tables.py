@@ -26,7 +26,7 @@ def show_rule(model: Path, program: Program) -> dict:
         for layer in net.layers
     ]  # fmt: skip
     rule = describe(net)
-    console.table(str(model), ("what", "value"), list(facts.items()))
+    console.table(model, ("what", "value"), list(facts.items()))
     console.table("layers", ("layer", "shape", "weight spread", "saturated"), layers)
     console.table("the rule (Terres-Escudero 2024)", ("what", "equation", "on the chip"), rule)
     for number, run in enumerate(program.provenance.get("learned", []), 1):

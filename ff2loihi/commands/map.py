@@ -24,7 +24,7 @@ def map_model(model: Path, board: str | None, chips: Path | None, pack: bool) ->
         rows = [(v.rule, v.kind, v.layer, f"{v.value:,}", f"{v.limit:,}", f"{v.text}. Use {v.mend}") for v in broken]
         console.table("broken rules", ("rule", "kind", "layer", "value", "limit", "what, and the way out"), rows)
     else:
-        console.out.print(f"all {len(RULES)} rules of {found.board.name} hold")
+        console.say(f"all {len(RULES)} rules of {found.board.name} hold")
     return report(found)
 
 
@@ -53,11 +53,11 @@ def _show_mapping(model: Path, board: Board, mapping: Mapping) -> None:
         (*COLUMNS, "Cores", "population"),
         rows,
     )
-    console.out.print(
+    console.say(
         f"{mapping.crossings:,} spikes cross chips if every neuron fires once; Intel's compiler may take up to "
         f"{COMPILER_FACTOR.value} times as many cores"
     )
-    console.out.print(picture(mapping))
+    console.say(*picture(mapping).split("\n"))
 
 
 def picture(mapping: Mapping) -> str:

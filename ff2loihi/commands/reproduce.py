@@ -2,9 +2,12 @@
 
 import dataclasses
 import time
+from pathlib import Path
 
 from ff2loihi import console
+from ff2loihi.commands.outputs import TABLES
 from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.files import is_stream
 from ff2loihi.reproduce.experiment import Request, Table
 from ff2loihi.reproduce.experiments import EXPERIMENTS
 
@@ -23,13 +26,13 @@ def reproduce(experiment: str, request: Request, json: str | None) -> None:
     with console.progress(table.title) as show:
         for cell in table.cells(show):
             cells.append(cell)
-            console.out.print("  ".join(f"{name} {text}" for name, text in _named(table, cell)), soft_wrap=True)
-            if json != "-":
+            console.say("  ".join(f"{name} {text}" for name, text in _named(table, cell)))
+            if json not in (None, TABLES) and not is_stream(Path(json)):  # a stream gets one report
                 console.write_json(_report(facts, started, cells, [], complete=False), json)
     console.table(f"{table.title}, seed {request.seed}", table.columns, [table.row(cell) for cell in cells])
     notes = table.notes(cells)
     for note in notes:
-        console.out.print(note)
+        console.say(note)
     console.write_json(_report(facts, started, cells, notes, complete=True), json)
 
 

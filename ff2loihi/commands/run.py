@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ff2loihi import api, console
+from ff2loihi.commands.inputs import is_artifact
 from ff2loihi.commands.layers import show_layers
 from ff2loihi.commands.learning_tables import show_rule, show_speed
 from ff2loihi.commands.shared import dataset
@@ -12,8 +13,6 @@ from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.pipeline import peek
 from ff2loihi.reports.speed import LearningSpeedReport
-
-FORMS = ("graph", "own_plastic", "per_layer", "one_process", "library")
 
 
 def run_model(model, data, split, limit, backend, device, data_root) -> dict:
@@ -52,8 +51,6 @@ def run_model(model, data, split, limit, backend, device, data_root) -> dict:
 
 def verify_model(model, data, samples, form, data_root, json) -> None:
     """Compare both back ends; raise CheckFailed where they differ."""
-    if form not in FORMS:
-        raise FF2LoihiError(f"--form must be one of {', '.join(FORMS)}, got {form!r}")
     program = api.load(model)
     learns = isinstance(program.network, LearningNetwork)
     if form in ("own_plastic", "per_layer", "one_process") and not (learns and not program.network.stock):
@@ -69,18 +66,16 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     console.write_json(report, json)
     if not report.equal:
         raise CheckFailed(f"{model}: the back ends differ, first at {report.first_divergence}")
-    console.out.print("every bit agrees")
+    console.say("every bit agrees")
     if report.idle:
-        console.out.print(f"nothing happened in {', '.join(report.idle)}: there, equal says little. Try more --samples")
+        console.say(f"nothing happened in {', '.join(report.idle)}: there, equal says little. Try more --samples")
 
 
 def inspect_file(model: Path) -> dict:
     """An artifact's layers, options and provenance; a checkpoint's tensors."""
-    if model.suffix == ".pt":
+    if not is_artifact(model):
         tensors = peek(model)
-        console.table(
-            f"{model}", ("tensor", "shape", "dtype"), [(t["name"], str(t["shape"]), t["dtype"]) for t in tensors]
-        )
+        console.table(model, ("tensor", "shape", "dtype"), [(t["name"], str(t["shape"]), t["dtype"]) for t in tensors])
         return {"tensors": tensors}
     program = api.load(model)
     if isinstance(program.network, LearningNetwork):
@@ -95,7 +90,7 @@ def inspect_file(model: Path) -> dict:
         "read-out": f"{net.readout}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",
         **{key: str(value) for key, value in program.provenance.items() if value},
     }
-    console.table(str(model), ("what", "value"), list(facts.items()))
+    console.table(model, ("what", "value"), list(facts.items()))
     show_layers(program)
     return {**facts, "layers": resources.usage(net), "losses": [dataclasses.asdict(loss) for loss in program.losses]}
 

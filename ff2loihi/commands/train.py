@@ -3,7 +3,6 @@
 import re
 
 from ff2loihi import console
-from ff2loihi.commands.shared import folder_is_writable
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.ff.data import load_data
 from ff2loihi.ff.recipes import RECIPES
@@ -13,7 +12,6 @@ from ff2loihi.ff.train import evaluate
 
 def train(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root) -> dict:
     """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
-    folder_is_writable(output)
     if recipe not in RECIPES:
         raise FF2LoihiError(f"--recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
     sizes = _widths(widths)
@@ -32,8 +30,8 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, quick, data_ro
         "recipe": recipe, "source": source, "data": data, "seed": seed, "checkpoint": str(output),
         "test_accuracy": accuracy,
     }  # fmt: skip
-    console.table(f"{output}", ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, f"{accuracy:.2%}")])
-    console.out.print(f"after {source}")
+    console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, f"{accuracy:.2%}")])
+    console.say(f"after {source}")
     return report
 
 

@@ -3,14 +3,15 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
+from ff2loihi.choices import DataName, Split
 from ff2loihi.compilers.errors import DataError
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10"}
-NAMES = ("digits", *TORCHVISION)
-SPLITS = ("train", "test", "fit", "validation")
+NAMES, SPLITS = get_args(DataName), get_args(Split)
 HELD_OUT = 10_000  # last training images, held out for tuning; digits: the last fifth
 DIGITS_SEED = 0  # of the one permutation that splits digits
 

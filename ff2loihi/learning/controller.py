@@ -1,16 +1,16 @@
 """What is presented to a learning network, sample by sample: labels, negatives, rates."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 
+from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning_readout import rates, scores
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
 
-NEGATIVES = ("hard", "random", "mixed")
 RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate
 
 
@@ -43,7 +43,7 @@ class Schedule:
     """
 
     epochs: int = 4
-    negatives: Literal["hard", "random", "mixed"] = "hard"
+    negatives: Negatives = "hard"
     hard_share: float = 0.75
     margin: float | None = 0.2
     shift: int = 0
@@ -62,8 +62,8 @@ def check_schedule(schedule: Schedule) -> None:
     wrong = []
     if schedule.epochs < 1:
         wrong.append(f"--epochs must be at least 1, got {schedule.epochs}")
-    if schedule.negatives not in NEGATIVES:
-        wrong.append(f"--negatives must be one of {', '.join(NEGATIVES)}, got {schedule.negatives!r}")
+    if schedule.negatives not in get_args(Negatives):
+        wrong.append(f"--negatives must be one of {', '.join(get_args(Negatives))}, got {schedule.negatives!r}")
     if schedule.margin is not None and not -1 <= schedule.margin <= 1:
         wrong.append(f"--margin must be in -1..1, got {schedule.margin}")
     if schedule.seed < 0:

@@ -134,11 +134,12 @@ class Run:
                 if time.monotonic() - last > CHECKPOINT_SECONDS and self.position < samples:
                     self.save()
                     last = time.monotonic()
-            self._finish_epoch()
-            self.save()
+            entry = self._finish_epoch()
+            self.save()  # before its log: where one of the two cannot be written, the state is kept
+            self.hooks.epoch(entry)
         return self._program()
 
-    def _finish_epoch(self) -> None:
+    def _finish_epoch(self) -> dict:
         c, p = self.controller, self.presenter
         entry = {
             "epoch": self.epoch + 1,
@@ -154,7 +155,7 @@ class Run:
             entry["held_out_accuracy"] = float((found == self.held_out.labels).mean())
         self.log.append(entry)
         self.epoch, self.position = self.epoch + 1, 0
-        self.hooks.epoch(entry)
+        return entry
 
     def _saturated(self) -> list[float]:
         return [saturated(weight) for weight in self.presenter.weights]

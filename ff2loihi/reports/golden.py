@@ -20,6 +20,7 @@ from ff2loihi.backends.learner import Learner
 from ff2loihi.backends.learners import emulator_learner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.stock_learner import StockLearner
+from ff2loihi.choices import GOLDEN_FILE
 from ff2loihi.compilers import array_files, strict_json
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.files import read_bytes, write_atomic
@@ -30,7 +31,7 @@ from ff2loihi.reports.equality import EqualityReport, Variable
 from ff2loihi.reports.learning_equality import STOCK_VECTORS, VECTORS
 
 GOLDEN, RECORDING, VERSION = "ff2loihi-golden", "ff2loihi-recording", 1
-FILE = "golden.npz"
+FILE = GOLDEN_FILE
 LEARNING_FILE = "golden-learning.npz"  # beside FILE, of a network that classifies on a board and would learn there
 SHIFTS = (-3, -2, -1, 1, 2, 3)  # steps by which a recording may be late as a whole
 INFERENCE, PRESENTED = ("sample", "label", "step", "neuron"), ("presentation", "step", "neuron", "input")

@@ -1,11 +1,12 @@
 """The learning rule's limits: what just fits passes, what just does not is refused with value, limit and mend."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from ff2loihi.compilers import learning, learning_fit
+from ff2loihi.compilers import choices, learning, learning_fit
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from sim_tests.factories import learning_layer as layer
@@ -151,8 +152,8 @@ def test_layers_of_two_probabilities_are_refused():
 
 
 @pytest.mark.parametrize("neurons", [1, 200, 1000, 4000])
-@pytest.mark.parametrize("curve", learning.CURVES)
-@pytest.mark.parametrize("trace", learning.TRACES)
+@pytest.mark.parametrize("curve", get_args(choices.Curve))
+@pytest.mark.parametrize("trace", get_args(choices.Trace))
 @pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
 def test_the_tuned_constants_fit_at_every_width(probability, trace, curve, neurons):
     third = learning.third_factor(probability, neurons, trace, curve)

@@ -3,7 +3,7 @@
 import ast
 
 # In compilers/, what every stage may import. Whatever else pipeline.py imports from there is a stage, and so are these.
-SHARED = {"ir", "spec", "errors", "forward", "resources", "learning_fit"}
+SHARED = {"ir", "spec", "errors", "forward", "resources", "learning_fit", "choices"}
 STAGES = {"checkpoint", "network", "quantize", "learning", "mapping", "artifact"}
 
 

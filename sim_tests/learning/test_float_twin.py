@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi import cli
+from ff2loihi import entry
 from ff2loihi.compilers.spec import Sigmoid, Symmetric
 from ff2loihi.ff.data import load_data
 from ff2loihi.ff.goodness import phase_loss
@@ -137,7 +137,7 @@ def test_reproduce_quick_prints_a_table_of_digits(table, tmp_path, monkeypatch, 
     line = ["ff2loihi", "reproduce", "hebbian-ffa", "--table", str(table), "--quick", "--epochs", "1"]
     monkeypatch.setattr(sys, "argv", [*line, "--json", str(report)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        entry.main()
         raise SystemExit(0)
     assert not ended.value.code
     cells = json.loads(report.read_text())["cells"]
@@ -151,5 +151,5 @@ def test_reproduce_quick_prints_a_table_of_digits(table, tmp_path, monkeypatch, 
 def test_an_unknown_table_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["ff2loihi", "reproduce", "hebbian-ffa", "--table", "3"])
     with pytest.raises(SystemExit):
-        cli.main()
+        entry.main()
     assert "--table" in capsys.readouterr().err

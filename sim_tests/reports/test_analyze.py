@@ -171,10 +171,10 @@ def test_analyze_of_an_artifact_shows_its_own_form(ff2loihi, made, tmp_path):
     [
         (("--samples", 30), "need more than 5 of each class. Use a larger --samples"),
         (("--layers", "hidden1,h2"), "--layers must be some of hidden1, hidden2, got h2"),
-        (("--split", "train"), "--split must be test or validation, got 'train'"),
+        (("--split", "train"), "'train' is not one of 'test', 'validation'"),
         (("--unseen", 10), "--unseen must be one of the classes of digits, 0, 1, 2"),
-        (("-o", "no/such/folder"), "does not exist. Name a folder for the pictures"),
-        (("-o", __file__), "not a folder. Name a folder for the pictures"),
+        (("-o", "no/such/folder"), "the folder no/such does not exist"),
+        (("-o", __file__), "not a folder. Name one with --output"),
         (("--calibrate", "digits"), "--spec and --calibrate are for a checkpoint"),
     ],
 )

@@ -1,0 +1,13 @@
+"""The closed choices of `ff2loihi compile`, by name; nothing heavy is imported, so that a misspelt one is told at once.
+
+Each is defined here alone: options are annotated with it, and `get_args` gives its values.
+"""
+
+from typing import Literal
+
+Neuron = Literal["graded", "lif"]
+Reset = Literal["soft", "hard"]
+Trace = Literal["relu", "li", "hard-li"]
+Eligibility = Literal["none", "tag"]
+InputCode = Literal["pixels", "contrast"]
+Curve = Literal["linear", "squared", "stretched"]

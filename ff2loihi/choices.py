@@ -1,0 +1,40 @@
+"""The closed choices of the commands and of the API, by name, and NAME:N; nothing heavy is imported.
+
+Each is defined here alone: a misspelt one is told before torch or Lava is loaded. Those of `compile` are in
+compilers.choices.
+"""
+
+import re
+from typing import Literal, get_args
+
+from ff2loihi.compilers.errors import DataError, FF2LoihiError
+
+DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10"]
+Split = Literal["train", "test", "fit", "validation"]
+AnalysisSplit = Literal["test", "validation"]
+Backend = Literal["emulator", "lava", "loihi"]
+LearningBackend = Literal["emulator", "lava"]
+Device = Literal["cpu", "cuda"]
+Learning = Literal["off", "on", "stock"]
+Plan = Literal["scratch", "continue", "adapt"]
+Negatives = Literal["hard", "random", "mixed"]
+Rounding = Literal["lava", "chip"]
+Form = Literal["graph", "own_plastic", "per_layer", "one_process", "library"]
+ExportFormat = Literal["netx", "nir", "golden"]
+
+EXPORT_SUFFIXES = {"netx": ".net", "nir": ".nir"}
+GOLDEN_FILE = "golden.npz"  # in the folder of golden vectors
+
+
+def name_and_count(text: str, option: str) -> tuple[str, int | None]:
+    """NAME or NAME:N -> (NAME, N or None). Raises DataError."""
+    name, colon, count = text.partition(":")
+    if colon and not re.fullmatch("[1-9][0-9]{0,17}", count, re.ASCII):
+        raise DataError(f"{option} {text}: must be NAME or NAME:N with N at least 1")
+    return name, int(count) if colon else None
+
+
+def check(option: str, value: object, choice: object) -> None:
+    """Raise FF2LoihiError where the value is none of the choice's."""
+    if value not in get_args(choice):
+        raise FF2LoihiError(f"{option} must be one of {', '.join(get_args(choice))}, got {value!r}")
