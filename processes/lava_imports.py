@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 
 VERSION = "0.10.0"
-INSTALL = f"uv pip install --no-deps lava-nc=={VERSION} 'asteval<1' networkx"  # pip needs --ignore-requires-python, too
+INSTALL = f"uv pip install --no-deps lava-nc=={VERSION} 'asteval<1'"  # pip needs --ignore-requires-python, too
 
 # module -> (a text of its source, how often it is there, what stands there instead)
 CHANGES = {
