@@ -1,4 +1,4 @@
-# make demo | test | test-slow | lint | lock | clean; PYTHON=python3.12 for another Python (no Lava there).
+# make demo | test | test-slow | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 UV := .venv/bin/uv
@@ -22,23 +22,34 @@ lint: $(STAMP)
 
 # Versions already locked stay; `make lock UPGRADE=--upgrade` takes the newest.
 lock: $(STAMP)
-	$(UV) pip compile pyproject.toml --extra test --universal --python-version 3.10 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra lava --extra test --universal --python-version 3.10 --generate-hashes \
 	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet $(UPGRADE) -o requirements.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A shim named python3.10 may exist and not run, so each candidate has to start and say its version.
+# A shim named python3.13 may exist and not run, so each candidate has to start and say its version: one of ALLOWED.
+# python3.N is looked for with pyenv and uv, too; anything else is a name or a path of one.
+ALLOWED := 3.13 3.12 3.11 3.10
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; \
-	runs() { "$$1" -c 'import sys, ensurepip, venv; sys.exit(not $(if $(PYTHON),sys.version_info >= (3, 10),sys.version_info[:2] == (3, 10)))' 2>/dev/null; }; \
+	runs() { "$$1" -c 'import sys, ensurepip, venv; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv[1:])' $(ALLOWED) 2>/dev/null; }; \
+	places() { \
+	  case "$$1" in (python3.*) \
+	    echo "$$1" "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/"$${1#python}".*/bin/python; \
+	    uv python find --system --no-python-downloads "$${1#python}" 2>/dev/null || true;; \
+	  (*) echo "$$1";; \
+	  esac; \
+	}; \
 	found=; \
-	for python in $(or $(PYTHON),python3.10 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.10*/bin/python "$$(uv python find --system --no-python-downloads 3.10 2>/dev/null)"); do \
-	  if runs "$$python"; then found=$$python; break; fi; \
+	for name in $(or $(PYTHON),$(ALLOWED:%=python%)); do \
+	  for python in $$(places $$name); do \
+	    if [ -z "$$found" ] && runs "$$python"; then found=$$python; fi; \
+	  done; \
 	done; \
 	if [ -z "$$found" ]; then \
-	  echo "$(if $(PYTHON),PYTHON=$(PYTHON) does not start or is older than 3.10.,No Python 3.10 found.) Get one with 'pyenv install 3.10' or 'uv python install 3.10', or name one: make PYTHON=/path/to/python" >&2; exit 1; \
+	  echo "$(if $(PYTHON),PYTHON=$(PYTHON) does not start or is none of,No Python found of) $(ALLOWED). Get one with 'pyenv install 3.13' or 'uv python install 3.13', or name one: make PYTHON=/path/to/python" >&2; exit 1; \
 	fi; \
 	version='import sys; print(sys.version)'; \
 	if [ "$$(.venv/bin/python -c "$$version" 2>/dev/null)" != "$$("$$found" -c "$$version")" ]; then \

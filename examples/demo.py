@@ -41,7 +41,7 @@ def demo(folder: Path) -> bool:
         report = api.run(program, test, Emulator())
         row = (title, f"{report.accuracy:.2%}", f"{report.samples_per_second:,.0f}")
         if not lava_child.available():
-            rows.append((*row, "needs Python 3.10", "not checked"))
+            rows.append((*row, "not installed", "not checked"))
             continue
         few = load_data("digits", "test", limit=LAVA_SAMPLES)
         with console.progress(f"Lava: {title}, every state recorded") as show:
@@ -67,7 +67,7 @@ def learned(folder: Path, images: Dataset, test: Dataset) -> tuple[tuple, bool]:
     report = api.run(program, test, Emulator())
     row = ("learned on the chip", f"{report.accuracy:.2%}", f"{report.samples_per_second:,.0f}")
     if not lava_child.available():
-        return (*row, "needs Python 3.10", "not checked"), True
+        return (*row, "not installed", "not checked"), True
     with console.progress("Lava: learning, every state recorded") as show:
         equal = api.verify(program, load_data("digits", "test", limit=LAVA_LEARNS), show)
     values = sum(variable.values for variable in equal.variables)

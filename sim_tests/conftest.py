@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from ff2loihi.processes.lava_imports import INSTALL
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy or torch are imported; child processes inherit it
 
@@ -20,12 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs_lava: runs Lava; skipped where it is not installed (Python 3.11 on)")
+    config.addinivalue_line("markers", "needs_lava: runs Lava; skipped where it is not installed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skip_slow = pytest.mark.skip(reason="slow: takes minutes; run with --slow")
-    skip_lava = pytest.mark.skip(reason="lava is not installed: lava-nc needs Python 3.10")
+    skip_lava = pytest.mark.skip(reason=f"lava is not installed: {INSTALL}")
     has_lava = importlib.util.find_spec("lava") is not None  # looks, imports nothing
     for item in items:
         # all of Lava's tests in one worker: they look for what their own run left behind

@@ -109,10 +109,10 @@ def _version(name: str) -> str | None:
 def _extension() -> Part:
     lava, version = _version("lava-nc"), _version("lava-loihi")
     if lava is None:
-        return Part(False, "lava-nc is not installed (it needs Python 3.10), and so no extension")
+        return Part(False, "lava-nc is not installed, and so no extension")
     absent = [name for name in PARTS if not _findable(name)]
     if version is None and len(absent) == len(PARTS):
-        return Part(False, "Intel's extension lava-loihi is not installed")
+        return Part(False, "Intel's extension lava-loihi is not installed (it is for Python 3.10 alone)")
     if version is None:
         return Part(False, "modules of lava-loihi are there, but no such package: its version is unknown")
     wanted = EXTENSION_OF_LAVA.get(".".join(lava.split(".")[:2]))

@@ -19,6 +19,7 @@ from ff2loihi.backends.lava_inside import FAILED
 from ff2loihi.backends.session import end_session
 from ff2loihi.compilers import children
 from ff2loihi.compilers.errors import BackendError
+from ff2loihi.processes import lava_imports
 
 PATIENCE = 120.0  # s without a word from the child, after which Lava counts as hung
 GRACE = 3.0  # s for a child that closed its output to end
@@ -30,12 +31,15 @@ def available() -> bool:
 
 
 def require_lava() -> None:
-    """Raise BackendError where Lava is not installed."""
+    """Raise BackendError where Lava is not installed, or in a version that does not run here."""
     if not available():
         raise BackendError(
-            f"Lava is not installed in this Python {sys.version_info.major}.{sys.version_info.minor}. "
-            "lava-nc 0.10.0 needs Python 3.10: create the environment with it (make), or use --backend emulator"
+            f"Lava is not installed in {sys.prefix}. Install it with: {lava_imports.INSTALL}; or use --backend emulator"
         )
+    try:
+        lava_imports.check_version()
+    except ImportError as error:
+        raise BackendError(str(error)) from None
 
 
 class Child:

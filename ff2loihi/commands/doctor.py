@@ -9,7 +9,7 @@ import torch
 
 from ff2loihi import console
 from ff2loihi.backends import board_search, lava_child
-from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.errors import BackendError, DataError
 from ff2loihi.ff.data import NAMES as DATA_NAMES
 from ff2loihi.ff.data import data_folder, load_data
 
@@ -35,7 +35,7 @@ def doctor() -> dict:
     facts = {
         "Python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
-        "Lava simulator": "ready" if lava_child.available() else "absent: needs Python 3.10 (make sets it up)",
+        "Lava simulator": _lava(),
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none: the emulator uses the CPU",
         "CPU cores": str(os.cpu_count()),
         **board_search.facts(),
@@ -44,6 +44,14 @@ def doctor() -> dict:
     }
     console.table("this machine", ("what", "found"), list(facts.items()))
     return facts
+
+
+def _lava() -> str:
+    try:
+        lava_child.require_lava()
+    except BackendError as error:
+        return f"absent: {error}"
+    return "ready"
 
 
 def _version(name: str) -> str:

@@ -146,7 +146,7 @@ def in_a_process(tree: Path | None) -> dict:
 @pytest.mark.needs_lava
 def test_only_a_whole_extension_of_the_right_version_counts(tmp_path):
     found = in_a_process(None)
-    assert found == {"ok": False, "text": "Intel's extension lava-loihi is not installed"}
+    assert found == {"ok": False, "text": "Intel's extension lava-loihi is not installed (it is for Python 3.10 alone)"}
     for index, (changes, ok, said) in enumerate((
         ({}, True, "lava-loihi 0.7.0 with lava-nc 0.10.0"),
         ({"version": "0.5.0"}, False, "lava-loihi 0.5.0 does not belong to lava-nc 0.10.0, which wants 0.7"),
