@@ -68,8 +68,8 @@ def test_the_pieces_of_a_threshold_are_weights_of_a_connection_and_sum_to_it(val
 
 
 @pytest.mark.needs_lava
-def test_what_no_library_process_computes_is_refused(generate):
-    for seed, reason in ((9, "hidden1: biases finer"), (4, "Normalize")):
-        program, pixels = generate(seed, wide=20)
-        with pytest.raises(CompileError, match=reason):
-            LavaCpu(stock=True).run(program, pixels)
+@pytest.mark.parametrize(("seed", "reason"), [(9, "hidden1: biases finer"), (4, "Normalize")])
+def test_what_no_library_process_computes_is_refused(generate, seed, reason):
+    program, pixels = generate(seed, wide=20)
+    with pytest.raises(CompileError, match=reason):
+        LavaCpu(stock=True).run(program, pixels)

@@ -14,15 +14,17 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.ff.data import load_data
+from sim_tests.deployment.nets import COMPILED, each
 
 PIXELS, LABELS, N = 64, 10, 6
 
 
-def test_every_recipes_artifact_makes_the_trip_bit_for_bit(artifacts, tmp_path):
-    for program in artifacts.values():
-        interchange.export(program, "nir", tmp_path / "m.nir")
-        back = interchange.read_exported(tmp_path / "m.nir")
-        assert artifact.to_bytes(back) == artifact.to_bytes(program)
+@each(COMPILED)
+def test_every_recipes_artifact_makes_the_trip_bit_for_bit(artifacts, net, tmp_path):
+    program = artifacts[net]
+    interchange.export(program, "nir", tmp_path / "m.nir")
+    back = interchange.read_exported(tmp_path / "m.nir")
+    assert artifact.to_bytes(back) == artifact.to_bytes(program)
 
 
 def test_a_learned_network_makes_the_trip_too(learned, tmp_path):
@@ -41,15 +43,14 @@ def test_the_nodes_alone_hold_weights_and_thresholds(artifacts, tmp_path):
     assert isinstance(graph.nodes["hidden1"], nir.IF)
 
 
-def test_the_command_compiles_what_the_command_exported(ff2loihi, artifacts, tmp_path):
-    for form in ("graded", "tag"):
-        program = artifacts["ffa-symmetric", "plain", form]
-        api.save(program, tmp_path / "m.ffl")
-        assert ff2loihi("export", tmp_path / "m.ffl", "--format", "nir")[0] == 0
-        code, out, _ = ff2loihi("compile", tmp_path / "m.nir", "-o", tmp_path / "back.ffl")
-        assert code == 0
-        assert "as it was exported" in out
-        assert (tmp_path / "back.ffl").read_bytes() == (tmp_path / "m.ffl").read_bytes()
+@pytest.mark.parametrize("form", ["graded", "tag"])
+def test_the_command_compiles_what_the_command_exported(ff2loihi, artifacts, tmp_path, form):
+    api.save(artifacts["ffa-symmetric", "plain", form], tmp_path / "m.ffl")
+    assert ff2loihi("export", tmp_path / "m.ffl", "--format", "nir")[0] == 0
+    code, out, _ = ff2loihi("compile", tmp_path / "m.nir", "-o", tmp_path / "back.ffl")
+    assert code == 0
+    assert "as it was exported" in out
+    assert (tmp_path / "back.ffl").read_bytes() == (tmp_path / "m.ffl").read_bytes()
 
 
 @pytest.mark.parametrize("key", ["weight", "v_threshold"])

@@ -51,23 +51,22 @@ def show(learner: Learner, one: Presentation) -> None:
     learner.show(one.q, one.starts)
 
 
-@pytest.mark.parametrize("block", range(0, len(SEEDS), 10))
-def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, block):
-    for seed in SEEDS[block : block + 10]:
-        net, shown = generate_learning(seed)
-        expected, learner = simulate(net, shown), Learner(net, record=True)
-        for k, one in enumerate(shown):
-            show(learner, one)
-            goodness = learner.present(one.label, one.phase)
-            for late, rows in enumerate(expected):
-                states, (weights, tags) = learner.states[late], learner.matrices[late]
-                for column, name in enumerate(STATES):
-                    wanted = rows[name][k, late + 1 : late + 1 + net.steps]
-                    assert (states[1:, column] == wanted).all(), (seed, k, late, name)
-                assert (states[:-1, 5] == rows["a"][k, late : late + net.steps]).all(), (seed, k, late)
-                assert (weights.transpose(0, 2, 1) == rows["weights"][k]).all(), (seed, k, late)
-                assert (tags.transpose(0, 2, 1) == rows["tag"][k]).all(), (seed, k, late)
-                assert tuple(goodness[late]) == tuple(rows["g"][k, late + net.steps + 1]), (seed, k, late)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, seed):
+    net, shown = generate_learning(seed)
+    expected, learner = simulate(net, shown), Learner(net, record=True)
+    for k, one in enumerate(shown):
+        show(learner, one)
+        goodness = learner.present(one.label, one.phase)
+        for late, rows in enumerate(expected):
+            states, (weights, tags) = learner.states[late], learner.matrices[late]
+            for column, name in enumerate(STATES):
+                wanted = rows[name][k, late + 1 : late + 1 + net.steps]
+                assert (states[1:, column] == wanted).all(), (k, late, name)
+            assert (states[:-1, 5] == rows["a"][k, late : late + net.steps]).all(), (k, late)
+            assert (weights.transpose(0, 2, 1) == rows["weights"][k]).all(), (k, late)
+            assert (tags.transpose(0, 2, 1) == rows["tag"][k]).all(), (k, late)
+            assert tuple(goodness[late]) == tuple(rows["g"][k, late + net.steps + 1]), (k, late)
 
 
 def test_the_generated_networks_spike_learn_and_saturate(generate_learning):
@@ -116,26 +115,25 @@ def test_a_post_trace_is_held_as_the_definition_holds_it_also_where_it_loses_a_u
     assert sum(changed) >= 10  # the losses mattered
 
 
-@pytest.mark.parametrize("block", range(0, len(SEEDS), 10))
-def test_candidates_are_every_label_presented_without_learning(generate_learning, block):
-    for seed in SEEDS[block : block + 10]:
-        net, shown = generate_learning(seed)
-        learner, plan, goodness = Learner(net), [], []
-        for one in shown[:2]:
-            show(learner, one)
-            goodness += list(learner.candidates())
-            labels = [(label, 0) for label in range(net.classes)] + [
-                (one.label, 1),
-                ((one.label + 1) % net.classes, -1),
-            ]
-            goodness += [learner.present(*pair) for pair in labels[-2:]]
-            plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.halve) for pair in labels]
-        expected = simulate(net, plan)
-        for late, rows in enumerate(expected):
-            assert (np.array(goodness)[:, late] == rows["g"][:, late + net.steps + 1]).all(), (seed, late)
-            assert (learner.weights[late] == rows["weights"][-1, -1]).all(), (seed, late)
-            if learner.tags:
-                assert (rows["tag"][-1, -1] == learner.layers[late].tag.T).all(), (seed, late)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_candidates_are_every_label_presented_without_learning(generate_learning, seed):
+    net, shown = generate_learning(seed)
+    learner, plan, goodness = Learner(net), [], []
+    for one in shown[:2]:
+        show(learner, one)
+        goodness += list(learner.candidates())
+        labels = [(label, 0) for label in range(net.classes)] + [
+            (one.label, 1),
+            ((one.label + 1) % net.classes, -1),
+        ]
+        goodness += [learner.present(*pair) for pair in labels[-2:]]
+        plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.halve) for pair in labels]
+    expected = simulate(net, plan)
+    for late, rows in enumerate(expected):
+        assert (np.array(goodness)[:, late] == rows["g"][:, late + net.steps + 1]).all(), late
+        assert (learner.weights[late] == rows["weights"][-1, -1]).all(), late
+        if learner.tags:
+            assert (rows["tag"][-1, -1] == learner.layers[late].tag.T).all(), late
 
 
 @pytest.mark.parametrize("seed", [1, 6, 11, 24])
