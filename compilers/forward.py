@@ -1,6 +1,6 @@
 """The integer network on arrays: what the chip computes, batched, ten labels at the cost of one image product.
 
-One definition for the compiler's calibration (numpy) and the emulator (torch, on any device): every value is an
+One definition for numpy (the compiler's calibration, the emulator) and torch (the emulator on CUDA): every value is an
 integer, held in float32 where a bound proves that exact, in float64 elsewhere.
 """
 
@@ -63,7 +63,7 @@ class _Layer:
 
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
     patches: of a convolution, whose weights are convolution.Conv.grouped; else None. parts (out, parts): 1 where a
-    neuron belongs to a part; sum_dtype: as dtype, for sums of powers; saturates: whether v can.
+    neuron belongs to a part; sum_dtype: as dtype, for sums of powers.
     """
 
     layer: IntLayer
@@ -73,7 +73,6 @@ class _Layer:
     bias: object
     parts: object
     sum_dtype: str
-    saturates: bool
 
 
 class Forward:
@@ -102,7 +101,6 @@ class Forward:
         activity = layer.top if graded else self.network.steps
         sum_top = len(layer.bias) * activity ** max(self.powers)
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
-        swing = layer.v0 + self.network.steps * ((((largest >> layer.shift) + 1) << ALIGN) + largest_bias)
         scale = 2.0**-layer.shift
         weights = layer.conv.grouped(layer.weight) if layer.conv else layer.weight.T
         return _Layer(
@@ -113,7 +111,6 @@ class Forward:
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
             parts=self._to(np.arange(self.network.parts) == self.network.part_of(layer)[:, None], sum_dtype),
             sum_dtype=sum_dtype,
-            saturates=swing > V_LIMIT,
         )
 
     def _input_top(self, index: int) -> int:
@@ -138,13 +135,13 @@ class Forward:
     def _drive(self, x, part: _Layer):
         """W x 2^-shift of x (..., inputs), cast to the layer's dtype: (..., n)."""
         x = self._cast(x, part.dtype)
-        return x @ part.weights if part.patches is None else convolve(x, part.weights, part.patches, self.xp)
+        return matmul(x, part.weights) if part.patches is None else convolve(x, part.weights, part.patches, self.xp)
 
     def _image_drive(self, x):
         """The images' part of layer 1's sum, of x (..., image columns)."""
         first = self.layers[0]
         if first.patches is None:
-            return self._cast(x, first.dtype) @ first.weights[self.image_columns]
+            return matmul(self._cast(x, first.dtype), first.weights[self.image_columns])
         missing = self.network.inputs - x.shape[-1]  # pixels that the label overwrites, the first ones
         zeros = x[..., :1] * 0
         return self._drive(self.xp.concatenate([*[zeros] * missing, x], -1), first)
@@ -156,7 +153,7 @@ class Forward:
     def _sums(self, h, part: _Layer):
         """Sums of h^power over each part: (..., powers, parts), exact."""
         h = self._cast(h, part.sum_dtype)
-        return self.xp.stack([(h if power == 1 else h * h) @ part.parts for power in self.powers], -2)
+        return self.xp.stack([matmul(h if power == 1 else h * h, part.parts) for power in self.powers], -2)
 
     def run(self, pixels, states: bool = False) -> Result:
         """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
@@ -213,41 +210,71 @@ class Forward:
         q = self._cast(pixels[:, self.image_columns], "float32")
         image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
         drive = self._image_drive(image)
-        sums, logits, counts, trains = [], {}, [], []
+        sums, logits, counts, trains = [], {}, [], None
         for index, part in enumerate(self.layers):
             if index:
-                drive = self._drive(self.xp.stack(trains), part)
-            trains, r = self._integrate(drive, part, keep, first=index == 0)
+                drive = self._drive(trains, part)
+            trains, r = self._integrate(drive, part, keep, first=index == 0, last=index == len(self.layers) - 1)
             sums.append(self._sums(r, part))
             counts.append(r.sum(-1))
             self._read_head(logits, index, r)
         return sums, logits, counts
 
-    def _integrate(self, drive, part: _Layer, keep: dict | None, first: bool):
-        """All steps of one layer: the spikes of each step, (samples, labels, n) each, and their counts.
+    def _integrate(self, drive, part: _Layer, keep: dict | None, first: bool, last: bool):
+        """All steps of one layer: the spikes of each step, (steps, samples, labels, n), and their counts.
 
-        drive: (steps, samples, labels, n), or for the first layer the images' part of it, (steps, samples, n).
+        drive: (steps, samples, labels, n), or for the first layer the images' part of it, (steps, samples, n). The
+        spikes of the last layer's steps are not wanted.
         """
-        layer, history = part.layer, []
-        threshold = layer.vth << ALIGN
-        v, r, trains = layer.v0, 0, []
-        for step in range(self.network.steps):
-            a = drive[step][:, None] + self.label_drive[step] if first else drive[step]
-            a = floor(a) if layer.shift else a
-            if part.saturates:
-                v = integrate(v, a, part.bias)
-            else:
-                v = v + (a * (1 << ALIGN) + part.bias)
-            fired = self._cast(v > threshold, part.dtype)
-            v = v - fired * threshold if self.network.reset == "soft" else v * (1 - fired)
-            r = r + fired
-            trains.append(fired)
-            if keep is not None:
-                history.append((a, a * (1 << ALIGN), v, r))
+        if first:
+            drive, labels = drive[:, :, None], self.label_drive
+        else:
+            labels = self.xp.zeros_like(part.bias)[None, None]
+        integrate = _integrate_numpy if self.xp is np else _integrate_torch
+        trains, counts, states = integrate(drive, labels, part, self.network, keep is not None, not last)
         if keep is not None:
-            columns = zip("auvr", zip(*history, strict=True), strict=True)
-            keep |= {f"{layer.name}.{name}": self.xp.stack(values, 2) for name, values in columns}
-        return trains, r
+            a, v, r = states
+            columns = {"a": a, "u": a * (1 << ALIGN), "v": v, "r": r}
+            keep |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
+        return trains, counts
+
+
+def _integrate_numpy(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):
+    from ff2loihi.processes.lif_kernel import integrate  # numba, for those who spike
+
+    steps, samples, passes, n = *drive.shape[:2], max(drive.shape[2], labels.shape[1]), drive.shape[3]
+    shape, kind = (samples, passes, n), drive.dtype
+    counts = np.empty(shape, kind)
+    every = np.empty((steps if trains else 0, *shape), kind)
+    states = np.empty((3 if record else 0, samples, passes, steps, n), kind)
+    constants = np.array([part.layer.v0, part.layer.vth << ALIGN, 1 << ALIGN, V_LIMIT, 1], kind)
+    integrate(drive, labels, part.bias, constants, network.reset == "soft", counts, every, states)
+    return every, counts, states
+
+
+def _integrate_torch(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):
+    """What lif_kernel computes, a step after the other, on any device."""
+    import torch
+
+    v, r, every, history = part.layer.v0, 0, [], []
+    threshold = part.layer.vth << ALIGN
+    for step in range(network.steps):
+        a = floor(drive[step] + labels[step % len(labels)])
+        v = integrate(v, a, part.bias)
+        fired = (v > threshold).to(v.dtype)
+        v = v - fired * threshold if network.reset == "soft" else v * (1 - fired)
+        r = r + fired
+        if trains:
+            every.append(fired)
+        if record:
+            history.append((a, v, r))
+    states = [torch.stack(values, 2) for values in zip(*history, strict=True)]
+    return torch.stack(every) if trains else None, r, states
+
+
+def matmul(x, weights):
+    """x (..., in) times weights (in, out), as one product: numpy makes one for each row of the first axes."""
+    return (x.reshape(-1, x.shape[-1]) @ weights).reshape(*x.shape[:-1], -1)
 
 
 def layer_bias(layer: IntLayer, like):

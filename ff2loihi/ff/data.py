@@ -1,5 +1,6 @@
 """The data sets, as uint8 images in rows: scikit-learn's digits, always there, and torchvision's."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ from ff2loihi.choices import DataName, Split
 from ff2loihi.compilers.errors import DataError
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10"}
+IDX = ("mnist", "fashion-mnist")
+IDX_FILES = (  # of the training images, and of the test images
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
 NAMES, SPLITS = get_args(DataName), get_args(Split)
 HELD_OUT = 10_000  # last training images, held out for tuning; digits: the last fifth
 DIGITS_SEED = 0  # of the one permutation that splits digits
@@ -67,15 +73,17 @@ def _digits(test: bool) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray, int]:
-    from torchvision import datasets
-
+    """A data set in torchvision's layout; torchvision itself, and so torch, for those that are absent or in colour."""
     folder = Path(root) if root else data_folder()
     may_download = download and root is None and not os.environ.get("FF2LOIHI_DATA")
-    part = {"split": "test" if test else "train"} if name == "svhn" else {"train": not test}
     try:
-        found = getattr(datasets, TORCHVISION[name])(str(folder), **part, download=may_download)
-        images = np.asarray(found.data)
-        labels = np.asarray(found.labels if name == "svhn" else found.targets).astype(np.int64)
+        if name in IDX:
+            raw = folder / TORCHVISION[name] / "raw"
+            if may_download and not all((raw / file).is_file() for split in IDX_FILES for file in split):
+                _read_by_torchvision(name, test, folder, download=True)
+            images, labels = (_idx(raw / file) for file in IDX_FILES[test])
+        else:
+            images, labels = _read_by_torchvision(name, test, folder, may_download)
     except Exception as error:  # torchvision raises RuntimeError, ValueError, URLError, ... for one thing: no data
         raise DataError(
             f"{name}: not found, or damaged, in {folder} ({' '.join(str(error).split())[:80]}). "
@@ -85,4 +93,27 @@ def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tu
         images = images.transpose(0, 2, 3, 1)
     if len(images) != len(labels) or images.ndim not in (3, 4):
         raise DataError(f"{name}: {folder} holds {len(images)} images and {len(labels)} labels: copy it again")
-    return images.reshape(len(images), -1), labels, images.shape[3] if images.ndim == 4 else 1
+    return images.reshape(len(images), -1), labels.astype(np.int64), images.shape[3] if images.ndim == 4 else 1
+
+
+def _read_by_torchvision(name: str, test: bool, folder: Path, download: bool) -> tuple[np.ndarray, np.ndarray]:
+    from torchvision import datasets
+
+    part = {"split": "test" if test else "train"} if name == "svhn" else {"train": not test}
+    found = getattr(datasets, TORCHVISION[name])(str(folder), **part, download=download)
+    return np.asarray(found.data), np.asarray(found.labels if name == "svhn" else found.targets)
+
+
+def _idx(path: Path) -> np.ndarray:
+    """A file of bytes in LeCun's IDX format: 0, 0, the type 8, the axes, each axis' length in four bytes, the values.
+
+    Raises ValueError.
+    """
+    found = np.fromfile(path, np.uint8)
+    if len(found) < 4 or tuple(found[:3]) != (0, 0, 8) or len(found) < 4 + 4 * found[3]:
+        raise ValueError(f"{path.name} is no IDX file of bytes")
+    start = 4 + 4 * int(found[3])
+    shape = tuple(map(int, found[4:start].view(">u4")))
+    if len(found) - start != math.prod(shape):
+        raise ValueError(f"{path.name} holds {len(found) - start:,} values, its header says {shape}")
+    return found[start:].reshape(shape)

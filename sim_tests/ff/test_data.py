@@ -72,3 +72,50 @@ def test_a_label_over_a_colour_images_first_pixels_is_white_there_and_leaves_the
     assert shown[0, :10].tolist() == [[1.0] * 3 if column == 4 else [0.0] * 3 for column in range(10)]
     assert (row[image] == 0.5).all()
     assert (shown.flatten()[30:] == 0.5).all()
+
+
+def idx(array):
+    """LeCun's IDX format, written by another road than it is read."""
+    return b"\0\0\x08" + bytes([array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def grey(tmp_path):
+    """Fashion-MNIST in torchvision's layout: 7 training and 3 test images."""
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for split, n in (("train", 7), ("t10k", 3)):
+        pixels = np.random.default_rng(n).integers(0, 256, (n, 28, 28), np.uint8)
+        (raw / f"{split}-images-idx3-ubyte").write_bytes(idx(pixels))
+        (raw / f"{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(n, dtype=np.uint8)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("split", "n", "train"), [("train", 7, True), ("test", 3, False)])
+def test_grey_images_are_those_that_torchvision_reads(grey, split, n, train):
+    from torchvision.datasets import FashionMNIST
+
+    data, theirs = load_data("fashion-mnist", split, root=grey), FashionMNIST(str(grey), train=train)
+    np.testing.assert_array_equal(data.images, theirs.data.reshape(n, 784).numpy())
+    np.testing.assert_array_equal(data.labels, theirs.targets.numpy())
+    assert (data.images.dtype, data.labels.dtype, data.channels) == (np.uint8, np.int64, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content[:-1], "holds 2,351 values, its header says \\(3, 28, 28\\)"),
+        (lambda content: content + b"0", "holds 2,353 values"),
+        (lambda content: b"\0\0\x0d" + content[3:], "no IDX file of bytes"),
+        (lambda content: content[:7], "no IDX file of bytes"),
+        (lambda content: b"", "no IDX file of bytes"),
+        (lambda content: idx(np.zeros((2, 28, 28), np.uint8)), "holds 2 images and 3 labels"),
+        (lambda content: idx(np.zeros((3, 784), np.uint8)), "holds 3 images and 3 labels"),
+    ],
+)
+def test_a_damaged_idx_file_is_refused_in_one_line(grey, change, words):
+    path = grey / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(DataError, match=words) as caught:
+        load_data("fashion-mnist", "test", root=grey)
+    assert "\n" not in str(caught.value)
