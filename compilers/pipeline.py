@@ -10,13 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from ff2loihi.compilers import learning, learning_fit, losses, network, quantize, resources, thresholds
-from ff2loihi.compilers.checkpoint import load_checkpoint, peek
 from ff2loihi.compilers.choices import Neuron, Reset
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, quantize, thresholds
+from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.ir import Checkpoint, Network, Program
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.compilers.quantize import Calibration, Options
+from ff2loihi.compilers.learning import fit as learning_fit
+from ff2loihi.compilers.learning import rule as learning
+from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
 
 __all__ = [
@@ -121,9 +124,9 @@ def compile_checkpoint(
         integers, trials = thresholds.sweep(net, integers, calibration.pixels, options.vth)
         chosen = ", ".join(f"{layer.name} {layer.vth}" for layer in integers.layers)
         progress("thresholds", f"vth {chosen}; {integers.reset} reset, {integers.steps} steps")
-    resources.check(integers)
-    progress("chip rules", f"{len(resources.RULES)} rules hold in each of {len(integers.layers)} layers")
-    found = losses.measure(net, integers, calibration.pixels)
+    arithmetic_rules.check(integers)
+    progress("chip rules", f"{len(arithmetic_rules.RULES)} rules hold in each of {len(integers.layers)} layers")
+    found = quantization_error.measure(net, integers, calibration.pixels)
     for layer, loss in zip(integers.layers, found, strict=True):
         progress("loss", f"{layer.name}: weights {loss.weight_sqnr_db:.1f} dB, activity r = {loss.activity_corr:.4f}")
     provenance = {

@@ -16,14 +16,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from ff2loihi import api, console
-from ff2loihi.backends.learner import Learner
-from ff2loihi.compilers.grid import even
+from ff2loihi import api
+from ff2loihi.backends.emulator.learner import Learner
+from ff2loihi.cli import console
 from ff2loihi.compilers.ir import Program
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.data.shifts import inverted, rotated
 from ff2loihi.ff.recipes import train
-from ff2loihi.ff.shifts import inverted, rotated
 from ff2loihi.learning.controller import ADAPT, CONTINUE, Controller, Schedule
 from ff2loihi.learning.run import Hooks
 

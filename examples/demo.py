@@ -7,12 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ff2loihi import api, console
-from ff2loihi.backends import lava_child
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi import api
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.lava import child as lava_child
+from ff2loihi.cli import console
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.recipes import train
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Schedule

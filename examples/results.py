@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi import api, console
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.compilers import network, pipeline, readout, reference
-from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import load_data
+from ff2loihi import api
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.cli import console
+from ff2loihi.compilers import pipeline
+from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
 
 # name -> (recipe, settings of train, options of compile)
@@ -48,7 +51,7 @@ def float_predictions(path: Path, pixels: np.ndarray) -> np.ndarray:
     """The float network's arg-max, from the checkpoint, in numpy."""
     net = network.build(pipeline.load_checkpoint(path))
     parts = [pixels[start : start + 500] for start in range(0, len(pixels), 500)]
-    return np.concatenate([readout.float_scores(net, reference.all_labels(net, part)).argmax(1) for part in parts])
+    return np.concatenate([readout.float_scores(net, float_forward.all_labels(net, part)).argmax(1) for part in parts])
 
 
 def describe(options: Options) -> str:

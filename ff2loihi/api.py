@@ -9,22 +9,22 @@ from typing import get_args
 
 from ff2loihi import choices
 from ff2loihi.backends.base import Backend, Progress
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.lava_cpu import LavaCpu
-from ff2loihi.backends.learners import emulator_learner, lava_learner
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import pairs
+from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers import artifact, pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
+from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.compilers.quantize import Calibration, Options
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
+from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport, learning_speed
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
-from ff2loihi.reports.equality import EqualityReport, equality_report
-from ff2loihi.reports.learning_equality import learning_equality
-from ff2loihi.reports.speed import LearningSpeedReport, SpeedReport, learning_speed
+from ff2loihi.verification.equality import EqualityReport, equality_report
+from ff2loihi.verification.learning_equality import learning_equality
 
 CALIBRATION_IMAGES = 1000
 
@@ -76,7 +76,7 @@ def backend(name: str, device: str = "cpu") -> Backend:
         return Emulator(device)
     if name == "lava":
         return LavaCpu()
-    from ff2loihi.backends.loihi import Loihi
+    from ff2loihi.backends.loihi.board import Loihi
 
     return Loihi()
 
@@ -92,7 +92,7 @@ def verify(program: Program, data: Dataset, progress: Progress | None = None, fo
 
     form: graph, the chip's processes with Lava's own LearningDense; library: library processes alone, with which a
     network that learns with our neurons classifies; further forms of learning layers, which share code with the
-    emulator: see backends.lava_learner.
+    emulator: see backends.lava.learner.
     """
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
@@ -144,10 +144,10 @@ def analyze(
     source: Checkpoint | Program, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Callable[[str], None] = lambda text: None,
 ):  # fmt: skip
-    """ff2loihi.analysis.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
-    from ff2loihi import analysis
+    """ff2loihi.analysis.analyze.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
+    from ff2loihi.analysis import analyze
 
-    return analysis.analyze(source, data, probe_data, calibration, layers, unseen, note)
+    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
 
 
 def bench(

@@ -1,7 +1,7 @@
 """The learning layer's arithmetic: output trace, third factor and weight update, in the chip's integers.
 
 Pure functions of numpy integers, shared by the process models; the emulator's kernels state them a second time.
-Right shifts floor, // is exact, every bound is checked by compilers.learning_fit.
+Right shifts floor, // is exact, every bound is checked by compilers.learning.fit.
 """
 
 from dataclasses import dataclass

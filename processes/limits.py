@@ -2,7 +2,7 @@
 
 Sources: "Lava" is lava-nc 0.10.0's fixed-point models, as read and as tried; "N" is a public
 notebook or repository, "I" inferred. What limits a real chip is a Limit, with
-its certainty; compilers/chips.yaml puts them together into chips and boards, and costs.py says what events cost.
+its certainty; compilers/board/chips.yaml puts them together into chips and boards, and costs.py says what events cost.
 """
 
 from typing import Literal, NamedTuple

@@ -54,7 +54,7 @@ def mnist_root() -> Path:
 def ff2loihi(monkeypatch, capsys):
     """ff2loihi(*arguments) -> (exit code, stdout, stderr), in this process."""
 
-    from ff2loihi import entry
+    from ff2loihi.cli import entry
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["ff2loihi", *map(str, arguments)])
@@ -88,10 +88,10 @@ def networks(tmp_path_factory):
     import torch
 
     from ff2loihi import api
-    from ff2loihi.compilers.learning import LearningOptions
-    from ff2loihi.compilers.quantize import Options
-    from ff2loihi.compilers.spec import CHECKPOINT_FORMAT, CHECKPOINT_VERSION
-    from ff2loihi.ff.data import load_data
+    from ff2loihi.compilers.frontend.spec import CHECKPOINT_FORMAT, CHECKPOINT_VERSION
+    from ff2loihi.compilers.inference.quantize import Options
+    from ff2loihi.compilers.learning.rule import LearningOptions
+    from ff2loihi.data.datasets import load_data
     from ff2loihi.ff.recipes import train
     from ff2loihi.learning.controller import Schedule
 
@@ -139,9 +139,10 @@ def every_kind(networks, tmp_path_factory):
     import torch
     from safetensors.numpy import save_file
 
-    from ff2loihi import api, interchange
-    from ff2loihi.ff.data import load_data
-    from ff2loihi.reports import golden
+    from ff2loihi import api
+    from ff2loihi.data.datasets import load_data
+    from ff2loihi.deployment import interchange
+    from ff2loihi.verification import golden
 
     folder = tmp_path_factory.mktemp("every_kind")
     graded, on = api.load(networks["graded.ffl"]), api.load(networks["on.ffl"])

@@ -8,8 +8,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from ff2loihi.compilers import learning
-from ff2loihi.compilers.convolution import Conv
+from ff2loihi.compilers.frontend.spec import Contrast, Sigmoid, Symmetric
 from ff2loihi.compilers.ir import (
     IntLayer,
     IntNetwork,
@@ -20,10 +19,11 @@ from ff2loihi.compilers.ir import (
     Network,
     UpdateRule,
 )
-from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
-from ff2loihi.processes import learning_rule as rule
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.learning import rule as learning
+from ff2loihi.processes import learning_rule
 from ff2loihi.processes.learning_rule import Neuron
-from ff2loihi.processes.stock_rule import GROUPS, GateFactor
+from ff2loihi.processes.library_rule import GROUPS, GateFactor
 
 CHANCES = {
     "sigmoid": Sigmoid(kind="sigmoid", theta=1.0),
@@ -130,23 +130,23 @@ class Definition:
         """The spikes of this step, from the drive, the control and the modulation of the step before."""
         layer, (reset, phase) = self.layer, self.control
         modulation = np.where(layer.positive, *self.m)
-        self.g = rule.goodness(self.r, layer.positive)
-        self.m = rule.third_factor(*self.g, phase, layer.factor)
+        self.g = learning_rule.goodness(self.r, layer.positive)
+        self.m = learning_rule.third_factor(*self.g, phase, layer.factor)
         if reset:
             self.v = self.r = np.zeros_like(self.v)
-        self.v, self.z = rule.lif(self.v, self.a, layer.neuron)
-        self.r = rule.output_trace(self.r, self.z, layer.trace)
-        self.y2, self.y3 = rule.post_traces(self.r, modulation, halve)
+        self.v, self.z = learning_rule.lif(self.v, self.a, layer.neuron)
+        self.r = learning_rule.output_trace(self.r, self.z, layer.trace)
+        self.y2, self.y3 = learning_rule.post_traces(self.r, modulation, halve)
         return self.z
 
     def learn(self, spikes, control, exponent: int, u: float, draw: float) -> None:
         """What the connection does with the spikes of this step."""
         self.control, self.a = control, self.weights @ spikes
-        y2, y3 = rule.decayed(self.y2, draw), rule.decayed(self.y3, draw)
+        y2, y3 = learning_rule.decayed(self.y2, draw), learning_rule.decayed(self.y3, draw)
         if self.direct:
-            learned = rule.update(self.weights.T, y2, y3, exponent, u).T
+            learned = learning_rule.update(self.weights.T, y2, y3, exponent, u).T
             self.weights = np.where(spikes, learned, self.weights)
         else:
             old = self.tag
-            self.weights = rule.apply_tag(self.weights, old, exponent, u)
-            self.tag = rule.update_tag(old.T, spikes[:, None].astype(np.int64), y2, y3, *self.tags, u).T
+            self.weights = learning_rule.apply_tag(self.weights, old, exponent, u)
+            self.tag = learning_rule.update_tag(old.T, spikes[:, None].astype(np.int64), y2, y3, *self.tags, u).T

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ff2loihi.compilers import readout
 from ff2loihi.compilers.errors import DataError
-from ff2loihi.compilers.forward import Result, powers
+from ff2loihi.compilers.inference import readout
+from ff2loihi.compilers.inference.integer_forward import Result, powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 Progress = Callable[[int, int], None]  # (samples done, samples)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ff2loihi.backends.base import Progress, Trace, check_pixels
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning_readout import rates, scores
+from ff2loihi.compilers.learning.readout import rates, scores
 
 PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
 

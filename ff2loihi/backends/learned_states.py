@@ -9,7 +9,7 @@ import numpy as np
 
 from ff2loihi.backends.learned import starts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
-from ff2loihi.compilers.learning_readout import rates
+from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE, lif, output_trace
 

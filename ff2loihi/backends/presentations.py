@@ -6,8 +6,8 @@ import numpy as np
 
 from ff2loihi.backends.learned import PHASE_SEED, starts
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning_readout import rates
-from ff2loihi.ff.data import Dataset
+from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.data.datasets import Dataset
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ff2loihi.ff.data import Dataset
+from ff2loihi.data.datasets import Dataset
 
 Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
 Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins

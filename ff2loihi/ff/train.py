@@ -4,13 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ff2loihi.ff.checkpoint import Model
-from ff2loihi.ff.data import Dataset
+from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend, tensor_of
-from ff2loihi.ff.goodness import goodness
-from ff2loihi.ff.goodness import loss as layer_loss
-from ff2loihi.ff.model import FFNetwork
-from ff2loihi.ff.negatives import Corruption, mixed_negatives, random_negatives
+from ff2loihi.ff.networks.checkpoint import Model
+from ff2loihi.ff.networks.model import FFNetwork
+from ff2loihi.ff.objectives.goodness import goodness
+from ff2loihi.ff.objectives.goodness import loss as layer_loss
+from ff2loihi.ff.objectives.negatives import Corruption, mixed_negatives, random_negatives
 
 EVALUATION_BATCH = 1000
 HEAD = Schedule(epochs=20, batch=200, rate=0.01)

@@ -8,7 +8,7 @@ import numpy as np
 from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning_readout import rates, scores
+from ff2loihi.compilers.learning.readout import rates, scores
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
 
 RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate

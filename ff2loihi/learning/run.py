@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
-from ff2loihi.compilers.grid import even, saturated
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.ff.data import Dataset
-from ff2loihi.learning import checkpoint
+from ff2loihi.compilers.learning.weight_grid import even, saturated
+from ff2loihi.data.datasets import Dataset
+from ff2loihi.learning import state as checkpoint
 from ff2loihi.learning.controller import Controller, Presenter, Schedule
 
 HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights

@@ -1,9 +1,9 @@
 """NeuroBench's metrics (Yik 2025, Nature Communications 16:1545) under the names of its harness."""
 
+from ff2loihi.compilers.board.populations import INPUT
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
-from ff2loihi.compilers.populations import INPUT
+from ff2loihi.measurement.activity import Activity
 from ff2loihi.processes.limits import STATE_BITS, WEIGHT_BITS
-from ff2loihi.reports.activity import Activity
 
 
 def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accuracy: float) -> dict[str, object]:

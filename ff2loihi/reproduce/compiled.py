@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ff2loihi import api
-from ff2loihi.ff.checkpoint import Model
-from ff2loihi.ff.data import Dataset
+from ff2loihi.data.datasets import Dataset
+from ff2loihi.ff.networks.checkpoint import Model
 
 
 def compiled_accuracy(model: Model, train: Dataset, test: Dataset) -> float:

@@ -12,12 +12,18 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.grid import even
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
-from ff2loihi.compilers.learning import LEAK, RATE_EXPONENT, VTH, output_trace, third_factor
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.compilers.learning.rule import (
+    LEAK,
+    RATE_EXPONENT,
+    VTH,
+    output_trace,
+    third_factor,
+)
+from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.recipes import train as train_analog
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Controller, Schedule

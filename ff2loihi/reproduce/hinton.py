@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy

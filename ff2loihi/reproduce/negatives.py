@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ff2loihi.ff.checkpoint import Model
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.recipes import train
-from ff2loihi.ff.slides import STANDARD
+from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ff2loihi.analysis.sparsity import sparsity
 from ff2loihi.compilers.errors import DataError
-from ff2loihi.ff.checkpoint import Model
-from ff2loihi.ff.data import NAMES, Dataset, load_data
+from ff2loihi.data.datasets import NAMES, Dataset, load_data
 from ff2loihi.ff.descent import tensor_of
-from ff2loihi.ff.model import FFNetwork
+from ff2loihi.ff.networks.checkpoint import Model
+from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import EVALUATION_BATCH
-from ff2loihi.reports.representation.sparsity import sparsity
 from ff2loihi.reproduce.compiled import compiled_accuracy
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
 

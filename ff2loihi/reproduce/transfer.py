@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ff2loihi.ff.checkpoint import Model
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.descent import Schedule, tensor_of
-from ff2loihi.ff.model import FFNetwork, normalize
+from ff2loihi.ff.networks.checkpoint import Model
+from ff2loihi.ff.networks.model import FFNetwork, normalize
 from ff2loihi.ff.recipes import train
-from ff2loihi.ff.slides import STANDARD
+from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import EVALUATION_BATCH, evaluate, fit_head
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
 from ff2loihi.reproduce.negatives import trained

@@ -9,12 +9,12 @@ from itertools import count
 import numpy as np
 import pytest
 
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.compilers import losses, quantize, resources, thresholds
-from ff2loihi.compilers.convolution import Conv
+from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.frontend.spec import Contrast, Sigmoid, Symmetric
+from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, quantize, thresholds
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
-from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
+from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes import limits
 
 
@@ -109,7 +109,7 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
                 changes["shift"] = int(rng.integers(0, 4))
             edge = replace(layer, **changes)
             try:
-                resources.check(replace(net, layers=(*layers, edge, *net.layers[len(layers) + 1 :])))
+                arithmetic_rules.check(replace(net, layers=(*layers, edge, *net.layers[len(layers) + 1 :])))
             except CompileError:
                 kept *= 0.7
                 continue
@@ -144,8 +144,8 @@ def generate():
         integers = quantize.quantize(network, calibration, options)
         if lif:
             integers, _ = thresholds.sweep(network, integers, images, None)
-        resources.check(integers)
-        program = Program(integers, losses.measure(network, integers, images), {})
+        arithmetic_rules.check(integers)
+        program = Program(integers, quantization_error.measure(network, integers, images), {})
         if rng.random() < 0.5:
             program = at_the_edges(rng, program)
         return program, images[: int(rng.integers(1, 4))]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.lava_cpu import LavaCpu
-from ff2loihi.reports.equality import equality_report
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.lava.inference import LavaCpu
+from ff2loihi.verification.equality import equality_report
 
 FAST, ALL = 5, 300
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from ff2loihi.backends import emulator
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.compilers.forward import Forward, quantize_pixels
+from ff2loihi.backends.emulator import inference as emulator
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import Program
 
 SEEDS = range(24)

@@ -15,11 +15,11 @@ import numpy as np
 import psutil
 import pytest
 
-from ff2loihi.backends import lava_child
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.lava_cpu import LavaCpu
-from ff2loihi.backends.lava_learner import LavaLearner
-from ff2loihi.backends.session import is_resource_tracker, members
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.lava import child as lava_child
+from ff2loihi.backends.lava.inference import LavaCpu
+from ff2loihi.backends.lava.learner import LavaLearner
+from ff2loihi.backends.lava.session import is_resource_tracker, members
 from ff2loihi.compilers.errors import BackendError
 from sim_tests.factories import learning_layer, learning_network
 
@@ -247,5 +247,5 @@ def test_a_child_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(lava_child.subprocess, "Popen", refuse)
     with pytest.raises(OSError, match="temporarily unavailable"):
-        lava_child.Child("ff2loihi.backends.lava_worker", tmp_path / "job")
+        lava_child.Child("ff2loihi.backends.lava.worker", tmp_path / "job")
     assert [path.name for path in tmp_path.iterdir()] == ["job"]

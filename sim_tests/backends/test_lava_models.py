@@ -42,7 +42,7 @@ def test_every_process_runs_the_model_that_lavas_own_search_chooses(kinds, each_
     from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
     from lava.magma.core.run_configs import Loihi2SimCfg
 
-    from ff2loihi.backends.lava_learning_graph import run_config
+    from ff2loihi.backends.lava.graphs.learning import run_config
 
     assert {"Source", "FFLayer", "Dense", "LearningDense", "ProdNeuron", "RingBuffer"} <= {k.__name__ for k in kinds}
     differ = []
@@ -67,7 +67,7 @@ def test_a_process_whose_models_lie_elsewhere_is_an_error_not_a_search(monkeypat
     from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
     from lava.proc.monitor.process import Monitor
 
-    from ff2loihi.backends.lava_models import run_config
+    from ff2loihi.backends.lava.models import run_config
 
     monkeypatch.setattr(ProcGroupDiGraphs, "_find_proc_models", None)
     monkeypatch.setattr("lava.proc.monitor.models.PyMonitorModel.implements_process", None, raising=True)

@@ -3,13 +3,13 @@
 import pytest
 
 from ff2loihi import api
-from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import load_data
-from ff2loihi.ff.hinton import HINTON
-from ff2loihi.ff.pairs import PAIRS
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
-from ff2loihi.ff.slides import SLIDES
-from ff2loihi.ff.tosato import TOSATO
+from ff2loihi.ff.recipes.hinton import HINTON
+from ff2loihi.ff.recipes.pairs import PAIRS
+from ff2loihi.ff.recipes.slides import SLIDES
+from ff2loihi.ff.recipes.tosato import TOSATO
 
 MODES = {
     "graded": Options(),

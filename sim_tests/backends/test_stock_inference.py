@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.lava_cpu import LavaCpu
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.reports.equality import equality_report
+from ff2loihi.verification.equality import equality_report
 
 # of the generated networks, all with biases; 28, 59, 55 and 13 with convolutions, 55 with shifted sums
 GRADED, SOFT, HARD = (0, 28), (59, 55), (27, 13)
@@ -60,7 +60,7 @@ def test_the_generated_networks_reach_the_top_and_keep_what_is_above_the_thresho
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("value", [1, 127, 128, 300, 255 << 7, 131071, (1 << 23) - 1])
 def test_the_pieces_of_a_threshold_are_weights_of_a_connection_and_sum_to_it(value):
-    from ff2loihi.backends.lava_library_neurons import pieces
+    from ff2loihi.backends.loihi.payload.library_neurons import pieces
 
     found = pieces(value)
     assert sum(weight << exponent for weight, exponent in found) == value

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.lava_cpu import LavaCpu
-from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import Presentation
-from ff2loihi.compilers import learning, learning_fit, resources, stock
-from ff2loihi.compilers.convolution import Conv
+from ff2loihi.backends.select import emulator_learner
+from ff2loihi.compilers.frontend.spec import Contrast, Symmetric
+from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.ir import (
     IntHead,
     IntLayer,
@@ -30,12 +30,15 @@ from ff2loihi.compilers.ir import (
     Program,
     UpdateRule,
 )
-from ff2loihi.compilers.spec import Contrast, Symmetric
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.learning import fit as learning_fit
+from ff2loihi.compilers.learning import library_rule
+from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
-from ff2loihi.processes.stock_rule import GROUPS
-from ff2loihi.reports.equality import equality_report
-from ff2loihi.reports.learning_equality import learning_equality
+from ff2loihi.processes.library_rule import GROUPS
+from ff2loihi.verification.equality import equality_report
+from ff2loihi.verification.learning_equality import learning_equality
 
 GOLDEN = Path(__file__).with_name("golden.json")
 INFERENCE = ("graded", "graded-normalized", "graded-head", "lif-soft", "lif-hard", "conv-graded", "conv-lif")
@@ -103,7 +106,7 @@ def network(kind: str) -> IntNetwork:
         normalization="l2" if norms else "none", deferred=False,
         readout="channels" if convolutional else "head" if head else "goodness", readout_layers=(0, 1), head=head,
     )  # fmt: skip
-    resources.check(net)
+    arithmetic_rules.check(net)
     return net
 
 
@@ -118,7 +121,7 @@ def learning_network(kind: str) -> LearningNetwork:
     for index in range(1 if library else 2):
         positive = np.arange(n) < (n + 1) // 2
         factor = (
-            replace(stock.gate_factor("symmetric", n, steps), thresholds=((-40, -8, 0, 8, 40),) * GROUPS, vth=10)
+            replace(library_rule.gate_factor("symmetric", n, steps), thresholds=((-40, -8, 0, 8, 40),) * GROUPS, vth=10)
             if library
             else ThirdFactor("symmetric", 6000, 100, 300, 3, learning.probability_table("linear"))
         )

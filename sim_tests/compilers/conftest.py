@@ -9,12 +9,14 @@ import torch
 import yaml
 from safetensors.numpy import save
 
-from ff2loihi.compilers import artifact, learning, losses, thresholds
-from ff2loihi.compilers.convolution import Conv
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.board.populations import INPUT, Population, Rows
+from ff2loihi.compilers.frontend.spec import Contrast
+from ff2loihi.compilers.inference import quantization_error, thresholds
+from ff2loihi.compilers.inference.quantize import Calibration, Options, quantize
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
-from ff2loihi.compilers.populations import INPUT, Population, Rows
-from ff2loihi.compilers.quantize import Calibration, Options, quantize
-from ff2loihi.compilers.spec import Contrast
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.learning import rule as learning
 from sim_tests.factories import float_network
 
 
@@ -125,7 +127,7 @@ def programs(float_net, images):
         if neuron == "lif":
             integers, _ = thresholds.sweep(net, integers, images(), None)
         provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "fidelity": 0.1}]}
-        found[name] = Program(integers, losses.measure(net, integers, images()), provenance)
+        found[name] = Program(integers, quantization_error.measure(net, integers, images()), provenance)
     found["conv"] = Program(*convolutions(images), {})
     found["no label"] = Program(*plain_classifier(float_net, images, Options()), {})
     for name, probability, choices in (
@@ -155,7 +157,7 @@ def convolutions(images):
         (1,),
     )  # fmt: skip
     integers = quantize(net, Calibration(images(), np.arange(60) % 4), Options())
-    return integers, losses.measure(net, integers, images())
+    return integers, quantization_error.measure(net, integers, images())
 
 
 def plain_classifier(float_net, images, options):
@@ -164,7 +166,7 @@ def plain_classifier(float_net, images, options):
     head = Head((np.random.default_rng(1).normal(0, 1, (4, 15)).astype(np.float32),), np.ones(4, np.float32), "raw")
     net = dataclasses.replace(net, readout="head", readout_layers=(1,), head=head)
     integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
-    return integers, losses.measure(net, integers, images())
+    return integers, quantization_error.measure(net, integers, images())
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +176,7 @@ def rehashed(programs):
     def make(kind: str, change=lambda manifest, tensors: None, text=lambda text: text) -> bytes:
         manifest, tensors = artifact.pack(programs[kind])
         change(manifest, tensors)
-        manifest["sha256"] = artifact._digest(manifest, tensors)
+        manifest["sha256"] = artifact.file._digest(manifest, tensors)
         return save(tensors, metadata={"manifest": text(json.dumps(manifest))})
 
     return make

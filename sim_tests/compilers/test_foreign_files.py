@@ -14,9 +14,8 @@ import pytest
 import torch
 import yaml
 
-from ff2loihi.compilers import array_files, artifact, hdf5_file, nir_graph, rule_file, yaml_file
-from ff2loihi.compilers.checkpoint import load_checkpoint, peek
-from ff2loihi.compilers.chips import load_table
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.errors import (
     LINE,
     ArtifactError,
@@ -27,9 +26,12 @@ from ff2loihi.compilers.errors import (
     together,
 )
 from ff2loihi.compilers.files import read_bytes
-from ff2loihi.compilers.spec import parse_spec, read_spec
-from ff2loihi.learning import checkpoint as run_state
-from ff2loihi.reports import golden
+from ff2loihi.compilers.formats import array_files, hdf5_file, yaml_file
+from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.frontend.spec import parse_spec, read_spec
+from ff2loihi.compilers.interchange import nir, rule_file
+from ff2loihi.learning import state as run_state
+from ff2loihi.verification import golden
 
 READERS = {
     "checkpoint": load_checkpoint,
@@ -37,7 +39,7 @@ READERS = {
     "spec": read_spec,
     "chips": load_table,
     "artifact": artifact.read,
-    "graph": nir_graph.read,
+    "graph": nir.read,
     "rule": rule_file.read,
     "run": lambda path: run_state.read(path, {}, 1, 1, {}),
     "golden": lambda path: golden.read(path, golden.GOLDEN),
@@ -99,7 +101,7 @@ def test_files_with_names_that_are_no_utf_8_are_read(files, tmp_path):
     with h5py.File(tmp_path / "a.nir", "w") as file:
         file["x"] = 1
     (tmp_path / "a.nir").rename(tmp_path / os.fsdecode(b"caf\xe9.nir"))
-    assert "not a NIR graph" in line_of(nir_graph.read, tmp_path / os.fsdecode(b"caf\xe9.nir"))
+    assert "not a NIR graph" in line_of(nir.read, tmp_path / os.fsdecode(b"caf\xe9.nir"))
 
 
 # Errors
@@ -326,7 +328,7 @@ def test_misspelt_names_of_a_million_characters_are_compared_with_nothing(files,
 
 
 def test_a_convolution_of_more_places_than_any_chip_has_is_refused(files, spec):
-    from ff2loihi.compilers.network import build
+    from ff2loihi.compilers.frontend.network import build
 
     about = {
         "pixels": 1 << 20,
@@ -498,7 +500,7 @@ def test_hdf5_that_claims_more_than_it_holds_or_points_elsewhere_is_one_line(tmp
         harm(file)
     monkeypatch.setattr(hdf5_file, "BYTES", 1 << 25)
     path.write_bytes(hdf5_file.sealed(path.read_bytes()))  # so that no child reads it first
-    assert "not a NIR graph, or a damaged one" in line_of(nir_graph.read, path)
+    assert "not a NIR graph, or a damaged one" in line_of(nir.read, path)
 
 
 def test_the_child_refuses_what_the_parent_refuses(tmp_path, monkeypatch):

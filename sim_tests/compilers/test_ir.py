@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 import pytest
 
-from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.select import emulator_learner
 
 
 def arrays(value):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ff2loihi.compilers import names
+from ff2loihi.compilers.ir import names
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import torch
 import yaml
 
 from ff2loihi import api
-from ff2loihi.compilers.checkpoint import load_checkpoint
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import load_data
+from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
 from sim_tests.deployment.nets import LEARNABLE, LEARNING
 

@@ -10,9 +10,10 @@ import time
 import psutil
 import pytest
 
-from ff2loihi import interchange
-from ff2loihi.compilers import artifact, hdf5_file
+from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.formats import hdf5_file
+from ff2loihi.deployment import interchange
 
 HEAP = b"GCOL"  # HDF5's heap of strings; with a wrong size, libhdf5 reads it for ever
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ff2loihi import api, deployment
-from ff2loihi.backends import loihi
+from ff2loihi import api
+from ff2loihi.backends.loihi import board as loihi
 from ff2loihi.compilers.errors import BackendError
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import load_data
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data.datasets import load_data
+from ff2loihi.deployment import folder as deployment
 from ff2loihi.ff.recipes import train
 
 EXTENSION = Path(__file__).parent / "extension"

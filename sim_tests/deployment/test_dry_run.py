@@ -10,10 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
-from ff2loihi import api, boards, deployment
-from ff2loihi.compilers.chips import load_table
+from ff2loihi import api
+from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.ff.data import load_data
+from ff2loihi.data.datasets import load_data
+from ff2loihi.deployment import folder as deployment
+from ff2loihi.deployment import mapping as boards
 
 
 def test_a_deployment_that_learns_holds_the_rule_and_nothing_of_ours(artifacts, tmp_path):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ff2loihi import api
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.presentations import pairs
-from ff2loihi.commands.interchange import export_model
-from ff2loihi.reports import golden
+from ff2loihi.backends.select import emulator_learner
+from ff2loihi.cli.commands.interchange import export_model
+from ff2loihi.verification import golden
 
 NAMES = {
     "hard": ("inputs", "hidden1.a", "hidden1.u", "hidden1.v", "hidden1.s", "hidden1.r"),

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from ff2loihi import interchange
-from ff2loihi.backends.emulator import Emulator
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.compilers.interchange.netx import remarks
+from ff2loihi.compilers.interchange.rule_file import read as read_rule
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.netx import remarks
-from ff2loihi.compilers.rule_file import read as read_rule
+from ff2loihi.deployment import interchange
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.learning_rule import Neuron
 from sim_tests.deployment.nets import COMPILED, each

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import yaml
 
-from ff2loihi import api, interchange
-from ff2loihi.backends.learner import Learner
+from ff2loihi import api
+from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.ff.data import load_data
+from ff2loihi.data.datasets import load_data
+from ff2loihi.deployment import interchange
 from sim_tests.deployment.nets import COMPILED, each
 
 PIXELS, LABELS, N = 64, 10, 6

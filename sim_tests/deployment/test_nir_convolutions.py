@@ -8,11 +8,12 @@ import pytest
 import torch
 import yaml
 
-from ff2loihi import api, interchange
-from ff2loihi.backends.emulator import Emulator
+from ff2loihi import api
+from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
-from ff2loihi.compilers.forward import quantize_pixels
-from ff2loihi.ff.data import load_data
+from ff2loihi.compilers.inference.integer_forward import quantize_pixels
+from ff2loihi.data.datasets import load_data
+from ff2loihi.deployment import interchange
 
 
 def computed(node, x: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ff2loihi.backends import board_search
-from ff2loihi.backends.board_search import search
+from ff2loihi.backends.loihi import search as board_search
+from ff2loihi.backends.loihi.search import search
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.ir import Program
 from sim_tests.factories import integer_network
@@ -180,7 +180,7 @@ def test_without_a_board_deploy_ends_with_3_before_anything_heavy_is_imported(tm
     assert done.returncode == 3
     for word in ("extension", "sinfo", "NXSDKHOST", "--dry-run"):
         assert word in said
-    assert "ff2loihi.backends.board_search" in loaded
+    assert "ff2loihi.backends.loihi.search" in loaded
     # the extension is looked for inside Lava's packages, whose own files are empty; a Process is not loaded
     assert not loaded & {"torch", "torchvision", "numba", "scipy", "sklearn", "lava.magma.core.process.process"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "m.ffl"]

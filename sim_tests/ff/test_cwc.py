@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi.compilers import network, readout, reference
-from ff2loihi.compilers.checkpoint import load_checkpoint
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
-from ff2loihi.ff.cwc import image_shape
-from ff2loihi.ff.data import load_data
+from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
+from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
+from ff2loihi.ff.recipes.cwc import image_shape
 from ff2loihi.ff.train import evaluate, tensor_of
 
 
@@ -51,7 +52,7 @@ def test_the_goodness_of_a_class_is_the_mean_square_of_its_channels(net, images)
 def test_the_checkpoint_gives_the_same_answers_in_numpy(net, images, tmp_path):
     net.save(tmp_path / "m.pt")
     built = network.build(load_checkpoint(tmp_path / "m.pt"))
-    scores = readout.float_scores(built, reference.all_labels(built, images.images))
+    scores = readout.float_scores(built, float_forward.all_labels(built, images.images))
     wanted = net.scores(tensor_of(images.images)).numpy()
     assert np.allclose(scores, wanted, rtol=1e-3, atol=1e-4 * wanted.max())
     assert all(np.abs(layer.weight.mean((1, 2, 3))).max() < 1e-6 for layer in built.layers)

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.ff.labels import make_embedding
-from ff2loihi.ff.negatives import hard_negatives, mixed_negatives, random_negatives
+from ff2loihi.ff.networks.labels import make_embedding
+from ff2loihi.ff.objectives.negatives import hard_negatives, mixed_negatives, random_negatives
 
 
 @given(classes=st.integers(2, 20), seed=st.integers(0, 1000), hard=st.floats(0, 1))

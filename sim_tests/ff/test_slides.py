@@ -4,16 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi.compilers import network, pipeline, readout, reference
+from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.ff.collaboration import Collaboration
-from ff2loihi.ff.data import load_data
+from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.descent import tensor_of
-from ff2loihi.ff.negatives import MASKED, NOISE, masked_images, noisy_images
-from ff2loihi.ff.predictive import PredictionErrors
+from ff2loihi.ff.objectives.collaboration import Collaboration
+from ff2loihi.ff.objectives.negatives import (
+    MASKED,
+    NOISE,
+    masked_images,
+    noisy_images,
+)
+from ff2loihi.ff.objectives.predictive import PredictionErrors
+from ff2loihi.ff.objectives.three_factor import ThreeFactor
 from ff2loihi.ff.recipes import train
-from ff2loihi.ff.slides import SLIDES, STANDARD
-from ff2loihi.ff.three_factor import ThreeFactor
+from ff2loihi.ff.recipes.slides import SLIDES, STANDARD
 from ff2loihi.ff.train import LayerLosses, evaluate
 
 THETA, ALPHA = STANDARD.probability.theta, STANDARD.probability.alpha
@@ -80,7 +87,7 @@ def test_a_recipe_learns_digits_and_the_compiler_reads_the_net(digits, tmp_path,
     read = network.build(pipeline.load_checkpoint(tmp_path / "m.pt"))
     pixels = digits[1].images[:20]
     expected = net.scores(tensor_of(pixels)).numpy()
-    got = readout.float_scores(read, reference.all_labels(read, pixels))
+    got = readout.float_scores(read, float_forward.all_labels(read, pixels))
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)  # float32 sums in another order
 
 

@@ -6,8 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.compilers.spec import Contrast, Sigmoid, Symmetric
-from ff2loihi.ff.goodness import goodness, loss, phase_loss, third_factor
+from ff2loihi.compilers.frontend.spec import Contrast, Sigmoid, Symmetric
+from ff2loihi.ff.objectives.goodness import (
+    goodness,
+    loss,
+    phase_loss,
+    third_factor,
+)
 
 PROBABILITIES = [
     Sigmoid(kind="sigmoid", theta=2.0),

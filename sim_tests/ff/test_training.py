@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi.compilers import network, pipeline, readout, reference
+from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError, DataError
-from ff2loihi.ff.data import load_data
+from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.descent import jittered
-from ff2loihi.ff.pairs import PAIRS
 from ff2loihi.ff.recipes import RECIPES, train
+from ff2loihi.ff.recipes.pairs import PAIRS
 from ff2loihi.ff.train import evaluate, tensor_of
 
 
@@ -62,7 +64,7 @@ def test_the_compiler_reads_the_float_network_that_was_trained(digits, tmp_path,
     read = network.build(pipeline.load_checkpoint(tmp_path / "m.pt"))
     pixels = digits[1].images[:50]
     expected = trained.scores(tensor_of(pixels)).detach().numpy()
-    got = readout.float_scores(read, reference.all_labels(read, pixels))
+    got = readout.float_scores(read, float_forward.all_labels(read, pixels))
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)  # float32 sums in another order
 
 

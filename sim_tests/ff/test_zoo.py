@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi.ff.baselines import contrastive_divergence, free_energy, gibbs
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.descent import Schedule
-from ff2loihi.ff.negatives import hybrid_images
-from ff2loihi.ff.recipe import Choice
+from ff2loihi.ff.objectives.negatives import hybrid_images
 from ff2loihi.ff.recipes import RECIPES, train
+from ff2loihi.ff.recipes.baselines import contrastive_divergence, free_energy, gibbs
+from ff2loihi.ff.recipes.recipe import Choice
 from ff2loihi.ff.train import fit, fit_by_backprop
 
 

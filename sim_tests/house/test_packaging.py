@@ -78,11 +78,11 @@ def test_a_wheel_holds_every_file_of_the_packages(root, tmp_path):
 
 
 def test_help_imports_neither_torch_nor_lava(root):
-    shown = python(root, "-X", "importtime", "-c", "from ff2loihi.entry import main; main()", "--help")
+    shown = python(root, "-X", "importtime", "-c", "from ff2loihi.cli.entry import main; main()", "--help")
     assert shown.returncode == 0, shown.stderr[-2000:]
     assert "compile" in shown.stdout
     loaded = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")}
-    assert "ff2loihi.cli" in loaded
+    assert "ff2loihi.cli.app" in loaded
     assert {name for name in loaded if name.split(".")[0] in {"torch", "torchvision", "lava"}} == set()
 
 

@@ -9,10 +9,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from ff2loihi.backends.learner import Learner
+from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.presentations import Presentation
-from ff2loihi.compilers import learning, learning_fit
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
+from ff2loihi.compilers.learning import fit as learning_fit
+from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 
 TRACES = ("relu", "li", "hard-li")

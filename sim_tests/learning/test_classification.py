@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ff2loihi.backends.emulator import Emulator
-from ff2loihi.backends.lava_cpu import LavaCpu
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.emulator.learner import Learner
+from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.learned import starts
-from ff2loihi.backends.learner import Learner
+from ff2loihi.compilers.inference.library_form import obstacles, reach
 from ff2loihi.compilers.ir import Program
-from ff2loihi.compilers.learning_readout import rates
-from ff2loihi.compilers.library_processes import obstacles, reach
-from ff2loihi.reports.equality import equality_report
+from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.verification.equality import equality_report
 
 VECTORS = {"v": (0, 1), "s": (1, 1), "r": (2, 1), "a": (5, 0)}  # column of Learner.states, rows it is late
 FAST, SLOW = 31, (6, 9, 11, 20, 49)  # leaks of 614; 31: li and hard-li, tags; 6: three layers, contrast

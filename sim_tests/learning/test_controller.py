@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
-from ff2loihi.compilers import learning_readout
+from ff2loihi.cli.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.learning import readout as learning_readout
 from ff2loihi.learning.controller import (
     ADAPT,
     CONTINUE,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi import entry
-from ff2loihi.compilers.spec import Sigmoid, Symmetric
-from ff2loihi.ff.data import load_data
-from ff2loihi.ff.goodness import phase_loss
+from ff2loihi.cli import entry
+from ff2loihi.compilers.frontend.spec import Sigmoid, Symmetric
+from ff2loihi.data.datasets import load_data
+from ff2loihi.ff.objectives.goodness import phase_loss
 from ff2loihi.learning.float_twin import TRACES, BatchedTwin, FloatRule, OnlineTwin, candidates
 from ff2loihi.reproduce import hebbian_ffa
 from ff2loihi.reproduce.hebbian_ffa import FloatModel, IntegerModel

@@ -15,7 +15,7 @@ import yaml
 
 from ff2loihi import api
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
-from ff2loihi.ff.data import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning import run as runs
 from ff2loihi.learning.controller import Schedule
 

@@ -5,7 +5,7 @@ graph, the chip's processes with Lava's own LearningDense, is the road apart; th
 
 import pytest
 
-from ff2loihi.reports.learning_equality import learning_equality
+from ff2loihi.verification.learning_equality import learning_equality
 
 FAST, ALL = 4, 200
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.backends import learning_kernels as kernels
-from ff2loihi.backends.learner import Draws, Learner
+from ff2loihi.backends.emulator import kernels
+from ff2loihi.backends.emulator.learner import Draws, Learner
 from ff2loihi.backends.presentations import Presentation
-from ff2loihi.processes import learning_rule as rule
+from ff2loihi.processes import learning_rule
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.limits import WEIGHT_MAX, WEIGHT_MIN
 from sim_tests.factories import Definition
@@ -33,7 +33,7 @@ def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str,
         for i in range(net.period):
             spikes = np.zeros(net.inputs, bool)
             if i < net.steps:
-                spikes, acc = rate_step(acc, q, rule.RATE_ONE)
+                spikes, acc = rate_step(acc, q, learning_rule.RATE_ONE)
             u, (_, draw) = weight_draws.random(), trace_draws.random(2)
             for late, layer in enumerate(layers):
                 local = (i - late) % net.period

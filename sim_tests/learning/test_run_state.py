@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from ff2loihi.backends.learners import emulator_learner
-from ff2loihi.learning import checkpoint
-from ff2loihi.learning.checkpoint import CheckpointMismatch, Progress
+from ff2loihi.backends.select import emulator_learner
+from ff2loihi.learning import state as checkpoint
+from ff2loihi.learning.state import CheckpointMismatch, Progress
 
 SAMPLES, EPOCHS, LINE = 5, 3, 500
 IDENTITY = {"artifact": "abc", "seed": 0}

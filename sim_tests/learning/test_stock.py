@@ -5,16 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ff2loihi.backends.learners import emulator_learner, lava_learner
 from ff2loihi.backends.presentations import Presentation
-from ff2loihi.compilers import artifact, learning_fit, learning_manifest, stock
+from ff2loihi.backends.select import emulator_learner, lava_learner
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.artifact import learning_manifest
+from ff2loihi.compilers.artifact.manifest import FORMAT, VERSION
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
-from ff2loihi.compilers.manifest import FORMAT, VERSION
+from ff2loihi.compilers.learning import fit as learning_fit
+from ff2loihi.compilers.learning import library_rule
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
-from ff2loihi.processes.stock_rule import GROUPS
-from ff2loihi.reports.learning_equality import learning_equality
+from ff2loihi.processes.library_rule import GROUPS
+from ff2loihi.verification.learning_equality import learning_equality
 
 RELU = OutputTrace("relu", impulse=1, keep=256)
 FAST, ALL = 1, 40
@@ -29,7 +32,7 @@ def stock_net(seed: int, longest: int = 31) -> LearningNetwork:
     weight = np.clip(2 * np.rint(rng.normal(20, spread, (n, pixels + classes * each)) / 2), -256, 254).astype(np.int16)
     reach = rng.integers(2, 400)
     factor = replace(
-        stock.gate_factor(probability, n, steps),
+        library_rule.gate_factor(probability, n, steps),
         thresholds=tuple(tuple(map(int, rng.integers(-reach, reach, 5))) for _ in range(GROUPS)),
         gain=int(rng.integers(1, 20)),
         vth=int(rng.choice([1, 40, 400])),
@@ -139,7 +142,7 @@ def test_a_presentation_is_the_rule_in_logical_steps():
     net = stock_net(11)
     layer = net.layers[0]
     wide = tuple((-4000, 4000, -3999) for _ in range(GROUPS))  # two of three units always spike
-    factor = replace(stock.gate_factor("symmetric", len(layer.positive), 20), thresholds=wide, gain=1, vth=17)
+    factor = replace(library_rule.gate_factor("symmetric", len(layer.positive), 20), thresholds=wide, gain=1, vth=17)
     weight = (2 * rng.integers(-20, 60, layer.weight.shape)).astype(np.int16)
     layer = replace(layer, weight=weight, neuron=Neuron(256, 163), factor=factor)
     net = replace(net, layers=(layer,), steps=20, window=9, update=UpdateRule("gate", 0))

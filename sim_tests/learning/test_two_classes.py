@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from ff2loihi.backends.learner import Learner
-from ff2loihi.compilers import learning, learning_fit
+from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.learning import fit as learning_fit
+from ff2loihi.compilers.learning import rule as learning
 from sim_tests.factories import learning_layer, learning_network
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ff2loihi.backends.session import end_session
+from ff2loihi.backends.lava.session import end_session
 
 HANG = 120.0  # s without an answer, after which a job counts as hung: none takes more than a few
 

@@ -17,7 +17,12 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.source import PySendModelFixed, RingBuffer
 
-from ff2loihi.processes.record import Probe, PyProbeModel, PyRecorderModel, Recorder
+from ff2loihi.processes.host_io.record import (
+    Probe,
+    PyProbeModel,
+    PyRecorderModel,
+    Recorder,
+)
 
 
 class ByClass(dict):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ff2loihi.backends import lava_child
+from ff2loihi.backends.lava import child as lava_child
 from ff2loihi.compilers.errors import BackendError
 
 VAR_MODEL = "lava.magma.compiler.var_model"

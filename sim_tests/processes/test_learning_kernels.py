@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.processes import learning_kernels as kernels
-from ff2loihi.processes import learning_rule as rule
+from ff2loihi.processes import learning_kernels, learning_rule
 from ff2loihi.processes.limits import TAG_MAX, TAG_MIN, V_LIMIT
 from sim_tests.factories import learning_layer
 
@@ -33,7 +32,7 @@ def test_the_sum_is_that_of_the_rows_that_spiked(count, seed):
     w, start = weights(rng), rng.integers(-100, 100, N).astype(np.int32)
     spiked, out = rng.permutation(INPUTS)[:count].astype(np.int32), start.copy()
     idx = np.concatenate([spiked, np.full(3, 5, np.int32)])  # what lies behind them is left from another step
-    kernels.add_rows(w, idx, count, out)
+    learning_kernels.add_rows(w, idx, count, out)
     assert out.tolist() == [s + sum(int(w[i, j]) for i in spiked) for j, s in enumerate(start.tolist())]
 
 
@@ -44,10 +43,10 @@ def test_a_neuron_and_its_trace_are_the_definitions(trace, seed, dv, vth):
     v = rng.choice([-V_LIMIT, -1, 0, 1, vth << 6, V_LIMIT, *rng.integers(-V_LIMIT, V_LIMIT, 6)], N).astype(np.int32)
     r = rng.choice([0, 1, 126, 127], N).astype(np.int32)
     a = rng.choice([0, 1, -1, vth, vth + 1, -(1 << 17), *rng.integers(-3000, 3000, 6)], N).astype(np.int32)
-    wanted_v, wanted_z = rule.lif(v, a, layer.neuron)
-    wanted_r = rule.output_trace(r, wanted_z, layer.trace)
+    wanted_v, wanted_z = learning_rule.lif(v, a, layer.neuron)
+    wanted_r = learning_rule.output_trace(r, wanted_z, layer.trace)
     z = np.zeros(N, np.int32)
-    kernels.integrate(v, r, a, z, *kernels.neuron_constants(layer.neuron, layer.trace))
+    learning_kernels.integrate(v, r, a, z, *learning_kernels.neuron_constants(layer.neuron, layer.trace))
     assert (v == wanted_v).all()
     assert (z == wanted_z).all()
     assert (r == wanted_r).all()
@@ -57,7 +56,7 @@ def test_a_voltage_at_the_threshold_is_not_above_it_and_v_saturates_at_both_ends
     layer = learning_layer((3, 4), vth=100, dv=0)
     v, z, r = np.array([0, 0, -V_LIMIT], np.int32), np.zeros(3, np.int32), np.zeros(3, np.int32)
     a = np.array([100, 101, -1], np.int32)
-    kernels.integrate(v, r, a, z, *kernels.neuron_constants(layer.neuron, layer.trace))
+    learning_kernels.integrate(v, r, a, z, *learning_kernels.neuron_constants(layer.neuron, layer.trace))
     assert z.tolist() == [0, 1, 0]
     assert v.tolist() == [6400, 0, -V_LIMIT]
     assert r.tolist() == [0, 1, 0]
@@ -67,7 +66,7 @@ def test_a_voltage_at_the_threshold_is_not_above_it_and_v_saturates_at_both_ends
 def test_the_goodness_is_the_definitions(seed):
     rng = np.random.default_rng(seed)
     r, positive = rng.choice([0, 1, 126, 127], N).astype(np.int32), rng.random(N) < 0.5
-    assert kernels.sums(r, positive.astype(np.int64)) == rule.goodness(r, positive)
+    assert learning_kernels.sums(r, positive.astype(np.int64)) == learning_rule.goodness(r, positive)
 
 
 @pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
@@ -80,8 +79,10 @@ def test_the_goodness_is_the_definitions(seed):
 def test_the_modulation_is_the_definitions(probability, plus, minus, phase, gain, theta, target, shift):
     changes = {"gain": gain, "theta": theta, "target": target, "balance_shift": shift}
     factor = learning_layer((4, 6), probability=probability, **changes).factor
-    constants, table = kernels.factor_constants(factor), np.array(factor.table, np.int64)
-    assert kernels.modulation(plus, minus, phase, constants, table) == rule.third_factor(plus, minus, phase, factor)
+    constants, table = learning_kernels.factor_constants(factor), np.array(factor.table, np.int64)
+    assert learning_kernels.modulation(plus, minus, phase, constants, table) == learning_rule.third_factor(
+        plus, minus, phase, factor
+    )
 
 
 @given(seed=SEED, exponent=EXPONENT, draw=DRAW, hold=st.floats(0.99, 1, exclude_max=True))
@@ -89,20 +90,22 @@ def test_an_update_of_the_rows_that_spiked_is_the_definitions(seed, exponent, dr
     rng = np.random.default_rng(seed)
     w, (y2, y3), spiked = weights(rng), post(rng), np.flatnonzero(rng.random(INPUTS) < 0.6)
     wanted = w.copy()
-    wanted[spiked] = rule.update(w[spiked], rule.decayed(y2, hold), rule.decayed(y3, hold), exponent, draw)
+    wanted[spiked] = learning_rule.update(
+        w[spiked], learning_rule.decayed(y2, hold), learning_rule.decayed(y3, hold), exponent, draw
+    )
     y, shared = (y2 - y3).astype(np.int64), np.zeros(N, np.int16)
-    kernels.hold(y, hold)
-    kernels.round_step(y, exponent, int(128 * draw), shared)
-    kernels.update_rows(w, spiked.astype(np.int32), len(spiked), shared)
+    learning_kernels.hold(y, hold)
+    learning_kernels.round_step(y, exponent, int(128 * draw), shared)
+    learning_kernels.update_rows(w, spiked.astype(np.int32), len(spiked), shared)
     assert (w == wanted).all()
 
 
 def test_a_held_trace_loses_a_unit_where_the_draw_is_above_what_is_left():
     y = np.array([127, -127, 1, -1, 0], np.int64)
-    kernels.hold(y, 1 - 2**-53)
+    learning_kernels.hold(y, 1 - 2**-53)
     assert y.tolist() == [126, -126, 0, 0, 0]
     y = np.array([127, -127, 1, -1, 0], np.int64)
-    kernels.hold(y, 0.99)
+    learning_kernels.hold(y, 0.99)
     assert y.tolist() == [127, -127, 1, -1, 0]
 
 
@@ -112,11 +115,11 @@ def test_a_step_of_the_tag_rule_is_the_definitions(seed, exponent, tags, draw):
     w, (y2, y3), spiked = weights(rng), post(rng), (rng.random(INPUTS) < 0.5).astype(np.int32)
     tag = rng.choice([TAG_MIN, -1, 0, 1, 90, TAG_MAX], (INPUTS, N)) * (rng.random((INPUTS, 1)) < 0.7)
     tag = tag.astype(np.int16)
-    wanted_w = rule.apply_tag(w, tag, exponent, draw)
-    wanted_tag = rule.update_tag(tag, spiked[:, None].astype(np.int64), y2, y3, *tags, draw)
+    wanted_w = learning_rule.apply_tag(w, tag, exponent, draw)
+    wanted_tag = learning_rule.update_tag(tag, spiked[:, None].astype(np.int64), y2, y3, *tags, draw)
     active = tag.any(axis=1).astype(np.uint8)
-    kernels.apply_tags(w, tag, active, exponent, int(128 * draw))
-    kernels.update_tags(tag, active, spiked, (y2 - y3).astype(np.int64), *tags, int(128 * draw))
+    learning_kernels.apply_tags(w, tag, active, exponent, int(128 * draw))
+    learning_kernels.update_tags(tag, active, spiked, (y2 - y3).astype(np.int64), *tags, int(128 * draw))
     assert (w == wanted_w).all()
     assert (tag == wanted_tag).all()
     assert (active.astype(bool) == wanted_tag.any(axis=1)).all()

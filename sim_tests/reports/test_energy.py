@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from ff2loihi.measurement.activity import Counts
 from ff2loihi.processes import costs
-from ff2loihi.reports.activity import Counts
 from ff2loihi.reports.energy import CERTAINTIES, estimate
 from ff2loihi.reports.published import MNIST, PILOTNET_LAYERS, pilotnet
 

@@ -5,10 +5,12 @@ import sys
 
 import pytest
 
-from ff2loihi import api, deployment, interchange
-from ff2loihi.compilers.learning import LearningOptions
-from ff2loihi.compilers.quantize import Options
-from ff2loihi.ff.data import load_data
+from ff2loihi import api
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data.datasets import load_data
+from ff2loihi.deployment import folder as deployment
+from ff2loihi.deployment import interchange
 from ff2loihi.ff.recipes import train
 
 # what our children import, and the Pythons that multiprocessing starts; `python -m` itself imports none of them

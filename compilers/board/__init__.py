@@ -1,0 +1,1 @@
+"""From integers to cores: chips and boards, populations, placement, and a second count of it."""

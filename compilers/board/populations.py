@@ -1,0 +1,160 @@
+"""A network as the chip's cores see it: groups of neurons, and the rows of synapses that feed each of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, prod
+
+from ff2loihi.compilers.board.chips import Chip
+from ff2loihi.compilers.inference.integer_forward import powers
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.processes.library_rule import GROUPS
+from ff2loihi.processes.limits import KERNEL_AXONS, WEIGHT_BITS
+
+INPUT, CONTROL = "input", "control"  # sources that are not on the chip's cores: the host sends their spikes
+CLEAR, ENABLE = "control.clear", "control.enable"  # so do these, of library neurons that learn
+WORD = 64  # bits of a word of synaptic memory
+MODULATION = 2  # m+ and m-, of a layer that learns
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`axons` inputs from `source`, each with one row of synapses on every core that holds the population.
+
+    fan: neurons that a row reaches, None: all of the core's.
+    """
+
+    source: str
+    axons: int
+    weight_bits: int = WEIGHT_BITS
+    plastic: bool = False
+    fan: int | None = None
+
+    def words(self, neurons: int, chip: Chip) -> int:
+        """Synaptic words on a core of that many of the population's neurons; see chips.Chip for the formula."""
+        synapses = neurons if self.fan is None else min(self.fan, neurons)
+        bits = (chip.synapse_bits - WEIGHT_BITS + self.weight_bits) * synapses + chip.row_bits
+        factor = chip.plastic_factor if self.plastic else 1
+        return self.axons * ceil(round(factor * bits / WORD, 9))
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
+        return self.axons, self.words(stop - first, chip)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A convolution's inputs: a core has its channels' kernels once, and axons that its neurons share, as Intel's
+    printed tables have it; see chips.Chip for the words.
+    """
+
+    source: str
+    conv: Conv
+    plastic: bool = False
+
+    @property
+    def axons(self) -> int:
+        return KERNEL_AXONS.value
+
+    def words(self, neurons: int, chip: Chip) -> int:
+        """The fewest words that so many neurons take."""
+        return self._words(ceil(neurons / self._positions), chip)
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
+        channels = (stop - 1) // self._positions - first // self._positions + 1
+        return self.axons, self._words(channels, chip)
+
+    @property
+    def _positions(self) -> int:
+        return self.conv.neurons // self.conv.channels
+
+    def _words(self, channels: int, chip: Chip) -> int:
+        return ceil(chip.kernel_bits * channels * prod(self.conv.weight_shape[1:]) / WORD)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one kind, which may be split over cores. layer: the network's layer that they belong to."""
+
+    name: str
+    layer: str
+    neurons: int
+    rows: tuple[Rows | Kernels, ...]
+    groups: int = 1  # neuron configurations that it needs on a core
+
+    @property
+    def axons(self) -> int:
+        return sum(rows.axons for rows in self.rows)
+
+    @property
+    def shared(self) -> bool:
+        """Whether what a core takes depends on which neurons it holds, not on how many alone."""
+        return any(isinstance(rows, Kernels) for rows in self.rows)
+
+    @property
+    def plastic(self) -> bool:
+        return any(rows.plastic for rows in self.rows)
+
+    def words(self, neurons: int, chip: Chip) -> int:
+        """Synaptic words on a core that holds that many of its neurons."""
+        return sum(rows.words(neurons, chip) for rows in self.rows)
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds its neurons first..stop - 1."""
+        axons, words = zip(*(rows.taken(first, stop, chip) for rows in self.rows), strict=True)
+        return sum(axons), sum(words)
+
+
+def populations(network: IntNetwork | LearningNetwork) -> tuple[Population, ...]:
+    """What of the network is on the chip, in the order of its layers; the input's spikes come from the host."""
+    found = _learning(network) if isinstance(network, LearningNetwork) else _inference(network)
+    return tuple(found)
+
+
+def _inference(net: IntNetwork) -> Iterator[Population]:
+    """Layers, each with its goodness sums; tables between layers; the head."""
+    below = INPUT
+    for index, layer in enumerate(net.layers):
+        n = layer.neurons
+        rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
+        yield Population(layer.name, layer.name, n, (rows,))
+        sums = len(powers(net))  # of a part; each neuron belongs to one part
+        yield Population(f"{layer.name}.goodness", layer.name, net.parts * sums, (Rows(layer.name, n, fan=sums),))
+        if net.head and index in net.readout_layers:
+            yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(layer.name, n),))
+        below = layer.name
+        if index < len(net.norms):
+            below = f"{layer.name}.norm"
+            yield Population(below, layer.name, n, (Rows(layer.name, n, fan=1), Rows(f"{layer.name}.goodness", 1)))
+
+
+def _learning(net: LearningNetwork) -> Iterator[Population]:
+    """Plastic layers, which also take their modulation and the control's signals; each with its third factor."""
+    if net.stock:
+        yield from _stock(net)
+        return
+    below, inputs = INPUT, net.inputs
+    for layer in net.layers:
+        n, unit = len(layer.positive), f"{layer.name}.goodness"
+        yield Population(
+            layer.name, layer.name, n, (Rows(below, inputs, plastic=True), Rows(unit, MODULATION), Rows(CONTROL, 1))
+        )
+        yield Population(unit, layer.name, 2 + MODULATION, (Rows(layer.name, n), Rows(CONTROL, 1)))
+        below, inputs = layer.name, n
+
+
+def _stock(net: LearningNetwork) -> Iterator[Population]:
+    """The layer and the library neurons of its third factor, 4 n + 4 K: see backends.lava.graphs.library_learning."""
+    [layer] = net.layers
+    n, units = layer.neurons, GROUPS * len(layer.factor.thresholds[0])
+    count, square, steps, product, gates = (
+        f"{layer.name}.{part}" for part in ("count", "square", "thermometers", "product", "gates")
+    )
+    own = Rows(gates, n, fan=1)
+    yield Population(layer.name, layer.name, n, (Rows(INPUT, net.inputs, plastic=True), own))
+    yield Population(count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CLEAR, 1)))
+    yield Population(square, layer.name, n, (Rows(count, n, fan=1),))
+    yield Population(steps, layer.name, units, (Rows(square, n), Rows(ENABLE, GROUPS, fan=units // GROUPS)))
+    yield Population(product, layer.name, n, (Rows(count, n, fan=1), Rows(steps, units)))
+    yield Population(gates, layer.name, n, (Rows(product, n, fan=1),))

@@ -1,0 +1,228 @@
+"""A Checkpoint becomes a Network: named layers, checked shapes, values and kinds. Every violation is reported."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ff2loihi.compilers.errors import CheckpointError, shortened, together
+from ff2loihi.compilers.frontend.spec import LayerSpec
+from ff2loihi.compilers.ir import CODES, Checkpoint, Head, Label, Layer, Network
+from ff2loihi.compilers.ir.convolution import Conv
+
+MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
+MAX_NEURONS, MAX_TAPS = 1 << 24, 1 << 25  # of a convolution: what 16 chips hold; inputs that its positions see
+ACTIVATIONS = ("relu",)
+
+
+@dataclass
+class _Reader:
+    """The checkpoint and what was found wrong in it so far."""
+
+    checkpoint: Checkpoint
+    wrong: list[str] = field(default_factory=list)
+
+    def tensor(self, key: str) -> np.ndarray:
+        return self.checkpoint.tensors[key]
+
+    def stop_if_wrong(self) -> None:
+        if self.wrong:
+            raise CheckpointError(f"{self.checkpoint.source}: {together(self.wrong)}")
+
+
+def build(checkpoint: Checkpoint) -> Network:
+    """The float network that the checkpoint describes. Raises CheckpointError with everything that is wrong."""
+    spec, reader = checkpoint.spec, _Reader(checkpoint)
+    if spec.activation not in ACTIVATIONS:
+        reader.wrong.append(
+            f"activation {shortened(spec.activation)} is not supported, only {', '.join(ACTIVATIONS)} is"
+        )
+    codes = _codes(reader)
+    reader.stop_if_wrong()
+    width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
+    if spec.label.kind == "overwrite" and codes.shape[1] >= spec.pixels:
+        reader.wrong.append(f"label: {codes.shape[1]} label inputs cannot overwrite {spec.pixels} pixels")
+    if spec.image and math.prod(spec.image) != spec.pixels:
+        reader.wrong.append(f"image: {' x '.join(map(str, spec.image))} is not pixels = {spec.pixels}")
+    reader.stop_if_wrong()
+    layers, image = [], spec.image
+    for index, part in enumerate(spec.layers):
+        layer = _layer(reader, f"hidden{index + 1}", part, width, image, spec)
+        if layer is None:
+            break  # without its width the layers above cannot be checked
+        layers.append(layer)
+        width, image = layer.neurons, layer.conv.out_shape if layer.conv else None
+    reader.stop_if_wrong()
+    used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(layers)))
+    if not used or len(set(used)) != len(used) or not all(0 <= index < len(layers) for index in used):
+        reader.wrong.append(
+            f"readout.layers: must be different numbers in 0..{len(layers) - 1}, got {shortened(list(used))}"
+        )
+    if spec.probability.kind == "symmetric":
+        reader.wrong += [
+            f"{layer.name}: probability symmetric needs neurons of both polarities. Give the layer polarity: half"
+            for layer in layers
+            if layer.positive.all() or not layer.positive.any()
+        ]
+    if spec.readout.kind == "channels":
+        reader.wrong += [
+            f"{layers[index].name}: {count} channels are not {spec.label.classes} subsets of the same size"
+            for index in used
+            if (count := len(layers[index].weight)) % spec.label.classes
+        ]
+    reader.stop_if_wrong()
+    head = _head(reader, layers, used, codes.shape[0]) if spec.readout.head else None
+    reader.stop_if_wrong()
+    neutral = codes.mean(axis=0) if spec.label.neutral == "mean" else np.zeros(codes.shape[1], np.float32)
+    return Network(
+        pixels=spec.pixels,
+        label=Label(spec.label.kind, codes, neutral),
+        layers=tuple(layers),
+        goodness=spec.goodness,
+        probability=spec.probability,
+        normalization=spec.normalization,
+        readout=spec.readout.kind,
+        readout_layers=tuple(used),
+        head=head,
+        neuron=spec.neuron,
+    )
+
+
+def _codes(reader: _Reader) -> np.ndarray:
+    codes = reader.tensor(CODES)
+    classes = reader.checkpoint.spec.label.classes
+    if codes.ndim != 2 or codes.shape[0] != classes:
+        reader.wrong.append(f"label codes: shape {codes.shape}, label.classes = {classes} wants ({classes}, inputs)")
+    elif reader.checkpoint.spec.label.kind == "none":
+        return codes
+    elif not codes.shape[1]:
+        reader.wrong.append("label codes: no label inputs. Set label.kind to none for a network that sees no label")
+    elif codes.min() < 0 or codes.max() > 1:
+        reader.wrong.append(
+            f"label codes: values {codes.min():g}..{codes.max():g}, must be in 0..1. "
+            "Divide the codes by their maximum and multiply the weights' label columns by it"
+        )
+    return codes
+
+
+def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec) -> Layer | None:
+    """The layer above `inputs` inputs, an image of that (channels, height, width) or None; None where it is wrong."""
+    weight = reader.tensor(part.weight)
+    wanted = 4 if part.conv else 2
+    if weight.ndim != wanted:
+        kind = "convolution" if part.conv else "dense layer"
+        text = f"{name}: {shortened(part.weight)} has shape {weight.shape}, a {kind}'s has {wanted} dimensions"
+        if weight.ndim == 4:
+            text += ". For a convolution give the layer conv: {stride, padding, groups}, and the spec image"
+        reader.wrong.append(text)
+        return None
+    weight = weight.T if part.orientation == "in_out" and not part.conv else weight
+    if 0 in weight.shape:
+        reader.wrong.append(f"{name}: {shortened(part.weight)} has no neurons or no inputs, shape {weight.shape}")
+        return None
+    conv = None
+    if part.conv:
+        conv = _conv(reader, name, part, weight.shape, image)
+        if conv is None:
+            return None
+    elif weight.shape[1] != inputs:
+        reader.wrong.append(_misfit(reader, name, weight.shape, part, inputs, spec))
+        return None
+    channels, n = len(weight), conv.neurons if conv else len(weight)
+    if not weight.any():
+        reader.wrong.append(f"{name}: all weights are zero. Train it, or drop the layer")
+    if np.abs(weight).max() > MAX_WEIGHT:
+        reader.wrong.append(
+            f"{name}: weights up to {np.abs(weight).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
+        )
+    bias = None
+    if part.bias:
+        bias = reader.tensor(part.bias).astype(np.float32)
+        if bias.shape != (channels,):
+            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {bias.shape}, ({channels},) is wanted")
+        elif np.abs(bias).max() > MAX_WEIGHT:
+            reader.wrong.append(
+                f"{name}: biases up to {np.abs(bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
+            )
+        bias = np.repeat(bias, n // channels) if bias.any() else None
+    positive = _positive(reader, name, part, n)
+    return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, positive, conv)
+
+
+def _conv(reader: _Reader, name: str, part: LayerSpec, shape: tuple[int, ...], image) -> Conv | None:
+    """The geometry of a convolution whose weight has that shape, above an image (channels, height, width)."""
+    if name == "hidden1" and reader.checkpoint.spec.label.kind == "append":
+        reader.wrong.append(f"{name}: a convolution has no place for label inputs behind the image: overwrite, or none")
+        return None
+    if image is None:
+        below = "image: [channels, height, width] is missing" if name == "hidden1" else "the layer below is dense"
+        reader.wrong.append(f"{name}: a convolution needs an image below it, {below}")
+        return None
+    conv = Conv(tuple(image), shape[0], shape[2:], part.conv.stride, part.conv.padding, part.conv.groups)
+    if image[0] % conv.groups or shape[0] % conv.groups or conv.weight_shape != shape:
+        reader.wrong.append(
+            f"{name}: {shortened(part.weight)} has shape {shape}, {shape[0]} channels of {conv.groups} groups over "
+            f"{image[0]} channels want {conv.weight_shape}, and both counts divisible by the groups"
+        )
+        return None
+    if min(conv.out_shape) < 1:
+        below = " x ".join(map(str, image[1:]))
+        reader.wrong.append(f"{name}: a kernel of {shape[2]} x {shape[3]} with padding {conv.padding} leaves {below}")
+        return None
+    taps = conv.shape[0] * math.prod(conv.kernel) * math.prod(conv.out_shape[1:])
+    if conv.neurons > MAX_NEURONS or taps > MAX_TAPS:
+        reader.wrong.append(
+            f"{name}: {conv.neurons:,} neurons whose positions see {taps:,} inputs, at most {MAX_NEURONS:,} and "
+            f"{MAX_TAPS:,} are taken. Use a larger stride, or fewer channels"
+        )
+        return None
+    if conv.padding >= min(conv.kernel):
+        reader.wrong.append(f"{name}: padding {conv.padding} reaches the kernel's size {min(conv.kernel)}")
+        return None
+    return conv
+
+
+def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
+    text = f"{name}: {shortened(part.weight)} takes {shape[1]} inputs, "
+    if name == "hidden1":
+        joints = {
+            "append": " with the label behind them", "overwrite": " with the label over the first ones", "none": "",
+        }  # fmt: skip
+        text += f"{spec.pixels} pixels{joints[spec.label.kind]} are {inputs}"
+    else:
+        text += f"the layer below has {inputs} neurons"
+    if shape[0] == inputs:
+        other = "in_out" if part.orientation == "out_in" else "out_in"
+        text += f". Its {shape[0]} rows would fit: set orientation: {other}"
+    return text
+
+
+def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray:
+    if part.polarity is None:
+        return np.ones(n, bool)
+    if part.polarity == "half":
+        return np.arange(n) < (n + 1) // 2
+    polarity = reader.tensor(part.polarity)
+    if polarity.shape != (n,) or not np.isin(polarity, (-1, 1)).all():
+        reader.wrong.append(
+            f"{name}: polarity {shortened(part.polarity)} must be {n} values of +1 and -1, got {polarity.shape}"
+        )
+    return polarity.ravel()[:n] > 0
+
+
+def _head(reader: _Reader, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
+    spec = reader.checkpoint.spec.readout.head
+    if len(spec.weights) != len(used):
+        reader.wrong.append(f"readout.head: {len(spec.weights)} weights for {len(used)} read-out layers")
+        return None
+    weights = tuple(reader.tensor(key) for key in spec.weights)
+    for key, weight, index in zip(spec.weights, weights, used, strict=True):
+        wanted = (classes, len(layers[index].positive))
+        if weight.shape != wanted:
+            reader.wrong.append(f"readout.head: {shortened(key)} has shape {weight.shape}, {wanted} is wanted")
+        elif not weight.any() or np.abs(weight).max() > MAX_WEIGHT:
+            reader.wrong.append(f"readout.head: {shortened(key)} is all zero or beyond {MAX_WEIGHT:g}. Train it again")
+    bias = reader.tensor(spec.bias) if spec.bias else np.zeros(classes, np.float32)
+    if bias.shape != (classes,):
+        reader.wrong.append(f"readout.head: bias {shortened(spec.bias)} has shape {bias.shape}, ({classes},) is wanted")
+    return Head(weights, bias.astype(np.float32), spec.activities)

@@ -1,0 +1,122 @@
+"""NIR graphs that others wrote: their arrays and neurons in the form of a checkpoint and its spec."""
+
+from pathlib import Path
+
+import nir
+import numpy as np
+from pydantic import ValidationError
+
+from ff2loihi.compilers.errors import CheckpointError, shortened
+from ff2loihi.compilers.frontend.spec import ConvSpec, Spec
+from ff2loihi.compilers.interchange.nir import Graph, Stage, convolution
+from ff2loihi.compilers.ir.convolution import Conv
+
+
+def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
+    """The spec with the image and the convolutions of the graph. Raises CheckpointError where it says others."""
+    found = _geometry(path, graph)
+    if not found:
+        return spec
+    if spec.image not in (None, graph.shape):
+        raise CheckpointError(
+            f"{path}: its input is {_sides(graph.shape)}, the spec's image {_sides(spec.image)}: leave image out"
+        )
+    layers = []
+    for layer in spec.layers:
+        conv = found.get(layer.weight, layer.conv)
+        if layer.conv not in (None, conv):
+            raise CheckpointError(f"{path}: {layer.weight} has {conv}, the spec's conv says {layer.conv}: leave it out")
+        layers.append(layer.model_copy(update={"conv": conv}))
+    return spec.model_copy(update={"layers": tuple(layers), "image": graph.shape})
+
+
+def _geometry(path: Path, graph: Graph) -> dict[str, ConvSpec]:
+    """The convolutions of a graph by their weights' names, each above the shape that its node says."""
+    found, shape = {}, graph.shape
+    for stage in graph.stages:
+        node = stage.synapse
+        if not isinstance(node, nir.Conv2d):
+            break  # and only dense layers above it
+        if len(shape) != 3:
+            raise CheckpointError(f"{path}: its input is {_sides(shape)}, a convolution's is channels x rows x columns")
+        below = (node.weight.shape[1] * int(node.groups), *np.ravel(node.input_shape).tolist())
+        if below != shape:
+            raise CheckpointError(f"{path}: {shortened(stage.name)} takes {_sides(below)}, and gets {_sides(shape)}")
+        try:
+            spec = found[f"{stage.name}.weight"] = ConvSpec(**convolution(path, stage.name, node))
+        except ValidationError as error:
+            where = error.errors()[0]
+            raise CheckpointError(f"{path}: {shortened(stage.name)}: {where['loc'][0]}: {where['msg']}") from None
+        shape = Conv(shape, len(node.weight), node.weight.shape[2:], **spec.model_dump()).out_shape
+    return found
+
+
+def check_biases(path: Path, tensors: dict[str, np.ndarray], spec: Spec) -> None:
+    """Raise CheckpointError where a node's biases are not 0 and the spec's layer names none."""
+    for layer in spec.layers:
+        key = f"{layer.weight.removesuffix('.weight')}.bias"
+        if layer.bias is None and key in tensors and tensors[key].any():
+            raise CheckpointError(f"{path}: {layer.weight} comes with biases. Give the spec's layer bias: {key}")
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float | None]:
+    """A foreign graph as tensors NODE.weight, NODE.bias, and its neurons' decay a step (None: no neurons).
+
+    Rows are scaled by R dt / tau and divided by the threshold, so that v' = decay v + W s spikes where v' > 1.
+    Raises CheckpointError for neurons whose equation the chip's does not hold.
+    """
+    tensors, decays = {}, set()
+    for stage in graph.stages:
+        weight = stage.synapse.weight.astype(np.float64)
+        bias = getattr(stage.synapse, "bias", None)
+        gain = np.ones(len(weight))
+        if stage.neuron is not None:
+            if weight.ndim == 4:
+                raise CheckpointError(
+                    f"{path}: neurons behind the convolution {shortened(stage.name)}: a net that spikes becomes one "
+                    "that learns, and convolutions do not learn here. Leave the neurons out"
+                )
+            gain, decay = _neuron(path, stage, graph.dt)
+            decays.add(decay)
+            if bias is not None and np.any(bias):
+                raise CheckpointError(
+                    f"{path}: {shortened(stage.name)} has biases before neurons that spike: they have no form"
+                )
+        tensors[f"{stage.name}.weight"] = (weight.T * gain).T.astype(np.float32)
+        if bias is not None:
+            tensors[f"{stage.name}.bias"] = np.asarray(bias, np.float32)
+    if len(decays) > 1:
+        raise CheckpointError(f"{path}: neurons leak by {sorted(decays)} a step: one decay for all of them compiles")
+    return tensors, decays.pop() if decays else None
+
+
+def _neuron(path: Path, stage: Stage, dt: float | None) -> tuple[np.ndarray, float]:
+    """What a row of weights is worth in thresholds, (n,), and the decay of v in a step."""
+    neuron, where = stage.neuron, f"{path}: the neurons behind {shortened(stage.name)}"
+    zero = {"v_leak": getattr(neuron, "v_leak", 0), "v_reset": neuron.v_reset}
+    for name, value in zero.items():
+        if np.any(value):
+            raise CheckpointError(f"{where}: {name} must be 0, got up to {np.abs(value).max():g}")
+    if np.any(neuron.v_threshold <= 0):
+        raise CheckpointError(f"{where}: thresholds must be above 0, got {np.min(neuron.v_threshold):g}")
+    gain = np.broadcast_to(neuron.r / neuron.v_threshold, (len(stage.synapse.weight),)).astype(np.float64)
+    tau = getattr(neuron, "tau", getattr(neuron, "tau_mem", None))
+    if dt is None:
+        raise CheckpointError(f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt']")
+    if tau is None:
+        return gain * dt, 1.0
+    if isinstance(neuron, nir.CubaLIF):
+        if np.any(neuron.tau_syn > dt):
+            raise CheckpointError(f"{where}: tau_syn {np.max(neuron.tau_syn):g} is above dt {dt:g}: the chip's current "
+                                  "keeps nothing here")  # fmt: skip
+        gain = gain * neuron.w_in
+    decay = 1 - dt / np.asarray(tau, np.float64)
+    if np.ptp(decay) or not 0 <= decay.flat[0] <= 1:
+        raise CheckpointError(
+            f"{where}: tau must be one value of at least dt {dt:g}, got {np.min(tau):g}..{np.max(tau):g}"
+        )
+    return gain * (dt / np.asarray(tau, np.float64)), float(decay.flat[0])

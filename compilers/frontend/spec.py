@@ -1,0 +1,190 @@
+"""The schema of `spec.yaml`, which says what the tensors of a checkpoint mean.
+
+A checkpoint that this project wrote carries the same spec inside, so there is one schema and one reader.
+"""
+
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
+from ff2loihi.compilers.formats import yaml_file
+from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_STEPS
+
+CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
+MAX_SIDE = 1 << 20  # pixels, sides, strides, ...: as many as a chip has neurons
+MAX_VALUES = 5000  # of a spec
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ConvSpec(_Strict):
+    """A layer's convolution; the kernel's size is the weight's."""
+
+    stride: Side = 1
+    padding: int = Field(default=0, ge=0, le=MAX_SIDE)
+    groups: Side = 1
+
+
+class LayerSpec(_Strict):
+    """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k)."""
+
+    weight: str  # key of the tensor in the file, "." where the file is one bare tensor
+    orientation: Literal["out_in", "in_out"] = "out_in"
+    conv: ConvSpec | None = None  # dense where absent
+    bias: str | None = None  # key of a tensor of shape (out,)
+    polarity: str | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
+
+
+class LIF(_Strict):
+    """A net trained as it spikes: v' = decay v + W s, z = v' > threshold, v = 0 where z, and the trace r at the end.
+
+    r' = r + z (relu), trace_decay r + z (li), 1 where z and trace_decay r elsewhere (hard-li): Terres-Escudero 2024,
+    eq. 11 to 13. An input spikes at `rate` times its value a step.
+    """
+
+    kind: Literal["lif"]
+    decay: float = Field(default=0.85, ge=0, le=1)
+    threshold: float = Field(default=1.0, gt=0)  # in the weights' unit
+    trace: Literal["relu", "li", "hard-li"] = "relu"
+    trace_decay: float = Field(default=0.85, ge=0, le=1)
+    steps: int = Field(default=24, ge=4, le=MAX_LEARNING_STEPS)
+    rate: float = Field(default=0.25, ge=1 / 256, le=1)
+
+
+class LabelSpec(_Strict):
+    """How a label enters: appended behind the pixels, written over the first ones, or not at all (none)."""
+
+    kind: Literal["append", "overwrite", "none"]
+    codes: str = "one_hot"  # "one_hot", "key:NAME" (a tensor of the checkpoint), or a .npy/.pt file beside the spec
+    classes: int = Field(default=10, ge=2, le=MAX_CLASSES)
+    neutral: Literal["mean", "zero"] = "mean"  # the label of a softmax head's single pass
+
+
+class Sigmoid(_Strict):
+    """P = sigmoid(alpha (G - theta))."""
+
+    kind: Literal["sigmoid"]
+    theta: float
+    alpha: float = Field(default=1.0, gt=0)
+
+
+class Symmetric(_Strict):
+    """P = (G+ + epsilon) / (G+ + G- + 2 epsilon)."""
+
+    kind: Literal["symmetric"]
+    epsilon: float = Field(default=1e-8, ge=0, le=1e100)
+
+
+class Contrast(_Strict):
+    """No probability of one sample: the loss compares Gneg with Gpos."""
+
+    kind: Literal["contrast"]
+
+
+Probability = Annotated[Sigmoid | Symmetric | Contrast, Field(discriminator="kind")]
+
+
+class HeadSpec(_Strict):
+    """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias.
+
+    activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); raw: h itself, as a backprop net's last layer.
+    """
+
+    weights: tuple[str, ...]
+    bias: str | None = None
+    activities: Literal["l2", "raw"] = "l2"
+
+
+class ReadoutSpec(_Strict):
+    """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier.
+
+    channels: without a label input, a layer's channels form one subset a class, in order; the goodness of a class's
+    subset, summed over layers (Papachristodoulou et al. 2024).
+    """
+
+    kind: Literal["goodness", "softmax", "head", "channels"] = "goodness"
+    layers: tuple[int, ...] | None = None  # 0-based; all of them where absent
+    head: HeadSpec | None = None
+
+    @model_validator(mode="after")
+    def _head_and_kind_agree(self) -> "ReadoutSpec":
+        if (self.kind == "head") != (self.head is not None):
+            raise ValueError("readout.head is given exactly where readout.kind is 'head'")
+        return self
+
+
+class Spec(_Strict):
+    """The meaning of a checkpoint's tensors. Pixels and label codes lie in [0, 1]."""
+
+    version: Literal[1] = 1
+    pixels: Side
+    image: tuple[Side, Side, Side] | None = None  # channels, height, width, for convolutions
+    label: LabelSpec
+    layers: tuple[LayerSpec, ...] = Field(min_length=1, max_length=100)
+    activation: str = "relu"  # of analog neurons
+    neuron: LIF | None = None  # analog where absent
+    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"] = "sum_squares"
+    probability: Probability
+    normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers
+    readout: ReadoutSpec = ReadoutSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_label_needs_no_probability(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("label"), dict) and data["label"].get("kind") == "none":
+            return {"probability": {"kind": "contrast"}} | data
+        return data
+
+    @model_validator(mode="after")
+    def _label_and_readout_agree(self) -> "Spec":
+        sees_label, kind = self.label.kind != "none", self.readout.kind
+        if not sees_label and kind not in ("head", "channels"):
+            raise ValueError(
+                f"readout.kind {kind!r} compares the goodness under each label, and label.kind 'none' has "
+                "no label inputs: use readout.kind 'head' or 'channels'"
+            )
+        if sees_label and kind == "channels":
+            raise ValueError("readout.kind 'channels' reads the class from the channels: use label.kind 'none'")
+        if not sees_label and self.label.codes != "one_hot":
+            raise ValueError("label.codes: label.kind 'none' has no label inputs, drop the codes")
+        if not sees_label and self.probability.kind != "contrast":
+            raise ValueError("probability: label.kind 'none' has no right and wrong label, drop it")
+        return self
+
+
+def parse_spec(data: object, where: str) -> Spec:
+    """Check `data` against the schema; the violations in one line. Raises CheckpointError."""
+    if not _is_small(data):
+        raise CheckpointError(f"{where}: more than {MAX_VALUES:,} values, where a layer has about ten. Shorten it")
+    try:
+        return Spec.model_validate(data)
+    except ValidationError as error:
+        found = (
+            f"{brief('.'.join(map(str, item['loc'])) or 'the whole spec')}: {brief(item['msg'], 250)}"
+            + ("" if item["type"] in ("missing", "value_error") else f" (got {shortened(item['input'])})")
+            for item in error.errors()
+        )
+        raise CheckpointError(f"{where}: {together(found)}") from None
+
+
+def _is_small(data: object) -> bool:
+    """Whether it holds few enough values to look at each; a list may hold another many times."""
+    level, left = [data], MAX_VALUES
+    while level and left >= 0:
+        parts = (part for part in level if isinstance(part, dict | list | tuple))
+        inner = (part.values() if isinstance(part, dict) else part for part in parts)
+        level = list(islice(chain.from_iterable(inner), left + 1))
+        left -= len(level)
+    return left >= 0
+
+
+def read_spec(path: Path) -> Spec:
+    """Read and check a spec.yaml. Raises CheckpointError."""
+    return parse_spec(yaml_file.read(path, CheckpointError, "a spec (.yaml)"), str(path))

@@ -1,0 +1,46 @@
+"""The float network in numpy: what the compiler compares its integers with."""
+
+import numpy as np
+
+from ff2loihi.compilers.inference.integer_forward import norm_power
+from ff2loihi.compilers.ir import Network, split_input
+from ff2loihi.compilers.ir.convolution import product
+
+
+def inputs(network: Network, pixels: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """x (samples, inputs) float32 in [0, 1]: pixels (samples, pixels) uint8 with the label codes (samples, n)."""
+    image, label = split_input(network.pixels, codes.shape[1], network.label.kind)
+    x = np.empty((len(pixels), network.layers[0].inputs), np.float32)
+    x[:, image] = pixels[:, image] / np.float32(255)
+    x[:, label] = codes
+    return x
+
+
+def normalize(h: np.ndarray, normalization: str) -> np.ndarray:
+    """h / ||h||_2, h / ||h||_1, or h / sqrt(mean h^2) (rms); zero stays zero."""
+    if normalization == "none":
+        return h
+    power = norm_power(normalization)
+    total = (h**power).sum(-1, keepdims=True)
+    if normalization == "rms":
+        total = total / h.shape[-1]
+    return h / np.maximum(total ** (1 / power), np.float32(1e-12))
+
+
+def activities(network: Network, x: np.ndarray, normalization: str | None = None) -> list[np.ndarray]:
+    """h_l = relu(W_l n(h_(l-1)) + b_l) for each layer; x (..., inputs). The input is not normalised."""
+    normalization = network.normalization if normalization is None else normalization
+    out = []
+    for index, layer in enumerate(network.layers):
+        a = product(normalize(x, normalization) if index else x, layer.weight, layer.conv)
+        if layer.bias is not None:
+            a = a + layer.bias
+        x = np.maximum(a, 0)
+        out.append(x)
+    return out
+
+
+def all_labels(network: Network, pixels: np.ndarray, normalization: str | None = None) -> list[np.ndarray]:
+    """The activities under every label (a head: under the neutral one): (samples, labels, n) a layer."""
+    stacked = np.stack([inputs(network, pixels, np.tile(code, (len(pixels), 1))) for code in network.shown], axis=1)
+    return activities(network, stacked, normalization)

@@ -1,0 +1,282 @@
+"""The integer network on arrays: what the chip computes, batched, ten labels at the cost of one image product.
+
+One definition for numpy (the compiler's calibration, the emulator) and torch (the emulator on CUDA): every value is an
+integer, held in float32 where a bound proves that exact, in float64 elsewhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
+from ff2loihi.compilers.ir.convolution import convolve
+from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_code
+from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
+
+
+def powers(network: IntNetwork) -> tuple[int, ...]:
+    """The powers of the activities that the read-out sums: 1 for l1 goodness or normalisation, else 2."""
+    wanted = {1 if network.goodness == "l1" else 2}
+    if network.deferred:
+        wanted.add(norm_power(network.normalization))
+    if network.head and network.head.activities == "l2":
+        wanted.add(2)
+    return tuple(sorted(wanted))
+
+
+def numpy_array(array: np.ndarray, dtype: str) -> np.ndarray:
+    """A contiguous numpy array of that dtype."""
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def quantize_pixels(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """round(pixel / 255 (2^bits - 1)), half up: (samples, pixels) uint8 -> int32 in 0..2^bits - 1."""
+    if bits == 8:
+        return pixels.astype(np.int32)
+    wide = pixels.astype(np.uint16)  # 255 * 2 * 127 + 255 fits
+    return ((wide * np.uint16(2 * ((1 << bits) - 1)) + np.uint16(255)) // np.uint16(510)).astype(np.int32)
+
+
+def norm_power(normalization: str) -> int:
+    """The power whose sum normalises: 1 for l1, 2 for l2 and rms."""
+    return 1 if normalization == "l1" else 2
+
+
+@dataclass
+class Result:
+    """sums (samples, labels, layers, powers, parts) int64, see ir.IntNetwork.parts; head (samples, layers, classes)
+    int64 or None.
+
+    spikes (samples, labels, layers) int64, graded: non-zero payloads; states: name -> array, where asked for.
+    """
+
+    sums: np.ndarray
+    head: np.ndarray | None
+    spikes: np.ndarray
+    states: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer's arrays: weights (in, out) and bias hold W 2^-shift and bias 2^-shift (lif: W 2^-shift and the bias).
+
+    dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
+    patches: of a convolution, whose weights are convolution.Conv.grouped; else None. parts (out, parts): 1 where a
+    neuron belongs to a part; sum_dtype: as dtype, for sums of powers.
+    """
+
+    layer: IntLayer
+    dtype: str
+    weights: object
+    patches: object
+    bias: object
+    parts: object
+    sum_dtype: str
+
+
+class Forward:
+    """An IntNetwork, its arrays made once; `run` takes a batch.
+
+    xp: numpy or torch; to_array: (numpy array, dtype name) -> array of that library, device and dtype.
+    """
+
+    def __init__(self, network: IntNetwork, xp=np, to_array: Callable[[np.ndarray, str], object] = numpy_array) -> None:
+        self.network, self.xp, self._to = network, xp, to_array
+        self.full = (1 << network.input_bits) - 1
+        self.powers = powers(network)
+        label_count = network.label_codes.shape[1]
+        self.image_columns, self.label_columns = split_input(network.pixels, label_count, network.label_kind)
+        self.layers = [self._prepare(layer, index) for index, layer in enumerate(network.layers)]
+        self.norm_tables = [self._to(norm.table, "float32") for norm in network.norms]
+        self.head = [self._to(weight.T, "float64") for weight in network.head.weights] if network.head else []
+        self.label_drive = self._label_drive()
+
+    def _prepare(self, layer: IntLayer, index: int) -> _Layer:
+        graded = self.network.neuron == "graded"
+        rows = np.abs(layer.weight.astype(np.int64)).reshape(len(layer.weight), -1)
+        largest = int(rows.sum(1).max()) * self._input_top(index)
+        largest_bias = int(np.abs(layer.bias.astype(np.int64)).max())
+        dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
+        activity = layer.top if graded else self.network.steps
+        sum_top = len(layer.bias) * activity ** max(self.powers)
+        sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
+        scale = 2.0**-layer.shift
+        weights = layer.conv.grouped(layer.weight) if layer.conv else layer.weight.T
+        return _Layer(
+            layer=layer,
+            dtype=dtype,
+            weights=self._to(weights * scale, dtype),
+            patches=self._to(layer.conv.patches, "int64") if layer.conv else None,
+            bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
+            parts=self._to(np.arange(self.network.parts) == self.network.part_of(layer)[:, None], sum_dtype),
+            sum_dtype=sum_dtype,
+        )
+
+    def _input_top(self, index: int) -> int:
+        if self.network.neuron == "lif":
+            return 1
+        if index == 0:
+            return self.full
+        return self.network.norms[index - 1].top if self.network.norms else self.network.layers[index - 1].top
+
+    def _label_drive(self):
+        """The labels' part of layer 1's sum: graded (classes, n), its bias in it; lif (steps, classes, n)."""
+        first = self.layers[0]
+        codes = self.network.shown.astype(np.int64)
+        if self.network.neuron == "lif":
+            phases = self.network.phases[self.label_columns].astype(np.int64)
+            codes = np.stack(list(rate_code(phases, codes, self.full, self.network.steps)))
+        rows = np.zeros((*codes.shape[:-1], self.network.inputs), np.int64)
+        rows[..., self.label_columns] = codes
+        drive = self._drive(self._to(rows, first.dtype), first)
+        return drive + first.bias if self.network.neuron == "graded" else drive
+
+    def _drive(self, x, part: _Layer):
+        """W x 2^-shift of x (..., inputs), cast to the layer's dtype: (..., n)."""
+        x = self._cast(x, part.dtype)
+        return matmul(x, part.weights) if part.patches is None else convolve(x, part.weights, part.patches, self.xp)
+
+    def _image_drive(self, x):
+        """The images' part of layer 1's sum, of x (..., image columns)."""
+        first = self.layers[0]
+        if first.patches is None:
+            return matmul(self._cast(x, first.dtype), first.weights[self.image_columns])
+        missing = self.network.inputs - x.shape[-1]  # pixels that the label overwrites, the first ones
+        zeros = x[..., :1] * 0
+        return self._drive(self.xp.concatenate([*[zeros] * missing, x], -1), first)
+
+    def _cast(self, array, dtype: str):
+        kind = getattr(self.xp, dtype)
+        return array.astype(kind, copy=False) if self.xp is np else array.to(kind)
+
+    def _sums(self, h, part: _Layer):
+        """Sums of h^power over each part: (..., powers, parts), exact."""
+        h = self._cast(h, part.sum_dtype)
+        return self.xp.stack([matmul(h if power == 1 else h * h, part.parts) for power in self.powers], -2)
+
+    def run(self, pixels, states: bool = False) -> Result:
+        """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
+        keep: dict[str, object] = {}
+        forward = self._graded if self.network.neuron == "graded" else self._lif
+        sums, logits, spikes = forward(pixels, keep if states else None)
+        return Result(
+            sums=np.stack([self._integers(s) for s in sums], axis=2),
+            head=np.stack([self._integers(logits[i]) for i in sorted(logits)], axis=1) if logits else None,
+            spikes=np.stack([self._integers(s) for s in spikes], axis=2),
+            states={name: self._integers(value) for name, value in keep.items()},
+        )
+
+    def _integers(self, array) -> np.ndarray:
+        array = array if isinstance(array, np.ndarray) else array.cpu().numpy()
+        return array.astype(np.int64)
+
+    def _graded(self, pixels, keep: dict | None):
+        a = self._image_drive(pixels[:, self.image_columns])[:, None] + self.label_drive
+        sums, logits, spikes, h = [], {}, [], None
+        for index, part in enumerate(self.layers):
+            layer = part.layer
+            if index:
+                a = self._drive(h, part)
+                a += part.bias
+            if keep is not None:
+                keep[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
+            h = floor_clip(a, layer.top)
+            sums.append(self._sums(h, part))
+            spikes.append(self.xp.clip(h, None, 1).sum(-1))
+            if keep is not None:
+                keep[f"{layer.name}.h"] = h
+            self._read_head(logits, index, h)
+            if self.network.norms and index < len(self.network.norms):
+                h = self._normalize(h, index)
+                if keep is not None:
+                    keep[f"{layer.name}.y"] = h
+        return sums, logits, spikes
+
+    def _read_head(self, logits: dict, index: int, h) -> None:
+        """Add the head's sum over a layer, (samples, classes), under its place among the read-out layers."""
+        if self.head and index in self.network.readout_layers:
+            position = self.network.readout_layers.index(index)
+            logits[position] = self._cast(h, "float64")[:, 0] @ self.head[position]
+
+    def _normalize(self, h, index: int):
+        norm = self.network.norms[index]
+        total = (self._cast(h, "float64") ** norm.power).sum(-1)[..., None]
+        table = self.norm_tables[index]
+        return normalize(self._cast(h, "float32"), total, norm.power, table, norm.shift, norm.top, self.xp)
+
+    def _lif(self, pixels, keep: dict | None):
+        phases = self._to(self.network.phases[self.image_columns], "float32")
+        q = self._cast(pixels[:, self.image_columns], "float32")
+        image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
+        drive = self._image_drive(image)
+        sums, logits, counts, trains = [], {}, [], None
+        for index, part in enumerate(self.layers):
+            if index:
+                drive = self._drive(trains, part)
+            trains, r = self._integrate(drive, part, keep, first=index == 0, last=index == len(self.layers) - 1)
+            sums.append(self._sums(r, part))
+            counts.append(r.sum(-1))
+            self._read_head(logits, index, r)
+        return sums, logits, counts
+
+    def _integrate(self, drive, part: _Layer, keep: dict | None, first: bool, last: bool):
+        """All steps of one layer: the spikes of each step, (steps, samples, labels, n), and their counts.
+
+        drive: (steps, samples, labels, n), or for the first layer the images' part of it, (steps, samples, n). The
+        spikes of the last layer's steps are not wanted.
+        """
+        if first:
+            drive, labels = drive[:, :, None], self.label_drive
+        else:
+            labels = self.xp.zeros_like(part.bias)[None, None]
+        integrate = _integrate_numpy if self.xp is np else _integrate_torch
+        trains, counts, states = integrate(drive, labels, part, self.network, keep is not None, not last)
+        if keep is not None:
+            a, v, r = states
+            columns = {"a": a, "u": a * (1 << ALIGN), "v": v, "r": r}
+            keep |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
+        return trains, counts
+
+
+def _integrate_numpy(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):
+    from ff2loihi.processes.lif_kernel import integrate  # numba, for those who spike
+
+    steps, samples, passes, n = *drive.shape[:2], max(drive.shape[2], labels.shape[1]), drive.shape[3]
+    shape, kind = (samples, passes, n), drive.dtype
+    counts = np.empty(shape, kind)
+    every = np.empty((steps if trains else 0, *shape), kind)
+    states = np.empty((3 if record else 0, samples, passes, steps, n), kind)
+    constants = np.array([part.layer.v0, part.layer.vth << ALIGN, 1 << ALIGN, V_LIMIT, 1], kind)
+    integrate(drive, labels, part.bias, constants, network.reset == "soft", counts, every, states)
+    return every, counts, states
+
+
+def _integrate_torch(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):
+    """What lif_kernel computes, a step after the other, on any device."""
+    import torch
+
+    v, r, every, history = part.layer.v0, 0, [], []
+    threshold = part.layer.vth << ALIGN
+    for step in range(network.steps):
+        a = floor(drive[step] + labels[step % len(labels)])
+        v = integrate(v, a, part.bias)
+        fired = (v > threshold).to(v.dtype)
+        v = v - fired * threshold if network.reset == "soft" else v * (1 - fired)
+        r = r + fired
+        if trains:
+            every.append(fired)
+        if record:
+            history.append((a, v, r))
+    states = [torch.stack(values, 2) for values in zip(*history, strict=True)]
+    return torch.stack(every) if trains else None, r, states
+
+
+def matmul(x, weights):
+    """x (..., in) times weights (in, out), as one product: numpy makes one for each row of the first axes."""
+    return (x.reshape(-1, x.shape[-1]) @ weights).reshape(*x.shape[:-1], -1)
+
+
+def layer_bias(layer: IntLayer, like):
+    """The layer's bias as an array of the library of `like`."""
+    return layer.bias if isinstance(like, np.ndarray) else like.new_tensor(layer.bias)

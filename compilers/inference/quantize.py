@@ -1,0 +1,261 @@
+"""Weights, biases and activities become integers.
+
+The calibration images set the ranges, and nothing else does: no test image is seen here.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.inference import float_forward
+from ff2loihi.compilers.ir import Head, IntHead, IntLayer, IntNetwork, Layer, Network, NormTable
+from ff2loihi.compilers.ir.convolution import product
+from ff2loihi.processes.fixed_point import floor_clip, start_phases
+from ff2loihi.processes.fixed_point import normalize as normalize_int
+from ff2loihi.processes.limits import (
+    ACCUMULATOR_BITS,
+    DENDRITE_BITS,
+    HIDDEN_BITS,
+    INPUT_BITS,
+    NORM_ENTRY_BITS,
+    NORM_FRACTION,
+)
+
+CLIP_STEPS = 40  # candidates of the clip, from 1 down to 1/40 of the largest weight
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user chose. steps: time steps of a sample for lif; vth: None means swept on the calibration images."""
+
+    neuron: Neuron = "graded"
+    weight_bits: int = 8
+    steps: int = 16
+    reset: Reset = "soft"
+    vth: int | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """pixels (samples, pixels) uint8, labels (samples,): training images; data: the name of their data set."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    data: str | None = None
+
+    @property
+    def facts(self) -> dict:
+        """What an artifact says of it."""
+        return {"images": len(self.pixels), **({"data": self.data} if self.data else {})}
+
+
+def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
+    """q = clip(round(W / s), -2^(b-1), 2^(b-1) - 1), s = c / (2^(b-1) - 1), c the clip of least squared error.
+
+    weight: any float array. Returns (2 q int16 [weight LSB], the float value of one weight LSB). 2 q is even, as
+    a mixed-sign synapse wants it, and no larger than b bits need: few-bit weights leave more bits to the activities.
+    """
+    w = weight.astype(np.float32)
+    largest = float(np.abs(w).max())
+    top = (1 << (bits - 1)) - 1
+    best = (np.inf, 1.0)
+    for step in range(CLIP_STEPS, 0, -1):
+        s = np.float32(largest * step / CLIP_STEPS / top)
+        if s <= 0:
+            break
+        rest = np.rint(w / s)
+        np.clip(rest, -top - 1, top, out=rest)
+        rest *= s
+        rest -= w
+        error = float(np.vdot(rest, rest))
+        if error < best[0]:
+            best = (error, float(s))
+    s = best[1]
+    q = np.clip(np.rint(w / np.float32(s)), -top - 1, top).astype(np.int16)
+    if not q.any():
+        raise CompileError(f"weights of at most {largest:g} vanish in float32. Rescale them")
+    return 2 * q, s / 2
+
+
+def payload_bits(weights: list[np.ndarray], most: int, name: str) -> int:
+    """The most payload bits, at most `most`, for which no input overflows a sum of 24 signed bits.
+
+    weights: even weights (out, ...) of everything that the payload feeds; an eighth of the range is left to the
+    biases. Raises CompileError where not even one bit fits.
+    """
+    room = (7 << (ACCUMULATOR_BITS - 1)) >> 3
+    for bits in range(most, 0, -1):
+        if all(_bound(weight, (1 << bits) - 1) < room for weight in weights):
+            return bits
+    reach = max(_bound(weight, 1) for weight in weights)
+    raise CompileError(
+        f"{name}: sums reach {reach:,} for 1-bit inputs, {room:,} fit beside the biases. Use fewer --weight-bits, "
+        "or fewer inputs"
+    )
+
+
+def _bound(weight: np.ndarray, top: int) -> int:
+    """The largest magnitude that W x can reach for x in 0..top, in any order of summation of one sign."""
+    w = weight.reshape(len(weight), -1).astype(np.int64)
+    return int(max(np.maximum(w, 0).sum(1).max(), -np.minimum(w, 0).sum(1).min())) * top
+
+
+def _signal(network: Network, calibration: Calibration) -> np.ndarray:
+    """Calibration inputs (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
+    codes = network.label.codes
+    if len(network.shown) == 1:
+        return float_forward.inputs(
+            network, calibration.pixels, np.repeat(network.shown, len(calibration.pixels), axis=0)
+        )
+    shift = 1 + np.arange(len(calibration.labels)) % (network.classes - 1)
+    wrong = (calibration.labels + shift) % network.classes
+    both = np.concatenate([calibration.labels, wrong])
+    return float_forward.inputs(network, np.concatenate([calibration.pixels] * 2), codes[both])
+
+
+def quantize(network: Network, calibration: Calibration, options: Options) -> IntNetwork:
+    """The integer network; for lif its thresholds are still 1: thresholds.sweep sets them. Raises CompileError."""
+    bits = options.weight_bits
+    grids = [quantize_weights(layer.weight, bits) for layer in network.layers]
+    deferred = (
+        network.normalization != "none"
+        and len(network.layers) > 1
+        and all(layer.bias is None for layer in network.layers[1:])
+    )
+    tables = network.normalization != "none" and len(network.layers) > 1 and not deferred
+    if tables and options.neuron == "lif":
+        raise CompileError(
+            f"{network.layers[1].name}: a bias behind normalisation {network.normalization!r} has no spiking form: "
+            "spikes cannot be divided. Use --neuron graded, or train the layers above the first without bias"
+        )
+    bits_in = INPUT_BITS
+    if options.neuron == "graded":
+        bits_in = payload_bits([grids[0][0]], INPUT_BITS, network.layers[0].name)
+    full = (1 << bits_in) - 1
+    label_codes = np.rint(network.label.codes * full).astype(np.int32)
+    base = IntNetwork(
+        neuron=options.neuron,
+        reset=options.reset,
+        steps=options.steps if options.neuron == "lif" else 1,
+        pixels=network.pixels,
+        input_bits=bits_in,
+        label_kind=network.label.kind,
+        label_codes=label_codes,
+        neutral=np.rint(network.label.neutral * full).astype(np.int32),
+        phases=start_phases(network.layers[0].inputs, full),
+        layers=(),
+        norms=(),
+        goodness=network.goodness,
+        probability=network.probability,
+        normalization=network.normalization,
+        deferred=deferred,
+        readout=network.readout,
+        readout_layers=network.readout_layers,
+        head=None,
+    )
+    signal = _signal(network, calibration)
+    head = quantize_head(network, bits) if network.head else None
+    if options.neuron == "graded":
+        layers, norms = _graded_layers(network, grids, head, bits, np.rint(signal * full), full, tables)
+    else:
+        layers, norms = _lif_layers(network, grids, bits), ()
+    return replace(base, layers=layers, norms=norms, head=head)
+
+
+def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: int, x, full: int, tables: bool):
+    """Layer by layer from the calibration inputs x (samples, inputs) in 0..full: shifts, biases, tables."""
+    scale = 1.0 / full
+    layers, norms = [], []
+    for index, (layer, (even, lsb)) in enumerate(zip(network.layers, grids, strict=True)):
+        unit = lsb * scale  # float value of one accumulator LSB
+        bias = _graded_bias(layer, unit)
+        fed = [head.weights[network.readout_layers.index(index)]] if head and index in network.readout_layers else []
+        above = [grids[index + 1][0]] if index + 1 < len(grids) else []
+        hidden_bits = payload_bits(fed if tables else fed + above, HIDDEN_BITS, layer.name)
+        top = (1 << hidden_bits) - 1
+        a = product(x.astype(np.float64), even, layer.conv)
+        peak = int(max(0, (a + bias).max()))
+        shift = max(0, peak.bit_length() - hidden_bits)
+        h = floor_clip((a + bias) * 2.0**-shift, top)
+        scale = unit * 2.0**shift
+        layers.append(
+            IntLayer(layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv)
+        )  # no threshold in a graded neuron
+        x = h
+        if tables and index + 1 < len(network.layers):
+            norm = _norm_table(network.normalization, h, payload_bits(above, HIDDEN_BITS, layer.name))
+            norms.append(norm)
+            total = (h**norm.power).sum(-1, keepdims=True)
+            x = normalize_int(h, norm=total, power=norm.power, table=norm.table.astype(np.float64),
+                              shift=norm.shift, top=norm.top, xp=np)  # fmt: skip
+            scale = norm.scale
+    return tuple(layers), tuple(norms)
+
+
+def _graded_bias(layer: Layer, unit: float) -> np.ndarray:
+    if layer.bias is None:
+        return np.zeros(layer.neurons, np.int32)
+    bias = np.rint(layer.bias.astype(np.float64) / unit)
+    limit = 1 << (ACCUMULATOR_BITS - 1)
+    if np.abs(bias).max() >= limit:
+        raise CompileError(
+            f"{layer.name}: a bias of {np.abs(bias).max():,.0f} accumulator units, {ACCUMULATOR_BITS} bits hold "
+            f"{limit - 1:,}. The layer's weights are too small beside its biases: rescale one of them"
+        )
+    return bias.astype(np.int32)
+
+
+def _norm_table(normalization: str, h: np.ndarray, bits: int) -> NormTable:
+    """Table and shift for which the largest normalised activity of h (samples, n) fits `bits`."""
+    power = 1 if normalization == "l1" else 2
+    entries = 1 << NORM_ENTRY_BITS
+    middle = (np.arange(((1 << power) - 1) * entries) + entries + 0.5) / entries
+    table = np.rint((1 << NORM_FRACTION) / middle ** (1 / power)).astype(np.int32)
+    top = (1 << bits) - 1
+    norm = (h**power).sum(-1) ** (1 / power)
+    peak = float((h.max(-1) / np.maximum(norm, 1)).max())  # the largest normalised activity, 0..1
+    shift = NORM_FRACTION
+    while shift and peak * 2.0 ** (NORM_FRACTION - shift + 1) <= top:
+        shift -= 1
+    gain = np.sqrt(h.shape[-1]) if normalization == "rms" else 1.0
+    return NormTable(power, table, shift, top, scale=float(gain * 2.0 ** (shift - NORM_FRACTION)))
+
+
+def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...]:
+    """Layers with a threshold still to be set: scale is the float value of one accumulator LSB summed over steps."""
+    layers = []
+    for layer, (even, lsb) in zip(network.layers, grids, strict=True):
+        reach = _bound(even, 1)
+        shift = max(0, reach.bit_length() - (DENDRITE_BITS - 1))
+        unit = lsb * 2.0**shift  # of one LSB of a = (W s) >> shift
+        layers.append(
+            IntLayer(
+                name=layer.name,
+                weight=even,
+                weight_bits=bits,
+                bias=np.zeros(layer.neurons, np.int32),
+                bias_exp=0,
+                shift=shift,
+                top=1,
+                vth=1,
+                v0=0,
+                positive=layer.positive,
+                scale=unit,
+                conv=layer.conv,
+            )
+        )
+    return tuple(layers)
+
+
+def quantize_head(network: Network, bits: int) -> IntHead:
+    """The head's weights on the same grid, one scale a layer; its bias stays with the read-out."""
+    head: Head = network.head
+    grids = [quantize_weights(weight, bits) for weight in head.weights]
+    return IntHead(
+        weights=tuple(even for even, _ in grids),
+        scales=tuple(lsb for _, lsb in grids),
+        bias=head.bias.astype(np.float32),
+        activities=head.activities,
+    )

@@ -1,0 +1,122 @@
+"""From sums of activities to a score for each label: the host's part, the same for float, emulator and Lava."""
+
+import numpy as np
+
+from ff2loihi.compilers.inference.integer_forward import norm_power, powers
+from ff2loihi.compilers.ir import IntNetwork, Network
+
+
+def layer_goodness(sums, neurons: int, goodness: str, probability):
+    """A layer's score of each label. sums (samples, labels, parts): sum over + and - of h^2 (l1: of h).
+
+    G = sum h^2, its mean over the neurons, its square root (l2), or sum h (l1; Hinton 2022, Tosato 2025);
+    symmetric: (G+ + e) / (G+ + G- + 2 e) (Lee and Song 2023; Terres-Escudero 2024, eq. 6).
+    """
+    if goodness == "mean_squares":
+        sums = sums / neurons
+    if probability.kind == "symmetric":
+        parts = np.sqrt(sums) if goodness == "l2" else sums
+        return (parts[..., 0] + probability.epsilon) / np.maximum(parts.sum(-1) + 2 * probability.epsilon, 1e-300)
+    total = sums.sum(-1)
+    return np.sqrt(total) if goodness == "l2" else total
+
+
+def combine(layer_scores: list, readout: str):
+    """goodness: the layers' scores summed; softmax: the softmax over the labels of each layer, summed."""
+    if readout == "softmax":
+        layer_scores = [np.exp(s - s.max(1, keepdims=True)) for s in layer_scores]
+        layer_scores = [s / s.sum(1, keepdims=True) for s in layer_scores]
+    return sum(layer_scores)
+
+
+def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
+    """Each layer's goodness or probability in the float network's units: (samples, labels, layers).
+
+    channels: of each class's channels, (samples, classes, layers), those of one pass.
+    sums (samples, labels, layers, powers, parts) int64. Where normalisation is deferred, a layer's h is too large by
+    the factor nu = norm of the layer below, so its sum of h^p is divided by nu^p here.
+    """
+    order = powers(network)
+    power = 1 if network.goodness == "l1" else 2
+    scores = []
+    for index, layer in enumerate(network.layers):
+        part = sums[:, :, index, order.index(power)].astype(np.float64) * layer.scale**power
+        if network.deferred and index:
+            nu = _deferred_norm(network, sums, index)[..., None]
+            part = np.divide(part, nu**power, out=np.zeros_like(part), where=nu > 0)
+        neurons = layer.neurons
+        if network.readout == "channels":
+            part, neurons = part[:, 0, :, None], neurons // network.classes
+        scores.append(layer_goodness(part, neurons, network.goodness, network.probability))
+    return np.stack(scores, axis=2)
+
+
+def _deferred_norm(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
+    """nu (samples, labels): the norm of the layer below layer `index`, which was not divided out between them."""
+    below, p = network.layers[index - 1], norm_power(network.normalization)
+    total = sums[:, :, index - 1, powers(network).index(p)].sum(-1).astype(np.float64) * below.scale**p
+    return (total / below.neurons if network.normalization == "rms" else total) ** (1 / p)
+
+
+def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np.ndarray:
+    """The score of each label, (samples, classes) float64; the prediction is its arg-max.
+
+    A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division formed here from sum h_l^2; raw: sum_l W_l h_l + b.
+    """
+    if network.readout != "head":
+        parts = goodness(network, sums)
+        return combine([parts[:, :, index] for index in network.readout_layers], network.readout)
+    logits = np.tile(network.head.bias.astype(np.float64), (len(sums), 1))
+    for position, index in enumerate(network.readout_layers):
+        logits += head[:, position] * network.head.scales[position] * _head_unit(network, sums, index)[:, None]
+    return logits
+
+
+def _head_unit(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
+    """What one unit of layer `index`'s h is to the head, (samples,)."""
+    if network.head.activities == "l2":
+        return 1 / np.sqrt(np.maximum(sums[:, 0, index, powers(network).index(2)].sum(-1), 1.0))
+    unit = np.full(len(sums), network.layers[index].scale)
+    if network.deferred and index:
+        nu = _deferred_norm(network, sums, index)[:, 0]
+        unit = np.divide(unit, nu, out=np.zeros_like(unit), where=nu > 0)
+    return unit
+
+
+def float_scores(network: Network, activities: list) -> np.ndarray:
+    """The float network's scores from its activities, one (samples, labels, n) array a layer."""
+    if network.readout == "head":
+        logits = network.head.bias.astype(np.float64)
+        for weight, index in zip(network.head.weights, network.readout_layers, strict=True):
+            h = activities[index][:, 0]
+            if network.head.activities == "l2":
+                h = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12)
+            logits = logits + h @ weight.T
+        return logits
+    parts = []
+    for index in network.readout_layers:
+        h = activities[index].astype(np.float64)
+        raised = h if network.goodness == "l1" else h * h
+        positive = network.layers[index].positive
+        if network.readout == "channels":
+            sums = raised.reshape(len(h), network.classes, -1).sum(-1)[..., None]
+            parts.append(layer_goodness(sums, raised[0].size // network.classes, network.goodness, network.probability))
+            continue
+        sums = np.stack([raised[..., positive].sum(-1), raised[..., ~positive].sum(-1)], -1)
+        parts.append(layer_goodness(sums, len(positive), network.goodness, network.probability))
+    return combine(parts, network.readout)
+
+
+def root(scores: np.ndarray) -> np.ndarray:
+    """sqrt of a goodness, so that the winner's square does not outweigh the labels that are near one another."""
+    return np.sign(scores) * np.sqrt(np.abs(scores))
+
+
+def correlation(scores: np.ndarray, target: np.ndarray) -> float:
+    """Pearson's r of the scores, (samples, labels) each, every sample's mean taken off; 0 where one is constant.
+
+    The share of equal predictions would be coarser: on training images nearly every candidate reaches it.
+    """
+    a, b = scores - scores.mean(1, keepdims=True), target - target.mean(1, keepdims=True)
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm else 0.0

@@ -1,0 +1,313 @@
+"""A network as a graph of the Neuromorphic Intermediate Representation (NIR), and a graph as what can be compiled.
+
+One time step is NIR's unit of time, one unit of v is 2^6 v LSB, so that a threshold is its mantissa:
+
+    Affine, Linear   W 2^-shift, b 2^-6 (graded: b 2^-shift); the chip's floor after the shift is left out
+    Conv2d           the same, of kernels (channels, channels below / groups, rows, columns), as torch numbers them
+    IF               v' = v + I, spike where v > vth, then v = 0
+    LIF              tau v' = R I - v with tau = R = 4096 / dv: v' = v (1 - dv / 4096) + I
+    nothing          a graded layer: NIR has no rectifier
+
+The neurons of a convolution are (channels, rows, columns), in the order of the chip's; a Flatten stands between them
+and a dense layer. What NIR has no words for, labels, read-out, soft reset, first v, stands in the graph's metadata
+under `ff2loihi`: an artifact's manifest and its small arrays. The weights are the nodes' alone.
+"""
+
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import nir
+import numpy as np
+
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened, together
+from ff2loihi.compilers.formats import strict_json
+from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable, sealed
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.processes.limits import ALIGN
+
+WEIGHTS, NEURONS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF")
+SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS)
+DECAY_ONE = 4096
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A layer of a graph: the name of its Affine, Linear or Conv2d node, the node, the neuron behind it or None."""
+
+    name: str
+    synapse: object
+    neuron: object | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A feed-forward chain. manifest, tensors: an artifact's, weights and biases left out; None in a foreign graph."""
+
+    shape: tuple[int, ...]  # of the input
+    stages: tuple[Stage, ...]
+    dt: float | None  # of the graph's metadata, in its unit of time
+    manifest: dict | None
+    tensors: dict[str, np.ndarray]
+
+
+def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tensors: dict[str, np.ndarray]) -> bytes:
+    """The file. manifest, tensors: the artifact's; manifest None: it stands in the rule's file beside the graph."""
+    first = network.layers[0].conv
+    shape = first.shape if first else (network.inputs,)
+    nodes = {"input": nir.Input({"input": np.array(shape)})}
+    for layer in network.layers:
+        if len(shape) > 1 and not layer.conv:
+            nodes[f"{layer.name}.flatten"] = nir.Flatten({"input": np.array(shape)}, start_dim=0)
+        nodes |= _nodes(network, layer)
+        shape = _shape(layer)
+    nodes["output"] = nir.Output({"output": np.array(shape)})
+    edges = list(pairwise(nodes))
+    ours = {name: array for name, array in tensors.items() if not _is_a_layers(name)}
+    metadata = {"dt": 1.0, "ff2loihi": {"manifest": json.dumps(manifest, sort_keys=True), "tensors": ours}}
+    target = io.BytesIO()
+    nir.write(target, nir.NIRGraph(nodes, edges, metadata=metadata))
+    return sealed(target.getvalue())
+
+
+def _is_a_layers(name: str) -> bool:
+    return name.startswith("layers.") and name.endswith((".weight", ".bias"))
+
+
+def _shape(layer: IntLayer | LearningLayer) -> tuple[int, ...]:
+    return layer.conv.out_shape if layer.conv else (layer.neurons,)
+
+
+def _nodes(network, layer: IntLayer | LearningLayer) -> dict:
+    """The nodes of a layer, by name."""
+    shape, learns = _shape(layer), isinstance(layer, LearningLayer)
+    weight = layer.weight * np.float32(1 if learns else 2.0**-layer.shift)
+    bias = None if learns else layer.bias * 2.0 ** -(layer.shift if network.neuron == "graded" else ALIGN)
+    if layer.conv:
+        node = _conv2d(layer.conv, weight, layer.conv.per_channel(bias))
+    else:
+        node = nir.Affine(weight, bias) if bias is not None and bias.any() else nir.Linear(weight)
+    found = {f"{layer.name}.weights": node}
+    if not learns and network.neuron == "graded":
+        return found
+    dv, vth = (layer.neuron.dv, layer.neuron.vth) if learns else (0, layer.vth)
+    threshold, zeros = np.full(shape, float(vth)), np.zeros(shape)
+    if dv:
+        tau = np.full(shape, DECAY_ONE / dv)
+        return found | {layer.name: nir.LIF(tau, tau, zeros, threshold, zeros)}
+    return found | {layer.name: nir.IF(np.ones(shape), threshold, zeros)}
+
+
+def _conv2d(conv: Conv, weight: np.ndarray, bias: np.ndarray) -> nir.Conv2d:
+    both = (conv.stride,) * 2, (conv.padding,) * 2
+    node = nir.Conv2d(conv.shape[1:], weight, *both, dilation=(1, 1), groups=conv.groups, bias=bias)
+    # nir 1.0 infers them as if there were one group and a square kernel
+    node.input_type, node.output_type = {"input": np.array(conv.shape)}, {"output": np.array(conv.out_shape)}
+    return node
+
+
+def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
+    """What another NIR reader would take for something else, a line each."""
+    if isinstance(network, LearningNetwork):
+        return
+    for layer in network.layers:
+        if layer.conv and (layer.conv.groups > 1 or len(set(layer.conv.kernel)) > 1):
+            yield f"{layer.name}: nir 1.0 infers wrong shapes for its groups or kernel: readers need type_check=False"
+    if network.neuron == "graded":
+        yield "NIR has no rectifier: other readers take the layers for linear. Use --neuron lif"
+    elif network.reset == "soft":
+        yield "NIR's neurons reset to a value: other readers lose what is above the threshold. Use --reset hard"
+    if network.norms:
+        yield "the normalisation between layers stands in the metadata alone: other readers leave it out"
+    shifted = [layer.name for layer in network.layers if layer.shift and network.neuron == "lif"]
+    if shifted:
+        yield f"{', '.join(shifted)}: the chip floors the shifted sums, other readers do not"
+
+
+def read(path: Path) -> Graph:
+    """A graph's layers in order. Raises CheckpointError for a damaged file, or a graph that is no such chain."""
+    try:
+        check_readable(path)
+        return _read(path)
+    except FF2LoihiError:
+        raise
+    except OSError:
+        raise CheckpointError(f"{path}: not an HDF5 file, or a truncated or damaged one. Export it again") from None
+    except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
+        raise CheckpointError(f"{path}: not a NIR graph, or a damaged one ({brief(error, 150)})") from None
+
+
+def _read(path: Path) -> Graph:
+    with h5py.File(path, "r") as file:
+        check_contents(file)
+        kinds = {name: _text(node["type"][()]) for name, node in file["node/nodes"].items()}
+    unreadable = together(names.unreadable(kinds))
+    if unreadable:
+        raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")
+    wrong = [f"{name} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
+    if wrong:
+        raise CheckpointError(
+            f"{path}: {together(wrong, 200)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
+        )
+    graph = nir.read(path, type_check=False)
+    chain = _chain(path, graph)
+    ours = graph.metadata.get("ff2loihi", {})
+    try:
+        manifest = strict_json.loads(_text(ours.get("manifest", "null")))
+    except ValueError as error:
+        text = f"{path}: its metadata's manifest is not JSON ({brief(error)}). Export the artifact again"
+        raise CheckpointError(text) from None
+    dt = graph.metadata.get("dt")
+    if dt is not None and not 0 < dt < math.inf:
+        raise CheckpointError(f"{path}: dt, a step's length, must be above 0, got {brief(dt)}")
+    shape = tuple(np.ravel(chain[0][1].input_type["input"]).tolist())
+    stages = _stages(path, chain[1:-1])
+    return Graph(shape, stages, None if dt is None else float(dt), manifest, dict(ours.get("tensors", {})))
+
+
+def _text(value) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _chain(path: Path, graph) -> list[tuple[str, object]]:
+    """The nodes from input to output, by their edges."""
+    after: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for source, target in graph.edges:
+        if source not in after or target not in after:
+            raise CheckpointError(
+                f"{path}: an edge {shortened(source)} -> {shortened(target)} to a node that is not there"
+            )
+        after[source].append(target)
+    try:
+        TopologicalSorter(after).prepare()
+    except CycleError as error:
+        loop = " -> ".join(map(shortened, reversed(error.args[1])))
+        raise CheckpointError(f"{path}: recurrent, {loop}: only a feed-forward chain compiles") from None
+    name = next((name for name, node in graph.nodes.items() if isinstance(node, nir.Input)), None)
+    if name is None:
+        raise CheckpointError(f"{path}: no Input node. Add one: its edge says where the network begins")
+    chain = [(name, graph.nodes[name])]
+    while not isinstance(graph.nodes[name], nir.Output):
+        if len(after[name]) != 1:
+            raise CheckpointError(f"{path}: {shortened(name)} feeds {len(after[name])} nodes: only a chain compiles")
+        [name] = after[name]
+        chain.append((name, graph.nodes[name]))
+    seen = {name for name, _ in chain}
+    if len(seen) < len(graph.nodes):
+        raise CheckpointError(f"{path}: {shortened(min(set(graph.nodes) - seen))} is not between input and output")
+    return chain
+
+
+def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+    flat = None  # name of what made a vector of the image, where something did
+    for name, node in chain:
+        if isinstance(node, nir.Flatten):
+            flat = name
+        elif isinstance(node, nir.Conv2d):
+            if flat:
+                raise CheckpointError(
+                    f"{path}: {shortened(name)} is a convolution behind {shortened(flat)}, which left no image"
+                )
+            convolution(path, name, node)
+            stages.append(Stage(name, node, None))
+        elif isinstance(node, nir.Affine | nir.Linear):
+            if node.weight.ndim != 2:
+                raise CheckpointError(
+                    f"{path}: {shortened(name)} has weights {node.weight.shape}, a dense layer's are (out, in)"
+                )
+            if stages and not flat:
+                raise CheckpointError(
+                    f"{path}: {shortened(name)} is a dense layer behind a convolution: put a Flatten between"
+                )
+            flat = name
+            stages.append(Stage(name, node, None))
+        elif not stages or stages[-1].neuron is not None:
+            raise CheckpointError(f"{path}: {shortened(name)} has no Affine, Linear or Conv2d node before it")
+        else:
+            stages[-1] = Stage(stages[-1].name, stages[-1].synapse, node)
+    if not stages:
+        raise CheckpointError(f"{path}: no Affine, Linear or Conv2d node")
+    spiking = [stage.name for stage in stages if stage.neuron is not None]
+    if spiking and len(spiking) < len(stages):
+        bare = next(stage.name for stage in stages if stage.neuron is None)
+        raise CheckpointError(
+            f"{path}: no neuron behind {shortened(bare)}, but behind {shortened(spiking[0])}: all layers spike, or none"
+        )
+    return tuple(stages)
+
+
+def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
+    """stride, padding and groups of a node, as a spec names them. Raises CheckpointError for what has no form here."""
+    if node.weight.ndim != 4:
+        raise CheckpointError(
+            f"{path}: {shortened(name)} has weights {node.weight.shape}, a convolution's have 4 dimensions"
+        )
+    found = {"groups": int(node.groups)}
+    for what, value in (("stride", node.stride), ("padding", node.padding), ("dilation", node.dilation)):
+        sides = {0} if str(value) == "valid" else set(np.ravel(value).tolist())
+        if len(sides) > 1 or sides == {"same"}:
+            raise CheckpointError(
+                f"{path}: {shortened(name)} has {what} {value}: one number for rows and columns compiles"
+            )
+        found[what] = sides.pop()
+    if found.pop("dilation") != 1:
+        raise CheckpointError(f"{path}: {shortened(name)} has dilation {node.dilation}: only 1 compiles")
+    return found
+
+
+def tensors_of(path: Path, graph: Graph, manifest: dict) -> dict[str, np.ndarray]:
+    """An artifact's arrays, weights and biases from the nodes. Raises CheckpointError where the graph is another."""
+    try:
+        layers, found = manifest["layers"], dict(graph.tensors)
+        if len(layers) != len(graph.stages):
+            raise CheckpointError(f"{path}: {len(graph.stages)} layers, its metadata describe {len(layers)}")
+        for index, (layer, stage) in enumerate(zip(layers, graph.stages, strict=True)):
+            shift = layer.get("shift", 0)
+            found[f"layers.{index}.weight"] = _whole(path, stage.name, stage.synapse.weight * 2.0**shift, np.int16)
+            if manifest["kind"] == "inference":
+                unit = shift if manifest["neuron"] == "graded" else ALIGN
+                bias = getattr(stage.synapse, "bias", np.zeros(len(stage.synapse.weight)))
+                places = found[f"layers.{index}.positive"].size // len(bias)  # of a channel; 1 where dense
+                found[f"layers.{index}.bias"] = np.repeat(_whole(path, stage.name, bias * 2.0**unit, np.int32), places)
+    except (KeyError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+        raise CheckpointError(f"{path}: its metadata are damaged ({brief(error)}). Export the artifact again") from None
+    other = [
+        name for name, array in found.items() if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf"
+    ]
+    if other:
+        raise CheckpointError(f"{path}: its metadata's {brief(other[0])} is no array. Export the artifact again")
+    return found
+
+
+def _whole(path: Path, name: str, values: np.ndarray, dtype: type) -> np.ndarray:
+    whole = np.rint(values)
+    if not np.array_equal(whole, values):
+        raise CheckpointError(
+            f"{path}: {shortened(name)} holds {int((whole != values).sum()):,} values off the chip's grid: the graph "
+            "was changed or trained on. Use --spec, which quantizes it anew"
+        )
+    return whole.astype(dtype)
+
+
+def check_same(path: Path, graph: Graph, network: IntNetwork | LearningNetwork) -> None:
+    """Raise CheckpointError where a node's parameters are not what the network's would be."""
+    for layer, stage in zip(network.layers, graph.stages, strict=True):
+        for name, wanted in _nodes(network, layer).items():
+            node = stage.synapse if name.endswith(".weights") else stage.neuron
+            if type(node) is not type(wanted):
+                kinds = type(node).__name__, type(wanted).__name__
+                raise CheckpointError(f"{path}: {shortened(name)} is a {kinds[0]}, its metadata describe a {kinds[1]}")
+            for key in wanted.to_dict():
+                if key not in ("type", "metadata") and not np.array_equal(getattr(node, key), getattr(wanted, key)):
+                    raise CheckpointError(
+                        f"{path}: {shortened(name)}: {key} is not what its metadata describe: the graph was changed. "
+                        "Use --spec, which quantizes it anew"
+                    )

@@ -1,0 +1,117 @@
+"""From a checkpoint or an artifact to its forms, their latents, and what they look like."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ff2loihi.analysis.latents import Latents, latents
+from ff2loihi.analysis.pictures import pictures
+from ff2loihi.analysis.report import Analysis, check_samples, report
+from ff2loihi.compilers import pipeline
+from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
+from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.inference.quantize import Calibration, Options
+from ff2loihi.compilers.inference.thresholds import CANDIDATES, SWEEP_IMAGES
+from ff2loihi.compilers.ir import Checkpoint, Network, Program
+from ff2loihi.data.datasets import Dataset
+
+Note = Callable[[str], None]
+LIF_WORK = 1e10  # multiply-adds of a threshold sweep over convolutions, beyond which analyze leaves the LIF form out
+PROBE_SPLITS = {"test": "train", "validation": "fit"}  # analysed -> what the probes are fitted on
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """An analysis with the latents (one a form) and labels that it was made of; refused: forms that do not compile."""
+
+    analysis: Analysis
+    latents: tuple[Latents, ...]
+    labels: np.ndarray
+    refused: tuple[str, ...]
+
+    def pictures(self, note: Note = lambda text: None) -> Iterator[tuple[str, bytes]]:
+        """(file name, PNG bytes) of each picture."""
+        return pictures(self.analysis, list(self.latents), self.labels, note)
+
+
+def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[list[Network | Program], list[str]]:
+    """The float net, its graded and its LIF form, with `compile`'s defaults; and why one is missing.
+
+    A checkpoint that was trained as it spikes has one form, the network that learns. Raises FF2LoihiError.
+    """
+    images = Calibration(calibration.images, calibration.labels)
+    if checkpoint.spec.neuron is not None:
+        options = pipeline.options_for(checkpoint, Options())
+        return [pipeline.compile_learning(checkpoint, images, options)], []
+    made: list[Network | Program] = [network.build(checkpoint)]
+    refused = []
+    for neuron in ("graded", "lif"):
+        try:
+            if neuron == "lif":
+                _check_sweep(made[0])
+            made.append(pipeline.compile_checkpoint(checkpoint, images, Options(neuron=neuron)))
+        except CompileError as error:
+            refused.append(f"no {neuron} form: {error}")
+    return made, refused
+
+
+def _check_sweep(net: Network) -> None:
+    """Raise CompileError for convolutions whose thresholds are too long to sweep beside an analysis."""
+    convolutions = [layer.conv for layer in net.layers if layer.conv]
+    macs = sum(conv.synapses for conv in convolutions) * Options().steps * len(net.shown)
+    work = macs * len(CANDIDATES) * len(net.layers) * SWEEP_IMAGES
+    if work > LIF_WORK:
+        raise CompileError(
+            f"its threshold sweep takes {work:.0e} multiply-adds, {LIF_WORK:.0e} are made here. Compile with --neuron "
+            "lif, and analyze the artifact"
+        )
+
+
+def analyze(
+    source: Checkpoint | Program, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
+    layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Note = lambda text: None,
+) -> Analysed:  # fmt: skip
+    """Every measure of reports.representation on `data`: latents under the true label, and under the neutral one
+    where a report's field says so (the probes among them: there the label tells them nothing).
+
+    source: a checkpoint (float, graded and LIF side by side; calibration sets their ranges) or a program (its own
+    form). probe_data: images that the linear probes are fitted on. layers: names, all by default. unseen: a class
+    that the network was not trained on. note: told of each step before it starts. Raises FF2LoihiError.
+    """
+    check_samples(f"{data.name} {data.split}", data.labels)
+    if unseen is not None and unseen not in data.labels:
+        raise DataError(f"--unseen must be one of the classes of {data.name}, {_span(data.labels)}, got {unseen}")
+    note("compile")
+    made, refused = ([source], []) if isinstance(source, Program) else forms(source, calibration)
+    found, fitted = [], []
+    for form in made:
+        classes = (form.network if isinstance(form, Program) else form).classes
+        if data.labels.max() >= classes:
+            raise DataError(
+                f"{data.name}: labels reach {data.labels.max()}, the model has {classes} classes. "
+                "Use the data set that the model was trained on"
+            )
+        names = [layer.name for layer in (form.network if isinstance(form, Program) else form).layers]
+        chosen = _chosen(names, layers)
+        note(f"latents, {len(found) + 1} of {len(made)} forms")
+        found.append(_only(latents(form, data.images, data.labels), chosen))
+        fitted.append(_only(latents(form, probe_data.images, probe_data.labels), chosen))
+    analysis = report(found, data.labels, fitted, probe_data.labels, unseen, note)
+    return Analysed(analysis, tuple(found), data.labels, tuple(refused))
+
+
+def _span(labels: np.ndarray) -> str:
+    return ", ".join(map(str, np.unique(labels).tolist()))
+
+
+def _chosen(names: list[str], layers: tuple[str, ...] | None) -> list[int]:
+    wrong = [name for name in layers or () if name not in names]
+    if wrong:
+        raise FF2LoihiError(f"--layers must be some of {', '.join(names)}, got {', '.join(wrong)}")
+    return [index for index, name in enumerate(names) if layers is None or name in layers]
+
+
+def _only(whole: Latents, chosen: list[int]) -> Latents:
+    fields = ("true", "neutral", "names", "weights", "biases")
+    return replace(whole, **{field: tuple(getattr(whole, field)[index] for index in chosen) for field in fields})

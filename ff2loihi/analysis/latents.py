@@ -1,0 +1,133 @@
+"""Latents: what each layer's neurons hold after one presentation, of the float net and of its compiled forms.
+
+A presentation shows an image with one label: the sample's true one (the positive presentation, which both papers
+analyse: Terres-Escudero 2024, section 4; Tosato 2025, section 3.5), or the neutral one, which tells no class.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ff2loihi.backends.base import check_pixels
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.learned import starts
+from ff2loihi.backends.select import emulator_learner
+from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
+from ff2loihi.compilers.learning.readout import rates
+
+BATCH_ELEMENTS = 1 << 22  # values of one batch: 32 MB in float64
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What one form of a network makes of some samples.
+
+    name: float, graded, LIF or learning; predictions (samples,); true, neutral: one (samples, n) array a layer, under
+    the true and under the neutral label: float activities, graded payloads, or spikes of the presentation (of a
+    learning network: its ReLU trace, eq. 13, in spikes); names, weights, biases: of the layers, (n, inputs), (n,) or
+    None.
+    """
+
+    name: str
+    predictions: np.ndarray
+    true: tuple[np.ndarray, ...]
+    neutral: tuple[np.ndarray, ...]
+    names: tuple[str, ...]
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray | None, ...]
+
+
+def latents(form: Network | Program, pixels: np.ndarray, labels: np.ndarray) -> Latents:
+    """The latents of pixels (samples, pixels) uint8 with labels (samples,), in batches. Raises DataError."""
+    network = form.network if isinstance(form, Program) else form
+    check_pixels(network, pixels)
+    if isinstance(form, Network):
+        name, predictions = "float", _float_predictions(form, pixels)
+        neutral_code, show = form.label.neutral, _float
+    else:
+        predictions = Emulator().run(form, pixels).predictions
+        if isinstance(network, LearningNetwork):
+            name, show = "learning", _learning
+            neutral_code = np.rint(network.label_codes.mean(0)).astype(np.int32)
+        else:
+            name = "LIF" if network.neuron == "lif" else "graded"
+            neutral_code, show = network.neutral, _integers
+    codes = form.label.codes if isinstance(form, Network) else network.label_codes
+    true = _scatter(
+        len(labels),
+        [(np.flatnonzero(labels == label), code) for label, code in enumerate(codes) if (labels == label).any()],
+        lambda rows, code: show(network, pixels[rows], code),
+    )
+    return Latents(
+        name=name,
+        predictions=predictions,
+        true=true,
+        neutral=show(network, pixels, neutral_code),
+        names=tuple(layer.name for layer in network.layers),
+        weights=tuple(layer.weight for layer in network.layers),
+        biases=tuple(getattr(layer, "bias", None) for layer in network.layers),
+    )
+
+
+def _scatter(samples: int, groups: list, show: Callable) -> tuple[np.ndarray, ...]:
+    """The groups' latents, each in the rows of its samples."""
+    out = None
+    for rows, code in groups:
+        found = show(rows, code)
+        out = out or tuple(np.empty((samples, part.shape[1]), part.dtype) for part in found)
+        for whole, part in zip(out, found, strict=True):
+            whole[rows] = part
+    return out
+
+
+def _widest(network: Network) -> int:
+    return max(n for layer in network.layers for n in (layer.inputs, layer.neurons))
+
+
+def _batches(pixels: np.ndarray, elements: int) -> list[np.ndarray]:
+    size = max(1, BATCH_ELEMENTS // elements)
+    return [pixels[start : start + size] for start in range(0, len(pixels), size)]
+
+
+def _joined(parts: list) -> tuple[np.ndarray, ...]:
+    return tuple(np.concatenate(layer) for layer in zip(*parts, strict=True))
+
+
+def _float(network: Network, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
+    parts = []
+    for batch in _batches(pixels, _widest(network)):
+        x = float_forward.inputs(network, batch, np.tile(code, (len(batch), 1)))
+        parts.append(float_forward.activities(network, x))
+    return _joined(parts)
+
+
+def _float_predictions(network: Network, pixels: np.ndarray) -> np.ndarray:
+    batches = _batches(pixels, len(network.shown) * _widest(network))
+    found = [readout.float_scores(network, float_forward.all_labels(network, batch)).argmax(1) for batch in batches]
+    return np.concatenate(found)
+
+
+def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Of a network that knows this label alone: a tenth of the work, and no other label's states are kept."""
+    forward = Forward(replace(network, label_codes=code[None], neutral=code))
+    parts = []
+    for batch in _batches(pixels, 4 * network.steps * sum(layer.neurons for layer in network.layers)):
+        states = forward.run(quantize_pixels(batch, network.input_bits).astype(np.float32), states=True).states
+        if network.neuron == "graded":
+            parts.append([states[f"{layer.name}.h"][:, 0] for layer in network.layers])
+        else:
+            parts.append([states[f"{layer.name}.r"][:, 0, -1] for layer in network.layers])
+    return _joined(parts)
+
+
+def _learning(network: LearningNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
+    learner = emulator_learner(replace(network, label_codes=code[None]))
+    out = tuple(np.empty((len(pixels), len(layer.weight)), np.int64) for layer in network.layers)
+    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+        learner.show(rates(network, image), phases)
+        for layer, counts in zip(out, learner.counts(0), strict=True):
+            layer[index] = counts
+    return out

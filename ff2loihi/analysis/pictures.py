@@ -1,0 +1,114 @@
+"""The pictures of an analysis, as PNG bytes; drawn without a display."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ff2loihi.analysis.latents import Latents
+from ff2loihi.analysis.maps import activation_map, tsne
+from ff2loihi.analysis.report import Analysis, LayerReport, Note
+
+TSNE_SAMPLES = 1000  # the first ones: about 2 s a picture
+DPI = 110
+
+
+def pictures(
+    analysis: Analysis, forms: list[Latents], labels: np.ndarray, note: Note = lambda text: None
+) -> Iterator[tuple[str, bytes]]:
+    """(file name, PNG): of each form and layer t-SNE, activation map and overlap; sizes and similarity over all.
+
+    forms, labels (samples,): what the analysis was made of. note: told of each picture before it is drawn.
+    """
+    for form, measured in zip(forms, analysis.forms, strict=True):
+        for index, layer in enumerate(measured.layers):
+            name, title = f"{form.name.lower()}-{layer.layer}", f"{form.name}, {layer.layer}"
+            note(f"t-SNE of {title}")
+            latents = form.true[index]
+            yield f"tsne-{name}.png", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)
+            yield f"activation-{name}.png", _activation(title, latents, labels, layer)
+            if layer.jaccard is not None:
+                yield f"overlap-{name}.png", _overlap(title, layer)
+    note("sizes and similarity")
+    yield "ensemble-sizes.png", _sizes(analysis)
+    yield "similarity.png", _similarity(analysis)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), dpi=DPI)  # without pyplot: no display, no state
+
+
+def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
+    figure = _figure(5, 5)
+    axes = figure.add_subplot()
+    x, y = tsne(latents).T
+    points = axes.scatter(x, y, c=labels, s=6, cmap="tab10", vmin=-0.5, vmax=max(9, labels.max()) + 0.5)
+    handles = points.legend_elements(num=sorted(set(labels.tolist())))
+    axes.legend(*handles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.set(title=f"t-SNE, {title}\nseparability index {layer.separability:.3f}", xticks=[], yticks=[])
+    return _png(figure)
+
+
+def _activation(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
+    means, order = activation_map(latents, labels)
+    figure = _figure(9, 3)
+    axes = figure.add_subplot()
+    shown = axes.imshow(means[:, order], aspect="auto", cmap="Blues", vmin=0, interpolation="nearest")
+    place = np.argsort(order)
+    classes = np.unique(labels).tolist()
+    for c, members in zip(layer.classes, layer.ensembles or (), strict=False):
+        axes.plot(place[list(members)], [classes.index(c) + 0.4] * len(members), "|", color="tab:red", markersize=3)
+    axes.set(
+        title=f"mean activity, {title}, Hoyer index {layer.sparsity.mean:.3f}; red: in the ensemble",
+        xlabel="neuron, by its strongest class", ylabel="class", yticks=range(len(classes)), yticklabels=classes,
+    )  # fmt: skip
+    figure.colorbar(shown)
+    return _png(figure)
+
+
+def _heat(axes, values: tuple, ticks: list, title: str) -> None:
+    """A matrix of values in 0..1, None left white."""
+    axes.imshow(np.array(values, float), cmap="viridis", vmin=0, vmax=1)
+    axes.set(title=title, xticks=range(len(ticks)), yticks=range(len(ticks)), yticklabels=ticks)
+    axes.set_xticks(range(len(ticks)), ticks, rotation=90)
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if value is not None and len(ticks) <= 12:
+                colour = "white" if value < 0.6 else "black"
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
+
+
+def _overlap(title: str, layer: LayerReport) -> bytes:
+    figure = _figure(5, 5)
+    _heat(figure.add_subplot(), layer.jaccard, list(layer.classes), f"Jaccard overlap of ensembles, {title}")
+    return _png(figure)
+
+
+def _sizes(analysis: Analysis) -> bytes:
+    measured = [(form.name, layer) for form in analysis.forms for layer in form.layers if layer.sizes is not None]
+    figure = _figure(8, 3.5)
+    axes = figure.add_subplot()
+    for index, (form, layer) in enumerate(measured):
+        places = np.array(layer.classes) + (index + 0.5) / len(measured) * 0.8 - 0.4
+        axes.bar(places, layer.sizes, 0.8 / len(measured), label=f"{form}, {layer.layer} of {layer.neurons}")
+    axes.set(title="ensemble sizes", xlabel="class", ylabel="neurons")
+    axes.set_xticks(sorted({c for _, layer in measured for c in layer.classes}))
+    if measured:
+        axes.legend(fontsize=7)
+    return _png(figure)
+
+
+def _similarity(analysis: Analysis) -> bytes:
+    ticks = [f"{form}, {layer}" for form, layer in analysis.representations]
+    figure = _figure(4 * len(analysis.similarity), 4)
+    places = figure.subplots(1, len(analysis.similarity), sharey=True)
+    for axes, (measure, values) in zip(places, analysis.similarity.items(), strict=True):
+        _heat(axes, values, ticks, measure)
+    return _png(figure)

@@ -1,0 +1,133 @@
+"""The emulator: the integer network in batches, on the CPU or a CUDA device, bit-identical to Lava."""
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from ff2loihi import choices
+from ff2loihi.backends import learned_states
+from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
+from ff2loihi.backends.learned import classify
+from ff2loihi.backends.select import emulator_learner
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError
+from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantize_pixels
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
+
+# activities of one batch: what a core's cache holds, or what keeps a GPU busy
+BATCH_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 24}
+THREAD_WORK = 1 << 26  # multiplications, about 2 ms of one core: a thread for less than that costs more than it saves
+
+
+class Emulator:
+    """Batched and exact: see compilers.forward for the arithmetic and its bounds."""
+
+    name = "emulator"
+
+    def __init__(self, device: str = "cpu") -> None:
+        choices.check("--device", device, choices.Device)
+        if device == "cuda":
+            import torch  # of all that the emulator computes, CUDA alone needs it
+
+            if not torch.cuda.is_available():
+                raise BackendError("--device cuda: torch sees no CUDA device here. Use --device cpu")
+        self.device = device
+
+    def run(
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+    ) -> Trace:
+        """Classify pixels (samples, pixels) uint8. Raises DataError."""
+        network = program.network
+        if isinstance(network, LearningNetwork):
+            if self.device != "cpu":
+                raise FF2LoihiError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
+            trace = classify(self.name, network, emulator_learner(network), pixels, progress)
+            if states and not network.stock:
+                trace = replace(trace, states=learned_states.states(network, pixels))
+            return trace
+        check_pixels(network, pixels)
+        started = time.perf_counter()
+        run, done, parts = _on_cuda if self.device == "cuda" else _on_cpu, 0, []
+        for part in run(network, pixels, states):
+            parts.append(part)
+            done += len(part.sums)
+            if progress:
+                progress(done, len(pixels))
+        return make_trace(self.name, network, _join(parts), time.perf_counter() - started)
+
+
+def _batches(network: IntNetwork, pixels: np.ndarray, device: str, least: int = 1) -> list[np.ndarray]:
+    """pixels in batches of the device's size, but at least so many where there are as many rows."""
+    widest = max(layer.neurons for layer in network.layers)
+    rows = max(1, min(BATCH_ELEMENTS[device] // (widest * len(network.shown)), math.ceil(len(pixels) / least)))
+    return [pixels[start : start + rows] for start in range(0, len(pixels), rows)]
+
+
+def _quantized(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
+    return quantize_pixels(pixels, network.input_bits).astype(np.float32)
+
+
+def _on_cpu(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[Result]:
+    """Each batch in one thread, as many threads as the work is worth and the libraries may use.
+
+    The matrix products have no threads of their own: theirs wait for each other, which on a busy machine takes longer
+    than the product.
+    """
+    libraries, forward = ThreadpoolController(), Forward(network)
+    work = len(pixels) * len(network.shown) * network.steps * sum(layer.synapses for layer in network.layers)
+    threads = min(len(pixels), _most_threads(libraries), 1 + work // THREAD_WORK)
+    batches = _batches(network, pixels, "cpu", threads)
+
+    def run(batch: np.ndarray) -> Result:
+        return forward.run(_quantized(network, batch), states)
+
+    with libraries.limit(limits=1, user_api="blas"):
+        if threads == 1:
+            yield from map(run, batches)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                yield from pool.map(run, batches)
+
+
+def _most_threads(libraries: ThreadpoolController) -> int:
+    """The cores, or what OMP_NUM_THREADS and its like leave of them."""
+    return max((library["num_threads"] for library in libraries.info() if library["user_api"] == "blas"), default=1)
+
+
+def _on_cuda(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[Result]:
+    import torch
+
+    def array(values: np.ndarray, dtype: str) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to("cuda", getattr(torch, dtype))
+
+    with torch.inference_mode(), _full_float32():
+        forward = Forward(network, torch, array)
+        for batch in _batches(network, pixels, "cuda"):
+            yield forward.run(array(_quantized(network, batch), "float32"), states)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Matrix products of CUDA in full float32: TF32 keeps 10 bits, and the exactness bound needs 24."""
+    import torch
+
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _join(parts: list[Result]) -> Result:
+    return Result(
+        sums=np.concatenate([part.sums for part in parts]),
+        head=None if parts[0].head is None else np.concatenate([part.head for part in parts]),
+        spikes=np.concatenate([part.spikes for part in parts]),
+        states={name: np.concatenate([part.states[name] for part in parts]) for name in parts[0].states},
+    )

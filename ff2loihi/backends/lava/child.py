@@ -1,0 +1,143 @@
+"""A child process that holds Lava's runtime, as its parent sees it: the child's side is in inside."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ff2loihi.backends.lava.inside import FAILED
+from ff2loihi.backends.lava.session import end_session
+from ff2loihi.backends.loihi.payload.board_config import SOCKET_FOLDER
+from ff2loihi.compilers import children
+from ff2loihi.compilers.errors import BackendError
+from ff2loihi.processes import lava_imports
+
+PATIENCE = 120.0  # s without a word from the child, after which Lava counts as hung
+GRACE = 3.0  # s for a child that closed its output to end
+
+
+def available() -> bool:
+    """Whether Lava can be imported here, found out without importing it."""
+    return importlib.util.find_spec("lava") is not None
+
+
+def require_lava() -> None:
+    """Raise BackendError where Lava is not installed, or in a version that does not run here."""
+    if not available():
+        raise BackendError(
+            f"Lava is not installed in {sys.prefix}. Install it with: {lava_imports.INSTALL}; or use --backend emulator"
+        )
+    try:
+        lava_imports.check_version()
+    except ImportError as error:
+        raise BackendError(str(error)) from None
+
+
+class Child:
+    """A Python in a session of its own; `with` ends it and everything that it started.
+
+    module: has run(folder, commands); or script: a file, with its words. environment: added to this process's own.
+    """
+
+    def __init__(
+        self, module: str, folder: Path, patience: float = PATIENCE, script: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.patience, self.log, self.sockets = patience, folder / "stderr.txt", _socket_folder()
+        own = {"OMP_NUM_THREADS": "1", "TMPDIR": self.sockets}
+        code = f"from ff2loihi.backends import lava_inside\nlava_inside.main({module!r})"
+        try:
+            with self.log.open("wb") as errors:
+                self.process = subprocess.Popen(
+                    children.command(code, str(folder), *script),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    start_new_session=True,
+                    env=children.environment(**own, **(environment or {})),
+                    cwd=None if script else folder,  # where Pythons that Lava's multiprocessing starts look for modules
+                )
+        except BaseException:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+            raise
+        self.lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True).start()
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_) -> None:
+        try:
+            end_session(self.process.pid)
+        except BaseException:  # a signal came meanwhile
+            end_session(self.process.pid)
+            raise
+        finally:
+            self.process.wait()
+            with contextlib.suppress(OSError):  # what a dead child never read
+                self.process.stdin.close()
+            shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def send(self, command: str) -> None:
+        """One line to the child."""
+        with contextlib.suppress(BrokenPipeError):  # `follow` says why
+            self.process.stdin.write(f"{command}\n".encode())
+            self.process.stdin.flush()
+
+    def follow(self, until: str, on_line: Callable[[str], None] = lambda line: None) -> None:
+        """Read the child's lines up to `until`, each given to on_line. Raises BackendError."""
+        last = time.monotonic()
+        while True:
+            try:
+                line = self.lines.get(timeout=0.2)
+            except queue.Empty:
+                line = ""
+            if line == until:
+                return
+            if line and line.startswith(FAILED):
+                what, where = json.loads(line.removeprefix(FAILED))
+                raise self._failure(f"{what} in {where}")
+            if line:
+                last = time.monotonic()
+                on_line(line)
+            gone = self.process.poll() is not None  # its forks may still hold its output open
+            if line is None or (line == "" and gone):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(GRACE)
+                raise self._failure(f"its process ended with status {self.process.poll()}")
+            if time.monotonic() - last > self.patience:
+                raise BackendError(
+                    f"Lava finished no sample in {self.patience:g} s and was ended. Run fewer steps or a smaller "
+                    "network, or use --backend emulator, which gives the same bits"
+                )
+
+    def _failure(self, text: str) -> BackendError:
+        error = BackendError(f"Lava failed: {text}. Set FF2LOIHI_DEBUG=1 for Lava's whole log")
+        error.details = self.log.read_text(encoding="utf-8", errors="replace")
+        return error
+
+
+def _socket_folder() -> str:
+    """A new folder whose path leaves room for the names of Lava's sockets. Raises BackendError."""
+    for place in (tempfile.gettempdir(), "/tmp"):
+        if len(os.fsencode(f"{place}/ff2l-12345678")) <= SOCKET_FOLDER and os.access(place, os.W_OK):
+            return tempfile.mkdtemp(prefix="ff2l-", dir=place)
+    raise BackendError(
+        f"{tempfile.gettempdir()}: too long a path for Lava's sockets, and /tmp is not writable. "
+        "Set TMPDIR to a shorter one"
+    )
+
+
+def _read_lines(stream, lines: "queue.Queue[str | None]") -> None:
+    for line in stream:
+        lines.put(line.decode(errors="replace").strip())
+    lines.put(None)

@@ -1,0 +1,192 @@
+"""A Program as a graph of Lava processes: Source -> [Dense -> neuron -> Goodness] a layer -> Recorder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+from lava.proc.dense.process import Dense
+from lava.proc.lif.process import LIFReset
+from lava.proc.sparse.process import Sparse
+from lava.utils.weightutils import SignMode
+
+from ff2loihi.compilers.inference.integer_forward import powers, quantize_pixels
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
+from ff2loihi.processes.host_io.record import Probe, Recorder
+from ff2loihi.processes.inference.goodness import Goodness
+from ff2loihi.processes.inference.graded_relu import GradedRelu
+from ff2loihi.processes.inference.normalize import Normalize
+from ff2loihi.processes.inference.soft_lif import SoftLIF
+from ff2loihi.processes.inference.source import Source
+from ff2loihi.processes.limits import DU_NO_MEMORY
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Rows of `file` hold `name` of each time step; a pass's first row is `delay` of them after its first input."""
+
+    name: str
+    file: Path
+    delay: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The built graph: its source, how many time steps it takes, and what is recorded where.
+
+    period, stride: time steps from one pass to the next, and from one step of a pass to the next.
+    """
+
+    source: AbstractProcess
+    steps: int
+    labels: int
+    period: int
+    stride: int
+    recordings: tuple[Recording, ...]
+
+
+def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+    """Connect the processes for pixels (samples, pixels) uint8; the recordings are files in `folder`.
+
+    Layer l (from 0) sees a sample's step i at time step t = start + i + l + 1: one step a Dense.
+    """
+    return Builder(network, pixels, folder, states).build()
+
+
+class Builder:
+    """The parts of the graph; `build` connects them. library_inference puts library processes in place of ours."""
+
+    stride = 1
+
+    def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
+        self.network, self.pixels, self.folder, self.states = network, pixels, folder, states
+        self.codes = network.shown
+        self.x = np.zeros((len(pixels), network.inputs), np.int32)
+        image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
+        self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
+        self.rows = len(pixels) * len(self.codes) * self._period() + 3 * len(network.layers) + 2
+        self.recordings: list[Recording] = []
+
+    def _source(self) -> Source:
+        net = self.network
+        return Source(
+            samples=self.x,
+            codes=self.codes.astype(np.int32),
+            label_columns=self.label_columns,
+            phases=net.phases.astype(np.int32),
+            steps=net.steps,
+            full=(1 << net.input_bits) - 1,
+            graded=net.neuron == "graded",
+        )
+
+    def _graph(self, source: Source) -> Graph:
+        return Graph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
+
+    def _period(self) -> int:
+        return self.network.steps
+
+    def build(self) -> Graph:
+        net, source = self.network, self._source()
+        below = source.s_out
+        for index, layer in enumerate(net.layers):
+            dense = self._connection(layer, -layer.shift if net.neuron == "lif" else 0)
+            neuron = self._neuron(layer, index)
+            goodness = Goodness(
+                part_of=net.part_of(layer), parts=net.parts, powers=powers(net), period=net.steps,
+                offset=(index + 2) % net.steps,
+            )  # fmt: skip
+            below.connect(dense.s_in)
+            dense.a_out.connect(neuron.a_in)
+            neuron.s_out.connect(goodness.s_in)
+            self._record(f"{layer.name}.g", goodness.g_out, index + net.steps)
+            self._record_states(layer, index, dense, neuron, goodness)
+            if index in net.readout_layers and net.head:
+                self._head(index, neuron, index + 2)
+            below = neuron.s_out
+            if index < len(net.norms):
+                below = self._normalize(layer, index, below)
+        return self._graph(source)
+
+    def _connection(self, layer: IntLayer, exponent: int) -> AbstractProcess:
+        """Dense, or a convolution unrolled into Sparse: Lava's Conv has no weight_exp and takes 54 times as long."""
+        if layer.conv is None:
+            return self._dense(layer.weight, exponent)
+        return Sparse(
+            weights=layer.conv.unrolled(layer.weight),
+            weight_exp=exponent,
+            num_weight_bits=8,
+            sign_mode=SignMode.MIXED,
+            num_message_bits=8 if self.network.neuron == "graded" else 0,
+        )
+
+    def _dense(self, weight: np.ndarray, exponent: int) -> Dense:
+        return Dense(
+            weights=weight.astype(np.int32),
+            weight_exp=exponent,
+            num_weight_bits=8,
+            sign_mode=SignMode.MIXED,
+            num_message_bits=8 if self.network.neuron == "graded" else 0,
+        )
+
+    def _neuron(self, layer: IntLayer, index: int) -> AbstractProcess:
+        net = self.network
+        bias = layer.bias.astype(np.int32)
+        if net.neuron == "graded":
+            return GradedRelu(bias=bias, shift=layer.shift, top=layer.top)
+        if net.reset == "soft":
+            return SoftLIF(
+                bias=bias,
+                vth=layer.vth,
+                v0=layer.v0,
+                reset_interval=net.steps,
+                reset_offset=(index + 2) % net.steps,
+            )
+        return LIFReset(
+            shape=bias.shape,
+            du=DU_NO_MEMORY,
+            dv=0,
+            bias_mant=bias >> layer.bias_exp,
+            bias_exp=np.full(bias.shape, layer.bias_exp, np.int32),
+            vth=layer.vth,
+            reset_interval=net.steps,
+            reset_offset=index + 2,
+        )
+
+    def _normalize(self, layer: IntLayer, index: int, below):
+        norm = self.network.norms[index]
+        process = Normalize(n=len(layer.bias), power=norm.power, table=norm.table, shift=norm.shift, top=norm.top)
+        below.connect(process.s_in)
+        if self.states:
+            self._probe(f"{layer.name}.y", process.y, index + 1)
+        return process.s_out
+
+    def _head(self, index: int, neuron: AbstractProcess, delay: int) -> None:
+        position = self.network.readout_layers.index(index)
+        dense = self._dense(self.network.head.weights[position], 0)
+        neuron.s_out.connect(dense.s_in)
+        self._record(f"head.{position}", dense.a_out, delay)
+
+    def _record_states(self, layer: IntLayer, index: int, dense, neuron, goodness) -> None:
+        if not self.states:
+            return
+        self._probe(f"{layer.name}.a", dense.a_buff, index)
+        if self.network.neuron == "graded":
+            self._probe(f"{layer.name}.h", neuron.h, index + 1)
+            return
+        self._probe(f"{layer.name}.u", neuron.u, index + 1)
+        self._probe(f"{layer.name}.v", neuron.v, index + 1)
+        self._probe(f"{layer.name}.r", goodness.r, index + 1)
+
+    def _record(self, name: str, port, delay: int) -> None:
+        recorder = Recorder(n=port.shape[0], file=str(self._file(name, port.shape, np.int64, delay)))
+        port.connect(recorder.s_in)
+
+    def _probe(self, name: str, var, delay: int) -> None:
+        probe = Probe(shape=var.shape, file=str(self._file(name, var.shape, np.int32, delay)))
+        probe.var.connect_var(var)
+
+    def _file(self, name: str, shape: tuple[int, ...], dtype: type, delay: int) -> Path:
+        file = self.folder / f"recording.{len(self.recordings)}.npy"  # never by `name`: layers are named by a file
+        np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(self.rows, *shape)).flush()
+        self.recordings.append(Recording(name, file, delay))
+        return file

@@ -1,0 +1,145 @@
+"""A LearningNetwork as Lava processes: LearningSource -> FFLayer a layer, with what the host reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.dense.process import LearningDense
+
+from ff2loihi.backends.lava import models as lava_models
+from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.processes.host_io.record import Probe, Recorder
+from ff2loihi.processes.learning.ff_layer import FFLayer
+from ff2loihi.processes.learning.ff_network import FFNetwork
+from ff2loihi.processes.learning.plastic_dense import PyPlasticModel, rule_strings
+from ff2loihi.processes.learning.source import LearningSource
+
+VECTORS = ("v", "r", "y2", "y3", "a")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The built graph: a process that runs it, and its layers; none where the network is one process."""
+
+    source: LearningSource | FFNetwork
+    layers: tuple[FFLayer, ...]
+    network: LearningNetwork
+
+    def set_rate(self, exponent: int, halve: int) -> None:
+        """The learning rate from the next step on."""
+        for layer in self.layers:
+            layer.dw.set(dw_string(self.network, exponent))
+            layer.halve.set(np.array([halve]))
+        if not self.layers:
+            self.source.exponent.set(np.array([exponent]))
+            self.source.halve.set(np.array([halve]))
+
+
+def run_config(form: str) -> Loihi2SimCfg:
+    """The models that a form of the layers runs, see backends.lava.learner."""
+    return lava_models.run_config(
+        select_sub_proc_model=form in ("graph", "own_plastic"),
+        exception_proc_model_map={LearningDense: PyPlasticModel} if form == "own_plastic" else None,
+    )
+
+
+def tag_exponents(network: LearningNetwork) -> tuple[int, int] | None:
+    """(exponent, decay) of dt, or None for the direct rule."""
+    rule = network.update
+    return (rule.tag_exponent, rule.tag_decay) if rule.eligibility == "tag" else None
+
+
+def dw_string(network: LearningNetwork, exponent: int) -> str:
+    """dw for Lava at that learning rate."""
+    return rule_strings(exponent, tag_exponents(network))[0]
+
+
+def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
+    """The processes; files in `folder`: input.npy and weights.L.npy, tags.L.npy are read, the rest is written.
+
+    start: exponent and halve; passed: steps that lie behind; steps: record every state of so many, 0: none.
+    Files g.L.npy (period, 2): the goodness of the last presentation, at row L + steps + 1; weights.L.now.npy and, with
+    the tag rule, tags.L.now.npy (1, n, inputs) at its end.
+    """
+    plan = {
+        "file": str(folder / "input.npy"), "n": network.inputs, "layers": len(network.layers), "steps": network.steps,
+        "window": network.window, "period": network.period,
+    }  # fmt: skip
+    if start["form"] == "one_process":
+        return Graph(_one_process(network, folder, start, plan), (), network)
+    source = LearningSource(**plan)
+    layers, below = [], source.s_out
+    for index, part in enumerate(network.layers):
+        layer = FFLayer(
+            weights=np.load(folder / f"weights.{index}.npy").astype(np.int32),
+            tag_start=np.load(folder / f"tags.{index}.npy").astype(np.int32),
+            positive=part.positive,
+            neuron=part.neuron,
+            trace=part.trace,
+            factor=part.factor,
+            exponent=start["exponent"],
+            halve=start["halve"],
+            tag=tag_exponents(network),
+            index=index,
+            layers=len(network.layers),
+            passed=start["passed"],
+        )
+        below.connect(layer.s_in)
+        source.c_out.connect(layer.c_in)
+        below = layer.s_out
+        record_port(layer.g_out, folder / f"g.{index}.npy", network.period)
+        matrices = {"weights": layer.weights, "tags": layer.tag_1}
+        if not tag_exponents(network):
+            matrices.pop("tags")
+        for name, var in matrices.items():
+            probe_var(var, folder / f"{name}.{index}.now.npy", 1, network.period)
+        if start["steps"]:
+            record_port(layer.s_out, folder / f"z.{index}.npy", start["steps"])
+            for name in VECTORS:
+                probe_var(getattr(layer, name), folder / f"{name}.{index}.npy", start["steps"])
+            for name, var in matrices.items():
+                probe_var(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
+        layers.append(layer)
+    return Graph(source, tuple(layers), network)
+
+
+def _one_process(network: LearningNetwork, folder: Path, start: dict, source: dict) -> FFNetwork:
+    layers = []
+    for index, part in enumerate(network.layers):
+        shape = part.weight.shape
+        _make(folder / f"g.{index}.npy", network.period, (2,), np.int64)
+        matrices = ("weights", "tags") if tag_exponents(network) else ("weights",)
+        for name in matrices:
+            _make(folder / f"{name}.{index}.now.npy", 1, shape, np.int16, fortran=True)  # in memory (inputs, n)
+        if start["steps"]:
+            for name in (*VECTORS, "z"):
+                _make(folder / f"{name}.{index}.npy", start["steps"], shape[:1], np.int64)
+            for name in matrices:
+                _make(folder / f"{name}.all.{index}.npy", start["steps"], shape, np.int16)
+        layers.append(
+            {
+                "weights": np.load(folder / f"weights.{index}.npy"), "tags": np.load(folder / f"tags.{index}.npy"),
+                "positive": part.positive, "neuron": part.neuron, "trace": part.trace, "factor": part.factor,
+                "tag": tag_exponents(network),
+            }
+        )  # fmt: skip
+    rate = {name: start[name] for name in ("exponent", "halve", "passed", "steps")}
+    return FFNetwork(layers=layers, source=source, folder=str(folder), **rate)
+
+
+def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type, fortran: bool = False) -> None:
+    np.lib.format.open_memmap(file, "w+", dtype, (rows, *shape), fortran_order=fortran).flush()
+
+
+def record_port(port, file: Path, rows: int) -> None:
+    """Row (t - 1) mod rows of `file` (rows, n) becomes what the port sends at step t."""
+    _make(file, rows, port.shape, np.int64)
+    recorder = Recorder(n=port.shape[0], file=str(file))
+    port.connect(recorder.s_in)
+
+
+def probe_var(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
+    """Row t / every - 1 mod rows of `file` becomes the Var's value at the end of every step t that it divides."""
+    _make(file, rows, var.shape, dtype)
+    Probe(shape=var.shape, file=str(file), every=every).var.connect_var(var)

@@ -1,0 +1,139 @@
+"""Lava's fixed-point CPU simulator: one runtime for many samples, in a child process that cannot outlive us.
+
+This module does not import Lava; the child does (lava_worker).
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.backends import learned, learned_states
+from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
+from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
+from ff2loihi.backends.select import lava_learner
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.inference.integer_forward import Result
+from ff2loihi.compilers.inference.library_form import obstacles, soft_unit
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
+
+
+class LavaCpu:
+    """Lava's processes with select_tag fixed_pt; see graphs.inference for the graph."""
+
+    name = "lava"
+
+    def __init__(self, patience: float = PATIENCE, stock: bool = False) -> None:
+        """stock: to classify, library processes alone: see graphs.library_inference."""
+        require_lava()
+        self.patience, self.stock = patience, stock
+
+    def run(
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+    ) -> Trace:
+        """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
+        network, learns = program.network, isinstance(program.network, LearningNetwork)
+        if learns and not self.stock:
+            with lava_learner(network, patience=self.patience) as learner:
+                return learned.classify(self.name, network, learner, pixels, progress)
+        check_pixels(network, pixels)
+        if self.stock:
+            _check_stock(network)
+        with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
+            folder = Path(name)
+            artifact.write(program, folder / "job.ffl")
+            np.save(folder / "pixels.npy", pixels)
+            (folder / "job.json").write_text(json.dumps({"states": states, "stock": self.stock}), encoding="utf-8")
+            with Child("ff2loihi.backends.lava.worker", folder, self.patience) as child:
+                child.follow("done", lambda line: _report(line, len(pixels), progress))
+            timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+            rows = list(_recorded(folder, len(pixels)))
+        if learns:
+            return _learned(self.name, network, rows, len(pixels), timing["run"])
+        return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """values: a row a time step; the first step of each pass is in row firsts, the next ones `stride` further."""
+
+    name: str
+    values: np.ndarray
+    firsts: np.ndarray
+    stride: int
+
+    def window(self, steps: int) -> np.ndarray:
+        """(passes, steps, n)."""
+        return self.values[self.firsts[:, None] + self.stride * np.arange(steps)]
+
+
+def _recorded(folder: Path, samples: int) -> Iterator[_Rows]:
+    facts = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
+    starts = np.arange(samples * facts["labels"]) * facts["period"]
+    for name, file, delay in facts["recordings"]:
+        yield _Rows(name, np.load(folder / file), starts + delay, facts["stride"])
+
+
+def _check_stock(network: IntNetwork | LearningNetwork) -> None:
+    """Raise CompileError with everything in the network that no library process computes."""
+    wrong = obstacles(network)
+    if wrong:
+        raise CompileError(f"no library process computes this network: {'; '.join(wrong)}")
+
+
+def _report(line: str, samples: int, progress: Progress | None) -> None:
+    if progress and line.startswith("progress "):
+        progress(int(line.split()[1]), samples)
+
+
+def _learned(name: str, network: LearningNetwork, recorded: list[_Rows], samples: int, seconds: float) -> Trace:
+    """The recordings of a network that learns, cut into samples and labels, with r of its spikes."""
+    shape = (samples, network.classes, network.steps, -1)
+    states = {rows.name: rows.window(network.steps).reshape(shape).astype(np.int64) for rows in recorded}
+    states = learned_states.with_traces(network, states)
+    return learned.make_trace(name, network, learned_states.sums(network, states), states, seconds)
+
+
+def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool) -> Result:
+    """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
+    labels = len(network.shown)
+    steps = network.steps
+    sums, head, spikes, states = [], {}, [], {}
+    for rows in recorded:
+        name = rows.name
+        if name.endswith(".g"):
+            totals = rows.values[rows.firsts].reshape(samples, labels, -1)
+            sums.append(totals[..., :-1].reshape(samples, labels, -1, network.parts))
+            spikes.append(totals[..., -1])
+            continue
+        window = rows.window(steps)
+        if name.endswith(".s"):
+            if network.neuron == "lif":
+                window = window != 0
+            counts = window.cumsum(1).reshape(samples, labels, steps, -1)
+            sums.append(host_sums(network, name.removesuffix(".s"), counts[:, :, -1]))
+            spikes.append(np.count_nonzero(window, axis=(1, 2)).reshape(samples, labels))
+            if kept:
+                states[name[:-1] + ("h" if network.neuron == "graded" else "r")] = (
+                    counts[:, :, 0] if network.neuron == "graded" else counts
+                )
+            continue
+        if name.startswith("head."):
+            head[int(name.removeprefix("head."))] = window.sum(1).astype(np.int64)
+            continue
+        window = window.reshape(samples, labels, steps, -1)
+        states[name] = (window[:, :, 0] if network.neuron == "graded" else window).astype(np.int64)
+    for layer in network.layers:
+        if f"{layer.name}.x" in states:
+            spikes_of = np.diff(states[f"{layer.name}.r"], axis=2, prepend=0)
+            states[f"{layer.name}.v"] = soft_unit(layer).v(states.pop(f"{layer.name}.x"), spikes_of)
+    return Result(
+        sums=np.stack(sums, axis=2).astype(np.int64),
+        head=np.stack([head[i] for i in sorted(head)], axis=1) if head else None,
+        spikes=np.stack(spikes, axis=2).astype(np.int64),
+        states=states,
+    )

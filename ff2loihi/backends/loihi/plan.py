@@ -1,0 +1,147 @@
+"""The files with which a board's machine classifies: the script, what runs when, the layers, the input's spikes."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import save_npz
+
+from ff2loihi.backends import learned_states
+from ff2loihi.backends.loihi import payload
+from ff2loihi.compilers.inference.integer_forward import quantize_pixels
+from ff2loihi.compilers.inference.library_form import reach, soft_unit
+from ff2loihi.compilers.interchange import netx
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
+from ff2loihi.processes import host_io
+from ff2loihi.processes.fixed_point import rate_code
+from ff2loihi.processes.limits import (
+    ADAPTER_BITS,
+    ADAPTER_STEPS_IN,
+    ADAPTER_STEPS_OUT,
+    ALIGN,
+    DENDRITE_BITS,
+    V_LIMIT,
+)
+
+SCRIPT = "run_on_board.py"
+PAYLOAD = (SCRIPT, "classify_on_board.py", "learn_on_board.py", "board_config.py", "library_neurons.py")
+STRIDE = {"graded": 1, "hard": 1, "soft": 2}  # time steps of a step
+
+
+def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]) -> list[str]:
+    """Where a board may differ from the states of a run, a line each."""
+    if isinstance(network, LearningNetwork):
+        top = (1 << (DENDRITE_BITS - 1)) - 1
+        return [
+            f"{layer.name}: sums may reach {reach(layer):,}, a neuron's {DENDRITE_BITS} bits hold {top:,}; those of "
+            f"these samples reach {np.abs(states[f'{layer.name}.a']).max():,}"
+            for layer in network.layers
+            if reach(layer) > top
+        ]
+    if netx.kind(network) == "hard":
+        return []
+    found = ["the script's neurons are three or four library processes each, the mapping plans one of microcode"]
+    for layer in network.layers if netx.kind(network) == "soft" else ():
+        v = states[f"{layer.name}.v"]
+        times = int(((v == -V_LIMIT) | (v == V_LIMIT - (layer.vth << ALIGN))).sum())
+        if times:
+            found.append(
+                f"{layer.name}: v saturates {times:,} times in these samples, where the script's neurons go on and may "
+                "differ. Use fewer --steps or --weight-bits"
+            )
+    return found
+
+
+def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> dict:
+    """board.json. kind: graded, or how the neurons reset. interval: time steps from one pass to the next.
+
+    A LIFReset wants a power of two; a soft reset takes `stride` time steps a step, and rests for one step.
+    behind: time steps from a pass's first input at the cores to a layer's first spikes; units: see SoftUnit.
+    """
+    kind = netx.kind(network)
+    soft = [soft_unit(layer) for layer in network.layers] if kind == "soft" else []
+    return {
+        "artifact": artifact,
+        "kind": kind,
+        "layers": [layer.name for layer in network.layers],
+        "neurons": [layer.neurons for layer in network.layers],
+        "behind": list(accumulate(_hops(network, kind))),
+        "units": [[unit.bits, unit.threshold, unit.fires_above] for unit in soft],
+        "inputs": network.inputs,
+        "samples": samples,
+        "labels": network.classes if isinstance(network, LearningNetwork) else len(network.shown),
+        "steps": network.steps,
+        "stride": STRIDE[kind],
+        "interval": STRIDE[kind] * (network.steps + 1) if soft else 1 << (network.steps - 1).bit_length(),
+        "steps_in": ADAPTER_STEPS_IN,
+        "steps_out": ADAPTER_STEPS_OUT,
+        "adapter_bits": ADAPTER_BITS,
+    }
+
+
+def _hops(network: IntNetwork | LearningNetwork, kind: str) -> list[int]:
+    """Time steps that a layer takes, see payload.library_neurons."""
+    if kind == "graded":
+        return [3 if layer.bias.any() else 2 for layer in network.layers]
+    return [STRIDE[kind]] * len(network.layers)
+
+
+def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """Of each sample under every label, a row a time step: (labels interval, inputs) uint8, payloads or 0/1."""
+    what = plan(network, "", 1)
+    interval, stride = what["interval"], what["stride"]
+    if isinstance(network, LearningNetwork):
+        for spikes in learned_states.input_spikes(network, pixels):
+            yield np.pad(spikes, [(0, 0), (0, interval - network.steps), (0, 0)]).reshape(-1, network.inputs)
+        return
+    codes, full = network.shown, (1 << network.input_bits) - 1
+    image, label = split_input(network.pixels, codes.shape[1], network.label_kind)
+    x = np.zeros((len(codes), network.inputs), np.int32)
+    x[:, label] = codes
+    for sample in pixels:
+        x[:, image] = quantize_pixels(sample, network.input_bits)[image]
+        if network.neuron == "graded":
+            yield x.astype(np.uint8)
+            continue
+        rows = np.zeros((len(codes), interval, network.inputs), np.uint8)
+        for step, spikes in enumerate(rate_code(network.phases, x, full, network.steps)):
+            rows[:, stride * step] = spikes
+        yield rows.reshape(-1, network.inputs)
+
+
+def save_rows(file: Path, blocks: Iterator[np.ndarray], count: int, packed: bool) -> None:
+    """`count` blocks of as many rows each as one .npy file, a block at a time; packed: 8 spikes a byte."""
+    with file.open("wb") as target:
+        for number, block in enumerate(blocks):
+            block = np.packbits(block, axis=1) if packed else block
+            if number == 0:
+                shape = count * len(block), block.shape[1]
+                header = {"descr": block.dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(target, header)
+            target.write(block.tobytes())
+
+
+def write(folder: Path, network: IntNetwork | LearningNetwork, artifact: str, pixels: np.ndarray) -> None:
+    """Write the script, what it imports, board.json, network.net and inputs.npy; convolutions as sparse matrices, too.
+
+    Raises CompileError.
+    """
+    (folder / "network.net").write_bytes(netx.to_bytes(network, artifact))
+    for index, layer in enumerate(network.layers):
+        if layer.conv:
+            save_npz(folder / f"convolution.{index}.npz", layer.conv.unrolled(layer.weight))
+    text = json.dumps(plan(network, artifact, len(pixels)), indent=1)
+    (folder / "board.json").write_text(text + "\n", encoding="utf-8")
+    save_rows(folder / "inputs.npy", input_rows(network, pixels), len(pixels), netx.kind(network) != "graded")
+    copy_payload(folder)
+
+
+def copy_payload(folder: Path) -> None:
+    """The script and what it imports, under their own names."""
+    ours, host_side = Path(payload.__file__).parent, Path(host_io.__file__).parent
+    for place, names in ((ours, PAYLOAD), (host_side, ("playback.py", "record.py"))):
+        for name in names:
+            shutil.copyfile(place / name, folder / name)

@@ -1,0 +1,61 @@
+"""The command `compile`: from a checkpoint, or a NIR graph, to an artifact."""
+
+import dataclasses
+
+from ff2loihi import api
+from ff2loihi.cli import console
+from ff2loihi.cli.layer_table import show_layers
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
+from ff2loihi.compilers.inference import arithmetic_rules
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.compilers.pipeline import load_checkpoint
+
+
+def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
+    """The options of one kind; raise where one of the other kind was given."""
+    learns = learning != "off"
+    wanted, other = (LearningOptions, Options) if learns else (Options, LearningOptions)
+    values, idle = ({**rule, "stock": learning == "stock"}, inference) if learns else (inference, rule)
+    idle = [f"--{name.replace('_', '-')}" for name, value in idle.items() if value != getattr(other(), name)]
+    if idle:
+        raise FF2LoihiError(f"{', '.join(idle)}: no meaning with --learning {learning}")
+    return wanted(**values)
+
+
+def compile_model(model, spec, options: Options | LearningOptions, calibrate, output, data_root) -> dict:
+    """Compile, showing what each stage did, and write the artifact."""
+    api.pipeline.check_options(options)
+    if model.suffix == ".nir":
+        from ff2loihi.cli.commands.interchange import compile_exported
+        from ff2loihi.deployment import interchange
+
+        if spec is None:
+            return compile_exported(model, options, output)
+        checkpoint = interchange.load_graph(model, spec)
+    elif model.suffix == ".net":
+        raise CheckpointError(f"{model}: netx is written, not read. Use export --format nir, whose file compiles")
+    else:
+        checkpoint = load_checkpoint(model, spec)
+    calibrate = calibrate or checkpoint.training.get("data")
+    if calibrate is None:
+        raise CheckpointError(
+            f"{model}: the file does not say what it was trained on. Use --calibrate DATA[:N] with that data set's name"
+        )
+    images = api.calibration_set(calibrate, data_root)
+    program = api.compile(checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"))
+    digest = api.save(program, output)
+    learns = isinstance(program.network, LearningNetwork)
+    if not learns:
+        show_layers(program)
+    console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    if learns:
+        return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
+    return {
+        "artifact": str(output),
+        "sha256": digest,
+        "layers": arithmetic_rules.usage(program.network),
+        "losses": [dataclasses.asdict(loss) for loss in program.losses],
+        "provenance": program.provenance,
+    }

@@ -1,0 +1,122 @@
+"""The command `estimate`: energy and time of a sample on a board, from the events that the emulator counted."""
+
+import dataclasses
+from pathlib import Path
+
+from ff2loihi import api
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.cli import console
+from ff2loihi.cli.shared import dataset
+from ff2loihi.compilers.board.chips import load_table
+from ff2loihi.compilers.board.rules import Design
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.data.datasets import Dataset
+from ff2loihi.deployment.mapping import design
+from ff2loihi.measurement.activity import (
+    Activity,
+    counts,
+    inference_activity,
+    presentation_activity,
+    presented,
+    summed,
+)
+from ff2loihi.measurement.library_activity import stock_presentations
+from ff2loihi.reports.accuracy import accuracy_report
+from ff2loihi.reports.energy import Estimate, estimate
+from ff2loihi.reports.neurobench import neurobench
+from ff2loihi.reports.published import MNIST, TABLE_SOURCE
+
+MNIST_NAME = "mnist"
+
+
+def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> dict:
+    """Run some samples, and show the bands of each way to use the network, next to published measurements."""
+    program = api.load(model)
+    images = dataset(program, data, split, limit, data_root)
+    found = design(program, board, load_table(chips))
+    if found.mapping is None or found.mapping.chips > found.board.count:
+        raise CompileError(
+            f"{model}: {found.board.name} cannot hold the network. See: ff2loihi map {model} --board {found.board.name}"
+        )
+    trace = Emulator().run(program, images.images)
+    accuracy = accuracy_report(program.network, trace, images.labels).accuracy
+    learns = isinstance(program.network, LearningNetwork)
+    modes = _learning(program, images) if learns else {
+        "inference": inference_activity(program.network, trace, images.images)
+    }  # fmt: skip
+    sums = {mode: counts(activity, found.mapping) for mode, activity in modes.items()}
+    estimates = {
+        mode: estimate(each, found.chip.generation, found.mapping.chips, found.board.count)
+        for mode, each in sums.items()
+    }
+    for mode, one in estimates.items():
+        _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one)
+    if images.name == MNIST_NAME:
+        _show_published(program.network, found, estimates, f"{100 * accuracy:.1f} ({len(images.labels):,} images)")
+    return {
+        "estimated": True,
+        "data": images.name,
+        "split": split,
+        "samples": len(images.labels),
+        "board": found.board.name,
+        "chips": found.mapping.chips,
+        "cores": len(found.mapping.cores),
+        "events": {mode: dataclasses.asdict(each) for mode, each in sums.items()},
+        "estimates": {mode: dataclasses.asdict(one) for mode, one in estimates.items()},
+        "neurobench": neurobench(program.network, modes["inference"], accuracy),
+        "published": {"source": TABLE_SOURCE, "rows": [dataclasses.asdict(row) for row in MNIST]},
+    }
+
+
+def _learning(program: Program, images: Dataset) -> dict[str, Activity]:
+    """Inference under every label; one presentation that learns; scores, then pairs, as the artifact's last run did."""
+    net = program.network
+    if net.stock:
+        quiet, teaching = stock_presentations(net, images)
+    else:
+        one = presentation_activity(net, images.images)
+        quiet, teaching = presented(one, 1, 0), presented(one, 1, 1)
+    log = [entry for run in program.provenance.get("learned", []) for entry in run["log"]]
+    share = log[-1]["learned"] if log else 1.0
+    pairs = f"learning, pairs of {share:.0%} of the images"
+    return {
+        "inference": summed((quiet, net.classes)),
+        "learning, one showing": teaching,
+        pairs: summed((quiet, net.classes), (teaching, 2 * share)),
+    }
+
+
+def _show(title: str, one: Estimate) -> None:
+    rows = [
+        (row.what, row.part, row.kind, f"{row.low:.3g}", f"{row.high:.3g}", row.unit, row.certainty) for row in one.rows
+    ]
+    console.table(title, ("what", "of", "kind", "low", "high", "unit", "certainty"), rows)
+    low, high = one.step_us
+    console.say(f"a step takes {low:.3g} to {high:.3g} us; traffic with the host is not counted")
+
+
+def _show_published(network, found: Design, estimates: dict[str, Estimate], accuracy: str) -> None:
+    """Our bands of the chip, dynamic and static, above what others measured."""
+    widths = (("CNN" if layer.conv else layer.neurons) for layer in network.layers)
+    shape = "-".join(map(str, (network.inputs, *widths)))
+    ours = [
+        ("ours, ESTIMATE", mode, shape, _band(one, "chip"), _band(one, "time"),
+         accuracy if mode == "inference" else "-")
+        for mode, one in estimates.items()
+    ]  # fmt: skip
+    theirs = [
+        (f"{row.publication}, {row.hardware}", row.mode, row.network, f"{row.mj:.3g}",
+         "-" if row.ms is None else f"{row.ms:g}", f"{row.accuracy:g}")
+        for row in MNIST
+    ]  # fmt: skip
+    console.table(
+        f"MNIST, ours estimated (chip: dynamic and static), others as published: {TABLE_SOURCE}",
+        ("what", "mode", "network", "mJ a sample", "ms a sample", "accuracy %"),
+        [*ours, *theirs],
+    )
+
+
+def _band(one: Estimate, what: str) -> str:
+    low, high = one.band(what)
+    return f"{low:.2g} to {high:.2g}"

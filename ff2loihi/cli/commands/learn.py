@@ -1,0 +1,73 @@
+"""The command `learn`: from an artifact and a data set to the learned artifact."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from ff2loihi import api
+from ff2loihi.choices import name_and_count
+from ff2loihi.cli import console
+from ff2loihi.cli.outputs import LearningFiles
+from ff2loihi.cli.shared import dataset
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.ir import Program
+from ff2loihi.learning.controller import ADAPT, CONTINUE, Schedule
+from ff2loihi.learning.run import Hooks
+
+SMALL, SMALL_EPOCHS = 10_000, 20  # samples below which an epoch is short, and how many of them are run then
+PLANS = {"scratch": Schedule(), "continue": CONTINUE, "adapt": ADAPT}
+
+
+def schedule_for(program: Program, samples: int, plan: str | None, wanted: dict, single: bool) -> Schedule:
+    """The plan's schedule with what was asked for in place of its defaults. plan None: what fits the artifact."""
+    trained = program.provenance.get("options", {}).get("start") == "trained"
+    if plan is None:
+        plan = "adapt" if trained else "continue" if program.provenance.get("learned") else "scratch"
+    if single and wanted["margin"] is not None:
+        raise FF2LoihiError("--margin has no meaning with --single")
+    schedule = PLANS[plan]
+    if plan == "scratch" and samples < SMALL:
+        schedule = replace(schedule, epochs=SMALL_EPOCHS)
+    schedule = replace(schedule, **{name: value for name, value in wanted.items() if value is not None})
+    return replace(schedule, margin=None) if single else schedule
+
+
+def learn_model(
+    model: Path, data, split, limit, choice, place, evaluate, files: LearningFiles, resume, data_root
+) -> dict:
+    """Learn, show each epoch, and write the artifact and its log; `files` are this process's alone."""
+    program = api.load(model)
+    images = dataset(program, data, split, limit, data_root)
+    schedule = schedule_for(program, len(images.labels), *choice)
+    held_out = _held_out(program, data, evaluate, data_root)
+    lines: list[str] = []
+
+    def keep(more: list[str]) -> None:
+        lines.extend(more)
+        write_atomic(files.log, "".join(f"{line}\n" for line in lines).encode(), FF2LoihiError)
+
+    def epoch(entry: dict) -> None:
+        keep([json.dumps(entry, sort_keys=True)])
+        shown = ", ".join(
+            f"{words} {entry[key]:.2%}"
+            for key, words in (("online_accuracy", "online"), ("held_out_accuracy", "held out"))
+            if entry.get(key) is not None
+        )
+        console.say(f"epoch {entry['epoch']:>3}  learned from {entry['learned']:.1%} of the images  {shown}")
+
+    with console.progress(f"learn {images.name}") as show:
+        hooks = Hooks(progress=show, epoch=epoch, resumed=keep, warn=console.warn)
+        rounding, backend = place
+        learned = api.learn(program, images, schedule, backend, rounding, files.state, resume, hooks, held_out)
+    digest = api.save(learned, files.artifact)
+    files.state.unlink(missing_ok=True)
+    console.say(f"{files.artifact}  {files.artifact.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    return {"artifact": str(files.artifact), "sha256": digest, "backend": backend, **learned.provenance["learned"][-1]}
+
+
+def _held_out(program, data, evaluate: str | None, root):
+    if evaluate is None:
+        return None
+    split, count = name_and_count(evaluate, "--evaluate")
+    return dataset(program, data, split, count, root)

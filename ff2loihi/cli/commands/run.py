@@ -1,0 +1,124 @@
+"""The commands that take an artifact and leave it as it is: run, verify, inspect, bench."""
+
+import dataclasses
+from pathlib import Path
+
+from ff2loihi import api
+from ff2loihi.cli import console
+from ff2loihi.cli.inputs import is_artifact
+from ff2loihi.cli.layer_table import show_layers
+from ff2loihi.cli.learning_tables import show_rule, show_speed
+from ff2loihi.cli.shared import dataset
+from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
+from ff2loihi.compilers.inference import arithmetic_rules
+from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.pipeline import peek
+from ff2loihi.measurement.speed import LearningSpeedReport
+
+
+def run_model(model, data, split, limit, backend, device, data_root) -> dict:
+    """Classify and show one table."""
+    program = api.load(model)
+    images = dataset(program, data, split, limit, data_root)
+    place = api.backend(backend, device)
+    with console.progress(f"run on {backend}") as show:
+        report = api.run(program, images, place, show)
+    console.table(
+        f"{model} on {images.name} {split}",
+        ("back end", "samples", "accuracy", "seconds", "samples/s"),
+        [
+            (
+                report.backend, report.samples, f"{report.accuracy:.2%} +- {report.standard_error:.2%}",
+                f"{report.seconds:.2f}", f"{report.samples_per_second:,.0f}",
+            )
+        ],
+    )  # fmt: skip
+    learns = isinstance(program.network, LearningNetwork)
+    pairs = [
+        (name, "not counted" if learns else f"{report.spikes[index]:.1f}") for index, name in enumerate(report.layers)
+    ]
+    if report.goodness_true is None:
+        console.table("layers", ("layer", "spikes a pass"), pairs)
+    else:
+        probability = program.network.probability if learns else program.network.probability.kind
+        what = "P" if probability == "symmetric" else "goodness"
+        rows = [
+            (name, spikes, f"{true:.4g}", f"{wrong:.4g}")
+            for (name, spikes), true, wrong in zip(pairs, report.goodness_true, report.goodness_wrong, strict=True)
+        ]
+        console.table("layers", ("layer", "spikes a pass", f"{what}, true label", f"{what}, wrong labels"), rows)
+    return dataclasses.asdict(report)
+
+
+def verify_model(model, data, samples, form, data_root, json) -> None:
+    """Compare both back ends; raise CheckFailed where they differ."""
+    program = api.load(model)
+    learns = isinstance(program.network, LearningNetwork)
+    if form in ("own_plastic", "per_layer", "one_process") and not (learns and not program.network.stock):
+        raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use graph or library")
+    images = dataset(program, data, "test", samples, data_root)
+    with console.progress("Lava, every state recorded") as show:
+        report = api.verify(program, images, show, form)
+    console.table(
+        f"{model}: {report.left} against {report.right}, {report.samples} samples",
+        ("variable", "values", "active", "differing"),
+        [(v.name, v.values, v.active, v.differing) for v in report.variables],
+    )
+    console.write_json(report, json)
+    if not report.equal:
+        raise CheckFailed(f"{model}: the back ends differ, first at {report.first_divergence}")
+    console.say("every bit agrees")
+    if report.idle:
+        console.say(f"nothing happened in {', '.join(report.idle)}: there, equal says little. Try more --samples")
+
+
+def inspect_file(model: Path) -> dict:
+    """An artifact's layers, options and provenance; a checkpoint's tensors."""
+    if not is_artifact(model):
+        tensors = peek(model)
+        console.table(model, ("tensor", "shape", "dtype"), [(t["name"], str(t["shape"]), t["dtype"]) for t in tensors])
+        return {"tensors": tensors}
+    program = api.load(model)
+    if isinstance(program.network, LearningNetwork):
+        return show_rule(model, program)
+    net = program.network
+    facts = {
+        "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
+        "input": f"{net.pixels} pixels of {net.input_bits} bits",
+        "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, {len(net.shown)} passes",
+        "goodness": f"{net.goodness}, {net.probability.model_dump()}",
+        "normalisation": f"{net.normalization}{' at the read-out' if net.deferred else ''}",
+        "read-out": f"{net.readout}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",
+        **{key: str(value) for key, value in program.provenance.items() if value},
+    }
+    console.table(model, ("what", "value"), list(facts.items()))
+    show_layers(program)
+    return {
+        **facts,
+        "layers": arithmetic_rules.usage(net),
+        "losses": [dataclasses.asdict(loss) for loss in program.losses],
+    }
+
+
+def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:
+    """Time both back ends and show the ratio."""
+    program = api.load(model)
+    images = dataset(program, data, "test", samples, data_root)
+    with console.progress("Lava") as show:
+        report = api.bench(program, images, lava_samples, device=device, progress=show)
+    if isinstance(report, LearningSpeedReport):
+        show_speed(model, report)
+        return dataclasses.asdict(report)
+    console.table(
+        f"{model}: emulator beside Lava, start-up excluded",
+        ("back end", "samples", "samples/s", "ratio"),
+        [
+            (f"emulator, {device}", report.emulator_samples, f"{report.emulator_samples_per_second:,.0f}",
+             f"{report.ratio:,.0f}"),
+            (f"Lava, {report.lava_ms_per_step:.2f} ms a step", report.lava_samples,
+             f"{report.lava_samples_per_second:,.2f}", "1"),
+        ],
+    )  # fmt: skip
+    if not report.equal:
+        raise CheckFailed(f"{model}: the back ends differ. See: ff2loihi verify {model}")
+    return dataclasses.asdict(report)

@@ -1,0 +1,44 @@
+"""The command `train`: from a recipe and a data set to a checkpoint."""
+
+import re
+
+from ff2loihi.cli import console
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.data.datasets import load_data
+from ff2loihi.ff.recipes import RECIPES
+from ff2loihi.ff.recipes import train as train_recipe
+from ff2loihi.ff.train import evaluate
+
+
+def train(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root) -> dict:
+    """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
+    if recipe not in RECIPES:
+        raise FF2LoihiError(f"--recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
+    sizes = _widths(widths)
+    if epochs is not None and epochs < 0:
+        raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
+    images = load_data(data, "train", root=data_root)
+    test = load_data(data, "test", root=data_root)
+    with console.progress(f"train {recipe} on {data}") as show:
+        network = train_recipe(
+            recipe, images, show, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, quick=quick
+        )
+    network.save(output)
+    accuracy = evaluate(network, test)
+    source = RECIPES[recipe].source
+    report = {
+        "recipe": recipe, "source": source, "data": data, "seed": seed, "checkpoint": str(output),
+        "test_accuracy": accuracy,
+    }  # fmt: skip
+    console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, f"{accuracy:.2%}")])
+    console.say(f"after {source}")
+    return report
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.split("-")
+    if not all(re.fullmatch("[1-9][0-9]*", part) for part in parts):
+        raise FF2LoihiError(f"--widths must be positive numbers joined by -, as 500-500, got {text!r}")
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,141 @@
+"""The way in, and the last net: whatever ends a command becomes an exit code and at most one line.
+
+It imports next to nothing, so that Ctrl-C is answered in one line while everything else is still being imported.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+DEBUG = "FF2LOIHI_DEBUG"
+INTERRUPTED = "interrupted; nothing was half-written"
+BAD_INPUT = 2
+
+
+class Ended(BaseException):
+    """SIGTERM or SIGHUP as an exception, so that everything is cleaned up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main() -> None:
+    """Run a command and exit: 0 done, 1 a check failed, 2 bad input or usage, 3 no back end, 128 + n for signal n."""
+    with _signals_as_exceptions():
+        try:
+            code = _run()
+        except BaseException as ended:
+            code = _told(ended)
+    sys.exit(code)
+
+
+def _run() -> int:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")  # a terminal without our characters gets escapes, not an error
+    from ff2loihi.cli.app import app
+
+    code = app(prog_name="ff2loihi", standalone_mode=False)
+    if sys.stdout:
+        from ff2loihi.cli.console import flush
+
+        flush()
+    if code == 128 + signal.SIGINT:  # typer's form of Ctrl-C
+        raise KeyboardInterrupt
+    return code or 0
+
+
+@contextlib.contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    def end(number: int, _) -> None:
+        for each in changed:
+            signal.signal(each, signal.SIG_IGN)  # the first one is obeyed, none interrupts the cleaning up
+        raise Ended(number)
+
+    changed = {}
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
+            changed[each] = signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each, before in changed.items():
+            signal.signal(each, before)
+
+
+def _told(ended: BaseException) -> int:
+    """The exit code of what ended a command, after its line on standard error."""
+    exec("")  # an interrupt inside an exec, as dataclasses use it, is forgotten: else Python ends by the signal itself
+    text, code = _meaning(ended)
+    with contextlib.suppress(OSError, AttributeError):  # of a standard error that is full, or closed
+        if text is not None:
+            _show(text, _details(ended))
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        with contextlib.suppress(OSError, AttributeError):  # or Python would try again at its end, and say so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _meaning(ended: BaseException) -> tuple[object, int]:
+    """What to say, None for nothing, and the exit code."""
+    from ff2loihi.compilers.errors import FF2LoihiError
+
+    match ended:
+        case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # the second form is typer's
+            return None, 128 + signal.SIGPIPE  # as if the signal had ended it: `| head` wants no more
+        case SystemExit(code=code):
+            return None, code if isinstance(code, int) else BAD_INPUT if code else 0
+        case KeyboardInterrupt():
+            return INTERRUPTED, 128 + signal.SIGINT
+        case Ended(number=number):
+            return f"ended by {signal.Signals(number).name}; nothing was half-written", 128 + number
+        case FF2LoihiError():
+            return ended, ended.exit_code
+        case MemoryError():
+            return f"out of memory{_said(ended)}. Use fewer samples, or a smaller model", BAD_INPUT
+        case RecursionError():
+            return "the input is nested too deeply. Make it again", BAD_INPUT
+        case UnicodeError():
+            return f"text that is not in the wanted encoding{_said(ended)}", BAD_INPUT
+        case OSError(strerror=str(reason), filename=name):
+            return reason if name is None else f"{os.fsdecode(name)}: {reason}", BAD_INPUT
+    if "typer" in sys.modules and isinstance(ended, sys.modules["typer"].TyperException):
+        return _usage(ended), BAD_INPUT
+    return f"internal error: {type(ended).__name__}{_said(ended)} (set {DEBUG}=1 to see the traceback)", BAD_INPUT
+
+
+def _said(ended: BaseException) -> str:
+    return f": {ended}" if str(ended) else ""
+
+
+def _usage(error) -> str | None:
+    """typer's complaint on one line; without any argument, the help."""
+    if len(sys.argv) < 2:
+        error.show()
+        return None
+    message = error.format_message().replace("Value error, ", "").rstrip(".")  # pydantic's words, by way of typer
+    context = getattr(error, "ctx", None)
+    return f"{message}. See: {context.command_path} --help" if context else message
+
+
+def _details(ended: BaseException) -> str:
+    """What FF2LOIHI_DEBUG=1 shows: the traceback, or a child's."""
+    if not os.environ.get(DEBUG) or isinstance(ended, KeyboardInterrupt | Ended):
+        return ""
+    if hasattr(ended, "details"):
+        return ended.details
+    import traceback
+
+    return "".join(traceback.format_exception(ended))
+
+
+def _show(text: object, details: str) -> None:
+    from ff2loihi.cli.console import error_line, plain
+
+    for line in details.splitlines():
+        print(plain(line), file=sys.stderr)
+    print(f"ff2loihi: {error_line(text)}", file=sys.stderr, flush=True)

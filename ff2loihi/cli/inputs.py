@@ -1,0 +1,91 @@
+"""What a command reads: looked at while its options are parsed, before anything heavy is imported.
+
+These are callbacks of typer's options. The readers look closer: here only what is plainly something else is refused.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from ff2loihi.choices import DataName, Split, check, name_and_count
+from ff2loihi.cli import kinds
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.interchange import rule_file
+
+COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR}
+
+
+def artifact(path: Path) -> Path:
+    """An artifact. Raises FF2LoihiError, with what can be done with the file that was named."""
+    found = _kind(path, "an artifact (.ffl)", f"Make one with: ff2loihi compile MODEL.pt -o {_named(path)}")
+    if found in COMPILE_IT:
+        raise FF2LoihiError(f"{path}: {found}, not an ff2loihi artifact. Make it one with: ff2loihi compile {path}")
+    if found not in (None, kinds.ARTIFACT):
+        raise FF2LoihiError(f"{path}: {found}, not an ff2loihi artifact. Make one with: ff2loihi compile MODEL.pt")
+    return path
+
+
+def model(path: Path) -> Path:
+    """A checkpoint or a graph. Raises FF2LoihiError."""
+    found = _kind(path, "a checkpoint (.pt) or a graph (.nir)", "Make one with: ff2loihi train -o MODEL.pt")
+    if found == kinds.ARTIFACT:
+        raise FF2LoihiError(f"{path}: {found}, so compiled already, not a torch checkpoint. Use: ff2loihi run {path}")
+    return path
+
+
+def file(path: Path | None) -> Path | None:
+    """Any file. Raises FF2LoihiError."""
+    if path is not None:
+        _kind(path, "a file", "Name one that is there")
+    return path
+
+
+def file_or_folder(path: Path) -> Path:
+    """Raises FF2LoihiError where there is neither."""
+    _status(path, "Name one that is there")
+    return path
+
+
+def calibration(text: str | None) -> str | None:
+    """DATA[:N]. Raises DataError or FF2LoihiError."""
+    if text is not None:
+        check("--calibrate", name_and_count(text, "--calibrate")[0], DataName)
+    return text
+
+
+def evaluation(text: str | None) -> str | None:
+    """SPLIT[:N]. Raises DataError or FF2LoihiError."""
+    if text is not None:
+        check("--evaluate", name_and_count(text, "--evaluate")[0], Split)
+    return text
+
+
+def rule_beside(path: Path) -> Path | None:
+    """The learning rule's file that a graph may be read with."""
+    return path.with_suffix(rule_file.SUFFIX) if path.suffix == ".nir" else None
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether the file is to be read as an artifact, where a checkpoint would do as well."""
+    found = kinds.kind(path)
+    return found == kinds.ARTIFACT or (found != kinds.CHECKPOINT and path.suffix == ".ffl")
+
+
+def _named(path: Path) -> str:
+    return str(path) if path.suffix == ".ffl" else "MODEL.ffl"
+
+
+def _status(path: Path, mend: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as failure:
+        raise FF2LoihiError(f"{path}: {failure.strerror}. {mend}") from None
+
+
+def _kind(path: Path, wanted: str, mend: str) -> str | None:
+    if stat.S_ISDIR(_status(path, mend).st_mode):
+        raise FF2LoihiError(f"{path}: a folder, where {wanted} is wanted")
+    try:
+        return kinds.kind(path)
+    except OSError as failure:
+        raise FF2LoihiError(f"{path}: {failure.strerror}. Choose another file") from None

@@ -1,0 +1,22 @@
+"""What a person sees of an inference network: a row for each layer."""
+
+from ff2loihi.cli import console
+from ff2loihi.compilers.inference import arithmetic_rules
+from ff2loihi.compilers.ir import Program
+
+
+def show_layers(program: Program) -> None:
+    """Each layer's size and range, and what it lost to the integers."""
+    net = program.network
+    rows = []
+    for layer, loss, use in zip(net.layers, program.losses, arithmetic_rules.usage(net), strict=True):
+        ranges = f"shift {layer.shift}" if net.neuron == "graded" else f"vth {layer.vth}"
+        rows.append(
+            (
+                layer.name, use["shape"], use["neurons"], use["synapses"], f"{layer.weight_bits} bit", ranges,
+                f"{loss.weight_sqnr_db:.1f} dB", f"{loss.clipped:.2%}", f"{loss.saturated:.2%}",
+                f"{loss.activity_corr:.4f}",
+            )
+        )  # fmt: skip
+    columns = ("layer", "shape", "neurons", "synapses", "weights", "range", "SQNR", "clipped", "saturated", "r")
+    console.table("what each layer lost", columns, rows)

@@ -1,0 +1,59 @@
+"""What a person sees of a learning network: its rule beside the paper's equations, and its speed."""
+
+from pathlib import Path
+
+from ff2loihi.cli import console
+from ff2loihi.compilers.errors import CheckFailed
+from ff2loihi.compilers.ir import Program
+from ff2loihi.compilers.learning.fit import describe
+from ff2loihi.compilers.learning.weight_grid import saturated
+from ff2loihi.measurement.speed import LearningSpeedReport
+
+
+def show_rule(model: Path, program: Program) -> dict:
+    """The layers, the rule next to the paper's equations, and the runs that the weights come from."""
+    net = program.network
+    facts = {
+        "kind": "learns on the chip",
+        "input": f"{net.pixels} inputs of {net.input_code}, factor {net.input_factor}/256, "
+        f"{net.label_codes.shape[1]} label inputs",
+        "schedule": f"{net.steps} steps a presentation, the last {net.window} learn; period {net.period}",
+        **{key: str(value) for key, value in program.provenance.items() if key != "learned" and value},
+    }
+    layers = [
+        (layer.name, f"{layer.weight.shape[1]} -> {layer.weight.shape[0]}", f"{layer.weight.std():.1f}",
+         f"{saturated(layer.weight):.2%}")
+        for layer in net.layers
+    ]  # fmt: skip
+    rule = describe(net)
+    console.table(model, ("what", "value"), list(facts.items()))
+    console.table("layers", ("layer", "shape", "weight spread", "saturated"), layers)
+    console.table("the rule (Terres-Escudero 2024)", ("what", "equation", "on the chip"), rule)
+    for number, run in enumerate(program.provenance.get("learned", []), 1):
+        rows = [
+            (entry["epoch"], entry["samples"], f"{entry['learned']:.1%}", _share(entry["online_accuracy"]),
+             _share(entry.get("held_out_accuracy")), f"2^-{entry['exponent']}{' halved' * entry['halve']}")
+            for entry in run["log"]
+        ]  # fmt: skip
+        columns = ("epoch", "samples", "learned from", "online accuracy", "held out", "rate")
+        console.table(f"run {number}: {run['data']}, seed {run['schedule']['seed']}", columns, rows)
+    return {**facts, "layers": layers, "rule": rule, "learned": program.provenance.get("learned", [])}
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+def show_speed(model: Path, report: LearningSpeedReport) -> None:
+    """Presentations a second; raise CheckFailed where the back ends end with different weights."""
+    rows = [
+        ("emulator", report.emulator_presentations, f"{report.emulator_per_second:,.0f}", f"{report.ratio:,.0f}"),
+        (f"Lava, one process, {report.one_process_ms_per_step:.2f} ms a step", report.lava_presentations,
+         f"{report.one_process_per_second:,.1f}", f"{report.one_process_ratio:,.1f}"),
+        (f"Lava, stock LearningDense, {report.graph_ms_per_step:.2f} ms a step", report.lava_presentations,
+         f"{report.graph_per_second:,.2f}", "1"),
+    ]  # fmt: skip
+    columns = ("back end", "presentations", "a second", "ratio")
+    console.table(f"{model}: learning, start-up excluded", columns, rows)
+    if not report.equal:
+        raise CheckFailed(f"{model}: the back ends end with different weights. See: ff2loihi verify {model}")

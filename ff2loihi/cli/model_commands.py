@@ -1,0 +1,332 @@
+"""The commands from data to an artifact's result: their options, and what is cheap to check before anything heavy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ff2loihi import choices
+from ff2loihi.cli import inputs, kinds, outputs
+from ff2loihi.cli.options import (
+    Artifact,
+    BoardName,
+    Calibrate,
+    Chips,
+    Data,
+    DataRoot,
+    Device,
+    Json,
+    Spec,
+    Split,
+)
+from ff2loihi.cli.outputs import Output
+from ff2loihi.compilers import choices as compile_choices
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.files import held
+
+commands = typer.Typer()
+
+
+@commands.command()
+def train(
+    recipe: Annotated[str, typer.Option(help="what to train: one of README's table")] = "ffa-symmetric",
+    data: Annotated[choices.DataName, typer.Option(help="what is learned")] = "digits",
+    output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
+    widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
+    seed: Annotated[int, typer.Option(help="of the weights, the batches and the negatives")] = 0,
+    head: Annotated[bool, typer.Option("--head", help="fit a softmax head: one pass in place of one a label")] = False,
+    bias: Annotated[bool, typer.Option("--bias", help="neurons with a bias")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
+    ] = False,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Train a network of the papers and write its checkpoint."""
+    outputs.check((), json, Output(output, kinds.CHECKPOINT))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.train import train as command
+
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
+
+
+@commands.command()
+def compile(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
+    ],
+    spec: Spec = None,
+    neuron: Annotated[
+        compile_choices.Neuron, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
+    ] = "graded",
+    weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
+    steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
+    reset: Annotated[
+        compile_choices.Reset, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")
+    ] = "soft",
+    vth: Annotated[int | None, typer.Option(help="lif: the threshold's mantissa [default: swept]")] = None,
+    learning: Annotated[
+        choices.Learning,
+        typer.Option(help="on: compile the learning rule too; stock: one of Lava's library neurons alone"),
+    ] = "off",
+    trace: Annotated[compile_choices.Trace, typer.Option(help="learning: the output trace")] = "relu",
+    eligibility: Annotated[
+        compile_choices.Eligibility, typer.Option(help="learning: none, or tag: an eligibility trace")
+    ] = "none",
+    rate_exponent: Annotated[
+        int | None, typer.Option(help="learning: the first learning rate is 2^-N weight steps a trace, N to 7")
+    ] = None,
+    input_factor: Annotated[
+        int | None, typer.Option(help="learning: pixel N >> 8 spikes in 256 steps [default: 64; small images 128]")
+    ] = None,
+    input_code: Annotated[
+        compile_choices.InputCode, typer.Option(help="learning: pixels, or contrast: |pixel - median|")
+    ] = "pixels",
+    curve: Annotated[
+        compile_choices.Curve | None,
+        typer.Option(help="learning: of the probability P [default: linear; squared for a trained net]"),
+    ] = None,
+    calibrate: Calibrate = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL.ffl]")] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Compile a checkpoint into an artifact for Lava and the emulator."""
+    output = output or model.with_suffix(".ffl")
+    outputs.check((model, spec, inputs.rule_beside(model)), json, Output(output, kinds.ARTIFACT))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.compile import compile_model, compile_options
+
+    options = compile_options(
+        learning,
+        {"neuron": neuron, "weight_bits": weight_bits, "steps": steps, "reset": reset, "vth": vth},
+        {
+            "trace": trace, "eligibility": eligibility, "rate_exponent": rate_exponent, "input_factor": input_factor,
+            "input_code": input_code, "curve": curve,
+        },
+    )  # fmt: skip
+    console.write_json(compile_model(model, spec, options, calibrate, output, data_root), json)
+
+
+@commands.command()
+def run(
+    model: Artifact,
+    data: Data = None,
+    split: Split = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
+    backend: Annotated[choices.Backend, typer.Option(help="where it runs")] = "emulator",
+    device: Device = "cpu",
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Classify a data set: accuracy, goodness, spikes, time."""
+    outputs.check((model,), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.run import run_model
+
+    console.write_json(run_model(model, data, split, limit, backend, device, data_root), json)
+
+
+@commands.command()
+def learn(
+    model: Artifact,
+    data: Data = None,
+    split: Split = "train",
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
+    plan: Annotated[
+        choices.Plan | None, typer.Option(help="the defaults of the next five options [default: what fits]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the samples; the rate falls over the run")] = None,
+    negatives: Annotated[choices.Negatives | None, typer.Option(help="wrong labels; hard: the best one")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="pairs of labels where the true one's score is not this much ahead")
+    ] = None,
+    single: Annotated[
+        bool, typer.Option("--single", help="present each image once, true or wrong, whatever its scores")
+    ] = False,
+    shift: Annotated[int | None, typer.Option(help="move each image by up to N pixels")] = None,
+    seed: Annotated[int, typer.Option(help="of order, shifts, input phases and negatives")] = 0,
+    rounding: Annotated[choices.Rounding, typer.Option(help="chip: each synapse by itself, even weights")] = "lava",
+    backend: Annotated[choices.LearningBackend, typer.Option(help="the same bits on each")] = "emulator",
+    evaluate: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="continue the run that was to write the output")] = False,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
+    files = outputs.LearningFiles.of(output or model.with_name(f"{model.stem}-learned.ffl"))
+    outputs.check((model,), json, *files.outputs())
+    with held(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
+        files.check_unfinished(resume)
+        from ff2loihi.cli import console
+        from ff2loihi.cli.commands.learn import learn_model
+
+        wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "shift": shift, "seed": seed}
+        choice, place = (plan, wanted, single), (rounding, backend)
+        found = learn_model(model, data, split, limit, choice, place, evaluate, files, resume, data_root)
+        console.write_json(found, json)
+
+
+@commands.command()
+def verify(
+    model: Artifact,
+    data: Data = None,
+    samples: Annotated[
+        int, typer.Option(min=1, help="test samples, under every label; learning: once right, once wrong")
+    ] = 5,
+    form: Annotated[
+        choices.Form,
+        typer.Option(
+            help="graph: the chip's processes, with Lava's own LearningDense; library: Lava's library processes alone; "
+            "learning, too: own_plastic (our LearningDense), per_layer, one_process"
+        ),
+    ] = "graph",
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Compare every state at every step, emulator against Lava; exit 1 where a bit differs."""
+    outputs.check((model,), json)
+    from ff2loihi.cli.commands.run import verify_model
+
+    verify_model(model, data, samples, form, data_root, json)
+
+
+@commands.command()
+def inspect(
+    model: Annotated[
+        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a .pt checkpoint")
+    ],
+    json: Json = None,
+) -> None:
+    """Show what is inside an artifact, or which tensors a checkpoint holds."""
+    outputs.check((model,), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.run import inspect_file
+
+    console.write_json(inspect_file(model), json)
+
+
+@commands.command()
+def analyze(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a .pt checkpoint, or a .ffl artifact")
+    ],
+    data: Data = None,
+    split: Annotated[choices.AnalysisSplit, typer.Option(help="probes are fitted on train, or fit")] = "test",
+    samples: Annotated[int, typer.Option(min=1, help="the first N samples, and as many for the probes")] = 1000,
+    layers: Annotated[str | None, typer.Option(help="names joined by commas [default: all of them]")] = None,
+    unseen: Annotated[int | None, typer.Option(help="a class that the network was not trained on")] = None,
+    spec: Spec = None,
+    calibrate: Calibrate = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
+    ] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
+    output = output or model.with_name(f"{model.stem}-analysis")
+    outputs.check((model, spec), json)
+    outputs.check_folder(output)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.analyze import analyze_model
+
+    chosen = (data, split, samples, layers, unseen)
+    console.write_json(analyze_model(model, spec, *chosen, calibrate, output, data_root), json)
+
+
+@commands.command()
+def bench(
+    model: Artifact,
+    data: Data = None,
+    samples: Annotated[int, typer.Option(min=1, help="samples of the emulator")] = 10000,
+    lava_samples: Annotated[int, typer.Option(min=1, help="samples of Lava")] = 20,
+    device: Device = "cpu",
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Time the emulator beside Lava on one artifact, in one run."""
+    outputs.check((model,), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.run import bench_model
+
+    console.write_json(bench_model(model, data, samples, lava_samples, device, data_root), json)
+
+
+@commands.command()
+def reproduce(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="a paper's table: one of README's")],
+    table: Annotated[
+        int | None, typer.Option(help="hebbian-ffa: 1, its models, or 2, its output traces [default: 1]")
+    ] = None,
+    data: Annotated[
+        choices.DataName | None,
+        typer.Option(help="in place of the paper's data set [default: the paper's; --quick: digits]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Run a paper's experiment and print its table, each cell the paper's figure beside ours."""
+    outputs.check((), json)
+    from ff2loihi.cli.commands.reproduce import reproduce as command
+    from ff2loihi.reproduce.experiment import Request
+
+    command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
+
+
+@commands.command("map")
+def map_(
+    model: Artifact,
+    board: BoardName = None,
+    chips: Chips = None,
+    pack: Annotated[bool, typer.Option("--pack", help="small layers share a core")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="exit 1 for risks, too, not for broken limits alone")
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Place a network on a board's cores, and check it against the chip's rules; exit 1 where it cannot run there."""
+    outputs.check((model, chips), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands import map as map_command
+
+    found = map_command.map_model(model, board, chips, pack)
+    console.write_json(found, json)
+    map_command.refuse_if_broken(model, found, strict)
+
+
+@commands.command()
+def estimate(
+    model: Artifact,
+    data: Data = None,
+    split: Split = "test",
+    limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 100,
+    board: BoardName = None,
+    chips: Chips = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Estimate energy and time of a sample on a board, as bands, from counted events."""
+    outputs.check((model, chips), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.estimate import estimate_model
+
+    console.write_json(estimate_model(model, data, split, limit, board, chips, data_root), json)
+
+
+@commands.command()
+def doctor(json: Json = None) -> None:
+    """Say what this machine can do: Python, libraries, Lava, CUDA, Loihi boards, data sets."""
+    outputs.check((), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.doctor import doctor as command
+
+    console.write_json(command(), json)

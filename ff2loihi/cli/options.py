@@ -1,0 +1,56 @@
+"""Options and arguments that several commands have, each with its check that imports nothing heavy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ff2loihi import choices
+from ff2loihi.cli import inputs, outputs
+
+
+def _tables_elsewhere(target: str | None) -> str | None:
+    """Where standard output takes the JSON, standard error takes the tables."""
+    from ff2loihi.cli import console
+
+    console.tables_on_stderr(target in (outputs.TABLES, "/dev/stdout"))
+    return target
+
+
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE", callback=_tables_elsewhere,
+        help="also write the result as JSON; - for stdout, with the tables on stderr",
+    ),
+]  # fmt: skip
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
+]
+Data = Annotated[choices.DataName | None, typer.Option(help="[default: the calibration's data set]")]
+Artifact = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),
+]
+Spec = Annotated[
+    Path | None,
+    typer.Option(callback=inputs.file, help="spec.yaml of a checkpoint that ff2loihi did not write"),
+]
+BoardName = Annotated[
+    str | None,
+    typer.Option("--board", "--chip", help="a board, or one chip [default: the smallest board that holds it]"),
+]
+Chips = Annotated[
+    Path | None,
+    typer.Option("--chips", metavar="FILE.yaml", callback=inputs.file, help="chips and boards of your own"),
+]
+Device = Annotated[choices.Device, typer.Option(help="where the emulator computes")]
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA[:N]", callback=inputs.calibration,
+        help="training images that set the ranges [default: the model's own]",
+    ),
+]  # fmt: skip
+Split = Annotated[choices.Split, typer.Option(help="fit and validation are parts of train, for tuning")]

@@ -1,0 +1,23 @@
+"""Shifted worlds: what a network meets that learns on the chip."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torchvision.transforms.functional import InterpolationMode, rotate
+
+from ff2loihi.data.datasets import Dataset
+
+
+def rotated(data: Dataset, degrees: float) -> Dataset:
+    """Square images turned counter-clockwise about their middle, bilinear, black outside."""
+    side = round(data.images.shape[1] ** 0.5)
+    images = torch.from_numpy(data.images).reshape(-1, 1, side, side)
+    turned = rotate(images, degrees, InterpolationMode.BILINEAR)
+    name = f"{data.name} rotated by {degrees:g} degrees"
+    return replace(data, name=name, images=turned.reshape(len(images), -1).numpy())
+
+
+def inverted(data: Dataset) -> Dataset:
+    """255 - pixel."""
+    return replace(data, name=f"{data.name} inverted", images=np.subtract(255, data.images))

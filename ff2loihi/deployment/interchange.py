@@ -1,0 +1,73 @@
+"""Artifacts for other frameworks and their graphs for the compiler: netx, NIR, and the rule beside them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import ArtifactError, CheckpointError
+from ff2loihi.compilers.files import read_bytes, write_atomic
+from ff2loihi.compilers.formats import hdf5_file
+from ff2loihi.compilers.frontend import nir_reader
+from ff2loihi.compilers.frontend.checkpoint import described
+from ff2loihi.compilers.frontend.spec import LIF, read_spec
+from ff2loihi.compilers.interchange import netx, nir, rule_file
+from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
+from ff2loihi.compilers.learning import fit as learning_fit
+
+
+def export(program: Program, kind: str, path: Path) -> tuple[list[Path], list[str]]:
+    """Write `path` in that format, and for a network that learns its rule beside it.
+
+    Returns the files, and what another reader of them would take for something else. Raises CompileError or
+    ArtifactError; each file is whole or absent.
+    """
+    manifest, tensors = artifact.pack(program)
+    net, files = program.network, [path]
+    learns = isinstance(net, LearningNetwork)
+    if kind == "netx":
+        data, remarks = netx.to_bytes(net, manifest["sha256"]), netx.remarks(net)
+    else:
+        data, remarks = nir.to_bytes(net, None if learns else manifest, tensors), nir.remarks(net)
+    if learns:
+        files.append(rule_path(path))
+        rule = rule_file.to_bytes(manifest, learning_fit.engine_strings(net), learning_fit.describe(net))
+        write_atomic(files[1], rule, ArtifactError)
+    write_atomic(path, data, ArtifactError)
+    return files, list(remarks)
+
+
+def rule_path(path: Path) -> Path:
+    """Where the learning rule of an exported network stands."""
+    return path.with_suffix(rule_file.SUFFIX)
+
+
+def read_exported(path: Path) -> Program:
+    """The program in a graph that `export` wrote, bit for bit. Raises CheckpointError or ArtifactError."""
+    graph = nir.read(path)
+    if graph.manifest is None and not graph.tensors:
+        raise CheckpointError(
+            f"{path}: not exported by ff2loihi, so it needs --spec spec.yaml, which says what its layers mean "
+            f"(README, 'A checkpoint from elsewhere'). Its layers: {', '.join(stage.name for stage in graph.stages)}"
+        )
+    manifest = graph.manifest or rule_file.read(rule_path(path))
+    program, _ = artifact.unpack(path, manifest, nir.tensors_of(path, graph, manifest))
+    nir.check_same(path, graph, program.network)
+    return program
+
+
+def load_graph(path: Path, spec_path: Path) -> Checkpoint:
+    """Any feed-forward NIR graph as a checkpoint; its neurons are those of the spec, with the graph's decay.
+
+    The spec's layers name tensors NODE.weight and NODE.bias; a convolution's geometry is the node's, the image the
+    graph's input. Raises CheckpointError.
+    """
+    graph = nir.read(path)
+    spec = nir_reader.with_geometry(path, graph, read_spec(spec_path))
+    tensors, decay = nir_reader.float_layers(path, graph)
+    nir_reader.check_biases(path, tensors, spec)
+    if decay is not None:
+        neuron = spec.neuron or LIF(kind="lif")
+        spec = spec.model_copy(update={"neuron": neuron.model_copy(update={"decay": decay, "threshold": 1.0})})
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return described(path, read_bytes(path, CheckpointError, hdf5_file.KIND), tensors, spec, spec_path.parent, {})

@@ -1,0 +1,34 @@
+"""The recipes of `ff2loihi train`, by name: a paper's network each, tuned on held-out training images."""
+
+import torch
+
+from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.data.datasets import Dataset
+from ff2loihi.ff.descent import Progress
+from ff2loihi.ff.networks.checkpoint import Model
+from ff2loihi.ff.recipes.baselines import BASELINES
+from ff2loihi.ff.recipes.cwc import CWC
+from ff2loihi.ff.recipes.hinton import HINTON
+from ff2loihi.ff.recipes.pairs import PAIRS
+from ff2loihi.ff.recipes.recipe import Choice, Recipe
+from ff2loihi.ff.recipes.slides import SLIDES
+from ff2loihi.ff.recipes.tosato import TOSATO
+
+RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
+
+
+def train(name: str, data: Dataset, progress: Progress | None = None, **choices) -> Model:
+    """Train a recipe on `data`; choices: the fields of Choice. All randomness comes from the seed.
+
+    Raises FF2LoihiError for an unknown name, and for a choice that means nothing to the recipe.
+    """
+    if name not in RECIPES:
+        raise FF2LoihiError(f"--recipe must be one of {', '.join(RECIPES)}, got {name!r}")
+    recipe, choice = RECIPES[name], Choice(**choices)
+    given = {field for field in ("widths", "head", "bias") if getattr(choice, field)}
+    if given - recipe.choices:
+        raise FF2LoihiError(f"--{min(given - recipe.choices)}: no meaning with --recipe {name}. Leave it out")
+    facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(choice.seed)
+        return recipe.train(data, choice, facts, progress)

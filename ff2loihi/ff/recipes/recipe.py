@@ -1,0 +1,59 @@
+"""What the recipes of `ff2loihi train` have in common: a source, the user's choices, and a model that comes out."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ff2loihi.data.datasets import Dataset
+from ff2loihi.ff.descent import Progress, Schedule
+from ff2loihi.ff.networks.checkpoint import Model
+
+SMALL = 10_000  # training images below which an epoch is short
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user asked for. widths, epochs: None takes the recipe's; quick: its shorter variant."""
+
+    widths: tuple[int, ...] | None = None
+    epochs: int | None = None
+    seed: int = 0
+    head: bool = False
+    bias: bool = False
+    quick: bool = False
+
+
+class Recipe(Protocol):
+    """One network and how it is trained.
+
+    source: the paper it follows; choices: which of widths, head and bias mean something here.
+    """
+
+    source: str
+    choices: frozenset[str]
+
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None) -> Model:
+        """Train on `data`; the caller has seeded torch's global generator. facts: to keep in the checkpoint."""
+
+
+class Sized(Protocol):
+    """What settle() reads of a recipe. quick: what `--quick` changes of widths and epochs."""
+
+    widths: tuple[int, ...]
+    schedule: Schedule
+    small_epochs: int
+    quick: Choice
+
+
+def settle(recipe: Sized, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Schedule]:
+    """Widths and schedule of a training: what was asked for, else the quick variant's, else the recipe's."""
+    short = recipe.quick if choice.quick else Choice()
+    usual = replace(recipe.schedule, epochs=short.epochs or recipe.schedule.epochs)
+    return choice.widths or short.widths or recipe.widths, schedule_for(data, choice, usual, recipe.small_epochs)
+
+
+def schedule_for(data: Dataset, choice: Choice, usual: Schedule, small_epochs: int) -> Schedule:
+    """`usual`, but `small_epochs` of batches of 50 or less on a small data set; with the epochs that were asked for."""
+    small = len(data.labels) <= SMALL
+    epochs = small_epochs if small else usual.epochs
+    batch = min(50, usual.batch) if small else usual.batch
+    return replace(usual, epochs=epochs if choice.epochs is None else choice.epochs, batch=batch)

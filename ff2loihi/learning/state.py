@@ -1,0 +1,161 @@
+"""A run's checkpoint: everything that a resumed run needs to end with the same bytes as an unbroken one.
+
+Its hash tells a damaged file; that the numbers in it are those of such a run is checked apart from that.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ff2loihi.compilers.artifact.manifest import Count, LogEntry, Strict
+from ff2loihi.compilers.errors import FF2LoihiError, brief, together
+from ff2loihi.compilers.files import read_bytes, write_atomic
+from ff2loihi.compilers.formats import strict_json
+from ff2loihi.processes.limits import TAG_MAX, TAG_MIN, V_LIMIT, WEIGHT_MIN
+
+RANGES = {  # of a learner's arrays, by the first part of their names; a learned weight need not be even
+    "weights": (WEIGHT_MIN, -WEIGHT_MIN - 1),
+    "tags": (TAG_MIN, TAG_MAX),
+    "gates": (0, V_LIMIT),
+    "passed": (0, 1 << 53),
+    "chip": (0, (1 << 64) - 1),
+}
+
+
+class CheckpointMismatch(FF2LoihiError):
+    """The checkpoint is damaged, or belongs to another run."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands. order: the epoch's permutation of the samples; rng: the controller's generator.
+
+    counts: samples seen, learned and rightly classified in this epoch; log: one entry for each finished epoch.
+    """
+
+    epoch: int
+    position: int
+    order: np.ndarray
+    rng: dict
+    counts: tuple[int, int, int]
+    log: list[dict]
+
+
+class _State(Strict):
+    state: Annotated[int, Field(strict=True, ge=0, lt=1 << 128)]
+    inc: Annotated[int, Field(strict=True, ge=0, lt=1 << 128)]
+
+
+class _Generator(Strict):
+    """What numpy's PCG64 says of itself."""
+
+    bit_generator: Literal["PCG64"]
+    state: _State
+    has_uint32: Annotated[int, Field(strict=True, ge=0, le=1)]
+    uinteger: Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
+
+
+class _Facts(Strict):
+    identity: dict
+    epoch: Count
+    position: Count
+    rng: _Generator
+    counts: tuple[Count, Count, Count]
+    log: tuple[LogEntry, ...]
+
+
+def write(path: Path, identity: dict, progress: Progress, learner: dict[str, np.ndarray]) -> None:
+    """Write it whole or not at all. identity: the artifact, the data and the options; raises FF2LoihiError."""
+    facts = {
+        "identity": identity,
+        "epoch": progress.epoch,
+        "position": progress.position,
+        "rng": progress.rng,
+        "counts": progress.counts,
+        "log": progress.log,
+    }
+    tensors = {**learner, "order": progress.order}
+    text = json.dumps(facts, sort_keys=True)
+    metadata = {"run": text, "sha256": _digest(text, tensors)}
+    write_atomic(path, save(tensors, metadata=metadata), FF2LoihiError)
+
+
+def read(
+    path: Path, identity: dict, samples: int, epochs: int, fresh: dict[str, np.ndarray]
+) -> tuple[Progress, dict[str, np.ndarray]]:
+    """The state of a run over that many samples and epochs; fresh: the learner's arrays as they are before it starts.
+
+    Raises CheckpointMismatch, naming what differs, where it is another run's, or that of none.
+    """
+    data = read_bytes(path, CheckpointMismatch, "a run's checkpoint", absent=". Without --resume the run starts anew")
+    try:
+        tensors = load(data)
+        metadata = strict_json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        facts = strict_json.loads(metadata["run"])
+        digest = _digest(metadata["run"], tensors)
+    except (SafetensorError, KeyError, ValueError, TypeError):
+        raise CheckpointMismatch(f"{path}: not a run's checkpoint, or a damaged one. Remove it to start anew") from None
+    if metadata.get("sha256") != digest:
+        raise CheckpointMismatch(f"{path}: the content was changed. Remove it to start anew")
+    try:
+        checked = _Facts.model_validate(facts)
+    except ValidationError as failure:
+        first = failure.errors()[0]
+        where = brief(".".join(str(part) for part in first["loc"]), 100)
+        raise CheckpointMismatch(f"{path}: {where}: {brief(first['msg'], 200)}. Remove it to start anew") from None
+    other = [
+        f"{key} was {brief(repr(checked.identity.get(key)))}, is {brief(repr(value))}"
+        for key, value in json.loads(json.dumps(identity)).items()
+        if checked.identity.get(key) != value
+    ]
+    if other:
+        raise CheckpointMismatch(f"{path}: another run's checkpoint: {together(other)}. Remove it to start anew")
+    order = tensors.pop("order", np.zeros(0))
+    wrong = together([*_misplaced(checked, order, samples, epochs), *_foreign(tensors, fresh)])
+    if wrong:
+        raise CheckpointMismatch(f"{path}: not the state of such a run: {wrong}. Remove it to start anew")
+    return Progress(checked.epoch, checked.position, order, facts["rng"], checked.counts, facts["log"]), tensors
+
+
+def _misplaced(facts: _Facts, order: np.ndarray, samples: int, epochs: int) -> Iterator[str]:
+    """Where a run over that many samples and epochs never stands."""
+    if facts.epoch + (facts.position > 0) > epochs or facts.position >= samples:
+        yield f"epoch {facts.epoch}, sample {facts.position}, of {epochs} epochs of {samples} samples"
+    whole = order.dtype == np.int64 and order.ndim == 1 and np.array_equal(np.sort(order), np.arange(samples))
+    if not whole:
+        yield f"an order of {order.dtype} {order.shape}, each of {samples} samples must be there once"
+    seen, learned, right = facts.counts
+    if seen != (facts.position or samples) or max(learned, right) > seen:
+        yield f"{seen} samples seen, {learned} learned, {right} right"
+    if [entry.epoch for entry in facts.log] != list(range(1, facts.epoch + 1)):
+        yield f"a log of {len(facts.log)} epochs"
+
+
+def _foreign(arrays: dict[str, np.ndarray], fresh: dict[str, np.ndarray]) -> Iterator[str]:
+    """What a learner does not hold."""
+    for name in sorted(set(arrays) ^ set(fresh)):
+        yield f"{brief(name)} {'is not there' if name in fresh else 'belongs to nothing'}"
+    for name in sorted(set(arrays) & set(fresh)):
+        found, wanted = arrays[name], fresh[name]
+        if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
+            yield f"{name} holds {found.dtype} {found.shape}, {wanted.dtype} {wanted.shape} is wanted"
+            continue
+        low, high = RANGES[name.partition(".")[0]]
+        if found.min() < low or found.max() > high:
+            yield f"{name} {found.min()}..{found.max()}, {low}..{high} are possible"
+
+
+def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
+    total = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(np.ascontiguousarray(tensors[name]).data)
+    return total.hexdigest()

@@ -1,0 +1,224 @@
+"""What a network does for one sample, in events: spikes, synaptic operations, neuron updates, weight updates."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ff2loihi.backends.base import Trace
+from ff2loihi.backends.emulator.learner import Learner
+from ff2loihi.backends.learned import PHASE_SEED
+from ff2loihi.compilers.board.placement import Mapping
+from ff2loihi.compilers.board.populations import (
+    CONTROL,
+    INPUT,
+    MODULATION,
+    Kernels,
+    Population,
+    Rows,
+)
+from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
+from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.processes.learning_rule import RATE_ONE
+
+STATES = 1 << 21  # states of a layer's neurons that are kept at a time, over steps and samples
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Means of a sample over some samples. steps: time steps that it takes.
+
+    spikes: of each population and of the host's sources, by name; graded: payloads that are not 0.
+    nonzero: share of each layer's weights that are not 0.
+    updates: of each plastic population's synapses: (those that may change a weight, those that the engine visits).
+    fan_out: of each convolution, the mean number of its synapses that a spike below reaches.
+    """
+
+    steps: float
+    spikes: dict[str, float]
+    nonzero: dict[str, float]
+    updates: dict[str, tuple[float, float]]
+    fan_out: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """An Activity's sums over all populations, and those of the busiest core in one step.
+
+    synaptic_ops: (without zero weights, with them); synaptic_updates, core_updates: as in Activity.
+    """
+
+    steps: float
+    spikes: float
+    copies: float  # spikes, once for each core that they go to
+    crossings: float  # spikes, once for each further chip that they go to
+    synaptic_ops: tuple[float, float]
+    neuron_updates: float
+    synaptic_updates: tuple[float, float]
+    core_neurons: float
+    core_ops: float
+    core_updates: tuple[float, float]
+
+
+def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) -> Activity:
+    """Of a run's Trace and its pixels (samples, pixels) uint8: every sample under every label that it was run with."""
+    passes = trace.spikes.shape[1]
+    spikes = {INPUT: float(input_spikes(network, pixels).mean()), CONTROL: 0.0}
+    for index, layer in enumerate(network.layers):
+        fired = float(trace.spikes[:, :, index].sum(1).mean())
+        spikes |= {layer.name: fired, f"{layer.name}.norm": fired, f"{layer.name}.head": 0.0}
+        spikes[f"{layer.name}.goodness"] = float(passes) if index < len(network.norms) else 0.0
+    steps = passes * network.steps + len(network.layers)
+    nonzero = {layer.name: _nonzero(layer.weight) for layer in network.layers}
+    return Activity(steps, spikes, nonzero, {}, _fan_out(network, pixels))
+
+
+def _fan_out(network: IntNetwork, pixels: np.ndarray) -> dict[str, float]:
+    """Of each convolution: the inputs' own fan-outs, fewer at the borders, weighted by how often each spikes."""
+    if not any(layer.conv for layer in network.layers):
+        return {}
+    below = [_input_counts(network, pixels), *(np.zeros(layer.neurons) for layer in network.layers[:-1])]
+    forward, graded = Forward(network), network.neuron == "graded"
+    size = max(1, STATES // (network.steps * sum(layer.neurons for layer in network.layers)))
+    for start in range(0, len(pixels), size):
+        batch = quantize_pixels(pixels[start : start + size], network.input_bits)
+        states = forward.run(batch, states=True).states
+        for total, layer in zip(below[1:], network.layers, strict=False):
+            fired = states[f"{layer.name}.h"] > 0 if graded else states[f"{layer.name}.r"][:, :, -1]
+            total += fired.sum((0, 1))
+    return {
+        layer.name: float(layer.conv.fan_out @ fired / max(1.0, fired.sum()))
+        for layer, fired in zip(network.layers, below, strict=True)
+        if layer.conv
+    }
+
+
+def input_spikes(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
+    """Spikes of the input under all labels together, (samples,) int64; graded: payloads that are not 0.
+
+    lif: floor((phase + q steps) / full) of each input, what fixed_point.rate_step gives in all its steps.
+    """
+    image, codes = _source_spikes(network, pixels)
+    return len(codes) * image.sum(1) + int(codes.sum())
+
+
+def _source_spikes(network: IntNetwork, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes of the image's inputs in a pass (samples, n), and of the label's in each pass (passes, n)."""
+    image, label = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
+    q = quantize_pixels(pixels, network.input_bits).astype(np.int64)[:, image]
+    codes = network.shown.astype(np.int64)
+    if network.neuron == "graded":
+        return (q > 0).astype(np.int64), (codes > 0).astype(np.int64)
+    full, phases = (1 << network.input_bits) - 1, network.phases.astype(np.int64)
+    return (phases[image] + q * network.steps) // full, (phases[label] + codes * network.steps) // full
+
+
+def _input_counts(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
+    """Spikes of each input, over all samples and passes: (inputs,)."""
+    image, codes = _source_spikes(network, pixels)
+    columns = split_input(network.pixels, codes.shape[1], network.label_kind)
+    found = np.zeros(network.inputs)
+    found[columns[0]], found[columns[1]] = len(codes) * image.sum(0), len(image) * codes.sum(0)
+    return found
+
+
+def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activity:
+    """Of one presentation, the mean over pixels (samples, pixels) uint8 under every label, nothing learned."""
+    learner, rng = Learner(network), np.random.default_rng(PHASE_SEED)
+    counts = np.zeros((len(network.layers) + 1, network.steps))
+    for image in pixels:
+        learner.show(rates(network, image), rng.integers(0, RATE_ONE, network.pixels))
+        for label in range(network.classes):
+            learner.present(label, 0)
+            counts += learner.spikes
+    counts /= len(pixels) * network.classes
+    names = [INPUT, *(layer.name for layer in network.layers)]
+    spikes = dict(zip(names, counts.sum(1).tolist(), strict=True)) | {CONTROL: 2.0 * len(network.layers)}
+    updates = {}
+    for index, layer in enumerate(network.layers):
+        n = len(layer.positive)
+        spikes[f"{layer.name}.goodness"] = float(MODULATION * network.window)
+        window = float(counts[index, -network.window :].sum()) * n
+        visited = float(counts[index].sum()) * n
+        if network.update.eligibility == "tag":
+            window = visited = float(layer.weight.size * network.steps)
+        updates[layer.name] = (window, visited)
+    return Activity(network.period, spikes, {layer.name: _nonzero(layer.weight) for layer in network.layers}, updates)
+
+
+def presented(one: Activity, times: float, learning: float) -> Activity:
+    """`times` presentations, of which `learning` may change weights; the engine can be off in the others."""
+    return replace(
+        one,
+        steps=one.steps * times,
+        spikes={name: count * times for name, count in one.spikes.items()},
+        updates={name: (least * learning, most * times) for name, (least, most) in one.updates.items()},
+    )
+
+
+def summed(*parts: tuple[Activity, float]) -> Activity:
+    """Activities of one network, each as often as it says."""
+    first, _ = parts[0]
+    return replace(
+        first,
+        steps=sum(one.steps * times for one, times in parts),
+        spikes={name: sum(one.spikes[name] * times for one, times in parts) for name in first.spikes},
+        updates={
+            name: tuple(sum(one.updates[name][end] * times for one, times in parts) for end in range(2))
+            for name in first.updates
+        },
+    )
+
+
+def _reached(rows: Rows | Kernels, population: Population, neurons: int, activity: Activity) -> float:
+    """Synapses that a spike of the rows' source reaches on a core with so many of the population's neurons."""
+    if isinstance(rows, Kernels):
+        return activity.fan_out[population.name] * neurons / population.neurons
+    return min(neurons, rows.fan or neurons)
+
+
+def counts(activity: Activity, mapping: Mapping) -> Counts:
+    """The sums over a mapping's populations, and the core that has most to do in a step."""
+    ops, least_ops, neurons = 0.0, 0.0, 0
+    targets: dict[str, int] = {}
+    chips: dict[str, set[int]] = {}
+    core_ops, core_updates = [], []
+    for core in mapping.cores:
+        load, work = 0.0, [0.0, 0.0]
+        for part in core.parts:
+            for rows in part.population.rows:
+                load += activity.spikes[rows.source] * _reached(rows, part.population, part.neurons, activity)
+                targets[rows.source] = targets.get(rows.source, 0) + 1
+                chips.setdefault(rows.source, set()).add(core.chip)
+            share = part.neurons / part.population.neurons
+            for end, updates in enumerate(activity.updates.get(part.population.name, (0, 0))):
+                work[end] += share * updates
+        core_ops.append(load)
+        core_updates.append(work)
+    for population in mapping.populations:
+        neurons += population.neurons
+        for rows in population.rows:
+            these = activity.spikes[rows.source] * _reached(rows, population, population.neurons, activity)
+            ops += these
+            least_ops += these * activity.nonzero.get(population.name, 1.0)
+    senders = {population.name for population in mapping.populations} | set(targets)
+    fired = {name: count for name, count in activity.spikes.items() if name in senders}
+    return Counts(
+        steps=activity.steps,
+        spikes=sum(fired.values()),
+        copies=sum(count * max(1, targets.get(name, 0)) for name, count in fired.items()),
+        crossings=sum(count * max(0, len(chips.get(name, ())) - 1) for name, count in fired.items()),
+        synaptic_ops=(least_ops, ops),
+        neuron_updates=neurons * activity.steps,
+        synaptic_updates=(
+            sum(least for least, _ in activity.updates.values()),
+            sum(most for _, most in activity.updates.values()),
+        ),
+        core_neurons=max(core.fill.neurons for core in mapping.cores),
+        core_ops=max(core_ops) / activity.steps,
+        core_updates=tuple(max(end) / activity.steps for end in zip(*core_updates, strict=True)),
+    )
+
+
+def _nonzero(weight: np.ndarray) -> float:
+    return float((weight != 0).mean())

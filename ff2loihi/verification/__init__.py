@@ -1,0 +1,1 @@
+"""Whether two back ends, or a recording and golden vectors, agree in every state at every step."""

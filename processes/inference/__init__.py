@@ -1,0 +1,1 @@
+"""Processes of networks that only classify: input, neurons, normalisation, goodness."""

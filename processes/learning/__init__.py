@@ -1,0 +1,1 @@
+"""Processes of networks that learn with our own neurons: input, neuron, third factor, plastic layer, network."""

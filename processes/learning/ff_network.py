@@ -1,0 +1,91 @@
+"""A whole learning network in one process, source and recorders included: the fastest form that Lava runs."""
+
+from pathlib import Path
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from ff2loihi.processes.learning.fused_layer import FusedLayer
+from ff2loihi.processes.learning.source import RateSource
+
+
+class FFNetwork(AbstractProcess):
+    """LearningSource -> FFLayer -> FFLayer ..., the same states at the same steps, without a message between them.
+
+    Parameters
+    ----------
+    layers: a dict each: weights, tags (n, inputs); positive, neuron, trace, factor, tag: see FusedLayer.
+    source: the parameters of LearningSource.  passed: steps that lie behind.  exponent, halve: the learning rate.
+    folder: where what the host reads is written: g.L.npy, weights.L.now.npy, tags.L.now.npy, and the rows of every
+    state where steps > 0; see backends.lava.graphs.learning.
+
+    State
+    -----
+    exponent, halve: (1,) int32.
+    """
+
+    def __init__(
+        self, *, layers, source: dict, passed: int, exponent: int, halve: int, folder: str, steps: int
+    ) -> None:
+        super().__init__(layers=layers, source=source, passed=passed, folder=folder, steps=steps)
+        self.exponent, self.halve = Var(shape=(1,), init=exponent), Var(shape=(1,), init=halve)
+
+
+@implements(proc=FFNetwork, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyFFNetworkModel(PyLoihiProcessModel):
+    exponent: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    halve: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.source, self.period = RateSource(**proc_params["source"]), proc_params["source"]["period"]
+        self.recording = proc_params["steps"] > 0
+        self.layers, self.files = [], []
+        for index, plan in enumerate(proc_params["layers"]):
+            files = Path(proc_params["folder"]).glob(f"*.{index}.npy")
+            now = Path(proc_params["folder"]).glob(f"*.{index}.now.npy")
+            names = {f: f.name.partition(f".{index}.")[0] for f in (*files, *now)}
+            self.files.append({name: np.asarray(np.load(f, mmap_mode="r+")) for f, name in names.items()})
+            self.layers.append(_layer(plan, self.files[-1], proc_params["passed"]))
+
+    def run_spk(self) -> None:
+        control, spikes = self.source.step(self.time_step)
+        halve, exponent = int(self.halve[0]), int(self.exponent[0])
+        sent = [layer.fire(halve) for layer in self.layers]  # every layer sends before it receives
+        control = control.tolist()
+        for index, (layer, below) in enumerate(zip(self.layers, [spikes, *sent[:-1]], strict=True)):
+            layer.take(below, tuple(control[2 * index : 2 * index + 2]), exponent)
+        row = self.time_step - 1
+        for layer, z, files in zip(self.layers, sent, self.files, strict=True):
+            files["g"][row % self.period] = layer.g
+            if self.recording:
+                self._record(row, layer, z, files)
+
+    def _record(self, row: int, layer: FusedLayer, z: np.ndarray, files: dict[str, np.ndarray]) -> None:
+        files["z"][row] = z
+        for name in ("a", "v", "r", "y2", "y3"):
+            files[name][row] = getattr(layer, name)
+        files["weights.all"][row] = layer.w.T
+        if layer.tag is not None:
+            files["tags.all"][row] = layer.t.T
+
+
+def _layer(plan: dict, files: dict[str, np.ndarray], passed: int) -> FusedLayer:
+    """The layer of `plan`; its weights, and tags where it has some, live in their file, which so needs no writing."""
+    parts = dict(plan)
+    weights, tags = parts.pop("weights"), parts.pop("tags")
+    w = files["weights"][0].T
+    w[:] = weights.T
+    t = files["tags"][0].T if plan["tag"] else np.zeros((1, 1), np.int16)
+    t[:] = tags.T if plan["tag"] else 0
+    n = len(plan["positive"])
+    vectors = {name: np.zeros(n, np.int32) for name in ("a", "v", "r", "y2", "y3")}
+    return FusedLayer(w=w, t=t, g=np.zeros(2, np.int32), passed=passed, **vectors, **parts)

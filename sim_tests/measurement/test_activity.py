@@ -1,0 +1,244 @@
+"""Counts of events, each found a second time by going through spikes one by one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.emulator.library_learner import StockLearner
+from ff2loihi.backends.presentations import pairs
+from ff2loihi.compilers.board.chips import load_table
+from ff2loihi.compilers.board.placer import place
+from ff2loihi.compilers.board.populations import populations
+from ff2loihi.compilers.inference import quantize, thresholds
+from ff2loihi.compilers.inference.integer_forward import quantize_pixels
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.learning import library_rule
+from ff2loihi.data.datasets import Dataset
+from ff2loihi.measurement.activity import (
+    counts,
+    inference_activity,
+    input_spikes,
+    presentation_activity,
+    presented,
+    summed,
+)
+from ff2loihi.measurement.library_activity import stock_presentations
+from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.learning_rule import input_rates
+from ff2loihi.reports.neurobench import neurobench
+from sim_tests.factories import float_network, learning_layer, learning_network
+
+LOIHI2 = load_table().chips["loihi2"]
+PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (np.arange(12) % 3 > 0)
+
+
+CONVOLUTIONS = (Conv((2, 3, 2), 4, (3, 2), 1, 1, 2), Conv((4, 3, 3), 3, (2, 2), 2, 1, 1))  # on 2 x 3 x 2 = 12 pixels
+
+
+def compiled(neuron: str, convolutions: tuple[Conv, ...] = ()):
+    """Dense layers behind 12 pixels and 4 label inputs, or convolutions with the label on the first 4 pixels."""
+    net = float_network(0, (20, 9), convolutions=convolutions)
+    integers = quantize.quantize(
+        net, quantize.Calibration(PIXELS.astype(np.uint8), np.arange(7) % 4), quantize.Options(neuron=neuron, steps=8)
+    )
+    return integers if neuron == "graded" else thresholds.sweep(net, integers, PIXELS.astype(np.uint8), None)[0]
+
+
+def stock_net() -> LearningNetwork:
+    """Weights of which no sum is negative: every gate that spikes forces its neuron."""
+    weight = 2 * np.random.default_rng(2).integers(0, 30, (10, 14)).astype(np.int16)
+    factor = dataclasses.replace(library_rule.gate_factor("symmetric", 10, 31), vth=9)
+    layer = dataclasses.replace(learning_layer(weight, dv=163), factor=factor)
+    return learning_network(layer, code=64, steps=31, eligibility="gate", exponent=1)
+
+
+def learning_net(eligibility: str) -> LearningNetwork:
+    rng = np.random.default_rng(1)
+    weights = [2 * rng.integers(-20, 60, shape) for shape in ((10, 14), (6, 10))]
+    layers = (learning_layer(weight, f"hidden{i + 1}") for i, weight in enumerate(weights))
+    return learning_network(*layers, code=64, eligibility=eligibility, tag_exponent=1, tag_decay=3)
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_spikes_and_operations_of_inference_are_those_of_the_states(neuron):
+    net = compiled(neuron)
+    pixels = PIXELS.astype(np.uint8)
+    trace = Emulator().run(Program(net, (), {}), pixels, states=True)
+    found = inference_activity(net, trace, pixels)
+    sums = counts(found, place(populations(net), "loihi2", LOIHI2))
+    spikes = []
+    for layer in net.layers:
+        states = trace.states[f"{layer.name}.h" if neuron == "graded" else f"{layer.name}.r"]
+        fired = (states > 0).sum() if neuron == "graded" else states[:, :, -1].sum()
+        spikes.append(fired / len(pixels))
+        assert found.spikes[layer.name] == pytest.approx(spikes[-1])
+    arrived = input_spikes(net, pixels).mean()
+    goodness = sum(spikes)  # a neuron is of one part: + or -
+    assert sums.synaptic_ops[1] == pytest.approx(20 * arrived + 9 * spikes[0] + goodness)
+    shares = [(layer.weight != 0).mean() for layer in net.layers]
+    assert sums.synaptic_ops[0] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0] + goodness)
+    steps = 4 * net.steps + 2
+    assert sums.neuron_updates == (20 + 2 + 9 + 2) * steps
+    assert sums.spikes == pytest.approx(arrived + sum(spikes))
+    assert sums.copies == pytest.approx(arrived + 2 * spikes[0] + spikes[1])
+    bench = neurobench(net, found, 0.5)
+    kind = "Effective_MACs" if neuron == "graded" else "Effective_ACs"
+    assert bench["SynapticOperations"][kind] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0])
+    assert bench["SynapticOperations"]["Dense"] == (20 * 16 + 9 * 20) * steps
+    assert bench["Footprint"] == 20 * 16 + 9 * 20 + 3 * 29
+
+
+def fan_out(conv: Conv) -> np.ndarray:
+    """(inputs,): synapses of each input, tap by tap."""
+    below, height, width = conv.shape
+    found = np.zeros(conv.shape, int)
+    each = below // conv.groups
+    for channel, row, column in np.ndindex(conv.out_shape):
+        for source, a, b in np.ndindex(conv.weight_shape[1:]):
+            y, x = row * conv.stride + a - conv.padding, column * conv.stride + b - conv.padding
+            if 0 <= y < height and 0 <= x < width:
+                found[channel // (conv.channels // conv.groups) * each + source, y, x] += 1
+    return found.ravel()
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_operations_of_convolutions_are_those_of_each_spikes_taps(neuron):
+    net = compiled(neuron, CONVOLUTIONS)
+    pixels = PIXELS.astype(np.uint8)
+    trace = Emulator().run(Program(net, (), {}), pixels, states=True)
+    found = inference_activity(net, trace, pixels)
+    arrived, full = np.zeros(12, int), (1 << net.input_bits) - 1
+    for code in net.label_codes:
+        q = quantize_pixels(pixels, net.input_bits)
+        q[:, :4] = code
+        acc = net.phases
+        for _ in range(net.steps):
+            fired, acc = (q > 0, acc) if neuron == "graded" else rate_step(acc, q, full)
+            arrived += fired.sum(0)
+    spikes = [arrived / len(pixels)]
+    for layer in net.layers:
+        states = trace.states[f"{layer.name}.h" if neuron == "graded" else f"{layer.name}.r"]
+        fired = states > 0 if neuron == "graded" else states[:, :, -1]
+        spikes.append(fired.sum((0, 1)) / len(pixels))
+    assert found.spikes["input"] == pytest.approx(spikes[0].sum())
+    taps = [fan_out(conv) for conv in CONVOLUTIONS]
+    ops = [float(these @ fan) for these, fan in zip(spikes, taps, strict=False)]
+    assert ops[1] > 0
+    sums = counts(found, place(populations(net), "loihi2", LOIHI2))
+    assert sums.synaptic_ops[1] == pytest.approx(sum(ops) + spikes[1].sum() + spikes[2].sum())
+    assert sums.core_ops == pytest.approx(max(ops) / found.steps)
+    assert sums.spikes == pytest.approx(sum(these.sum() for these in spikes))
+    bench = neurobench(net, found, 0.5)
+    shares = [(layer.weight != 0).mean() for layer in net.layers]
+    kind = "Effective_MACs" if neuron == "graded" else "Effective_ACs"
+    assert bench["SynapticOperations"][kind] == pytest.approx(ops[0] * shares[0] + ops[1] * shares[1])
+    assert bench["SynapticOperations"]["Dense"] == sum(int(fan.sum()) for fan in taps) * found.steps
+    kernels, neurons = 4 * 6 + 3 * 16, 4 * 3 * 3 + 3 * 2 * 2
+    assert bench["ParameterCount"] == kernels
+    assert bench["Footprint"] == kernels + 3 * neurons
+    assert bench["MembraneUpdates"] == neurons * found.steps
+    assert bench["ActivationSparsity"] == pytest.approx(1 - (spikes[1].sum() + spikes[2].sum()) / neurons / found.steps)
+
+
+def test_input_spikes_are_those_of_the_chips_input_code_step_by_step():
+    net = compiled("lif")
+    pixels = PIXELS.astype(np.uint8)
+    full = (1 << net.input_bits) - 1
+    total = np.zeros(len(pixels), np.int64)
+    for code in net.label_codes:
+        q = np.concatenate([quantize_pixels(pixels, net.input_bits), np.tile(code, (len(pixels), 1))], axis=1)
+        acc = net.phases
+        for _ in range(net.steps):
+            fired, acc = rate_step(acc, q, full)
+            total += fired.sum(1)
+    assert input_spikes(net, pixels).tolist() == total.tolist()
+
+
+def test_a_presentations_input_is_counted_as_the_learner_encodes_it():
+    net = learning_net("none")
+    one = presentation_activity(net, PIXELS.astype(np.uint8))
+    expected = []
+    rng = np.random.default_rng(0)
+    for image in PIXELS.astype(np.uint8):
+        q = np.concatenate([input_rates(image, "pixels", 64), [64]])
+        phases = np.concatenate([rng.integers(0, 256, 12), [0]])  # either label's input spikes alike
+        expected.append(((phases + 23 * q) // 256).sum())
+    assert one.spikes["input"] == pytest.approx(np.mean(expected))
+    assert one.spikes["hidden1"] > 0
+    least, most = one.updates["hidden1"]
+    assert 0 < least < most == pytest.approx(10 * one.spikes["input"])
+
+
+@pytest.mark.parametrize("eligibility", ["none", "tag"])
+def test_learning_costs_updates_that_inference_does_not(eligibility):
+    net = learning_net(eligibility)
+    mapping = place(populations(net), "loihi2", LOIHI2)
+    one = presentation_activity(net, PIXELS.astype(np.uint8))
+    inference, learning = (counts(presented(one, 2, share), mapping) for share in (0, 2))
+    assert inference.synaptic_ops == learning.synaptic_ops
+    assert inference.synaptic_updates[0] == 0
+    assert learning.synaptic_updates[0] > 0
+    if eligibility == "tag":  # every synapse, in every step of both presentations
+        assert learning.synaptic_updates == (2 * 23 * 200, 2 * 23 * 200)
+    assert inference.steps == 2 * net.period
+
+
+def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states():
+    net = stock_net()
+    [layer] = net.layers
+    data = Dataset("own", "test", PIXELS, np.arange(7) % 2, 2)
+    quiet, lessons = stock_presentations(net, data)
+    learner, found = StockLearner(net, record=True), []
+    for one in pairs(net, data):
+        learner.show(one.q, one.starts)
+        learner.present(one.label, one.phase)
+        acc, rate = np.concatenate([one.starts, net.label_phases]), np.concatenate([one.q, net.label_codes[one.label]])
+        arrived = []
+        for _ in range(net.steps):
+            fired, acc = rate_step(acc, rate, 256)
+            arrived.append(int(fired.sum()))
+        z, r = learner.states[:, 1], learner.states[:, 2]
+        forced = (z[0::4] + z[1::4]).sum(1)
+        enabled = [4 * step + slot for step in (23, 25, 27, 29) for slot in (1, 2)]
+        spiked = np.zeros(learner.units.shape, bool)
+        spiked[enabled] = learner.units[enabled] == 0  # those that spike start anew
+        products = sum((r[t][layer.positive == (group % 2 == 0)] > 0).sum() for t, group in np.argwhere(spiked.any(2)))
+        found.append(
+            [
+                sum(arrived),
+                z.sum(),
+                (r > 0).sum() + (r[-1] > 0).sum(),
+                spiked.sum(),
+                products,
+                forced.sum(),
+                forced @ arrived,
+            ]
+        )
+        learner.w[:] = layer.weight.T
+    names = ("input", "hidden1", "hidden1.count", "hidden1.thermometers", "hidden1.product", "hidden1.gates")
+    *spikes, updates = np.mean(found, axis=0)
+    assert [lessons.spikes[name] for name in names] == pytest.approx(spikes)
+    assert lessons.spikes["hidden1.square"] == lessons.spikes["hidden1.count"]
+    assert min(spikes) > 0
+    assert lessons.updates["hidden1"] == pytest.approx((updates, 10 * spikes[0]))
+    assert (lessons.steps, lessons.spikes["control.enable"], lessons.spikes["control.clear"]) == (128, 2 * 8 / 2, 1)
+    assert (quiet.updates["hidden1"][0], quiet.spikes["hidden1.gates"], quiet.spikes["control.enable"]) == (0, 0, 0)
+
+
+def test_the_sums_of_library_neurons_go_over_all_their_links():
+    """By hand: each of the graph's links once, its messages times the neurons that each reaches."""
+    net = stock_net()
+    quiet, lessons = stock_presentations(net, Dataset("own", "test", PIXELS, np.arange(7) % 2, 2))
+    both = summed((quiet, 2), (lessons, 0.5))
+    sums = counts(both, place(populations(net), "loihi2", LOIHI2))
+    s = both.spikes
+    n, units, per = 10, 32, 8
+    ops = n * s["input"] + 2 * s["hidden1.gates"] + s["hidden1"] + 3 * s["hidden1.count"] + units * s["hidden1.square"]
+    ops += n * s["hidden1.thermometers"] + s["hidden1.product"] + n * s["control.clear"] + per * s["control.enable"]
+    assert sums.synaptic_ops[1] == pytest.approx(ops)
+    assert sums.neuron_updates == (5 * n + units) * 2.5 * 128
+    assert s["control.clear"] == 2.5
+    assert sums.synaptic_updates[0] == pytest.approx(0.5 * lessons.updates["hidden1"][0])
