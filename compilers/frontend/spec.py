@@ -17,6 +17,7 @@ CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt f
 MAX_SIDE = 1 << 20  # pixels, sides, strides, ...: as many as a chip has neurons
 MAX_VALUES = 5000  # of a spec
 
+Name = Annotated[str, Field(min_length=1)]  # of a tensor
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
@@ -35,11 +36,11 @@ class ConvSpec(_Strict):
 class LayerSpec(_Strict):
     """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k)."""
 
-    weight: str  # key of the tensor in the file, "." where the file is one bare tensor
+    weight: Name  # key of the tensor in the file, "." where the file is one bare tensor
     orientation: Literal["out_in", "in_out"] = "out_in"
     conv: ConvSpec | None = None  # dense where absent
-    bias: str | None = None  # key of a tensor of shape (out,)
-    polarity: str | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
+    bias: Name | None = None  # key of a tensor of shape (out,)
+    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
 
 
 class LIF(_Strict):
@@ -97,8 +98,8 @@ class HeadSpec(_Strict):
     activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); raw: h itself, as a backprop net's last layer.
     """
 
-    weights: tuple[str, ...]
-    bias: str | None = None
+    weights: tuple[Name, ...]
+    bias: Name | None = None
     activities: Literal["l2", "raw"] = "l2"
 
 
