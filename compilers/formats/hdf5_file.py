@@ -44,7 +44,7 @@ def check_readable(path: Path) -> None:
     data, mark, digest = read_bytes(path, CheckpointError, KIND).rpartition(MARK)
     if mark and hashlib.sha256(data).hexdigest().encode() == digest:
         return
-    code = f"from ff2loihi.compilers import hdf5_file\nhdf5_file.read_all({str(path)!r}, {os.getpid()})"
+    code = f"from ff2loihi.compilers.formats import hdf5_file\nhdf5_file.read_all({str(path)!r}, {os.getpid()})"
     try:
         done = subprocess.run(
             children.command(code), env=children.environment(), stdin=subprocess.DEVNULL, capture_output=True,

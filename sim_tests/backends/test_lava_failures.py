@@ -60,7 +60,7 @@ def unwell(tmp_path, monkeypatch):
         body = "".join(f"    {line}\n" for line in lines)
         (tmp_path / "sitecustomize.py").write_text(
             "import logging, threading, time\n"
-            "from ff2loihi.processes import goodness\n"
+            "from ff2loihi.processes.inference import goodness\n"
             "well = goodness.PyGoodnessModel.run_spk\n"
             f"def run_spk(self):\n{body}    well(self)\n"
             "goodness.PyGoodnessModel.run_spk = run_spk\n"

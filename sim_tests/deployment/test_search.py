@@ -137,7 +137,7 @@ def extension(tmp_path: Path, version: str | None = "0.7.0", without: str | None
 
 def in_a_process(tree: Path | None) -> dict:
     """search().extension where `tree` is on the path: a process of its own, for Lava's namespace is for ever."""
-    code = "import json; from ff2loihi.backends.board_search import search; e = search().extension; "
+    code = "import json; from ff2loihi.backends.loihi.search import search; e = search().extension; "
     paths = [str(tree)] if tree else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(

@@ -368,7 +368,7 @@ def specs() -> dict[str, dict]:
 @pytest.fixture(scope="session")
 def samples():
     """samples(pixels, count=24) -> a Dataset of random images, with the labels 0 and 1."""
-    from ff2loihi.ff.data import Dataset
+    from ff2loihi.data.datasets import Dataset
 
     def make(pixels: int, count: int = 24):
         images = np.random.default_rng(0).integers(0, 256, (count, min(pixels, 10**5)))
@@ -381,7 +381,8 @@ def samples():
 def compiled(specs, tensors, samples, tmp_path_factory):
     """compiled(checkpoint file, spec file or None, options) -> a Program."""
     from ff2loihi import api
-    from ff2loihi.compilers import network, pipeline
+    from ff2loihi.compilers import pipeline
+    from ff2loihi.compilers.frontend import network
 
     def make(path: Path, spec: Path | None = None, options=None):
         checkpoint = pipeline.load_checkpoint(path, spec)
@@ -395,7 +396,7 @@ def compiled(specs, tensors, samples, tmp_path_factory):
 def used(samples):
     """used(program): it is run, with its states, and learned, each on a sample or two; and written again."""
     from ff2loihi import api
-    from ff2loihi.backends.emulator import Emulator
+    from ff2loihi.backends.emulator.inference import Emulator
     from ff2loihi.compilers import artifact
     from ff2loihi.compilers.ir import LearningNetwork
 

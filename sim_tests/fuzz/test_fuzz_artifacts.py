@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from ff2loihi import api
-from ff2loihi.backends.learners import emulator_learner
+from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers import artifact
-from ff2loihi.learning import checkpoint
+from ff2loihi.learning import state as checkpoint
 from ff2loihi.learning.run import Hooks, Run, identity
-from ff2loihi.reports import golden
+from ff2loihi.verification import golden
 
 
 def of_each(bases: dict, change, tree, names, values):

@@ -8,9 +8,9 @@ import torch
 import yaml
 from hypothesis import strategies as st
 
-from ff2loihi.boards import design, report
-from ff2loihi.commands.map import picture
-from ff2loihi.compilers.chips import SHIPPED, load_table
+from ff2loihi.cli.commands.map import picture
+from ff2loihi.compilers.board.chips import SHIPPED, load_table
+from ff2loihi.deployment.mapping import design, report
 
 
 def odd_tensors() -> tuple:

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import strategies as st
 
 from ff2loihi import api, interchange
-from ff2loihi.compilers import artifact, hdf5_file
+from ff2loihi.compilers import artifact
+from ff2loihi.compilers.formats import hdf5_file
 
 KINDS = ("graded", "conv", "soft", "hard", "head", "rule", "stock")
 TEXT = "node/metadata/ff2loihi/manifest"

@@ -1,12 +1,14 @@
 """The controller: what is presented when, with a back end that only writes down what it is asked."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ff2loihi.choices import Negatives
 from ff2loihi.cli.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program
@@ -14,7 +16,6 @@ from ff2loihi.compilers.learning import readout as learning_readout
 from ff2loihi.learning.controller import (
     ADAPT,
     CONTINUE,
-    NEGATIVES,
     Controller,
     Schedule,
     check_schedule,
@@ -124,7 +125,7 @@ def test_the_sigmoids_margin_counts_in_goodness_that_balance_holds(lead, pairs):
     assert len(recorder.shown) == 2 * pairs
 
 
-@pytest.mark.parametrize("negatives", NEGATIVES)
+@pytest.mark.parametrize("negatives", get_args(Negatives))
 def test_without_a_margin_samples_are_positive_and_negative_in_turn(negatives):
     controller, recorder = controlled(Schedule(margin=None, negatives=negatives, hard_share=1.0))
     for _ in range(10):
@@ -136,7 +137,7 @@ def test_without_a_margin_samples_are_positive_and_negative_in_turn(negatives):
 
 
 @pytest.mark.parametrize("margin", [1, None])
-@pytest.mark.parametrize("negatives", NEGATIVES)
+@pytest.mark.parametrize("negatives", get_args(Negatives))
 def test_a_negative_sample_never_has_the_true_label(negatives, margin):
     controller, recorder = controlled(Schedule(negatives=negatives, margin=margin))
     rng = np.random.default_rng(1)

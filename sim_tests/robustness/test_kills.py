@@ -21,9 +21,10 @@ import pytest
 
 SERVER = """
 import atexit, gc, json, os, runpy, signal, sys, tempfile
-import ff2loihi.cli, h5py, nir, numba, rich.progress, sklearn.datasets, torch._dynamo, typer
-from ff2loihi import api, boards, console, deployment, interchange, learning
-from ff2loihi.backends import emulator, learner
+import ff2loihi.cli.app, h5py, nir, numba, rich.progress, sklearn.datasets, torch._dynamo, typer
+from ff2loihi import api
+from ff2loihi.cli import console
+from ff2loihi.deployment import folder, interchange, mapping
 from ff2loihi.ff import recipes
 gc.freeze()  # or each fork copies it all when it ends
 

@@ -54,7 +54,7 @@ class Child:
     ) -> None:  # fmt: skip
         self.patience, self.log, self.sockets = patience, folder / "stderr.txt", _socket_folder()
         own = {"OMP_NUM_THREADS": "1", "TMPDIR": self.sockets}
-        code = f"from ff2loihi.backends import lava_inside\nlava_inside.main({module!r})"
+        code = f"from ff2loihi.backends.lava import inside\ninside.main({module!r})"
         try:
             with self.log.open("wb") as errors:
                 self.process = subprocess.Popen(
