@@ -19,6 +19,7 @@ test-slow: $(STAMP)
 lint: $(STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 
 # Versions already locked stay; `make lock UPGRADE=--upgrade` takes the newest.
 lock: $(STAMP)

@@ -14,17 +14,18 @@ from ff2loihi.compilers.choices import Neuron, Reset
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, quantize, thresholds
-from ff2loihi.compilers.inference.quantize import Calibration, Options
-from ff2loihi.compilers.ir import Checkpoint, Network, Program
+from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
+from ff2loihi.compilers.ir import Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
 
 __all__ = [
-    "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint", "compile_learning",
-    "load_checkpoint", "options_for", "peek",
+    "CALIBRATION_IMAGES", "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint",
+    "compile_learning", "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
 Progress = Callable[[str, str], None]  # (stage, what it did)

@@ -15,8 +15,9 @@ from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers import artifact, pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
+from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
-from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
+from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning.controller import Schedule, check_schedule
@@ -26,13 +27,11 @@ from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
 from ff2loihi.verification.learning_equality import learning_equality
 
-CALIBRATION_IMAGES = 1000
-
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
     name, count = choices.name_and_count(text, "--calibrate")
-    return load_data(name, "train", root=data_root, limit=count or CALIBRATION_IMAGES)
+    return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
 def compile(  # the command's name

@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from ff2loihi.compilers.frontend.spec import Contrast, Sigmoid, Symmetric
 from ff2loihi.compilers.ir import (
     IntLayer,
     IntNetwork,
@@ -20,6 +19,7 @@ from ff2loihi.compilers.ir import (
     UpdateRule,
 )
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.options import Contrast, Sigmoid, Symmetric
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes import learning_rule
 from ff2loihi.processes.learning_rule import Neuron

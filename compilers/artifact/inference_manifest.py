@@ -12,9 +12,9 @@ from ff2loihi.compilers.artifact.manifest import (
     Int,
     Strict,
 )
-from ff2loihi.compilers.frontend.spec import Probability
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.options import Probability
 
 
 class _Conv(Strict):

@@ -15,6 +15,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import read_bytes
 from ff2loihi.compilers.formats import array_files
+from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import (
     CHECKPOINT_FORMAT,
     CHECKPOINT_VERSION,
@@ -22,7 +23,6 @@ from ff2loihi.compilers.frontend.spec import (
     parse_spec,
     read_spec,
 )
-from ff2loihi.compilers.ir import CODES, Checkpoint
 
 DEPTH = 32  # of dicts in each other
 LONGEST = 1000  # characters of a key; of a longer one the beginning is its name

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, shortened, together
+from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import LayerSpec
-from ff2loihi.compilers.ir import CODES, Checkpoint, Head, Label, Layer, Network
+from ff2loihi.compilers.ir import Head, Label, Layer, Network
 from ff2loihi.compilers.ir.convolution import Conv
 
 MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands

@@ -7,11 +7,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
-from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_STEPS
+from ff2loihi.compilers.ir.options import LIF, Probability, Strict
+from ff2loihi.processes.limits import MAX_CLASSES
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
 MAX_SIDE = 1 << 20  # pixels, sides, strides, ...: as many as a chip has neurons
@@ -21,11 +22,7 @@ Name = Annotated[str, Field(min_length=1)]  # of a tensor
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ConvSpec(_Strict):
+class ConvSpec(Strict):
     """A layer's convolution; the kernel's size is the weight's."""
 
     stride: Side = 1
@@ -33,7 +30,7 @@ class ConvSpec(_Strict):
     groups: Side = 1
 
 
-class LayerSpec(_Strict):
+class LayerSpec(Strict):
     """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k)."""
 
     weight: Name  # key of the tensor in the file, "." where the file is one bare tensor
@@ -43,23 +40,7 @@ class LayerSpec(_Strict):
     polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
 
 
-class LIF(_Strict):
-    """A net trained as it spikes: v' = decay v + W s, z = v' > threshold, v = 0 where z, and the trace r at the end.
-
-    r' = r + z (relu), trace_decay r + z (li), 1 where z and trace_decay r elsewhere (hard-li): Terres-Escudero 2024,
-    eq. 11 to 13. An input spikes at `rate` times its value a step.
-    """
-
-    kind: Literal["lif"]
-    decay: float = Field(default=0.85, ge=0, le=1)
-    threshold: float = Field(default=1.0, gt=0)  # in the weights' unit
-    trace: Literal["relu", "li", "hard-li"] = "relu"
-    trace_decay: float = Field(default=0.85, ge=0, le=1)
-    steps: int = Field(default=24, ge=4, le=MAX_LEARNING_STEPS)
-    rate: float = Field(default=0.25, ge=1 / 256, le=1)
-
-
-class LabelSpec(_Strict):
+class LabelSpec(Strict):
     """How a label enters: appended behind the pixels, written over the first ones, or not at all (none)."""
 
     kind: Literal["append", "overwrite", "none"]
@@ -68,31 +49,7 @@ class LabelSpec(_Strict):
     neutral: Literal["mean", "zero"] = "mean"  # the label of a softmax head's single pass
 
 
-class Sigmoid(_Strict):
-    """P = sigmoid(alpha (G - theta))."""
-
-    kind: Literal["sigmoid"]
-    theta: float
-    alpha: float = Field(default=1.0, gt=0)
-
-
-class Symmetric(_Strict):
-    """P = (G+ + epsilon) / (G+ + G- + 2 epsilon)."""
-
-    kind: Literal["symmetric"]
-    epsilon: float = Field(default=1e-8, ge=0, le=1e100)
-
-
-class Contrast(_Strict):
-    """No probability of one sample: the loss compares Gneg with Gpos."""
-
-    kind: Literal["contrast"]
-
-
-Probability = Annotated[Sigmoid | Symmetric | Contrast, Field(discriminator="kind")]
-
-
-class HeadSpec(_Strict):
+class HeadSpec(Strict):
     """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias.
 
     activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); raw: h itself, as a backprop net's last layer.
@@ -103,7 +60,7 @@ class HeadSpec(_Strict):
     activities: Literal["l2", "raw"] = "l2"
 
 
-class ReadoutSpec(_Strict):
+class ReadoutSpec(Strict):
     """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier.
 
     channels: without a label input, a layer's channels form one subset a class, in order; the goodness of a class's
@@ -121,7 +78,7 @@ class ReadoutSpec(_Strict):
         return self
 
 
-class Spec(_Strict):
+class Spec(Strict):
     """The meaning of a checkpoint's tensors. Pixels and label codes lie in [0, 1]."""
 
     version: Literal[1] = 1

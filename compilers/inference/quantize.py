@@ -23,6 +23,7 @@ from ff2loihi.processes.limits import (
     NORM_FRACTION,
 )
 
+CALIBRATION_IMAGES = 1000  # that set the ranges, where nobody says how many
 CLIP_STEPS = 40  # candidates of the clip, from 1 down to 1/40 of the largest weight
 
 

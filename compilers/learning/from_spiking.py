@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.frontend.spec import LIF
 from ff2loihi.compilers.ir import Layer, LearningNetwork
+from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning.from_trained import (
     IMAGES,
     grid_scale,

@@ -12,8 +12,8 @@ import numpy as np
 
 from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, Trace
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.frontend.spec import LIF
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
+from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import from_spiking, library_rule
 from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, started
 from ff2loihi.compilers.learning.weight_grid import even

@@ -11,9 +11,10 @@ from ff2loihi.analysis.report import Analysis, check_samples, report
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend import network
+from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.inference.thresholds import CANDIDATES, SWEEP_IMAGES
-from ff2loihi.compilers.ir import Checkpoint, Network, Program
+from ff2loihi.compilers.ir import Network, Program
 from ff2loihi.data.datasets import Dataset
 
 Note = Callable[[str], None]

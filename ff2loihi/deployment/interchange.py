@@ -10,9 +10,11 @@ from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.compilers.frontend import nir_reader
 from ff2loihi.compilers.frontend.checkpoint import described
-from ff2loihi.compilers.frontend.spec import LIF, read_spec
+from ff2loihi.compilers.frontend.content import Checkpoint
+from ff2loihi.compilers.frontend.spec import read_spec
 from ff2loihi.compilers.interchange import netx, nir, rule_file
-from ff2loihi.compilers.ir import Checkpoint, LearningNetwork, Program
+from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import fit as learning_fit
 
 

@@ -1,6 +1,6 @@
 """What a network does for one sample, in events: spikes, synaptic operations, neuron updates, weight updates."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,44 +20,9 @@ from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixel
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.processes.learning_rule import RATE_ONE
+from ff2loihi.reports.events import Activity, Counts
 
 STATES = 1 << 21  # states of a layer's neurons that are kept at a time, over steps and samples
-
-
-@dataclass(frozen=True)
-class Activity:
-    """Means of a sample over some samples. steps: time steps that it takes.
-
-    spikes: of each population and of the host's sources, by name; graded: payloads that are not 0.
-    nonzero: share of each layer's weights that are not 0.
-    updates: of each plastic population's synapses: (those that may change a weight, those that the engine visits).
-    fan_out: of each convolution, the mean number of its synapses that a spike below reaches.
-    """
-
-    steps: float
-    spikes: dict[str, float]
-    nonzero: dict[str, float]
-    updates: dict[str, tuple[float, float]]
-    fan_out: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """An Activity's sums over all populations, and those of the busiest core in one step.
-
-    synaptic_ops: (without zero weights, with them); synaptic_updates, core_updates: as in Activity.
-    """
-
-    steps: float
-    spikes: float
-    copies: float  # spikes, once for each core that they go to
-    crossings: float  # spikes, once for each further chip that they go to
-    synaptic_ops: tuple[float, float]
-    neuron_updates: float
-    synaptic_updates: tuple[float, float]
-    core_neurons: float
-    core_ops: float
-    core_updates: tuple[float, float]
 
 
 def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) -> Activity:

@@ -15,8 +15,8 @@ from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers.board.populations import CLEAR, ENABLE, INPUT
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.measurement.activity import Activity
 from ff2loihi.processes.library_rule import GROUPS, taught
+from ff2loihi.reports.events import Activity
 
 
 def stock_presentations(network: LearningNetwork, data: Dataset) -> tuple[Activity, Activity]:

@@ -8,9 +8,9 @@ Spikes from and to the host are not counted: neither their energy nor the wait f
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ff2loihi.measurement.activity import Counts
 from ff2loihi.processes import costs
 from ff2loihi.processes.limits import Cost, Limit
+from ff2loihi.reports.events import Counts
 
 CERTAINTIES = ("published", "derived", "assumed")  # the last one among a row's figures is the row's
 

@@ -2,8 +2,8 @@
 
 from ff2loihi.compilers.board.populations import INPUT
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
-from ff2loihi.measurement.activity import Activity
 from ff2loihi.processes.limits import STATE_BITS, WEIGHT_BITS
+from ff2loihi.reports.events import Activity
 
 
 def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accuracy: float) -> dict[str, object]:

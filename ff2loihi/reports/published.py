@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ff2loihi.measurement.activity import Counts
 from ff2loihi.processes import costs
+from ff2loihi.reports.events import Counts
 
 TABLE_SOURCE = "Renner 2024, Nature Communications 15:9691, table 1"
 

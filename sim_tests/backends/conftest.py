@@ -11,10 +11,10 @@ import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.frontend.spec import Contrast, Sigmoid, Symmetric
 from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, quantize, thresholds
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.options import Contrast, Sigmoid, Symmetric
 from ff2loihi.processes import limits
 
 

@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 
 pytestmark = pytest.mark.needs_lava
-GRAPHS = ("lava_network", "lava_stock_network", "lava_learning_graph", "lava_library_neurons", "lava_stock_graph")
+GRAPHS = ("inference", "library_inference", "learning", "library_learning")
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,9 @@ def kinds():
 
     from ff2loihi import processes
 
-    names = [f"ff2loihi.processes.{module.name}" for module in pkgutil.iter_modules(processes.__path__)]
-    names += [f"ff2loihi.backends.{name}" for name in GRAPHS]
+    names = [module.name for module in pkgutil.walk_packages(processes.__path__, "ff2loihi.processes.")]
+    names += [f"ff2loihi.backends.lava.graphs.{name}" for name in GRAPHS]
+    names += ["ff2loihi.backends.loihi.payload.library_neurons"]
     named = [value for name in names for value in vars(importlib.import_module(name)).values()]
     found = {value for value in named if isinstance(value, type) and issubclass(value, AbstractProcess)}
     return sorted(found - {AbstractProcess}, key=lambda kind: (kind.__module__, kind.__name__))
@@ -50,12 +51,12 @@ def test_every_process_runs_the_model_that_lavas_own_search_chooses(kinds, each_
         process._runtime = None  # Lava's __del__ asks for it
         each_folder_once.clear()
         models = ProcGroupDiGraphs._find_proc_models(process)
-        for form in ("net", "leaf", "graph", "own"):
+        for form in ("graph", "own_plastic", "per_layer", "one_process"):
             config = run_config(form)
             told = config.exception_proc_model_map[process]
             rules = Loihi2SimCfg(
                 select_tag="fixed_pt",
-                select_sub_proc_model=form in ("graph", "own"),
+                select_sub_proc_model=form in ("graph", "own_plastic"),
                 exception_proc_model_map=config.exception_proc_model_map.rules.exception_proc_model_map,
             )
             if told is not rules.select(process, models):

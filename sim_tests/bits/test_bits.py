@@ -18,7 +18,6 @@ from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.backends.select import emulator_learner
-from ff2loihi.compilers.frontend.spec import Contrast, Symmetric
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.ir import (
     IntHead,
@@ -31,6 +30,7 @@ from ff2loihi.compilers.ir import (
     UpdateRule,
 )
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.options import Contrast, Symmetric
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import library_rule
 from ff2loihi.compilers.learning import rule as learning

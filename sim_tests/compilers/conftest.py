@@ -11,11 +11,11 @@ from safetensors.numpy import save
 
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.board.populations import INPUT, Population, Rows
-from ff2loihi.compilers.frontend.spec import Contrast
 from ff2loihi.compilers.inference import quantization_error, thresholds
 from ff2loihi.compilers.inference.quantize import Calibration, Options, quantize
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.options import Contrast
 from ff2loihi.compilers.learning import rule as learning
 from sim_tests.factories import float_network
 

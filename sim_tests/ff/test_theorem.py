@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.compilers.frontend.spec import Contrast, Sigmoid, Symmetric
+from ff2loihi.compilers.ir.options import Contrast, Sigmoid, Symmetric
 from ff2loihi.ff.objectives.goodness import (
     goodness,
     loss,

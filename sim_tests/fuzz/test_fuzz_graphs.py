@@ -9,9 +9,10 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from ff2loihi import api, interchange
+from ff2loihi import api
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.formats import hdf5_file
+from ff2loihi.deployment import interchange
 
 KINDS = ("graded", "conv", "soft", "hard", "head", "rule", "stock")
 TEXT = "node/metadata/ff2loihi/manifest"

@@ -5,12 +5,14 @@ Those whose learning is compared are drawn again until something happens in ever
 
 from collections import Counter
 from itertools import count
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.presentations import Presentation
+from ff2loihi.compilers.choices import Curve
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
@@ -26,7 +28,7 @@ def _layer(rng: np.random.Generator, index: int, inputs: int, probability: str) 
     kind = str(rng.choice(TRACES))
     keep, impulse = int(rng.integers(0, 257)), int(rng.integers(1, 60))
     trace = learning.output_trace(kind) if rng.random() < 0.5 else OutputTrace(kind, impulse, keep)
-    curve = learning.probability_table(str(rng.choice(learning.CURVES)))
+    curve = learning.probability_table(str(rng.choice(get_args(Curve))))
     table = learning.sigmoid_table() if probability == "sigmoid" else curve
     theta = int(rng.choice([1, 50, 400, 20000]))
     gain = 64 * theta if rng.random() < 0.5 else 26000 * min(theta, int(rng.choice([1, 50])))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ff2loihi.cli import entry
-from ff2loihi.compilers.frontend.spec import Sigmoid, Symmetric
+from ff2loihi.compilers.ir.options import Sigmoid, Symmetric
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.objectives.goodness import phase_loss
 from ff2loihi.learning.float_twin import TRACES, BatchedTwin, FloatRule, OnlineTwin, candidates

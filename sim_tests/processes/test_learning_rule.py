@@ -1,10 +1,13 @@
 """The rule's integers against the paper's equations: signs, sizes, bounds, and rounding without a bias."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ff2loihi.compilers.choices import Curve
 from ff2loihi.compilers.ir import LearningLayer
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
@@ -25,7 +28,7 @@ DRAW = st.one_of(st.sampled_from([0.0, 1 - 2**-53]), st.floats(0, 1, exclude_max
 def factors(draw, probability=None, curve=None):
     """Third factors of every size that learning.fit lets through, and larger ones."""
     kind = probability or draw(st.sampled_from(["symmetric", "sigmoid"]))
-    shape = curve or draw(st.sampled_from(learning.CURVES))
+    shape = curve or draw(st.sampled_from(get_args(Curve)))
     table = learning.sigmoid_table() if kind == "sigmoid" else learning.probability_table(shape)
     gain, theta = draw(st.integers(1, 1 << 23)), draw(st.integers(1, 300_000))
     return learning_rule.ThirdFactor(kind, gain, theta, draw(st.integers(0, 300_000)), draw(st.integers(0, 12)), table)

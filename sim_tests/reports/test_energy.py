@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from ff2loihi.measurement.activity import Counts
 from ff2loihi.processes import costs
 from ff2loihi.reports.energy import CERTAINTIES, estimate
+from ff2loihi.reports.events import Counts
 from ff2loihi.reports.published import MNIST, PILOTNET_LAYERS, pilotnet
 
 RATES = (0.01, 0.05, 0.2)  # spikes a neuron and step: nobody printed PilotNet's

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ff2loihi.compilers.frontend.spec import Probability
+from ff2loihi.compilers.ir.options import Probability
 from ff2loihi.ff.networks.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.networks.labels import Embedding
 from ff2loihi.ff.objectives.goodness import score

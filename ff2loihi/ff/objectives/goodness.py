@@ -7,12 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ff2loihi.compilers.frontend.spec import (
-    Contrast,
-    Probability,
-    Sigmoid,
-    Symmetric,
-)
+from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid, Symmetric
 
 
 def goodness(h: Tensor, kind: str) -> Tensor:

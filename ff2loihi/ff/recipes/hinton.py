@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ff2loihi.compilers.frontend.spec import Sigmoid
+from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork

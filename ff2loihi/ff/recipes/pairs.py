@@ -6,12 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from ff2loihi.compilers.frontend.spec import (
-    Contrast,
-    Probability,
-    Sigmoid,
-    Symmetric,
-)
+from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule
 from ff2loihi.ff.networks.labels import make_embedding

@@ -7,7 +7,7 @@ prospective FF.
 
 from dataclasses import replace
 
-from ff2loihi.compilers.frontend.spec import Sigmoid
+from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.ff.descent import Schedule
 from ff2loihi.ff.objectives.collaboration import Collaboration
 from ff2loihi.ff.objectives.negatives import NEGATIVES

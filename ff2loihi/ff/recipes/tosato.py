@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ff2loihi.compilers.frontend.spec import Contrast, Probability, Sigmoid
+from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend
 from ff2loihi.ff.networks.checkpoint import Model

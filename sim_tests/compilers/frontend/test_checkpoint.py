@@ -13,7 +13,7 @@ import yaml
 
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
-from ff2loihi.compilers.ir import CODES
+from ff2loihi.compilers.frontend.content import CODES
 
 
 class Bomb:

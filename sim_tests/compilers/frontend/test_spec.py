@@ -8,7 +8,7 @@ import torch
 
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
-from ff2loihi.compilers.ir import CODES
+from ff2loihi.compilers.frontend.content import CODES
 
 
 def refusal(model, about) -> str:

@@ -1,0 +1,47 @@
+"""What every part of a network is made of: fields that nobody changes, arrays that nobody writes to."""
+
+from dataclasses import fields
+
+import numpy as np
+
+from ff2loihi.compilers.ir.convolution import Conv
+
+
+class Frozen:
+    """Shows its arrays through views that nobody writes to; what they were made of stays as it is."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
+
+
+def _read_only(value):
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    if isinstance(value, tuple):
+        return tuple(map(_read_only, value))
+    if isinstance(value, dict):
+        return {key: _read_only(one) for key, one in value.items()}
+    return value
+
+
+class Sized(Frozen):
+    """The sizes of a layer; conv is None where its connection is dense."""
+
+    weight: np.ndarray
+    positive: np.ndarray
+    conv: Conv | None = None
+
+    @property
+    def inputs(self) -> int:
+        return self.conv.inputs if self.conv else self.weight.shape[1]
+
+    @property
+    def neurons(self) -> int:
+        return len(self.positive)
+
+    @property
+    def synapses(self) -> int:
+        return self.conv.synapses if self.conv else int(self.weight.size)

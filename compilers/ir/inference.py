@@ -1,0 +1,129 @@
+"""A network in the chip's integers that classifies."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.frozen import Frozen, Sized
+from ff2loihi.compilers.ir.network import ONE_PASS
+from ff2loihi.compilers.ir.options import Probability
+
+
+@dataclass(frozen=True)
+class IntLayer(Sized):
+    """A layer in the chip's integers.
+
+    weight (out, in) int16: even, -2^b..2^b - 2 [weight LSB] with b = weight_bits; conv: as in Layer.
+    graded: h = min(max((W x + bias) >> shift, 0), top); bias (out,) int32 [accumulator LSB].
+    lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
+            bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
+    scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
+    """
+
+    name: str
+    weight: np.ndarray
+    weight_bits: int
+    bias: np.ndarray
+    bias_exp: int
+    shift: int
+    top: int
+    vth: int
+    v0: int
+    positive: np.ndarray
+    scale: float
+    conv: Conv | None = None
+
+
+@dataclass(frozen=True)
+class NormTable(Frozen):
+    """y = min((h table[m]) >> (e + shift), top) with sum h^2 (or (sum h)^2) = (m + ...) 4^e: see processes.normalize.
+
+    table (entries,) int32; shift; top; the unit of y is `scale` (float value of one unit).
+    """
+
+    power: int
+    table: np.ndarray
+    shift: int
+    top: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class IntHead(Frozen):
+    """weights[i] (classes, n) int16, even; scales[i]: float value of a weight LSB; bias (classes,), of the read-out."""
+
+    weights: tuple[np.ndarray, ...]
+    scales: tuple[float, ...]
+    bias: np.ndarray
+    activities: Literal["l2", "raw"]
+
+
+@dataclass(frozen=True)
+class IntNetwork(Frozen):
+    """The network in integers, ready for a back end.
+
+    label_codes (classes, n) int32 in 0..2^input_bits - 1; phases (inputs,) int32, lif only: start of the
+    input accumulators. norms: one table for each gap between layers, or () where normalisation is deferred
+    to the read-out (nets without bias) or absent.
+    """
+
+    neuron: Neuron
+    reset: Reset
+    steps: int  # time steps of a sample; 1 for graded
+    pixels: int
+    input_bits: int
+    label_kind: Literal["append", "overwrite", "none"]
+    label_codes: np.ndarray
+    neutral: np.ndarray
+    phases: np.ndarray
+    layers: tuple[IntLayer, ...]
+    norms: tuple[NormTable, ...]
+    goodness: str
+    probability: Probability
+    normalization: str
+    deferred: bool
+    readout: str
+    readout_layers: tuple[int, ...]
+    head: IntHead | None
+
+    @property
+    def classes(self) -> int:
+        return self.label_codes.shape[0]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The label codes of a sample's passes: (passes, n)."""
+        return self.neutral[None] if self.readout in ONE_PASS else self.label_codes
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].inputs
+
+    @property
+    def parts(self) -> int:
+        """The parts of a layer whose goodness is summed apart: + and -, or one a class (channels)."""
+        return self.classes if self.readout == "channels" else 2
+
+    def part_of(self, layer: IntLayer) -> np.ndarray:
+        """(n,) int64: the part that each neuron of `layer` belongs to."""
+        if self.readout != "channels":
+            return np.where(layer.positive, 0, 1)
+        channels = layer.conv.channels if layer.conv else layer.neurons
+        return np.repeat(np.arange(channels) * self.classes // channels, layer.neurons // channels)
+
+
+@dataclass(frozen=True)
+class LayerLoss:
+    """What a layer lost between float and integers, on calibration images.
+
+    weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
+    saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
+    """
+
+    weight_sqnr_db: float
+    clipped: float
+    saturated: float
+    activity_corr: float

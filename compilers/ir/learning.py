@@ -1,0 +1,81 @@
+"""A network in the chip's integers that learns, each layer from the spikes below it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ff2loihi.compilers.ir.frozen import Frozen, Sized
+from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
+from ff2loihi.processes.library_rule import GateFactor
+from ff2loihi.processes.library_rule import period as library_period
+
+
+@dataclass(frozen=True)
+class LearningLayer(Sized):
+    """A plastic layer: weight (out, in) int16, -256..255 [weight LSB]; positive (out,) bool, the + neurons."""
+
+    name: str
+    weight: np.ndarray
+    positive: np.ndarray
+    neuron: Neuron
+    trace: OutputTrace
+    factor: ThirdFactor | GateFactor
+    conv = None  # plastic layers are dense
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """dw = 2^-exponent x0 y2 - 2^-exponent x0 y3; with a tag that goes into dt, and dw = 2^-exponent t u0.
+
+    tag_exponent, tag_decay: of dt. gate: the rule of library neurons alone, see processes.library_rule; its
+    thermometers are enabled in one of 2^exponent steps.
+    """
+
+    eligibility: Literal["none", "tag", "gate"]
+    exponent: int
+    tag_exponent: int = 0
+    tag_decay: int = 0
+
+
+@dataclass(frozen=True)
+class LearningNetwork(Frozen):
+    """A network that learns on the chip, all layers at once, each from the spikes below it.
+
+    input_code: pixels, or contrast: |pixel - the image's median|; input_factor: an input fires pixel factor >> 8 times
+    in 256 steps; label_codes (classes, n) int32, rates of the label inputs behind the pixels in 1/256 a step;
+    label_phases (n,) int32: start of their accumulators. steps of a presentation, window: the last ones, that learn.
+    """
+
+    pixels: int
+    input_code: Literal["pixels", "contrast"]
+    input_factor: int
+    label_codes: np.ndarray
+    label_phases: np.ndarray
+    steps: int
+    window: int
+    layers: tuple[LearningLayer, ...]
+    update: UpdateRule
+
+    @property
+    def classes(self) -> int:
+        return self.label_codes.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        return self.pixels + self.label_codes.shape[1]
+
+    @property
+    def probability(self) -> str:
+        """symmetric or sigmoid, the same in every layer."""
+        return self.layers[0].factor.probability
+
+    @property
+    def stock(self) -> bool:
+        """Whether it learns with library neurons alone; steps and window are then of four time steps each."""
+        return self.update.eligibility == "gate"
+
+    @property
+    def period(self) -> int:
+        """Time steps from one presentation to the next: the last layer's goodness is out before the next begins."""
+        return library_period(self.steps) if self.stock else self.steps + len(self.layers) + 1

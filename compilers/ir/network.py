@@ -1,0 +1,87 @@
+"""A float Forward-Forward network, checked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.frozen import Frozen, Sized
+from ff2loihi.compilers.ir.options import LIF, Probability
+
+ONE_PASS = ("head", "channels")  # read-outs of one pass a sample, under the neutral label, in place of one a label
+
+
+@dataclass(frozen=True)
+class Layer(Sized):
+    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons.
+
+    conv: of a convolution, whose weight has the shape conv.weight_shape.
+    """
+
+    name: str
+    weight: np.ndarray
+    bias: np.ndarray | None
+    positive: np.ndarray
+    conv: Conv | None = None
+
+
+@dataclass(frozen=True)
+class Label(Frozen):
+    """codes (classes, n) in [0, 1]; neutral (n,). The label inputs stand behind the pixels, or on the first n.
+
+    none: n = 0.
+    """
+
+    kind: Literal["append", "overwrite", "none"]
+    codes: np.ndarray
+    neutral: np.ndarray
+
+
+@dataclass(frozen=True)
+class Head(Frozen):
+    """logits = sum_l weights[l] h_l / ||h_l||_2 + bias, raw: weights[l] h_l + bias.
+
+    weights[l] (classes, n_l) float32, bias (classes,).
+    """
+
+    weights: tuple[np.ndarray, ...]
+    bias: np.ndarray
+    activities: Literal["l2", "raw"] = "l2"
+
+
+@dataclass(frozen=True)
+class Network(Frozen):
+    """A float Forward-Forward network, checked: shapes chain, values are finite, everything has a chip form.
+
+    readout_layers: the layers that the read-out uses. head: None unless readout is "head". neuron: of a net that
+    was trained as it spikes, in place of the layers' relu.
+    """
+
+    pixels: int
+    label: Label
+    layers: tuple[Layer, ...]
+    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
+    probability: Probability
+    normalization: Literal["none", "l2", "l1", "rms"]
+    readout: Literal["goodness", "softmax", "head", "channels"]
+    readout_layers: tuple[int, ...]
+    head: Head | None = None
+    neuron: LIF | None = None
+
+    @property
+    def classes(self) -> int:
+        return self.label.codes.shape[0]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The label codes of a sample's passes: (passes, n)."""
+        return self.label.neutral[None] if self.readout in ONE_PASS else self.label.codes
+
+
+def split_input(pixels: int, label_inputs: int, kind: str) -> tuple[slice, slice]:
+    """The columns of layer 1 that see the image, and those that see the label; of a row of pixels, the
+    image columns are the last ones: an overwritten pixel never reaches the network."""
+    if kind in ("append", "none"):
+        return slice(0, pixels), slice(pixels, pixels + label_inputs)
+    return slice(label_inputs, pixels), slice(0, label_inputs)
