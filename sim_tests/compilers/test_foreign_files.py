@@ -399,8 +399,14 @@ def test_an_archive_of_zeros_beyond_the_limit_is_refused_before_it_is_unpacked(t
     data = (tmp_path / "x.npz").read_bytes()
     assert len(data) < 2000
     monkeypatch.setattr(array_files, "UNPACKED", 10**6)
-    with pytest.raises(ValueError, match="arrays of 1,000,128 bytes, at most 1,000,000"):
+    with pytest.raises(ValueError, match="arrays of 1,000,128 bytes, at most 1,000,000 are read"):
         array_files.from_npz(data)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as box:
+        box.writestr("manifest.npy", npy("(1,)", content=bytes(8)))
+    long = (1 << 30).to_bytes(4, "little")
+    with pytest.raises(ValueError, match=r"arrays of 1,073,741,824 bytes, at most \d+,\d+ are read"):
+        array_files.from_npz(packed.getvalue().replace((136).to_bytes(4, "little") * 2, long * 2))
     with zipfile.ZipFile(tmp_path / "y.npz", "w", zipfile.ZIP_LZMA) as box:
         box.writestr("manifest.npy", npy("(1,)", content=bytes(8)))
     with pytest.raises(ValueError, match="numpy does not write"):

@@ -65,7 +65,9 @@ def test_a_hostile_state_of_a_run_goes_on_or_is_refused(fuzz, change, programs, 
         try:
             run.go()
         except Stop:
-            run.position = 1
+            if name in ("tag", "stock"):  # within the second epoch, where the others begin it
+                run.position = run.controller.seen = run.controller.learned = 1
+                run.controller.right = 0
             run.save()
         data = (tmp_path / "state").read_bytes()
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
