@@ -144,7 +144,7 @@ def is_stream(path: Path) -> bool:
     """Whether what is written to `path` goes to a device, a pipe or this process's own output. Raises OSError."""
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return _own_output(found) is not None or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
 
@@ -168,7 +168,7 @@ def _own_output(found: os.stat_result) -> int | None:
 
 @contextmanager
 def _temporary(
-    path: Path, target: str, new: Callable[[str], int], error: type[FF2LoihiError]
+    path: Path, target: str, new: Callable[[str], int | None], error: type[FF2LoihiError]
 ) -> Iterator[tuple[int, str]]:
     """A new temporary file or folder beside `target`, and a locked handle on it; gone at the end, moved or removed."""
     folder, names, handle = os.path.dirname(target), [], None
@@ -192,18 +192,19 @@ def _new_file(name: str) -> int:
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask
 
 
-def _new_folder(name: str) -> int:
+def _new_folder(name: str) -> int | None:
     os.mkdir(name)
-    return os.open(name, os.O_RDONLY)
-
-
-def _claimed(name: str, new: Callable[[str], int]) -> int | None:
-    """A handle on the new file, locked; None where another writer's sweep came between the two."""
     with contextlib.suppress(FileNotFoundError):
-        handle = new(name)
-        if _lock(handle) and _is(handle, name):
-            return handle
-        os.close(handle)
+        return os.open(name, os.O_RDONLY)
+    return None
+
+
+def _claimed(name: str, new: Callable[[str], int | None]) -> int | None:
+    """A handle on the new file, locked; None where another writer's sweep came between the two."""
+    handle = new(name)
+    if handle is None or (_lock(handle) and _is(handle, name)):
+        return handle
+    os.close(handle)
     return None
 
 

@@ -177,3 +177,31 @@ def test_a_lock_that_a_dead_process_left_is_taken(tmp_path):
     with files.held(lock, FF2LoihiError, "x: busy"):
         assert lock.read_text() == str(os.getpid())
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("parent", ["absent", "file"])
+def test_a_place_where_nothing_can_be_made_is_refused(tmp_path, parent):
+    (tmp_path / "file").write_bytes(OLD)
+    with pytest.raises(FF2LoihiError, match=f"cannot write into .*{parent}"):
+        write(tmp_path / parent / "made")
+    with pytest.raises(FF2LoihiError, match=parent), files.folder_atomic(tmp_path / parent / "made", FF2LoihiError):
+        pass
+    with pytest.raises(FF2LoihiError, match=parent), files.held(tmp_path / parent / "made", FF2LoihiError, "busy"):
+        pass
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("swept", [1, 3])
+def test_a_sweep_between_making_and_locking_is_answered_by_another_try(tmp_path, monkeypatch, swept):
+    real, done = files._lock, []
+
+    def lock(handle):
+        if len(done) < swept:
+            done.append(handle)
+            files._sweep(tmp_path)  # another process's, which finds the new file without a lock
+        return real(handle)
+
+    monkeypatch.setattr(files, "_lock", lock)
+    write(tmp_path / "made")
+    assert len(done) == swept
+    assert names(tmp_path) == ["made"]
