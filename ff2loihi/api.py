@@ -1,4 +1,7 @@
-"""The Python form of the commands; ff2loihi.cli prints what these return."""
+"""The Python form of the commands; ff2loihi.cli prints what these return.
+
+A data set is a Dataset or NAME[:N], a back end a Backend or its name.
+"""
 
 import statistics
 from collections.abc import Callable
@@ -34,9 +37,17 @@ def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
+def _data(data: Dataset | str, split: str) -> Dataset:
+    """The data set itself, or the first N samples of that split of NAME[:N]. Raises DataError."""
+    if isinstance(data, Dataset):
+        return data
+    name, count = choices.name_and_count(data, "data")
+    return load_data(name, split, limit=count)
+
+
 def compile(  # the command's name
-    checkpoint: Checkpoint | Path,
-    calibration: Dataset,
+    checkpoint: Checkpoint | Path | str,
+    calibration: Dataset | str,
     options: Options | LearningOptions | None = None,
     spec: Path | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
@@ -48,6 +59,8 @@ def compile(  # the command's name
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    if isinstance(calibration, str):
+        calibration = calibration_set(calibration)
     options = pipeline.options_for(checkpoint, options or Options())
     images = Calibration(calibration.images, calibration.labels, calibration.name)
     if isinstance(options, LearningOptions):
@@ -55,12 +68,12 @@ def compile(  # the command's name
     return pipeline.compile_checkpoint(checkpoint, images, options, progress)
 
 
-def save(program: Program, path: Path) -> str:
+def save(program: Program, path: Path | str) -> str:
     """Write an artifact, whole or not at all; returns its hash. Raises ArtifactError."""
     return artifact.write(program, Path(path))
 
 
-def load(path: Path) -> Program:
+def load(path: Path | str) -> Program:
     """Read an artifact; its hash is checked, and everything that the compiler checks. Raises ArtifactError."""
     return artifact.read(Path(path))[0]
 
@@ -80,19 +93,25 @@ def backend(name: str, device: str = "cpu") -> Backend:
     return Loihi()
 
 
-def run(program: Program, data: Dataset, on: Backend, progress: Progress | None = None) -> AccuracyReport:
-    """Classify `data` on a back end. Raises DataError or BackendError."""
+def run(
+    program: Program, data: Dataset | str, on: Backend | str = "emulator", progress: Progress | None = None
+) -> AccuracyReport:
+    """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
+    data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
     _check_labels(program, data)
     return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
 
 
-def verify(program: Program, data: Dataset, progress: Progress | None = None, form: str = "graph") -> EqualityReport:
+def verify(
+    program: Program, data: Dataset | str, progress: Progress | None = None, form: str = "graph"
+) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
     form: graph, the chip's processes with Lava's own LearningDense; library: library processes alone, with which a
     network that learns with our neurons classifies; further forms of learning layers, which share code with the
     emulator: see backends.lava.learner.
     """
+    data = _data(data, "test")
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
     if isinstance(program.network, LearningNetwork) and (form != "library" or program.network.stock):
@@ -105,7 +124,7 @@ def verify(program: Program, data: Dataset, progress: Progress | None = None, fo
 
 
 def learn(
-    program: Program, data: Dataset, schedule: Schedule | None = None, backend: str = "emulator",
+    program: Program, data: Dataset | str, schedule: Schedule | None = None, backend: str = "emulator",
     rounding: str = "lava", checkpoint: Path | None = None, resume: bool = False, hooks: Hooks | None = None,
     held_out: Dataset | None = None,
 ) -> Program:  # fmt: skip
@@ -115,7 +134,7 @@ def learn(
     for each synapse, weights on the even grid. checkpoint: a file for the run's state; resume: continue it.
     held_out: classified after each epoch. Raises FF2LoihiError.
     """
-    schedule = schedule or Schedule()
+    data, schedule = _data(data, "train"), schedule or Schedule()
     if not isinstance(program.network, LearningNetwork):
         raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
     check_schedule(schedule)
@@ -150,13 +169,14 @@ def analyze(
 
 
 def bench(
-    program: Program, data: Dataset, lava_samples: int, repeats: int = 5, device: str = "cpu",
+    program: Program, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: Progress | None = None,
 ) -> SpeedReport | LearningSpeedReport:  # fmt: skip
     """Time both back ends on one artifact, Lava between two halves of the emulator's repeats.
 
     A learning network is timed as it learns: presentations of the emulator and of two forms of Lava's layers.
     """
+    data = _data(data, "test")
     if isinstance(program.network, LearningNetwork):
         check_data(program.network, data)
         if program.network.stock:

@@ -13,3 +13,12 @@ class Program:
     network: IntNetwork | LearningNetwork
     losses: tuple[LayerLoss, ...]
     provenance: dict
+
+    def __repr__(self) -> str:
+        """Its kind and sizes, as 74-60-10: not its arrays."""
+        net = self.network
+        sizes = "-".join(str(n) for n in (net.inputs, *(layer.neurons for layer in net.layers)))
+        if isinstance(net, LearningNetwork):
+            return f"<Program: {sizes}, learns, {net.probability}, {net.steps} steps>"
+        kind = net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps"
+        return f"<Program: {sizes}, {kind}, read-out {net.readout}>"

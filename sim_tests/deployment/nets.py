@@ -50,7 +50,7 @@ NOT_COMPILED = {"rbm"}  # for its sigmoid units: it has no checkpoint
 
 NETS = [*LEARNABLE, *UNLEARNABLE]
 REFUSED = [
-    *((*net, form) for net in NO_SPIKING_FORM for form in ("soft", "hard")),
+    *((*net, form) for net in sorted(NO_SPIKING_FORM) for form in ("soft", "hard")),
     *((*net, form) for net in UNLEARNABLE for form in LEARNING),
 ]
 COMPILED = [(*net, form) for net in NETS for form in (*INFERENCE, *LEARNING) if (*net, form) not in set(REFUSED)]
