@@ -1,22 +1,34 @@
-"""Which back end learns a network: with the rule of our own neurons, or of library neurons alone."""
+"""Which back end learns a network: with the rule of our own neurons, or of library neurons alone.
 
-from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.emulator.library_learner import StockLearner
+The learners are imported when one is asked for: numba takes longer to import than a small network to run.
+"""
+
+from typing import TYPE_CHECKING
+
 from ff2loihi.backends.lava.child import PATIENCE
-from ff2loihi.backends.lava.learner import LavaLearner
-from ff2loihi.backends.lava.library_learner import LavaStockLearner
 from ff2loihi.compilers.ir import LearningNetwork
 
+if TYPE_CHECKING:
+    from ff2loihi.backends.emulator.learner import Learner
+    from ff2loihi.backends.emulator.library_learner import StockLearner
+    from ff2loihi.backends.lava.learner import LavaLearner
 
-def emulator_learner(network: LearningNetwork, on_chip: bool = False, record: bool = False) -> Learner | StockLearner:
+
+def emulator_learner(network: LearningNetwork, on_chip: bool = False, record: bool = False) -> "Learner | StockLearner":
     """The emulator that learns the network."""
+    from ff2loihi.backends.emulator.learner import Learner
+    from ff2loihi.backends.emulator.library_learner import StockLearner
+
     return StockLearner(network, record) if network.stock else Learner(network, on_chip, record)
 
 
 def lava_learner(
     network: LearningNetwork, form: str = "one_process", record: int = 0, patience: float = PATIENCE
-) -> LavaLearner:
+) -> "LavaLearner":
     """Lava as it learns the network; form: of a network that has several."""
+    from ff2loihi.backends.lava.learner import LavaLearner
+    from ff2loihi.backends.lava.library_learner import LavaStockLearner
+
     return (
         LavaStockLearner(network, record, patience) if network.stock else LavaLearner(network, form, record, patience)
     )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ff2loihi.backends.base import Progress
-from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.lava.learner import LavaLearner
+from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.data.datasets import Dataset
@@ -59,18 +58,18 @@ def learning_speed(
 ) -> LearningSpeedReport:
     """Time every back end on the same presentations of `data`, true labels as positives."""
     speeds = []
-    _present(Learner(network), data, 2)  # compiles the kernels
+    _present(emulator_learner(network), data, 2)  # compiles the kernels
     for _ in range(repeats):
-        speeds.append(_present(Learner(network), data, len(data.labels))[0])
+        speeds.append(_present(emulator_learner(network), data, len(data.labels))[0])
     few, found, ends = min(lava_presentations, len(data.labels) - 1), {}, []
     for place, form in enumerate(("one_process", "graph")):
-        with LavaLearner(network, form) as learner:
+        with lava_learner(network, form) as learner:
             _present(learner, data, 1)  # starts Lava
             found[form], weights = _present(learner, data, few, skip=1)
             ends.append(weights)
         if progress:
             progress(place + 1, 2)
-    _, weights = _present(Learner(network), data, few + 1)
+    _, weights = _present(emulator_learner(network), data, few + 1)
     return LearningSpeedReport(
         emulator_presentations=len(data.labels),
         emulator_per_second=statistics.median(speeds),

@@ -1,16 +1,20 @@
 """Whether the emulator and Lava learn the same bits: every state, weight and tag, at every step."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ff2loihi.backends.base import Progress
-from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.emulator.library_learner import StockLearner
-from ff2loihi.backends.lava.learner import LavaLearner
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.library_rule import SLOTS
 from ff2loihi.verification.equality import EqualityReport, Variable
+
+if TYPE_CHECKING:
+    from ff2loihi.backends.emulator.learner import Learner
+    from ff2loihi.backends.emulator.library_learner import StockLearner
+    from ff2loihi.backends.lava.learner import LavaLearner
 
 # name, column of Learner.states, rows by which it is later than the input
 VECTORS = (("v", 0, 1), ("z", 1, 1), ("r", 2, 1), ("y2", 3, 1), ("y3", 4, 1), ("a", 5, 0))
@@ -47,7 +51,7 @@ def learning_equality(
     )
 
 
-def _presentation(found: dict[str, Variable], emulated: Learner, simulated: LavaLearner, number: int) -> None:
+def _presentation(found: dict[str, Variable], emulated: "Learner", simulated: "LavaLearner", number: int) -> None:
     net = emulated.network
     for index, layer in enumerate(net.layers):
         start = number * net.period
@@ -65,7 +69,7 @@ def _presentation(found: dict[str, Variable], emulated: Learner, simulated: Lava
 
 
 def _stock_presentation(
-    found: dict[str, Variable], emulated: StockLearner, simulated: LavaLearner, number: int
+    found: dict[str, Variable], emulated: "StockLearner", simulated: "LavaLearner", number: int
 ) -> None:
     """Every time step of the neurons, gates and thermometers, and the weights after every logical step."""
     net, name = emulated.network, emulated.network.layers[0].name

@@ -8,6 +8,7 @@ import torch
 from scipy.io import savemat
 
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.data import datasets as data
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.networks.labels import make_embedding
 
@@ -119,3 +120,13 @@ def test_a_damaged_idx_file_is_refused_in_one_line(grey, change, words):
     with pytest.raises(DataError, match=words) as caught:
         load_data("fashion-mnist", "test", root=grey)
     assert "\n" not in str(caught.value)
+
+
+def test_the_digits_are_those_of_scikit_learn_whether_or_not_its_file_lies_where_we_look(monkeypatch):
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    read = data._digits_table()
+    np.testing.assert_array_equal(read, np.column_stack([found.data, found.target]))
+    monkeypatch.setattr(data.Path, "is_file", lambda path: False)
+    np.testing.assert_array_equal(data._digits_table(), read)

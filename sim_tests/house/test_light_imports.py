@@ -1,0 +1,74 @@
+"""What a command does not need, it does not import: torch alone takes seconds of CPU."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ff2loihi import api
+from ff2loihi.compilers.inference.quantize import Options
+from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data.datasets import load_data
+from ff2loihi.ff.recipes import train
+
+LISTED = """
+import sys
+from ff2loihi.cli import main
+
+try:
+    main()
+finally:
+    print("imported", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+TORCH = ("torch", "torchvision")
+HEAVY = (*TORCH, "lava", "numba", "sklearn", "scipy", "matplotlib", "h5py", "nir", "networkx")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A graded, a LIF and two learning artifacts of an untrained network."""
+    folder = tmp_path_factory.mktemp("made")
+    images = load_data("digits", "train", limit=100)
+    train("ffa-symmetric", load_data("digits", "train"), epochs=0, seed=0).save(folder / "u.pt")
+    for name, options in (
+        ("graded", Options()),
+        ("lif", Options(neuron="lif", steps=4)),
+        ("learns", LearningOptions()),
+        ("library", LearningOptions(stock=True)),
+    ):
+        api.save(api.compile(folder / "u.pt", images, options), folder / f"{name}.ffl")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("unwanted", "words"),
+    [
+        (HEAVY, "run graded.ffl --limit 3"),
+        (HEAVY, "inspect graded.ffl"),
+        (HEAVY, "map graded.ffl"),
+        (TORCH, "run lif.ffl --limit 3"),
+        (TORCH, "run learns.ffl --limit 3"),
+        (TORCH, "run library.ffl --limit 3"),
+        (TORCH, "learn learns.ffl --epochs 1 --limit 3 -o learned.ffl"),
+        (TORCH, "inspect learns.ffl"),
+        (TORCH, "map learns.ffl"),
+        (TORCH, "estimate learns.ffl --limit 3"),
+        pytest.param(TORCH, "verify graded.ffl --samples 1", marks=pytest.mark.needs_lava),
+    ],
+)
+def test_a_command_imports_no_more_than_it_needs(made, unwanted, words):
+    assert not imported_by(made, words).intersection(unwanted)
+
+
+def test_what_a_checkpoint_needs_is_seen(made):
+    assert "torch" in imported_by(made, "inspect u.pt")
+
+
+def imported_by(folder, words) -> set[str]:
+    """The top-level modules that a command has imported when it is done."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED, *words.split()], cwd=folder, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return set(done.stderr.rpartition("imported ")[2].split())
