@@ -44,7 +44,7 @@ def check_readable(path: Path) -> None:
     data, mark, digest = read_bytes(path, CheckpointError, KIND).rpartition(MARK)
     if mark and hashlib.sha256(data).hexdigest().encode() == digest:
         return
-    code = f"from ff2loihi.compilers.formats import hdf5_file\nhdf5_file.read_all({str(path)!r}, {os.getpid()})"
+    code = f"from ff2loihi.compilers.formats import hdf5_file\nhdf5_file.in_child({str(path)!r}, {os.getpid()})"
     try:
         done = subprocess.run(
             children.command(code), env=children.environment(), stdin=subprocess.DEVNULL, capture_output=True,
@@ -111,8 +111,17 @@ def _size(name: str, item: h5py.Dataset) -> int:
     return item.nbytes
 
 
-def read_all(path: str, parent: int) -> None:
-    """In the child of `check_readable`: read every value, come what may. It ends with its parent.
+def read_all(path: str) -> None:
+    """Read every value of a file. Raises ValueError, or what h5py raises, where it cannot be taken at its word."""
+    with h5py.File(path, "r") as file:
+        check_contents(file)
+        for _, item in _datasets(file, ""):
+            with suppress(Exception):
+                item[()]
+
+
+def in_child(path: str, parent: int) -> None:
+    """What the child of `check_readable` does: read_all, whose errors the parent meets again. It ends with its parent.
 
     No thread could see to that: the library that hangs does not let it run.
     """
@@ -120,8 +129,4 @@ def read_all(path: str, parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == parent:
-        with suppress(Exception), h5py.File(path, "r") as file:
-            check_contents(file)
-            for _, item in _datasets(file, ""):
-                with suppress(Exception):
-                    item[()]
+        read_all(path)

@@ -69,7 +69,7 @@ def _compare(name: str, a: np.ndarray | None, b: np.ndarray | None) -> Variable:
         where = tuple(int(i) for i in np.argwhere(different)[0])
         first = f"[{', '.join(f'{axis} {i}' for axis, i in zip(_axes(name, a), where, strict=True))}]: "
         first += f"{a[where]} and {b[where]}"
-    return Variable(name, a.size, np.count_nonzero(a), int(different.sum()), first)
+    return Variable(name, a.size, int(np.count_nonzero(a)), int(different.sum()), first)
 
 
 def _axes(name: str, array: np.ndarray) -> tuple[str, ...]:

@@ -253,14 +253,14 @@ def _variable(name: str, axes: tuple[str, ...], a: np.ndarray, b: np.ndarray) ->
     """(where it differs first in time: samples and steps before neurons; inf where it does not, Variable)."""
     different = a != b
     if not different.any():
-        return (np.inf,), Variable(name, a.size, np.count_nonzero(a), 0, None)
+        return (np.inf,), Variable(name, a.size, int(np.count_nonzero(a)), 0, None)
     at = tuple(int(i) for i in np.argwhere(different)[0])
     place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, at, strict=True))
     text = f"[{place}]: golden {a[at]}, recorded {b[at]}"
     late = _late(a, b, axes)
     if late:
         text += f"; the recording is the golden one {abs(late)} steps too {'late' if late > 0 else 'early'}"
-    return _clock(name, axes, at), Variable(name, a.size, np.count_nonzero(a), int(different.sum()), text)
+    return _clock(name, axes, at), Variable(name, a.size, int(np.count_nonzero(a)), int(different.sum()), text)
 
 
 def _clock(name: str, axes: tuple[str, ...], at: tuple[int, ...]) -> tuple:

@@ -96,6 +96,6 @@ def _compare(
         at = tuple(int(i) for i in np.argwhere(different)[0])
         first = f"[{where}, {', '.join(map(str, at))}]: {ours[at]} and {theirs[at]}"
     found[name] = Variable(
-        name, before.values + ours.size, before.active + np.count_nonzero(ours != rest),
+        name, before.values + ours.size, before.active + int(np.count_nonzero(ours != rest)),
         before.differing + int(different.sum()), first,
     )  # fmt: skip

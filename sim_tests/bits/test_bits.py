@@ -71,7 +71,7 @@ def layer(kind: str, index: int, inputs: int, n: int, lif: bool, conv: Conv | No
     return IntLayer(
         name=f"hidden{index}", weight=even(name, shape, -126, 130), weight_bits=8,
         bias=np.repeat(bias, n // channels).astype(np.int32), bias_exp=3 if lif else 0,
-        shift=1 if lif else 8, top=0 if lif else 255, vth=vth, v0=vth << 5,
+        shift=1 if lif else 8, top=1 if lif else 255, vth=vth, v0=vth << 5,
         positive=np.arange(n) < (n + 1) // 2, scale=1.0, conv=conv,
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def network(kind: str) -> IntNetwork:
         layers = tuple(replace(one, v0=0) for one in layers)
     norms = ()
     if kind == "graded-normalized":
-        table = (4096 // (np.arange(24) + 8)).astype(np.int32)
+        table = (4096 // (np.arange(96) // 4 + 8)).astype(np.int32)
         norms = (NormTable(power=2, table=table, shift=0, top=255, scale=1.0),)
     head = None
     if kind == "graded-head":

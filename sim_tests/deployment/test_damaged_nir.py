@@ -70,7 +70,7 @@ def test_a_child_that_the_library_holds_ends_with_its_parent(tmp_path):
     os.mkfifo(tmp_path / "m.nir")
     code = (
         "import os, subprocess, sys; from ff2loihi.compilers import children; "
-        "code = f'from ff2loihi.compilers.formats import hdf5_file as h; h.read_all({sys.argv[1]!r}, {os.getpid()})'; "
+        "code = f'from ff2loihi.compilers.formats import hdf5_file as h; h.in_child({sys.argv[1]!r}, {os.getpid()})'; "
         "child = subprocess.Popen(children.command(code), env=children.environment()); print(child.pid, flush=True); "
         "child.wait()"
     )

@@ -13,7 +13,7 @@ from ff2loihi.ff.recipes import train
 
 LISTED = """
 import sys
-from ff2loihi.cli import main
+from ff2loihi.cli.entry import main
 
 try:
     main()
