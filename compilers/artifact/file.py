@@ -29,7 +29,8 @@ RECIPE = "Make one with: ff2loihi compile MODEL.pt"
 _Manifest = Annotated[InferenceManifest | LearningManifest, Field(discriminator="kind")]
 
 
-def _digest(manifest: dict, tensors: dict[str, np.ndarray]) -> str:
+def digest(manifest: dict, tensors: dict[str, np.ndarray]) -> str:
+    """The hash of a manifest, but for its sha256, and of every tensor."""
     plain = {key: value for key, value in manifest.items() if key != "sha256"}
     total = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for name in sorted(tensors):
@@ -49,7 +50,7 @@ def pack(program: Program) -> tuple[dict, dict[str, np.ndarray]]:
     header = {"format": FORMAT, "version": VERSION, "provenance": program.provenance, "sha256": ""}
     manifest, tensors = _form(program.network).pack(program, header)
     plain = manifest.model_dump(mode="json")
-    plain["sha256"] = _digest(plain, tensors)
+    plain["sha256"] = digest(plain, tensors)
     return plain, {name: np.ascontiguousarray(array) for name, array in tensors.items()}
 
 
@@ -61,9 +62,9 @@ def to_bytes(program: Program) -> tuple[bytes, str]:
 
 def write(program: Program, path: Path) -> str:
     """Write the artifact, whole or not at all; returns its hash. Raises ArtifactError."""
-    data, digest = to_bytes(program)
+    data, sha256 = to_bytes(program)
     write_atomic(path, data, ArtifactError)
-    return digest
+    return sha256
 
 
 def read(path: Path) -> tuple[Program, str]:
@@ -126,9 +127,9 @@ def _check(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> None
             f"{path}: artifact format version {brief(manifest.get('version'))}, this ff2loihi reads {VERSION}. "
             "Update ff2loihi, or compile the model again"
         )
-    digest = _digest(manifest, tensors)
-    if digest != manifest.get("sha256"):
+    found = digest(manifest, tensors)
+    if found != manifest.get("sha256"):
         raise ArtifactError(
-            f"{path}: the content's hash is {digest[:16]}..., the manifest says {str(manifest.get('sha256'))[:16]}...: "
+            f"{path}: the content's hash is {found[:16]}..., the manifest says {str(manifest.get('sha256'))[:16]}...: "
             "the file was changed. Compile the model again"
         )

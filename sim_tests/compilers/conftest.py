@@ -176,7 +176,7 @@ def rehashed(programs):
     def make(kind: str, change=lambda manifest, tensors: None, text=lambda text: text) -> bytes:
         manifest, tensors = artifact.pack(programs[kind])
         change(manifest, tensors)
-        manifest["sha256"] = artifact.file._digest(manifest, tensors)
+        manifest["sha256"] = artifact.digest(manifest, tensors)
         return save(tensors, metadata={"manifest": text(json.dumps(manifest))})
 
     return make

@@ -454,6 +454,6 @@ def hashed():
     from ff2loihi.compilers import artifact
 
     def make(manifest: object, tensors: dict) -> object:
-        return {**manifest, "sha256": artifact._digest(manifest, tensors)} if isinstance(manifest, dict) else manifest
+        return {**manifest, "sha256": artifact.digest(manifest, tensors)} if isinstance(manifest, dict) else manifest
 
     return make
