@@ -11,10 +11,10 @@ demo: $(STAMP)
 
 # loadfile: what a file's tests share (a trained model, Lava's processes) is made once and in one worker.
 test: $(STAMP)
-	.venv/bin/python -m pytest -n 2 --dist loadgroup sim_tests
+	.venv/bin/python -m pytest -n 2 --dist loadgroup --cov sim_tests
 
 test-slow: $(STAMP)
-	.venv/bin/python -m pytest -n 2 --dist loadgroup --slow sim_tests
+	.venv/bin/python -m pytest -n 2 --dist loadgroup --cov --slow sim_tests
 
 lint: $(STAMP)
 	.venv/bin/ruff check .

@@ -13,6 +13,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
+import ff2loihi.processes  # noqa: F401  before Lava: what mends Lava for a current Python is there from here on
+
+# isort: split
+import lava.magma.compiler.compiler  # noqa: F401  Lava imports it at the first run, which here is each fork's
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.source import PySendModelFixed, RingBuffer
@@ -95,8 +100,9 @@ def main() -> None:
     os.dup2(2, 1)  # what Lava prints is no answer
     with contextlib.suppress(EOFError):
         while job := pickle.load(sys.stdin.buffer):
-            for name in (job["process"], *job["models"].values()):
-                load(name)  # here, so that what a fork imports is there for the forks that follow
+            with contextlib.suppress(ImportError, AttributeError):  # the fork answers with it
+                for name in (job["process"], *job["models"].values()):
+                    load(name)  # here, so that what a fork imports is there for the forks that follow
             if child := os.fork():
                 if status := os.waitpid(child, 0)[1]:
                     pickle.dump((False, RuntimeError(f"the job's process ended with status {status}")), answers)
