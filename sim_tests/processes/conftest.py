@@ -55,9 +55,9 @@ def lava_server():
 
 @pytest.fixture
 def run_process(lava_server):
-    """run_process("goodness.Goodness", parameters, ...) -> {port or Var: (steps, ...)}; see lava_server.run.
+    """run_process("inference.goodness.Goodness", parameters, ...) -> {port or Var: (steps, ...)}; see lava_server.run.
 
-    The model is goodness.PyGoodnessModel, if `models` names no other; names of Lava's own begin with "lava.".
+    The model is inference.goodness.PyGoodnessModel, if `models` names no other; names of Lava's own begin with "lava.".
     An error of the Process is raised here.
     """
 

@@ -73,7 +73,7 @@ def test_a_module_of_another_text_is_refused_whatever_version_it_claims(other_la
 @pytest.mark.needs_lava
 def test_lava_is_imported_after_a_queue_was_made_and_forks_its_processes():
     code = (
-        "import multiprocessing; multiprocessing.Queue(); import ff2loihi.processes.goodness; "
+        "import multiprocessing; multiprocessing.Queue(); import ff2loihi.processes.inference.goodness; "
         "import lava.magma.runtime.message_infrastructure.multiprocessing; print(multiprocessing.get_start_method())"
     )
     done = python(code)

@@ -17,8 +17,8 @@ def test_the_rows_come_one_a_step_with_zeros_before_and_behind(run_process, rng,
             held[:, i // 8] |= rows[:, i] << (7 - i % 8)
     np.save(tmp_path / "rows.npy", held if packed else rows)
     found = run_process(
-        "playback.Playback", {"n": 11, "file": str(tmp_path / "rows.npy"), "packed": packed, "late": late}, steps=10,
-        ports=["s_out"],
+        "host_io.playback.Playback", {"n": 11, "file": str(tmp_path / "rows.npy"), "packed": packed, "late": late},
+        steps=10, ports=["s_out"],
     )["s_out"]  # fmt: skip
     assert (found[late : late + 5] == rows).all()
     assert not found[:late].any()

@@ -35,7 +35,7 @@ def test_the_activities_of_a_sample_are_summed_over_each_part(run_process, rng, 
     s = rng.integers(0, top + 1, (23, len(PARTS))) * (rng.random((23, len(PARTS))) < 0.6)
     s[3], s[4] = 0, top
     found = run_process(
-        "goodness.Goodness", {"part_of": PARTS, "parts": 3, **options}, steps=23, inputs={"s_in": s},
+        "inference.goodness.Goodness", {"part_of": PARTS, "parts": 3, **options}, steps=23, inputs={"s_in": s},
         ports=["g_out"], states=["r"],
     )  # fmt: skip
     sums, r = expected(s, 3, **options)
@@ -49,4 +49,6 @@ def test_the_activities_of_a_sample_are_summed_over_each_part(run_process, rng, 
 @pytest.mark.parametrize("offset", [-1, 5])
 def test_an_offset_outside_the_period_is_refused(run_process, offset):
     with pytest.raises(ValueError, match=rf"offset must be in 0..4 \(the period\), got {offset}"):
-        run_process("goodness.Goodness", {"part_of": PARTS, "parts": 3, "powers": (2,), "period": 5, "offset": offset})
+        run_process(
+            "inference.goodness.Goodness", {"part_of": PARTS, "parts": 3, "powers": (2,), "period": 5, "offset": offset}
+        )

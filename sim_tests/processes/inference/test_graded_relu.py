@@ -15,7 +15,7 @@ def test_a_payload_is_the_shifted_sum_cut_at_0_and_at_the_top(run_process, rng, 
     a[:9] = [np.full(len(bias), LIMIT), np.full(len(bias), -LIMIT), -bias - 1, -bias, -bias + 1,
              edge - 1, edge, edge + (1 << shift) - 1, edge + (1 << shift)]  # fmt: skip
     found = run_process(
-        "graded_relu.GradedRelu", {"bias": bias, "shift": shift, "top": top}, steps=20, inputs={"a_in": a},
+        "inference.graded_relu.GradedRelu", {"bias": bias, "shift": shift, "top": top}, steps=20, inputs={"a_in": a},
         ports=["s_out"], states=["h"],
     )  # fmt: skip
     h = [

@@ -23,7 +23,7 @@ def test_a_layer_is_divided_by_its_norm(run_process, rng, power, shift, top):
     h[:4] = np.zeros(9), np.eye(9)[0], 255 * np.eye(9)[8], np.full(9, 255)
     h[4:8, 0], h[4:8, 1:] = [1, 2, 3, 4], 0  # norms just below and at a power of two
     found = run_process(
-        "normalize.Normalize", {"n": 9, "power": power, "table": table, "shift": shift, "top": top}, steps=30,
+        "inference.normalize.Normalize", {"n": 9, "power": power, "table": table, "shift": shift, "top": top}, steps=30,
         inputs={"s_in": h}, ports=["s_out"], states=["y"],
     )  # fmt: skip
     y = [expected(row, power, table.tolist(), shift, top) for row in h.tolist()]

@@ -36,7 +36,12 @@ def test_what_is_above_the_threshold_stays_for_the_next_spike(run_process, rng, 
     start = options["reset_offset"] + options["reset_interval"] - 1  # the row in which v is v0 anew
     a[start], a[start + 1, 2] = (64 * vth - v0) // 64, -1  # v is at the threshold, below and above it
     found = run_process(
-        "soft_lif.SoftLIF", {"bias": bias, **options}, steps=40, inputs={"a_in": a}, ports=["s_out"], states=["u", "v"]
+        "inference.soft_lif.SoftLIF",
+        {"bias": bias, **options},
+        steps=40,
+        inputs={"a_in": a},
+        ports=["s_out"],
+        states=["u", "v"],
     )
     s, u, v = expected(a, bias.tolist(), **options)
     assert (found["s_out"] == s).all()
@@ -53,4 +58,4 @@ def test_what_is_above_the_threshold_stays_for_the_next_spike(run_process, rng, 
 def test_an_offset_outside_the_interval_is_refused(run_process, offset):
     parameters = {"bias": np.zeros(2, int), "vth": 5, "v0": 0, "reset_interval": 4, "reset_offset": offset}
     with pytest.raises(ValueError, match=rf"reset_offset must be in 0..3 \(the interval\), got {offset}"):
-        run_process("soft_lif.SoftLIF", parameters)
+        run_process("inference.soft_lif.SoftLIF", parameters)

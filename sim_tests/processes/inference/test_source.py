@@ -25,13 +25,13 @@ def shown(p: dict) -> list[list[int]]:
 
 def test_a_graded_source_sends_each_sample_under_each_label_and_then_zeros(run_process, rng):
     p = parameters(rng, steps=1, graded=True)
-    found = run_process("source.Source", p, steps=8, ports=["s_out"])["s_out"]
+    found = run_process("inference.source.Source", p, steps=8, ports=["s_out"])["s_out"]
     assert found.tolist() == [*shown(p), [0] * 6, [0] * 6]
 
 
 def test_a_spiking_source_sends_each_input_as_often_as_its_value_says(run_process, rng):
     p = parameters(rng, steps=9, graded=False)
-    found = run_process("source.Source", p, steps=58, ports=["s_out"])["s_out"]
+    found = run_process("inference.source.Source", p, steps=58, ports=["s_out"])["s_out"]
     phases = p["phases"].tolist()
     spikes = [
         [(a + x * (i + 1)) // FULL - (a + x * i) // FULL for a, x in zip(phases, row, strict=True)]
@@ -46,4 +46,4 @@ def test_a_spiking_source_sends_each_input_as_often_as_its_value_says(run_proces
 
 def test_a_graded_source_of_several_steps_is_refused(run_process, rng):
     with pytest.raises(ValueError, match="a graded source shows each sample for 1 step, got steps=3"):
-        run_process("source.Source", parameters(rng, steps=3, graded=True))
+        run_process("inference.source.Source", parameters(rng, steps=3, graded=True))

@@ -8,16 +8,16 @@ from sim_tests.factories import Definition, learning_layer, learning_network
 pytestmark = pytest.mark.needs_lava
 STEPS, N, INPUTS, LAYERS, INDEX = 30, 5, 7, 2, 1
 GRAPH = {
-    "ff_layer.FFLayer": "ff_layer.FFLayerGraph",
+    "learning.ff_layer.FFLayer": "learning.ff_layer.FFLayerGraph",
     "lava.proc.dense.process.Dense": "lava.proc.dense.models.PyDenseModelBitAcc",
-    "learning_neuron.LearningNeuron": "learning_neuron.PyLearningNeuronModel",
-    "third_factor.ThirdFactorUnit": "third_factor.PyThirdFactorUnitModel",
+    "learning.neuron.LearningNeuron": "learning.neuron.PyLearningNeuronModel",
+    "learning.third_factor.ThirdFactorUnit": "learning.third_factor.PyThirdFactorUnitModel",
 }
 DENSE = "lava.proc.dense.process.LearningDense"
 FORMS = {
     "the chip's graph": GRAPH | {DENSE: "lava.proc.dense.models.PyLearningDenseModelBitApproximate"},
-    "the graph with our connection": GRAPH | {DENSE: "plastic.PyPlasticModel"},
-    "one process": {"ff_layer.FFLayer": "ff_layer.PyFFLayerModel"},
+    "the graph with our connection": GRAPH | {DENSE: "learning.plastic_dense.PyPlasticModel"},
+    "one process": {"learning.ff_layer.FFLayer": "learning.ff_layer.PyFFLayerModel"},
 }
 RULES = {
     "post traces": {"eligibility": "none", "exponent": 5},
@@ -61,7 +61,7 @@ def test_every_state_is_the_definitions_at_every_step(run_process, shown, rule, 
     update = learning_network(layer, **RULES[rule]).update
     tag = (update.tag_exponent, update.tag_decay) if update.eligibility == "tag" else None
     found = run_process(
-        "ff_layer.FFLayer",
+        "learning.ff_layer.FFLayer",
         {
             "weights": layer.weight.astype(np.int32), "positive": layer.positive, "neuron": layer.neuron,
             "trace": layer.trace, "factor": layer.factor, "exponent": update.exponent, "halve": 0, "tag": tag,

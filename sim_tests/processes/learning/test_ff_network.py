@@ -81,7 +81,7 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
     ]  # fmt: skip
     source = {"file": str(tmp_path / "input.npy"), "n": 7, "layers": 2, "steps": net.steps, "window": net.window}
     run_process(
-        "ff_network.FFNetwork",
+        "learning.ff_network.FFNetwork",
         {
             "layers": layers, "source": source | {"period": net.period}, "passed": 0, "folder": str(tmp_path),
             "exponent": net.update.exponent, "halve": 0, "steps": steps,

@@ -47,7 +47,7 @@ def test_every_state_is_the_equations_at_every_step(run_process, rng, case):
     reset = np.zeros((STEPS, 1), int)
     reset[[0, 17, 31]] = 1
     found = run_process(
-        "learning_neuron.LearningNeuron", {"n": N, "neuron": neuron, "trace": trace, "halve": halve}, steps=STEPS,
+        "learning.neuron.LearningNeuron", {"n": N, "neuron": neuron, "trace": trace, "halve": halve}, steps=STEPS,
         inputs={"a_in": a, "m_in": m, "reset_in": reset}, ports=["z_out", "square_out", "y2_out", "y3_out"],
         states=["v", "r", "y2", "y3"], sets={20: {"halve": np.array([3])}},
     )  # fmt: skip

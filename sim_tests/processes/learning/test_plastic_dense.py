@@ -7,7 +7,10 @@ from ff2loihi.processes import learning_rule
 
 pytestmark = pytest.mark.needs_lava
 DENSE, STEPS, N, INPUTS = "lava.proc.dense.process.LearningDense", 24, 4, 7
-MODELS = {"ours": "plastic.PyPlasticModel", "Lava's": "lava.proc.dense.models.PyLearningDenseModelBitApproximate"}
+MODELS = {
+    "ours": "learning.plastic_dense.PyPlasticModel",
+    "Lava's": "lava.proc.dense.models.PyLearningDenseModelBitApproximate",
+}
 DIRECT = "2^-{0}*x0*y2 - 2^-{0}*x0*y3"
 CASES = {  # dw, dt, the exponent of dw, those of dt; then another dw and its exponent
     "post traces": (DIRECT.format(1), None, 1, None, DIRECT.format(6), 6),

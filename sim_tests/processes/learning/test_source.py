@@ -21,7 +21,7 @@ def file(tmp_path, rng):
 def test_each_presentation_is_its_spikes_and_each_layers_reset_and_phase(run_process, file):
     rows = np.load(file).tolist()
     found = run_process(
-        "learning_source.LearningSource", {"file": file, **PLAN}, steps=4 * PERIOD, ports=["s_out", "c_out"]
+        "learning.source.LearningSource", {"file": file, **PLAN}, steps=4 * PERIOD, ports=["s_out", "c_out"]
     )
     spikes, control = np.zeros((4 * PERIOD, N), int), np.zeros((4 * PERIOD + LAYERS, 2 * LAYERS), int)
     for k in range(4):
@@ -49,9 +49,9 @@ def test_each_presentation_is_its_spikes_and_each_layers_reset_and_phase(run_pro
 )
 def test_a_window_or_period_that_does_not_fit_the_steps_is_refused(run_process, file, changes, said):
     with pytest.raises(ValueError, match=said):
-        run_process("learning_source.LearningSource", {"file": file, **PLAN, **changes})
+        run_process("learning.source.LearningSource", {"file": file, **PLAN, **changes})
 
 
 @pytest.mark.parametrize("changes", [{"window": 1}, {"window": 9}, {"period": 15}])
 def test_what_just_fits_is_taken(run_process, file, changes):
-    assert run_process("learning_source.LearningSource", {"file": file, **PLAN, **changes}, ports=["s_out"])
+    assert run_process("learning.source.LearningSource", {"file": file, **PLAN, **changes}, ports=["s_out"])

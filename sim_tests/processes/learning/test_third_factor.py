@@ -40,7 +40,7 @@ def test_both_polarities_get_the_modulation_of_the_goodness_and_the_phase(run_pr
     phases = np.resize([1, -1, 0], (45, 1))
     phases[:9, 0] = [1, 1, -1, 1, 1, 1, -1, -1, -1]
     found = run_process(
-        "third_factor.ThirdFactorUnit", {"factor": factor}, steps=45, inputs={"g_in": g, "phase_in": phases},
+        "learning.third_factor.ThirdFactorUnit", {"factor": factor}, steps=45, inputs={"g_in": g, "phase_in": phases},
         ports=["m_out", "g_out"], states=["g"],
     )  # fmt: skip
     wanted = [modulation(*pair, phase, factor) for pair, (phase,) in zip(g.tolist(), phases.tolist(), strict=True)]
