@@ -40,7 +40,7 @@ class Sized(Frozen):
 
     @property
     def neurons(self) -> int:
-        return len(self.positive)
+        return self.positive.size
 
     @property
     def synapses(self) -> int:

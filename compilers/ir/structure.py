@@ -116,7 +116,7 @@ def _references(net: IntNetwork) -> Iterator[str]:
         if not len(net.head.weights) == len(net.head.scales) == len(used):
             yield f"a head of {len(net.head.scales)} scales for {len(used)} read-out layers"
         for index, weight in zip(used, net.head.weights, strict=False):
-            n = len(net.layers[index].positive)
+            n = net.layers[index].positive.size
             yield from _array(f"head of {net.layers[index].name}", weight, np.int16, (net.classes, n))
         yield from _array("head.bias", net.head.bias, np.float32, (net.classes,))
     divided = net.normalization != "none" and layers > 1

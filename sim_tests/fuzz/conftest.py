@@ -7,6 +7,7 @@ used. A reader may return, or raise one of our errors, of one line.
 import copy
 import faulthandler
 import os
+import reprlib
 import resource
 import signal
 import sys
@@ -69,7 +70,7 @@ def fuzz(request, tmp_path, monkeypatch):
 
         with _limited():
             case()
-        lines = [f"{n} x {text}, first of {str(first[text])[:300]}" for text, n in found.most_common(SHOWN)]
+        lines = [f"{n} x {text}, first of {reprlib.repr(first[text])[:300]}" for text, n in found.most_common(SHOWN)]
         assert not found, f"{found.total()} of {tried} cases:\n" + "\n".join(lines)
         assert tried >= count
         assert all(outcomes[fine] for fine in FINE), f"nothing is tried: {outcomes}"
