@@ -128,10 +128,10 @@ def main() -> None:
             stories[title] = adapt(program, plan, world, tests, title)
             before, after = stories[title][0], stories[title][-1]
             shown = ", ".join(f"{test} {before[test]:.2%} -> {after[test]:.2%}" for test in tests)
-            console.out.print(f"{title}: {after['samples']:,} samples, {shown}", soft_wrap=True)
+            console.say(f"{title}: {after['samples']:,} samples, {shown}")
     contrast = learned(given.folder, given.data, images, "contrast")
     codes = {name: accuracy(contrast, test) for name, test in (("clean", clean), ("inverted", inverted(clean)))}
-    console.out.print(f"contrast code: clean {codes['clean']:.2%}, inverted {codes['inverted']:.2%}")
+    console.say(f"contrast code: clean {codes['clean']:.2%}, inverted {codes['inverted']:.2%}")
     draw(stories, given.folder / "adapt.png")
     text = json.dumps({"stories": stories, "contrast code": codes}, indent=2)
     (given.folder / "adapt.json").write_text(text + "\n", encoding="utf-8")

@@ -89,11 +89,11 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    console.out.print("| net | compiled | test accuracy | against float, points | same arg-max |", soft_wrap=True)
-    console.out.print("| --- | --- | --- | --- | --- |")
+    console.say("| net | compiled | test accuracy | against float, points | same arg-max |")
+    console.say("| --- | --- | --- | --- | --- |")
     for name, plan in (SMALL if given.small else NETS).items():
         for row in rows(name, plan, given.data, given.folder, given.data_root):
-            console.out.print(f"| {' | '.join(row)} |", soft_wrap=True)
+            console.say(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

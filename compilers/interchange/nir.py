@@ -151,7 +151,7 @@ def _read(path: Path) -> Graph:
     unreadable = together(names.unreadable(kinds))
     if unreadable:
         raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")
-    wrong = [f"{name} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
+    wrong = [f"{name!r} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
     if wrong:
         raise CheckpointError(
             f"{path}: {together(wrong, 200)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"

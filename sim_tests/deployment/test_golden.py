@@ -29,7 +29,7 @@ def exported(artifacts, tmp_path_factory):
     for form in NAMES:
         program = artifacts["ffa-symmetric", "plain", form]
         api.save(program, folder / f"{form}.ffl")
-        export_model(folder / f"{form}.ffl", "golden", folder / f"{form}-vectors", None, 2, None)
+        export_model(folder / f"{form}.ffl", "golden", folder / f"{form}-vectors" / golden.FILE, None, 2, None)
         found[form] = program, folder / f"{form}-vectors"
     return found
 

@@ -22,7 +22,7 @@ def two_class_net(probability: str, trace: str, eligibility: str) -> LearningNet
         vth=learning.VTH, dv=learning.LEAK,
     )  # fmt: skip
     return learning_network(
-        layer, each=each, code=128, label_phases=np.arange(2 * each) % each * 25, input_factor=128,
+        layer, each=each, code=128, label_phases=(np.arange(2 * each) % each * 25).astype(np.int32), input_factor=128,
         steps=learning.STEPS, window=learning.WINDOW, eligibility=eligibility, tag_exponent=2, tag_decay=2,
     )  # fmt: skip
 

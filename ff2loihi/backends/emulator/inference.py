@@ -105,7 +105,8 @@ def _on_cuda(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[
     import torch
 
     def array(values: np.ndarray, dtype: str) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to("cuda", getattr(torch, dtype))
+        ours = np.require(values, requirements=("C", "W"))  # torch takes no read-only memory
+        return torch.from_numpy(ours).to("cuda", getattr(torch, dtype))
 
     with torch.inference_mode(), _full_float32():
         forward = Forward(network, torch, array)

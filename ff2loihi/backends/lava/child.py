@@ -70,7 +70,8 @@ class Child:
             shutil.rmtree(self.sockets, ignore_errors=True)
             raise
         self.lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True).start()
+        self.reader = threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True)
+        self.reader.start()
 
     def __enter__(self) -> "Child":
         return self
@@ -85,6 +86,9 @@ class Child:
             self.process.wait()
             with contextlib.suppress(OSError):  # what a dead child never read
                 self.process.stdin.close()
+            self.reader.join(GRACE)  # whoever held the child's output open has ended, and so does its reader
+            if not self.reader.is_alive():
+                self.process.stdout.close()
             shutil.rmtree(self.sockets, ignore_errors=True)
 
     def send(self, command: str) -> None:
