@@ -136,8 +136,8 @@ def test_a_folder_that_is_taken_or_cannot_be_written_is_one_line_and_nothing_is_
     (tmp_path / "full" / "file").touch()
     for folder, said in (
         (tmp_path / "full", "not an empty folder"),
-        (tmp_path / "no" / "d", "No such file"),
-        (model, "not an empty"),
+        (tmp_path / "no" / "d", "does not exist"),
+        (model, "not a folder"),
     ):
         code, line = refused("deploy", model, "--dry-run", folder, "--samples", 1)
         assert (code, said in line) == (2, True)
