@@ -36,6 +36,8 @@ def board(tmp_path):
         (bin_folder / name).chmod(0o755)
 
     def call(*words, cwd):
+        if Path(words[0]).name == "run_on_board.py" and sys.version_info >= (3, 11):
+            pytest.skip("a board's machine has Python 3.10: Intel's extension is for no other, nor is Lava as it comes")
         environment = {
             **os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(scratch),
             "PYTHONPATH": os.pathsep.join([str(tree), os.environ.get("PYTHONPATH", "")]),
