@@ -206,7 +206,7 @@ def test_lava_ends_when_its_parents_are_killed(generate, children, tmp_path, kil
     artifact.write(program, tmp_path / "m.ffl")
     np.save(tmp_path / "pixels.npy", np.repeat(pixels[:1], 1000, axis=0))
     code = (
-        "import numpy as np, sys; from pathlib import Path; from ff2loihi.backends.lava_cpu import LavaCpu; "
+        "import numpy as np, sys; from pathlib import Path; from ff2loihi.backends.lava.inference import LavaCpu; "
         "from ff2loihi.compilers import artifact; folder = Path(sys.argv[1]); "
         "LavaCpu().run(artifact.read(folder / 'm.ffl')[0], np.load(folder / 'pixels.npy'), "
         "progress=lambda done, samples: print(done, flush=True))"
