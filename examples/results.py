@@ -7,6 +7,7 @@ Checkpoints already in FOLDER are used as they are. Accuracies are of the whole 
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def rows(name: str, plan: tuple, data: str, folder: Path, root: Path | None) -> 
         accuracy, same = (trace.predictions == test.labels).mean(), (trace.predictions == target).mean()
         change = f"{100 * (accuracy - (target == test.labels).mean()):+.2f}"
         found.append((name, describe(choice), f"{accuracy:.2%}", change, f"{same:.2%}"))
-    console.err.print(f"{name}: {time.perf_counter() - started:.0f} s")
+    print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return found
 
 
