@@ -117,10 +117,22 @@ def test_a_traceback_that_a_library_logs_and_handles_does_not_end_a_run(generate
     np.testing.assert_array_equal(trace.sums, Emulator().run(program, pixels).sums)
 
 
-def test_a_worker_that_cannot_build_the_graph_is_one_error_with_its_text(generate, children):
+def test_a_worker_that_cannot_build_the_graph_is_one_error_with_its_text(generate, children, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ff2loihi.processes  # before Lava\n"
+        "from ff2loihi.backends.lava.graphs import inference\n"
+        "def build(*arguments):\n    raise ValueError('negative shift count')\n"
+        "inference.build = build\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    text = failure(*generate(GRADED))
+    assert "ValueError" in text
+    assert "negative shift count" in text
+
+
+def test_a_program_that_is_none_is_refused_by_the_worker(generate, children):
     program, pixels = generate(GRADED)
-    broken = replace(program.network, input_bits=-1)
-    text = failure(replace(program, network=broken), pixels)
+    text = failure(replace(program, network=replace(program.network, input_bits=-1)), pixels)
     assert "ArtifactError" in text
 
 
