@@ -12,7 +12,7 @@ CheckFailed                 exit 1: the run went well and its result is "no"
 import reprlib
 from collections.abc import Iterable
 
-LINE = 500  # characters of an error at most; what a file holds is shown in about 60 of them
+LINE, LINE_END = 500, 200  # characters of an error at most, and of its end, which says how to mend it
 
 
 class FF2LoihiError(Exception):
@@ -21,8 +21,7 @@ class FF2LoihiError(Exception):
     exit_code = 2
 
     def __init__(self, text: str = "") -> None:
-        line = " ".join(text.splitlines())
-        super().__init__(line if len(line) <= LINE else f"{line[: LINE - 125]} ... {line[-120:]}")
+        super().__init__(one_line(text))
 
 
 class CheckpointError(FF2LoihiError):
@@ -51,6 +50,12 @@ class CheckFailed(FF2LoihiError):
     """A check ran to its end and did not hold."""
 
     exit_code = 1
+
+
+def one_line(text: str) -> str:
+    """The text on one line of at most LINE characters; of a longer one the middle is left out."""
+    line = " ".join(text.split())
+    return line if len(line) <= LINE else f"{line[: LINE - LINE_END - 5]} ... {line[-LINE_END:]}"
 
 
 def brief(value: object, most: int = 60) -> str:

@@ -10,6 +10,15 @@ from typing import Literal, get_args
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 
 DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10"]
+Recipe = Literal[
+    "ffa-sigmoid", "ffa-sigmoid-sparse", "ffa-symmetric", "ff-mlp", "ff-hinton", "ff-hinton-jittered",
+    "hinton-unsupervised", "tosato-ff", "tosato-ff-contrast", "tosato-ff-l1", "tosato-bp-ff", "tosato-bp-ff-hard",
+    "tosato-bp-ff-l1", "tosato-bp", "random-features", "rbm", "ff-negatives-random", "ff-negatives-hard",
+    "ff-negatives-mixed", "ff-negatives-hybrid", "ff-negatives-noise", "ff-negatives-masked", "ff-collaboration-0.3",
+    "ff-collaboration-0.5", "ff-collaboration-0.7", "ff-collaboration-1", "ff-three-factor-bottom-up",
+    "ff-three-factor-top-down", "ff-three-factor-both", "ff-prospective-3", "ff-prospective-5", "pcl-ff", "cwc-ff",
+]  # fmt: skip
+Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer"]
 Split = Literal["train", "test", "fit", "validation"]
 AnalysisSplit = Literal["test", "validation"]
 Backend = Literal["emulator", "lava", "loihi"]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -59,9 +60,10 @@ def ff2loihi(monkeypatch, capsys):
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["ff2loihi", *map(str, arguments)])
         capsys.readouterr()
+        interrupts = signal.getsignal(signal.SIGINT)
         with pytest.raises(SystemExit) as ended:
             entry.main()
-            raise SystemExit(0)
+        signal.signal(signal.SIGINT, interrupts)
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
 

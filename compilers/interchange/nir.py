@@ -28,7 +28,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened, together
 from ff2loihi.compilers.formats import strict_json
-from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable, sealed
+from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import ALIGN
@@ -74,7 +74,7 @@ def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tenso
     metadata = {"dt": 1.0, "ff2loihi": {"manifest": json.dumps(manifest, sort_keys=True), "tensors": ours}}
     target = io.BytesIO()
     nir.write(target, nir.NIRGraph(nodes, edges, metadata=metadata))
-    return sealed(target.getvalue())
+    return target.getvalue()
 
 
 def _is_a_layers(name: str) -> bool:

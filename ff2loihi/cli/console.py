@@ -16,7 +16,6 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 
 WIDTH = 110  # columns where the output is no terminal
-ERROR_LENGTH, ERROR_END = 500, 200  # characters of an error's line, and of its end, which says how to mend it
 
 
 def plain(text: object) -> str:
@@ -25,14 +24,6 @@ def plain(text: object) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def error_line(error: object) -> str:
-    """An error on one line of bounded length, its middle left out."""
-    text = plain(" ".join(str(error).split()))
-    if len(text) <= ERROR_LENGTH:
-        return text
-    return f"{text[: ERROR_LENGTH - ERROR_END - 5]} ... {text[-ERROR_END:]}"
 
 
 @functools.cache

@@ -29,6 +29,7 @@ def main() -> None:
             code = _run()
         except BaseException as ended:
             code = _told(ended)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told: Python's own end has nothing to add
     sys.exit(code)
 
 
@@ -134,8 +135,9 @@ def _details(ended: BaseException) -> str:
 
 
 def _show(text: object, details: str) -> None:
-    from ff2loihi.cli.console import error_line, plain
+    from ff2loihi.cli.console import plain
+    from ff2loihi.compilers.errors import one_line
 
     for line in details.splitlines():
         print(plain(line), file=sys.stderr)
-    print(f"ff2loihi: {error_line(text)}", file=sys.stderr, flush=True)
+    print(f"ff2loihi: {one_line(plain(one_line(str(text))))}", file=sys.stderr, flush=True)

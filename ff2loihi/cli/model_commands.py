@@ -1,7 +1,7 @@
 """The commands from data to an artifact's result: their options, and what is cheap to check before anything heavy."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -29,7 +29,9 @@ commands = typer.Typer()
 
 @commands.command()
 def train(
-    recipe: Annotated[str, typer.Option(help="what to train: one of README's table")] = "ffa-symmetric",
+    recipe: Annotated[
+        choices.Recipe, typer.Option(metavar="RECIPE", help=f"what to train: {', '.join(get_args(choices.Recipe))}")
+    ] = "ffa-symmetric",
     data: Annotated[choices.DataName, typer.Option(help="what is learned")] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
@@ -260,7 +262,10 @@ def bench(
 
 @commands.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="a paper's table: one of README's")],
+    experiment: Annotated[
+        choices.Experiment,
+        typer.Argument(metavar="EXPERIMENT", help=f"a paper's table: {', '.join(get_args(choices.Experiment))}"),
+    ],
     table: Annotated[
         int | None, typer.Option(help="hebbian-ffa: 1, its models, or 2, its output traces [default: 1]")
     ] = None,

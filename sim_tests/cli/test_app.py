@@ -190,7 +190,7 @@ BAD = [
     (2, "inspect absent.pt", "No such file"),
     (2, "inspect absent.ffl", "No such file"),
     (2, "inspect text.pt", "not a torch checkpoint"),
-    (2, "train --recipe backprop", "--recipe must be one of"),
+    (2, "train --recipe backprop", "'backprop' is not one of"),
     (2, "train --data cifar", "digits"),
     (2, "train --widths 16x12", "--widths"),
     (2, "train --widths 0", "--widths"),

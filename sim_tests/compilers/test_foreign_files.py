@@ -506,7 +506,7 @@ def test_hdf5_that_claims_more_than_it_holds_or_points_elsewhere_is_one_line(tmp
     with h5py.File(path, "w") as file:
         harm(file)
     monkeypatch.setattr(hdf5_file, "BYTES", 1 << 25)
-    path.write_bytes(hdf5_file.sealed(path.read_bytes()))  # so that no child reads it first
+    monkeypatch.setattr(nir, "check_readable", lambda path: None)  # the parent has to see it itself
     assert "not a NIR graph, or a damaged one" in line_of(nir.read, path)
 
 

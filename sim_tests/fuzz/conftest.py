@@ -200,9 +200,9 @@ def _changed_tree(tree: object, changes: list) -> object:
         if what == "drop":
             del holder[path[-1]]
         elif what == "near":
-            holder[path[-1]] = _near(present, str(value), texts)
+            holder[path[-1]] = _near(present, reprlib.repr(value), texts)
         elif what == "add" and isinstance(present, dict):
-            present[str(value)[:50]] = value
+            present[reprlib.repr(value)[:50]] = value
         elif what == "add" and isinstance(present, list):
             present.append(value)
         elif what == "double" and isinstance(present, list):

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
-from ff2loihi import api
+from ff2loihi import api, choices
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
-from ff2loihi.ff.recipes import train
+from ff2loihi.ff.recipes import RECIPES, train
+from ff2loihi.reproduce.experiments import EXPERIMENTS
 
 LISTED = """
 import sys
@@ -60,15 +62,32 @@ def test_a_command_imports_no_more_than_it_needs(made, unwanted, words):
     assert not imported_by(made, words).intersection(unwanted)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run nope.ffl", "run graded.ffl --backend laav", "run graded.ffl --data minst", "train --recipe nope",
+        "train --data minst", "reproduce nope", "learn nope.ffl", "verify nope.ffl", "map nope.ffl", "compile nope.pt",
+        "analyze nope.pt", "deploy nope.ffl --dry-run d", "export nope.ffl --format nir", "run graded.ffl --nope",
+    ],
+)  # fmt: skip
+def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported(made, words):
+    assert not imported_by(made, words, code=2).intersection((*HEAVY, "numpy"))
+
+
+def test_the_choices_are_the_recipes_and_the_experiments():
+    assert tuple(RECIPES) == get_args(choices.Recipe)
+    assert tuple(EXPERIMENTS) == get_args(choices.Experiment)
+
+
 def test_what_a_checkpoint_needs_is_seen(made):
     assert "torch" in imported_by(made, "inspect u.pt")
 
 
-def imported_by(folder, words) -> set[str]:
+def imported_by(folder, words, code=0) -> set[str]:
     """The top-level modules that a command has imported when it is done."""
     done = subprocess.run(
         [sys.executable, "-c", LISTED, *words.split()], cwd=folder, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == code, done.stderr[-2000:]
     return set(done.stderr.rpartition("imported ")[2].split())

@@ -1,14 +1,12 @@
 """The float twin: against autograd, against itself, and against the integer rule."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from ff2loihi.cli import entry
 from ff2loihi.compilers.ir.options import Sigmoid, Symmetric
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.objectives.goodness import phase_loss
@@ -132,24 +130,20 @@ def test_spikes_given_to_the_learner_are_those_its_rate_code_makes():
 
 
 @pytest.mark.parametrize("table", [1, 2])
-def test_reproduce_quick_prints_a_table_of_digits(table, tmp_path, monkeypatch, capsys):
+def test_reproduce_quick_prints_a_table_of_digits(table, tmp_path, ff2loihi):
     report = tmp_path / "table.json"
-    line = ["ff2loihi", "reproduce", "hebbian-ffa", "--table", str(table), "--quick", "--epochs", "1"]
-    monkeypatch.setattr(sys, "argv", [*line, "--json", str(report)])
-    with pytest.raises(SystemExit) as ended:
-        entry.main()
-        raise SystemExit(0)
-    assert not ended.value.code
+    options = ("--table", table, "--quick", "--epochs", 1, "--json", report)
+    code, shown, _ = ff2loihi("reproduce", "hebbian-ffa", *options)
+    assert code == 0
     cells = json.loads(report.read_text())["cells"]
     assert [cell["paper"] for cell in cells] == [cell.paper for cell in hebbian_ffa.TABLES[table]]
     reached = {(cell["probability"], cell["model"], cell["trace"]): cell["ours"] for cell in cells}
     assert reached["symmetric", "online", "relu"] > 50  # one epoch of 1,000 images: chance is 10
     assert [cell["integer"] is not None for cell in cells] == [cell["model"] == "online" for cell in cells]
-    assert "symmetric" in capsys.readouterr().out
+    assert "symmetric" in shown
 
 
-def test_an_unknown_table_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["ff2loihi", "reproduce", "hebbian-ffa", "--table", "3"])
-    with pytest.raises(SystemExit):
-        entry.main()
-    assert "--table" in capsys.readouterr().err
+def test_an_unknown_table_is_refused(refused):
+    code, text = refused("reproduce", "hebbian-ffa", "--table", 3)
+    assert code == 2
+    assert "--table" in text

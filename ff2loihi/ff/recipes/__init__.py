@@ -2,6 +2,7 @@
 
 import torch
 
+from ff2loihi import choices
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress
@@ -17,17 +18,16 @@ from ff2loihi.ff.recipes.tosato import TOSATO
 RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
 
 
-def train(name: str, data: Dataset, progress: Progress | None = None, **choices) -> Model:
-    """Train a recipe on `data`; choices: the fields of Choice. All randomness comes from the seed.
+def train(name: str, data: Dataset, progress: Progress | None = None, **given) -> Model:
+    """Train a recipe on `data`; given: the fields of Choice. All randomness comes from the seed.
 
     Raises FF2LoihiError for an unknown name, and for a choice that means nothing to the recipe.
     """
-    if name not in RECIPES:
-        raise FF2LoihiError(f"--recipe must be one of {', '.join(RECIPES)}, got {name!r}")
-    recipe, choice = RECIPES[name], Choice(**choices)
-    given = {field for field in ("widths", "head", "bias") if getattr(choice, field)}
-    if given - recipe.choices:
-        raise FF2LoihiError(f"--{min(given - recipe.choices)}: no meaning with --recipe {name}. Leave it out")
+    choices.check("--recipe", name, choices.Recipe)
+    recipe, choice = RECIPES[name], Choice(**given)
+    odd = {field for field in ("widths", "head", "bias") if getattr(choice, field)} - recipe.choices
+    if odd:
+        raise FF2LoihiError(f"--{min(odd)}: no meaning with --recipe {name}. Leave it out")
     facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(choice.seed)
