@@ -69,6 +69,15 @@ def check_stored(data: bytes) -> None:
         raise ValueError("its entries claim more bytes than the file has")
 
 
+def entries(data: bytes, suffix: str) -> list[bytes]:
+    """Those entries of a zip archive that `check_stored` has passed."""
+    with _zip(data) as box:
+        try:
+            return [box.read(name) for name in box.namelist() if name.endswith(suffix)]
+        except Exception as error:  # as above
+            raise ValueError(f"a damaged archive ({brief(error) or type(error).__name__})") from None
+
+
 def _zip(data: bytes) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(data))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import read_bytes
-from ff2loihi.compilers.formats import array_files
+from ff2loihi.compilers.formats import array_files, pickle_file
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import (
     CHECKPOINT_FORMAT,
@@ -103,6 +103,7 @@ def _read(path: Path) -> tuple[bytes, object]:
     try:
         if data.startswith(b"PK"):  # torch.save's zip archive; its older form is a row of pickles
             array_files.check_stored(data)
+        pickle_file.check_tuples(data)
     except ValueError as error:
         raise CheckpointError(f"{path}: not a torch checkpoint, or a damaged one ({error}). Save it again") from None
     try:

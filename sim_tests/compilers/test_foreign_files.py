@@ -245,6 +245,34 @@ def test_a_checkpoint_whose_archive_is_compressed_or_claims_more_than_it_holds_i
     assert "claim more bytes" in line_of(load_checkpoint, model, about)
 
 
+def nested_key(levels: int, part: bytes) -> bytes:
+    """A pickle of a dict whose key is a tuple of tuples, each once the one before it and once `part`."""
+    made = b"\x80\x02}K\x01K\x02\x86q\x01"  # {}, (1, 2)
+    for level in range(1, levels):
+        made += (part or b"h" + bytes([level])) + b"\x86q" + bytes([level + 1])
+    return made + b"K\x01s."
+
+
+def with_pickle(data: bytes) -> bytes:
+    """A torch file with that pickle."""
+    saved, changed = io.BytesIO(), io.BytesIO()
+    torch.save({"a": torch.ones(2)}, saved)
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(changed, "w") as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, data if entry.filename.endswith("data.pkl") else source.read(entry))
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize("part", [b"", b"K\x03"], ids=["doubled", "chain"])
+def test_a_key_of_tuples_that_would_take_for_ever_to_hash_is_refused(tmp_path, part):
+    path = tmp_path / "m.pt"
+    for data in (with_pickle(nested_key(60, part)), nested_key(60, part)):  # the zip archive, and the older form
+        path.write_bytes(data)
+        assert "tuples in each other more than 20 deep" in line_of(load_checkpoint, path)
+    path.write_bytes(with_pickle(nested_key(5, part)))
+    assert "holds no tensor" in line_of(load_checkpoint, path)
+
+
 def odd_tensors() -> dict[str, torch.Tensor]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's remarks on prototypes
