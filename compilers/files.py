@@ -51,6 +51,7 @@ def _check_regular(path: Path, found: os.stat_result, error: type[FF2LoihiError]
         raise error(f"{path}: {found.st_size:,} bytes, and {wanted} of at most {limit:,} is read")
 
 
+LOCK = 20  # digits of a process's number, at most
 PREFIX, SUFFIX = ".ff2loihi-", ".tmp"  # of a temporary file; short, so that any name that a folder takes can be written
 
 
@@ -108,7 +109,8 @@ def check_new_folder(path: Path, error: type[FF2LoihiError]) -> None:
 def held(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
     """The lock file `path`, this process's for the `with`, and gone after it; one that a dead process left is taken.
 
-    busy: what it means that another process holds it. Raises `error`, naming that process.
+    It holds the process's number; a file that holds anything else is left alone. busy: what it means that another
+    process holds it. Raises `error`, naming that process.
     """
     try:
         handle = _lock_file(path)
@@ -119,9 +121,12 @@ def held(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
         raise error(f"{busy}: {holder} holds {path}. Wait for it, or end it") from None
     except OSError as failure:
         raise error(f"{path}: {failure.strerror}. Choose another folder") from None
+    if not _is_lock(handle):
+        os.close(handle)
+        raise error(f"{path}: no lock of a dead process, so not overwritten. Choose another name, or remove it")
     try:
         os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -131,13 +136,23 @@ def held(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
 
 def _lock_file(path: Path) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         if not _lock(handle):
             os.close(handle)
             raise BlockingIOError
         if _is(handle, path):
             return handle
         os.close(handle)  # its last holder has just removed it
+
+
+def _is_lock(handle: int) -> bool:
+    found = os.fstat(handle)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_lock(os.read(handle, LOCK + 1))
+
+
+def is_lock(data: bytes) -> bool:
+    """Whether it is what `held` writes into its file, or nothing yet."""
+    return len(data) <= LOCK and (data.isdigit() or not data)
 
 
 def is_stream(path: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ff2loihi.compilers.choices import Neuron, Reset
-from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
 from ff2loihi.compilers.frontend.content import Checkpoint
@@ -21,7 +21,7 @@ from ff2loihi.compilers.ir import Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.compilers.learning.rule import LearningOptions
-from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, WEIGHT_BITS
+from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, VTH_MAX, WEIGHT_BITS
 
 __all__ = [
     "CALIBRATION_IMAGES", "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint",
@@ -44,8 +44,8 @@ def check_options(options: Options | LearningOptions) -> None:
         wrong.append(f"--reset must be {' or '.join(get_args(Reset))}, got {options.reset!r}")
     if not MIN_STEPS <= options.steps <= MAX_STEPS:
         wrong.append(f"--steps must be in {MIN_STEPS}..{MAX_STEPS}, got {options.steps}")
-    if options.vth is not None and options.vth < 1:
-        wrong.append(f"--vth must be at least 1, got {options.vth}")
+    if options.vth is not None and not 1 <= options.vth <= VTH_MAX:
+        wrong.append(f"--vth must be in 1..{VTH_MAX:,}, got {shortened(options.vth)}")
     if wrong:
         raise CompileError("; ".join(wrong))
     return None

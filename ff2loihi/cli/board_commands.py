@@ -84,7 +84,7 @@ def deploy(
     elif output is not None:
         raise FF2LoihiError("--output: nothing is recorded with --dry-run")
     else:
-        outputs.check((model,), json)
+        outputs.check((model,), json, folder=dry_run)
         outputs.check_folder(dry_run, "--dry-run")
         check_new_folder(dry_run, DataError)
     from ff2loihi.cli import console

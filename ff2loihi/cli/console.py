@@ -16,6 +16,7 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 
 WIDTH = 110  # columns where the output is no terminal
+ROWS = 1000  # of a table; more would be drawn for a long time and read by nobody
 
 
 def plain(text: object) -> str:
@@ -74,7 +75,7 @@ def say(*lines: object) -> None:
 
 
 def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    """Print a table; numbers are aligned right."""
+    """Print a table; numbers are aligned right. Of more than ROWS rows the first are shown."""
     from rich.table import Table
     from rich.text import Text
 
@@ -82,9 +83,11 @@ def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
     for index, column in enumerate(columns):
         numeric = rows and all(isinstance(row[index], int | float) for row in rows)
         shown.add_column(Text(plain(column)), justify="right" if numeric else "left")
-    for row in rows:
+    for row in rows[:ROWS]:
         shown.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else plain(cell)) for cell in row))
     _print(shown, soft_wrap=False)
+    if len(rows) > ROWS:
+        say(f"and {len(rows) - ROWS:,} more rows; --json has them all")
 
 
 @contextmanager
@@ -122,6 +125,8 @@ def write_json(report: object, target: str | None) -> None:
         return
     plain_report = dataclasses.asdict(report) if dataclasses.is_dataclass(report) else report
     text = json.dumps(plain_report, indent=2) + "\n"
+    if target == "-" and not sys.stdout:
+        raise FF2LoihiError("--json -: standard output is closed. Name a file")
     if target == "-":
         with _output():
             sys.stdout.write(text)

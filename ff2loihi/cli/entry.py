@@ -100,6 +100,8 @@ def _meaning(ended: BaseException) -> tuple[object, int]:
             return f"out of memory{_said(ended)}. Use fewer samples, or a smaller model", BAD_INPUT
         case RecursionError():
             return "the input is nested too deeply. Make it again", BAD_INPUT
+        case ImportError():
+            return f"a library cannot be loaded: {ended}", BAD_INPUT
         case UnicodeError():
             return f"text that is not in the wanted encoding{_said(ended)}", BAD_INPUT
         case OSError(strerror=str(reason), filename=name):

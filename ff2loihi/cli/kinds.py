@@ -7,9 +7,10 @@ import stat
 import zipfile
 from pathlib import Path
 
+from ff2loihi.compilers.files import is_lock
 from ff2loihi.compilers.interchange import rule_file
 
-ARTIFACT = "an ff2loihi artifact"
+ARTIFACT, ARTIFACT_SUFFIX = "an ff2loihi artifact", ".ffl"
 CHECKPOINT = "a torch checkpoint"
 RUN_STATE = "the state of an unfinished run"
 SAFETENSORS = "a safetensors file"
@@ -21,6 +22,7 @@ NETX = "a netx network"
 HDF5 = "an HDF5 file"
 RULE = "a learning rule"
 LOG = "a learning log"
+LOCK = "the lock of a run"
 JSON = "a JSON report"
 PNG = "a PNG picture"
 OTHER = "another kind of file"
@@ -48,6 +50,8 @@ def kind(path: Path) -> str | None:
     for start, name in ((b"\x89PNG\r\n\x1a\n", PNG), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG)):
         if head.startswith(start):
             return name
+    if is_lock(head):
+        return LOCK
     if re.match(rb'\s*\{\s*["}]', head):
         return RULE if f'"format": "{rule_file.FORMAT}"'.encode() in head[:200] else JSON
     return OTHER

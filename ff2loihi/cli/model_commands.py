@@ -233,7 +233,7 @@ def analyze(
 ) -> None:
     """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
     output = output or model.with_name(f"{model.stem}-analysis")
-    outputs.check((model, spec), json)
+    outputs.check((model, spec), json, folder=output, files="*.png")
     outputs.check_folder(output)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model

@@ -27,8 +27,13 @@ class Output(NamedTuple):
     option: str = OUTPUT
 
 
-def check(reads: Iterable[Path | None], json: str | None, *writes: Output) -> None:
-    """Raise FF2LoihiError where one of the outputs, or the JSON report, cannot be written, or would destroy a file."""
+def check(
+    reads: Iterable[Path | None], json: str | None, *writes: Output, folder: Path | None = None, files: str = "*"
+) -> None:
+    """Raise FF2LoihiError where one of the outputs, or the JSON report, cannot be written, or would destroy a file.
+
+    folder: one that is filled with `files`, a pattern of names; the report is none of them.
+    """
     inputs = [path for path in reads if path is not None]
     outputs = [*writes, *([Output(Path(json), kinds.JSON, "--json")] if json not in (None, TABLES) else [])]
     for index, output in enumerate(outputs):
@@ -42,6 +47,10 @@ def check(reads: Iterable[Path | None], json: str | None, *writes: Output) -> No
                     f"{output.path}: {output.option} and {other.option} would write the same file. {_other(output)}"
                 )
         _check_kind(output)
+    if folder is not None and json not in (None, TABLES):
+        report, target = Path(os.path.realpath(json)), Path(os.path.realpath(folder))
+        if report == target or (report.parent == target and report.match(files)):
+            raise FF2LoihiError(f"{json}: --json would write into {folder}, which is an output itself. Name another")
 
 
 class LearningFiles(NamedTuple):
@@ -54,18 +63,21 @@ class LearningFiles(NamedTuple):
 
     @classmethod
     def of(cls, artifact: Path) -> "LearningFiles":
-        real = Path(os.path.realpath(artifact))  # one lock for all names of a file
-        return cls(
-            artifact, artifact.with_name(f"{artifact.name}.run"), artifact.with_suffix(".jsonl"),
-            real.with_name(f"{real.name}.run.lock"),
-        )  # fmt: skip
+        text, real = str(artifact), os.path.realpath(artifact)  # one lock for all names of a file
+        log = f"{text.removesuffix(kinds.ARTIFACT_SUFFIX)}.jsonl"
+        return cls(artifact, Path(f"{text}.run"), Path(log), Path(f"{real}.run.lock"))
 
     def outputs(self) -> tuple[Output, ...]:
-        """All but the lock."""
+        """Each with its kind. Raises FF2LoihiError for an artifact that nothing can stand beside."""
+        if is_stream(self.artifact):
+            raise FF2LoihiError(
+                f"{self.artifact}: no file, and a run keeps its state beside one. Name it with {OUTPUT}"
+            )
         return (
             Output(self.artifact, kinds.ARTIFACT),
             Output(self.state, kinds.RUN_STATE),
             Output(self.log, kinds.LOG),
+            Output(self.lock, kinds.LOCK),
         )
 
     def check_unfinished(self, resume: bool) -> None:

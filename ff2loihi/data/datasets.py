@@ -11,6 +11,7 @@ import numpy as np
 
 from ff2loihi.choices import DataName, Split
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.files import read_bytes
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10"}
 IDX = ("mnist", "fashion-mnist")
@@ -119,7 +120,7 @@ def _idx(path: Path) -> np.ndarray:
 
     Raises ValueError.
     """
-    found = np.fromfile(path, np.uint8)
+    found = np.frombuffer(bytearray(read_bytes(path, DataError, "an IDX file")), np.uint8)
     if len(found) < 4 or tuple(found[:3]) != (0, 0, 8) or len(found) < 4 + 4 * found[3]:
         raise ValueError(f"{path.name} is no IDX file of bytes")
     start = 4 + 4 * int(found[3])

@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 
+from ff2loihi.cli import console
 from ff2loihi.cli.commands import doctor
 from ff2loihi.compilers.errors import BackendError
 
@@ -289,3 +290,19 @@ def test_the_help_names_the_closed_choices(ff2loihi):
         code, out, _ = ff2loihi(name, "--help")
         assert code == 0
         assert words in out
+
+
+def test_a_table_of_many_rows_shows_the_first_and_counts_the_rest(capsys):
+    console.table("many", ("row",), [(row,) for row in range(console.ROWS + 7)])
+    shown = capsys.readouterr().out
+    assert f"{console.ROWS - 1:,}" in shown
+    assert f"{console.ROWS:,} " not in shown
+    assert "and 7 more rows" in shown
+
+
+def test_json_on_a_closed_standard_output_is_one_line(networks):
+    line = f"{sys.executable} -m ff2loihi inspect {networks['graded.ffl']} --json - >&-"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("ff2loihi: --json -: standard output is closed. Name a file\n")
+    assert "Traceback" not in done.stderr

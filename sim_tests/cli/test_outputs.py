@@ -81,7 +81,13 @@ REFUSED = [
     ("reproduce tosato --json g.ffl", "holds an ff2loihi artifact"),
     ("doctor --json g.ffl", "holds an ff2loihi artifact"),
     ("learn on.ffl -o on.ffl", "on.ffl: --output would replace the input on.ffl"),
-    ("learn on.ffl -o x.jsonl", "would write the same file"),
+    ("learn on.ffl -o x.ffl --json x.ffl.run.lock", "would write the same file"),
+    ("learn on.ffl -o locked.ffl", "locked.ffl.run.lock: holds a torch checkpoint, and --output writes the lock"),
+    ("learn locked.ffl.run.lock -o locked.ffl", "not an ff2loihi artifact"),
+    ("learn input.ffl.run.lock -o input.ffl", "--output would replace the input input.ffl.run.lock"),
+    ("learn on.ffl -o piped.ffl", "piped.ffl.run.lock: no lock of a dead process, so not overwritten"),
+    ("learn on.ffl -o .", ".: a folder"),
+    ("learn on.ffl -o /dev/null", "/dev/null: no file, and a run keeps its state beside one"),
     ("learn on.ffl -o x.ffl --json x.jsonl", "would write the same file"),
     ("learn on.ffl -o x.ffl --json x.ffl.run", "would write the same file"),
     ("learn on.ffl -o text.ffl", "text.jsonl: holds another kind of file, and --output writes a learning log"),
@@ -94,6 +100,9 @@ REFUSED = [
     ("analyze g.ffl -o text.txt", "text.txt: not a folder"),
     ("deploy g.ffl -o golden.npz", "golden.npz: holds golden vectors, and --output writes a recording"),
     ("deploy g.ffl -o g.ffl", "--output would replace the input"),
+    ("deploy g.ffl --dry-run new --json new/golden.npz", "--json would write into new, which is an output itself"),
+    ("deploy g.ffl --dry-run x --json x", "--json would write into x, which is an output itself"),
+    ("analyze g.ffl -o new --json new/similarity.png", "--json would write into new, which is an output itself"),
     ("deploy g.ffl --dry-run recordings", "recordings: exists and is not an empty folder"),
     ("deploy g.ffl --dry-run x -o y", "--output: nothing is recorded with --dry-run"),
     ("diff-golden golden.npz recording.npz --json recording.npz", "--json would replace the input recording.npz"),
@@ -106,8 +115,12 @@ def test_an_output_that_would_destroy_a_file_is_refused(refused, here, line, wor
     (here / "soft.pt").symlink_to("m.pt")
     (here / "hard.pt").hardlink_to("m.pt")
     (here / "dangling").symlink_to("nowhere")
+    (here / "locked.ffl.run.lock").hardlink_to("m.pt")
+    shutil.copy("on.ffl", "input.ffl.run.lock")
+    os.mkfifo("piped.ffl.run.lock")
     shutil.copy("text.txt", "text.jsonl")
     (here / "recordings").mkdir()
+    (here / "new").mkdir()
     shutil.copy("recording.npz", here / "recordings" / "golden.npz")
     before = content(here)
     code, text = refused(*line.format(here=here.name).split())

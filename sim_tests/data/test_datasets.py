@@ -1,5 +1,6 @@
 """The colour data sets, read by torchvision from small files in its own layout, told that their checksums are right."""
 
+import os
 import pickle
 
 import numpy as np
@@ -120,6 +121,14 @@ def test_a_damaged_idx_file_is_refused_in_one_line(grey, change, words):
     with pytest.raises(DataError, match=words) as caught:
         load_data("fashion-mnist", "test", root=grey)
     assert "\n" not in str(caught.value)
+
+
+def test_a_data_file_that_is_a_pipe_is_refused_and_not_waited_for(grey):
+    path = grey / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="not found, or damaged"):
+        load_data("fashion-mnist", "test", root=grey)
 
 
 def test_the_digits_are_those_of_scikit_learn_whether_or_not_its_file_lies_where_we_look(monkeypatch):

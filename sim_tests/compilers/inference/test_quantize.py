@@ -223,7 +223,8 @@ def test_a_bias_behind_normalisation_has_no_spiking_form(float_net, images):
         ({"reset": "warm"}, "--reset must be soft or hard, got 'warm'"),
         ({"steps": 1}, "--steps must be in 2..1024, got 1"),
         ({"steps": 1025}, "--steps must be in 2..1024, got 1025"),
-        ({"vth": 0}, "--vth must be at least 1, got 0"),
+        ({"vth": 0}, "--vth must be in 1..131,071, got 0"),
+        ({"vth": 1 << 17}, "--vth must be in 1..131,071, got 131072"),
     ],
 )
 def test_options_out_of_range_are_refused_with_the_range(changes, words):
