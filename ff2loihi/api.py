@@ -149,10 +149,10 @@ def learn(
     facts = identity(program, data, schedule, rounding, backend, held_out)
     with ExitStack() as stack:
         if backend == "lava":
-            presenter = stack.enter_context(lava_learner(program.network))
+            learner = stack.enter_context(lava_learner(program.network))
         else:
-            presenter = emulator_learner(program.network, on_chip=rounding == "chip")
-        run = Run(program, data, schedule, presenter, hooks or Hooks(), checkpoint, facts, held_out)
+            learner = emulator_learner(program.network, on_chip=rounding == "chip")
+        run = Run(program, data, schedule, learner, hooks or Hooks(), checkpoint, facts, held_out)
         if resume:
             run.resume()
         return run.go()

@@ -3,6 +3,8 @@
 The emulator and the fused process models run these; a test holds both statements together.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -11,12 +13,26 @@ from ff2loihi.processes.limits import ALIGN, TRACE_DECAY_TAU, V_LIMIT
 
 V_TOP = float(V_LIMIT)
 DECAY = np.exp(-1 / TRACE_DECAY_TAU)
+LIMIT, SHIFT, FRACTION = np.int32(V_LIMIT), np.int32(12), np.int32(4095)  # of v; of the leak's 4096ths
 
 
-def neuron_constants(neuron: Neuron, trace: OutputTrace) -> tuple:
-    """What the kernels take: (1 - dv / 4096, vth << 6, trace hard, impulse, keep, top)."""
-    hard = int(trace.kind == "hard-li")
-    return (1 - neuron.dv / 4096, float(neuron.vth << ALIGN), hard, trace.impulse, trace.keep, trace.top)
+class NeuronConstants(NamedTuple):
+    """What the kernels take of a neuron and its trace: 4096 - dv, vth << 6, and the trace's numbers; all int32."""
+
+    left: np.int32
+    threshold: np.int32
+    hard: np.int32  # 1: a spike sets the trace to its top
+    impulse: np.int32
+    keep: np.int32
+    top: np.int32
+
+
+def neuron_constants(neuron: Neuron, trace: OutputTrace) -> NeuronConstants:
+    """The constants of a layer's neurons."""
+    numbers = (
+        4096 - neuron.dv, neuron.vth << ALIGN, trace.kind == "hard-li", trace.impulse, trace.keep, trace.top,
+    )  # fmt: skip
+    return NeuronConstants(*map(np.int32, numbers))
 
 
 def factor_constants(factor: ThirdFactor) -> tuple:
@@ -42,18 +58,32 @@ def add_rows(w, idx, n, out):
         k += 1
 
 
+@njit(cache=True, nogil=True, inline="always")
+def membrane(v, a, left):
+    """v' = v left 2^-12 toward 0, + (a << 6), saturated; all int32, exact for |v| < 2^23 and |a| <= 2^24.
+
+    With v = 4096 high + low the product is 4096 high left + low left, and only low left < 2^24 is shifted. A negative v
+    is rounded up, toward 0: by 4095 more before the shift.
+    """
+    low = np.int32((v & FRACTION) * left)
+    up = np.int32((v >> np.int32(31)) & FRACTION)
+    kept = np.int32(np.int32((v >> SHIFT) * left) + np.int32(np.int32(low + up) >> SHIFT))
+    return np.int32(min(LIMIT, max(-LIMIT, np.int32(kept + np.int32(a << np.int32(6))))))
+
+
 @njit(cache=True, nogil=True)
-def integrate(v, r, a, z, share, threshold, hard, impulse, keep, top):
-    """v in float64, which holds every product and sum exactly: it is below 2^24, and the share a multiple of 2^-12."""
+def integrate(v, r, a, z, neuron):
+    """A step of neurons v, r from the drive a, all int32: their spikes z."""
+    left, threshold = neuron.left, neuron.threshold
     for j in range(v.shape[0]):
-        x = min(V_TOP, max(-V_TOP, np.trunc(v[j] * share) + 64.0 * a[j]))
-        spike = x > threshold
-        z[j] = np.int32(spike)
-        v[j] = 0.0 if spike else x
-    keep, impulse, top = np.int32(keep), np.int32(impulse), np.int32(top)
+        x = membrane(v[j], a[j], left)
+        spike = np.int32(x > threshold)
+        z[j] = spike
+        v[j] = x & np.int32(spike - np.int32(1))
+    keep, impulse, top = neuron.keep, neuron.impulse, neuron.top
     for j in range(r.shape[0]):
         kept = np.int32((r[j] * keep) >> np.int32(8))
-        if hard:
+        if neuron.hard:
             r[j] = top if z[j] else kept
         else:
             r[j] = np.int32(min(top, np.int32(kept + impulse * z[j])))
@@ -159,7 +189,7 @@ def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_pl
     if reset:
         v[:] = 0
         r[:] = 0
-    integrate(v, r, a, z, neuron[0], neuron[1], neuron[2], neuron[3], neuron[4], neuron[5])
+    integrate(v, r, a, z, neuron)
     for j in range(r.shape[0]):
         m = m_plus if signs[j] else m_minus
         q = min(127, (r[j] * abs(m) + 32) >> 6) >> halve

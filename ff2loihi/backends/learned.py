@@ -12,19 +12,19 @@ from ff2loihi.compilers.learning.readout import rates, scores
 PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
 
 
-def classify(name: str, network: LearningNetwork, presenter, pixels: np.ndarray, progress: Progress | None) -> Trace:
+def classify(name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: Progress | None) -> Trace:
     """A Trace of pixels (samples, pixels) uint8; its sums are (samples, labels, layers, 1, 2), spikes are not counted.
 
     Raises DataError.
     """
     check_pixels(network, pixels)
-    presenter.show(rates(network, pixels[0]), np.zeros(network.pixels, np.int64))
-    presenter.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
+    learner.show(rates(network, pixels[0]), np.zeros(network.pixels, np.int64))
+    learner.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
     for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
-        presenter.show(rates(network, image), phases)
-        sums[index] = presenter.candidates()
+        learner.show(rates(network, image), phases)
+        sums[index] = learner.candidates()
         if progress:
             progress(index + 1, len(pixels))
     return make_trace(name, network, sums, {}, time.perf_counter() - started)

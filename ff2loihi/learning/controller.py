@@ -1,34 +1,18 @@
 """What is presented to a learning network, sample by sample: labels, negatives, rates."""
 
 from dataclasses import dataclass
-from typing import Protocol, get_args
+from typing import get_args
 
 import numpy as np
 
+from ff2loihi.backends.one_by_one import LearningBackend, Plan, Samples
 from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates, scores
+from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
 
 RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate
-
-
-class Presenter(Protocol):
-    """A back end that learns; see backends.learner."""
-
-    exponent: int
-    halve: int
-
-    def show(self, q: np.ndarray, phases: np.ndarray) -> None: ...
-    def candidates(self) -> np.ndarray: ...
-    def present(self, label: int, phase: int) -> np.ndarray: ...
-    def silent(self) -> list[float]: ...
-    def state(self) -> dict[str, np.ndarray]: ...
-    def restore(self, state: dict[str, np.ndarray]) -> None: ...
-
-    @property
-    def weights(self) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -77,59 +61,53 @@ def check_schedule(schedule: Schedule) -> None:
 class Controller:
     """Runs a Schedule over a data set; `rng` holds all its randomness, so that a run can be resumed."""
 
-    def __init__(self, network: LearningNetwork, presenter: Presenter, schedule: Schedule) -> None:
-        self.network, self.presenter, self.schedule = network, presenter, schedule
-        self.probability = network.probability
-        self.target = np.mean([layer.factor.target for layer in network.layers])
+    def __init__(self, network: LearningNetwork, backend: LearningBackend, schedule: Schedule) -> None:
+        self.network, self.backend, self.schedule = network, backend, schedule
+        balance = np.mean([layer.factor.target for layer in network.layers])
+        self.unit = float(balance) if network.probability == "sigmoid" else 1.0  # of the margin
         self.rng = np.random.default_rng(schedule.seed)
         self.scored = schedule.margin is not None  # every image's labels are compared before it is learned
         self.seen = self.learned = self.right = 0  # of this epoch
 
     def set_rate(self, done: float) -> None:
         """The learning rate when a share `done` of the run lies behind; below the last exponent traces are halved."""
-        parts = self.schedule.rates
-        wanted = self.network.update.exponent + parts[min(len(parts) - 1, int(done * len(parts)))]
-        self.presenter.exponent = min(RATE_EXPONENT_MAX, wanted)
-        self.presenter.halve = wanted - self.presenter.exponent
+        wanted = self.network.update.exponent + self.schedule.rates[self.part(done)]
+        self.backend.exponent = min(RATE_EXPONENT_MAX, wanted)
+        self.backend.halve = wanted - self.backend.exponent
 
-    def learn(self, image: np.ndarray, label: int) -> None:
-        """Show one image, (pixels,) uint8, and learn from it where the schedule says so."""
+    def part(self, done: float) -> int:
+        """In which of the run's equal parts it is."""
+        parts = len(self.schedule.rates)
+        return min(parts - 1, int(done * parts))
+
+    def learn(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Show images, (samples, pixels) uint8, at one rate, and learn from them where the schedule says so."""
         plan = self.schedule
-        if plan.shift:
+        drawn = [
+            self._draw(image, int(label), index)
+            for index, (image, label) in enumerate(zip(images, labels, strict=True), self.seen)
+        ]
+        shown, phases, wrong = (np.array(part) for part in zip(*drawn, strict=True))
+        learned, right = self.backend.learn(
+            Samples(rates(self.network, shown), phases, np.asarray(labels, np.int64), wrong),
+            Plan(
+                pairs=self.scored, margin=plan.margin if self.scored else 0.0, unit=self.unit,
+                ask=plan.negatives != "random", seen=self.seen, sigmoid=self.network.probability == "sigmoid",
+            ),
+        )  # fmt: skip
+        self.seen, self.learned, self.right = self.seen + len(labels), self.learned + learned, self.right + right
+
+    def _draw(self, image: np.ndarray, label: int, index: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """The epoch's image as it is shown, where its accumulators start, its wrong label, or -1 for the best one."""
+        if self.schedule.shift:
             image = self._shifted(image)
-        self.presenter.show(rates(self.network, image), self.rng.integers(0, 256, len(image)))
-        self.seen += 1
-        if plan.margin is None:
-            return self._alternate(label)
-        found = scores(self.presenter.candidates(), self.probability)
-        self.right += int(found.argmax() == label)
-        wrong = self._wrong(found, label)
-        if self._margin(found, label, wrong) > plan.margin:
-            return None
-        self.learned += 1
-        self.presenter.present(label, 1)
-        self.presenter.present(wrong, -1)
-        return None
-
-    def _alternate(self, label: int) -> None:
-        self.learned += 1
-        if self.seen % 2:
-            self.presenter.present(label, 1)
-        else:
-            found = None
-            if self.schedule.negatives != "random":
-                found = scores(self.presenter.candidates(), self.probability)
-            self.presenter.present(self._wrong(found, label), -1)
-
-    def _margin(self, found: np.ndarray, label: int, wrong: int) -> float:
-        gap = found[label] - found[wrong]
-        return gap / self.target if self.probability == "sigmoid" else gap
-
-    def _wrong(self, found: np.ndarray | None, label: int) -> int:
-        kind = self.schedule.negatives
+        phases = self.rng.integers(0, 256, len(image))
+        if not self.scored and index % 2 == 0:
+            return image, phases, -1  # it is shown with its true label alone
+        kind, classes = self.schedule.negatives, self.network.classes
         if kind == "random" or (kind == "mixed" and self.rng.random() >= self.schedule.hard_share):
-            return int((label + self.rng.integers(1, self.network.classes)) % self.network.classes)
-        return int(np.where(np.arange(len(found)) == label, -np.inf, found).argmax())
+            return image, phases, int((label + self.rng.integers(1, classes)) % classes)
+        return image, phases, -1
 
     def _shifted(self, image: np.ndarray) -> np.ndarray:
         side = int(np.sqrt(len(image)))

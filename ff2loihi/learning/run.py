@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.backends.one_by_one import LearningBackend
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.weight_grid import even, saturated
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.learning import state as checkpoint
-from ff2loihi.learning.controller import Controller, Presenter, Schedule
+from ff2loihi.learning.controller import Controller, Schedule
 
 HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights
 UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning is due; half of them silent is sparse
@@ -74,7 +75,7 @@ class Run:
     """
 
     def __init__(
-        self, program: Program, data: Dataset, schedule: Schedule, presenter: Presenter, hooks: Hooks = Hooks(),
+        self, program: Program, data: Dataset, schedule: Schedule, backend: LearningBackend, hooks: Hooks = Hooks(),
         file: Path | None = None, facts: dict | None = None, held_out: Dataset | None = None,
     ) -> None:  # fmt: skip
         for images in filter(None, (data, held_out)):
@@ -82,8 +83,8 @@ class Run:
         if schedule.shift and round(program.network.pixels**0.5) ** 2 != program.network.pixels:
             raise DataError(f"--shift {schedule.shift}: images of {program.network.pixels} pixels are not square")
         self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks
-        self.presenter, self.file, self.facts, self.held_out = presenter, file, facts or {}, held_out
-        self.controller = Controller(program.network, presenter, schedule)
+        self.backend, self.file, self.facts, self.held_out = backend, file, facts or {}, held_out
+        self.controller = Controller(program.network, backend, schedule)
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.log: list[dict] = []
         self.unseen = 0  # samples since the last look at neurons and weights
@@ -91,14 +92,14 @@ class Run:
 
     def resume(self) -> None:
         """Continue from the checkpoint. Raises CheckpointMismatch."""
-        samples, fresh = len(self.data.labels), self.presenter.state()
+        samples, fresh = len(self.data.labels), self.backend.state()
         progress, learner = checkpoint.read(self.file, self.facts, samples, self.schedule.epochs, fresh)
         self.epoch, self.position, self.order, self.log = (
             progress.epoch, progress.position, progress.order, progress.log,
         )  # fmt: skip
         self.controller.rng.bit_generator.state = progress.rng
         self.controller.seen, self.controller.learned, self.controller.right = progress.counts
-        self.presenter.restore(learner)
+        self.backend.restore(learner)
         self.hooks.resumed([json.dumps(entry, sort_keys=True) for entry in self.log])
 
     def save(self) -> None:
@@ -109,7 +110,7 @@ class Run:
         state = checkpoint.Progress(
             self.epoch, self.position, self.order, c.rng.bit_generator.state, (c.seen, c.learned, c.right), self.log
         )
-        checkpoint.write(self.file, self.facts, state, self.presenter.state())
+        checkpoint.write(self.file, self.facts, state, self.backend.state())
 
     def go(self) -> Program:
         """Run to the end: the learned program, its weights rounded to the chip's even grid."""
@@ -123,14 +124,14 @@ class Run:
             while self.position < samples:
                 done = self.epoch * samples + self.position
                 c.set_rate(done / total)
-                index = self.order[self.position]
-                c.learn(self.data.images[index], int(self.data.labels[index]))
-                self.position += 1
-                self.unseen += 1
+                block = self.order[self.position : self.position + self._block(done, total)]
+                c.learn(self.data.images[block], self.data.labels[block])
+                done, self.position, self.unseen = (
+                    done + len(block), self.position + len(block), self.unseen + len(block),
+                )  # fmt: skip
                 if self.unseen == HEALTH_EVERY:
-                    noted = self._look(done + 1)
-                if c.seen % 50 == 0:
-                    self.hooks.progress(done + 1, total, noted)
+                    noted = self._look(done)
+                self.hooks.progress(done, total, noted)
                 if time.monotonic() - last > CHECKPOINT_SECONDS and self.position < samples:
                     self.save()
                     last = time.monotonic()
@@ -139,8 +140,14 @@ class Run:
             self.hooks.epoch(entry)
         return self._program()
 
+    def _block(self, done: int, total: int) -> int:
+        """How many samples are learned in one call: at one rate, and up to the next look at the network's health."""
+        part = self.controller.part
+        most = min(self.backend.block, HEALTH_EVERY - self.unseen, len(self.data.labels) - self.position)
+        return next(n for n in range(most, 0, -1) if part((done + n - 1) / total) == part(done / total))
+
     def _finish_epoch(self) -> dict:
-        c, p = self.controller, self.presenter
+        c, p = self.controller, self.backend
         entry = {
             "epoch": self.epoch + 1,
             "samples": c.seen,
@@ -158,12 +165,12 @@ class Run:
         return entry
 
     def _saturated(self) -> list[float]:
-        return [saturated(weight) for weight in self.presenter.weights]
+        return [saturated(weight) for weight in self.backend.weights]
 
     def _look(self, step: int) -> str:
         self.unseen = 0
         names = [layer.name for layer in self.program.network.layers]
-        for name, silent, full in zip(names, self.presenter.silent(), self._saturated(), strict=True):
+        for name, silent, full in zip(names, self.backend.silent(), self._saturated(), strict=True):
             if silent > UNHEALTHY:
                 self._warn(
                     (name, "silent"), step,
@@ -186,7 +193,7 @@ class Run:
     def _program(self) -> Program:
         layers = tuple(
             dataclasses.replace(layer, weight=even(weight))
-            for layer, weight in zip(self.program.network.layers, self.presenter.weights, strict=True)
+            for layer, weight in zip(self.program.network.layers, self.backend.weights, strict=True)
         )
         learned = {
             "schedule": dataclasses.asdict(self.schedule),

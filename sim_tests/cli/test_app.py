@@ -277,14 +277,27 @@ def interrupted(started: subprocess.Popen) -> str:
     assert "interrupted" in lines[0]
 
 
-def in_session(arguments: str, folder: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [*ENTRY, *arguments.split()], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env=ENVIRONMENT,
-    )  # fmt: skip
+@pytest.fixture
+def in_session():
+    """in_session(arguments, folder): the command in a session of its own, which Ctrl-C reaches; ended with the test."""
+    running = []
+
+    def start(arguments: str, folder: Path) -> subprocess.Popen:
+        running.append(subprocess.Popen(
+            [*ENTRY, *arguments.split()], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True, env=ENVIRONMENT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run behind `&`
+        ))  # fmt: skip
+        return running[-1]
+
+    yield start
+    for started in running:
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
 
 
-def test_ctrl_c_in_train_is_one_line_and_leaves_no_file(tmp_path):
+def test_ctrl_c_in_train_is_one_line_and_leaves_no_file(in_session, tmp_path):
     started = in_session("train --epochs 100000 -o m.pt", tmp_path)
     time.sleep(4)
     assert started.poll() is None
@@ -294,7 +307,7 @@ def test_ctrl_c_in_train_is_one_line_and_leaves_no_file(tmp_path):
 
 
 @pytest.mark.needs_lava
-def test_ctrl_c_in_a_lava_run_leaves_no_process_and_no_file(made, tmp_path):
+def test_ctrl_c_in_a_lava_run_leaves_no_process_and_no_file(in_session, made, tmp_path):
     before = set(Path("/dev/shm").glob("psm_*"))
     started = in_session(f"run {made / 'l.ffl'} --backend lava --limit 200 --json r.json", tmp_path)
     deadline = time.monotonic() + 60

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.choices import Negatives
 from ff2loihi.cli.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
 from ff2loihi.compilers.errors import FF2LoihiError
@@ -45,6 +46,9 @@ class Recorder:
 
     def present(self, label, phase) -> None:
         self.shown.append((label, phase))
+
+    def learn(self, samples, plan) -> tuple[int, int]:
+        return learn_one_by_one(self, samples, plan)
 
 
 def network(probability="symmetric", exponent=5, pixels=SIDE**2, layers=1) -> LearningNetwork:
@@ -99,7 +103,7 @@ def test_rates_never_rise_and_every_part_gets_its_share(samples, parts, exponent
 def test_a_pair_is_the_true_label_and_the_hardest_wrong_one_on_the_same_spikes():
     controller, recorder = controlled(Schedule(margin=1))
     for label, hardest in ((0, 1), (1, 0), (3, 0)):
-        controller.learn(IMAGE, label)
+        controller.learn(IMAGE[None], np.array([label]))
         assert recorder.shown[-2:] == [(label, 1), (hardest, -1)]
     assert len(recorder.images) == recorder.asked == 3
     assert (controller.seen, controller.learned, controller.right) == (3, 3, 1)
@@ -110,7 +114,7 @@ def test_a_pair_is_the_true_label_and_the_hardest_wrong_one_on_the_same_spikes()
 @pytest.mark.parametrize(("gap", "pairs"), [(0.3, 0), (0.2001, 0), (0.1999, 1), (0.0, 1), (-0.3, 1)])
 def test_a_pair_is_skipped_where_the_true_label_leads_by_more_than_the_margin(gap, pairs):
     controller, recorder = controlled(Schedule(margin=0.2), (0.5 + gap, 0.5, 0.1, 0.1, 0.1))
-    controller.learn(IMAGE, 0)
+    controller.learn(IMAGE[None], np.array([0]))
     assert len(recorder.shown) == 2 * pairs
     assert (controller.seen, controller.learned, controller.right) == (1, pairs, int(gap >= 0))
 
@@ -121,7 +125,7 @@ def test_the_sigmoids_margin_counts_in_goodness_that_balance_holds(lead, pairs):
     target = controller.network.layers[0].factor.target
     total = np.array([1000 + lead * target, 1000, 10, 10, 10]).astype(np.int64)
     recorder.goodness = np.stack([total // 3, total - total // 3], axis=-1)[:, None]
-    controller.learn(IMAGE, 0)
+    controller.learn(IMAGE[None], np.array([0]))
     assert len(recorder.shown) == 2 * pairs
 
 
@@ -129,7 +133,7 @@ def test_the_sigmoids_margin_counts_in_goodness_that_balance_holds(lead, pairs):
 def test_without_a_margin_samples_are_positive_and_negative_in_turn(negatives):
     controller, recorder = controlled(Schedule(margin=None, negatives=negatives, hard_share=1.0))
     for _ in range(10):
-        controller.learn(IMAGE, 2)
+        controller.learn(IMAGE[None], np.array([2]))
     assert [phase for _, phase in recorder.shown] == [1, -1] * 5
     assert {label for label, phase in recorder.shown if phase > 0} == {2}
     assert recorder.asked == (0 if negatives == "random" else 5)  # scores only where a negative needs them
@@ -144,7 +148,7 @@ def test_a_negative_sample_never_has_the_true_label(negatives, margin):
     wrong = {label: set() for label in range(CLASSES)}
     for _ in range(300):
         recorder.goodness, label = goodness_of(*rng.random(CLASSES)), int(rng.integers(CLASSES))
-        controller.learn(IMAGE, label)
+        controller.learn(IMAGE[None], np.array([label]))
         wrong[label] |= {shown for shown, phase in recorder.shown if phase < 0}
         recorder.shown.clear()
     for label, found in wrong.items():
@@ -154,7 +158,7 @@ def test_a_negative_sample_never_has_the_true_label(negatives, margin):
 def test_hard_negatives_leave_the_true_label_out_even_where_all_scores_are_equal():
     controller, recorder = controlled(Schedule(margin=1), [0.5] * CLASSES)
     for label in range(CLASSES):
-        controller.learn(IMAGE, label)
+        controller.learn(IMAGE[None], np.array([label]))
         assert recorder.shown[-1] == (int(label == 0), -1)
 
 
@@ -163,7 +167,7 @@ def test_mixed_negatives_are_hard_with_their_share_and_random_else(share):
     controller, recorder = controlled(Schedule(negatives="mixed", hard_share=share, margin=1))
     n = 2000
     for _ in range(n):
-        controller.learn(IMAGE, 0)
+        controller.learn(IMAGE[None], np.array([0]))
     wrong = np.array([label for label, phase in recorder.shown if phase < 0])
     counts = np.bincount(wrong, minlength=CLASSES) / n
     expected = np.array([0, share, 0, 0, 0]) + (1 - share) / (CLASSES - 1) * np.array([0, 1, 1, 1, 1])
@@ -175,7 +179,7 @@ def test_mixed_negatives_are_hard_with_their_share_and_random_else(share):
 def test_a_shift_moves_the_whole_image_by_at_most_that_many_pixels(shift):
     controller, recorder = controlled(Schedule(shift=shift, margin=None))
     for _ in range(200):
-        controller.learn(IMAGE, 0)
+        controller.learn(IMAGE[None], np.array([0]))
     grid = IMAGE.reshape(SIDE, SIDE)
     by = [(down, right) for down in range(-shift, shift + 1) for right in range(-shift, shift + 1)]
     moved = {np.roll(grid, one, (0, 1)).astype(np.int64).tobytes() for one in by}
@@ -185,7 +189,7 @@ def test_a_shift_moves_the_whole_image_by_at_most_that_many_pixels(shift):
 
 def test_without_a_shift_the_image_is_shown_as_it_is():
     controller, recorder = controlled(Schedule())
-    controller.learn(IMAGE, 0)
+    controller.learn(IMAGE[None], np.array([0]))
     assert (recorder.images[0] == learning_readout.rates(controller.network, IMAGE)).all()
 
 
@@ -193,7 +197,7 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another():
     def run(seed):
         controller, recorder = controlled(Schedule(negatives="mixed", shift=2, margin=1, seed=seed))
         for label in range(20):
-            controller.learn(IMAGE, label % CLASSES)
+            controller.learn(IMAGE[None], np.array([label % CLASSES]))
         return recorder.shown, [image.tolist() for image in recorder.images], [p.tolist() for p in recorder.phases]
 
     assert run(3) == run(3)

@@ -63,7 +63,7 @@ def test_it_learns_and_the_artifact_says_how(ff2loihi, made, tmp_path):
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(made, tmp_path):
-    line = [*ENTRY, "learn", str(made / "u.ffl"), "--epochs", "3"]
+    line = [*ENTRY, "learn", str(made / "u.ffl"), "--epochs", "30"]
     subprocess.run([*line, "-o", "whole.ffl"], cwd=tmp_path, check=True, capture_output=True)
     child = subprocess.Popen([*line, "-o", "cut.ffl"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline().startswith("epoch")  # its log and its checkpoint are on their way

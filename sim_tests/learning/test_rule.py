@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.backends.emulator import kernels
-from ff2loihi.backends.emulator.learner import Draws, Learner
+from ff2loihi.backends.emulator import presentation
+from ff2loihi.backends.emulator.learner import Learner, Stream
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.processes import learning_rule
 from ff2loihi.processes.fixed_point import rate_step
@@ -155,23 +155,25 @@ def test_a_restored_learner_goes_on_with_the_same_bits(generate_learning, seed, 
 @given(cuts=st.lists(st.integers(0, 40), max_size=8), looks=st.integers(0, 60))
 def test_draws_are_the_same_however_they_are_cut(cuts, looks):
     weight_draws, trace_draws = np.random.default_rng(2), np.random.default_rng(2)
-    expected = np.stack([weight_draws.random(400)[1:], trace_draws.random(800)[2::2][:399]])
-    draws, passed = Draws(), 0
+    expected = (128 * weight_draws.random(400)[1:]).astype(np.int64), trace_draws.random(800)[2::2][:399]
+    draws, passed = Stream(), 0
     for steps in cuts:
         draws.window(looks)  # looking passes nothing
-        assert (draws.window(steps) == expected[:, passed : passed + steps]).all()
+        for found, wanted in zip(draws.window(steps), expected, strict=True):
+            assert (found[:steps] == wanted[passed : passed + steps]).all()
         draws.advance(steps)
         passed += steps
         assert draws.passed == passed
-    for found in (draws, Draws(passed)):
-        assert (found.window(40) == expected[:, passed : passed + 40]).all()
+    for stream in (draws, Stream(passed)):
+        for found, wanted in zip(stream.window(40), expected, strict=True):
+            assert (found[:40] == wanted[passed : passed + 40]).all()
 
 
 @given(delta=st.integers(-127 * 128, 127 * 128), seed=st.integers(0, 2**64 - 1))
 def test_rounding_on_the_chip_is_unbiased_and_keeps_weights_even(delta, seed):
     n = 4096
     w, state = np.zeros((2, n), np.int16), np.array([seed], np.uint64)
-    kernels._update_rows_on_chip(w, np.array([1], np.int32), 1, np.full(n, delta), state)
+    presentation._update_rows_on_chip(w, np.array([1], np.int32), 1, np.full(n, delta), state)
     assert not w[0].any()  # its input did not spike
     assert not (w[1] % 2).any()
     assert set(np.unique(w[1])) <= {delta // 256 * 2, delta // 256 * 2 + 2}
@@ -183,7 +185,7 @@ def test_rounding_on_the_chip_is_unbiased_and_keeps_weights_even(delta, seed):
 def test_rounding_on_the_chip_stays_within_the_weights_width():
     w = np.array([[WEIGHT_MAX, WEIGHT_MIN, WEIGHT_MAX, WEIGHT_MIN]], np.int16)
     delta = np.array([127 * 128, -127 * 128, 0, 0])
-    kernels._update_rows_on_chip(w, np.array([0], np.int32), 1, delta, np.array([2], np.uint64))
+    presentation._update_rows_on_chip(w, np.array([0], np.int32), 1, delta, np.array([2], np.uint64))
     assert w[0].tolist() == [WEIGHT_MAX, WEIGHT_MIN, WEIGHT_MAX, WEIGHT_MIN]
 
 

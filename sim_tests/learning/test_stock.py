@@ -170,7 +170,7 @@ def test_a_controller_with_pairs_margin_and_balance_learns_the_same_inside_lava(
             controller = Controller(net, learner, Schedule(margin=1.0))
             controller.set_rate(0.3)
             for image in images:
-                controller.learn(image, 1)
+                controller.learn(image[None], np.array([1]))
             found.append((learner.state(), controller.learned))
     (emulated, learned), (simulated, again) = found
     assert learned == again == 2

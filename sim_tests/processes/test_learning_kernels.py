@@ -42,11 +42,12 @@ def test_a_neuron_and_its_trace_are_the_definitions(trace, seed, dv, vth):
     rng, layer = np.random.default_rng(seed), learning_layer((N, INPUTS), trace=trace, vth=vth, dv=dv)
     v = rng.choice([-V_LIMIT, -1, 0, 1, vth << 6, V_LIMIT, *rng.integers(-V_LIMIT, V_LIMIT, 6)], N).astype(np.int32)
     r = rng.choice([0, 1, 126, 127], N).astype(np.int32)
-    a = rng.choice([0, 1, -1, vth, vth + 1, -(1 << 17), *rng.integers(-3000, 3000, 6)], N).astype(np.int32)
+    edges = [0, 1, -1, vth, vth + 1, -(1 << 17), 1 << 24, -(1 << 24)]
+    a = rng.choice([*edges, *rng.integers(-3000, 3000, 6)], N).astype(np.int32)
     wanted_v, wanted_z = learning_rule.lif(v, a, layer.neuron)
     wanted_r = learning_rule.output_trace(r, wanted_z, layer.trace)
     z = np.zeros(N, np.int32)
-    learning_kernels.integrate(v, r, a, z, *learning_kernels.neuron_constants(layer.neuron, layer.trace))
+    learning_kernels.integrate(v, r, a, z, learning_kernels.neuron_constants(layer.neuron, layer.trace))
     assert (v == wanted_v).all()
     assert (z == wanted_z).all()
     assert (r == wanted_r).all()
@@ -56,7 +57,7 @@ def test_a_voltage_at_the_threshold_is_not_above_it_and_v_saturates_at_both_ends
     layer = learning_layer((3, 4), vth=100, dv=0)
     v, z, r = np.array([0, 0, -V_LIMIT], np.int32), np.zeros(3, np.int32), np.zeros(3, np.int32)
     a = np.array([100, 101, -1], np.int32)
-    learning_kernels.integrate(v, r, a, z, *learning_kernels.neuron_constants(layer.neuron, layer.trace))
+    learning_kernels.integrate(v, r, a, z, learning_kernels.neuron_constants(layer.neuron, layer.trace))
     assert z.tolist() == [0, 1, 0]
     assert v.tolist() == [6400, 0, -V_LIMIT]
     assert r.tolist() == [0, 1, 0]

@@ -4,9 +4,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from ff2loihi.backends.emulator import kernels, library_kernels
-from ff2loihi.backends.emulator.learner import ENGINE_SEED, Encoder
+from ff2loihi.backends.emulator import events, library_kernels
+from ff2loihi.backends.emulator.events import Events
+from ff2loihi.backends.emulator.learner import label_events
+from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
 from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
+from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.processes.library_rule import (
     ENABLE,
     ENABLE_EXP,
@@ -20,7 +24,7 @@ from ff2loihi.processes.library_rule import (
 from ff2loihi.processes.limits import ALIGN
 
 
-class StockLearner(Encoder):
+class StockLearner:
     """Presents samples to a LearningNetwork whose rule is "gate", and keeps its weights and gates; see learner.Learner.
 
     tally: count what the last presentation sends: `sent`, by the names in library_kernels.
@@ -28,9 +32,12 @@ class StockLearner(Encoder):
     (SLOTS steps, GROUPS, K): the thermometers' v; `matrices` (steps, inputs, n): the weights after each logical step.
     """
 
+    block = 1
+
     def __init__(self, network: LearningNetwork, record: bool = False, tally: bool = False) -> None:
-        super().__init__(network)
-        layer, self.record = network.layers[0], record
+        self.network, self.record, layer = network, record, network.layers[0]
+        self._pixels, self._labels = Events.of(network.steps, network.pixels), label_events(network)
+        self._both = Events.of(network.steps, network.inputs)
         factor, n = layer.factor, len(layer.positive)
         self.exponent, self.halve = network.update.exponent, 0
         self.w = np.array(layer.weight.T, np.int16, order="C")
@@ -59,25 +66,33 @@ class StockLearner(Encoder):
         """The layer's weights, [(out, in) int16]."""
         return [self.w.T.copy()]
 
+    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
+        """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
+        events.encode(q, phases, RATE_ONE, self._pixels)
+
+    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
+        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+        return learn_one_by_one(self, samples, plan)
+
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, 1, 2) int64, G+ and G-."""
         result = np.empty((self.network.classes, 2), np.int64)
-        kernels.drives(self.w, self._pixel_idx, self._pixel_count, self._drives)
+        events.drives(self.w, self._pixels, self.network.steps, self._drives)
         library_kernels.candidates(
-            self.w, self._drives, self._label_idx, self._label_count, self.signs, *self.neuron[:2], self.fired, result
+            self.w, self._drives, *self._labels, self.signs, *self.neuron[:2], self.fired, result
         )
         self._pass(self.network.classes)
         return result[:, None]
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (1, 2)."""
-        idx, count = self._with_label(label)
+        events.merge(self._pixels, Events(self._labels.idx[label], self._labels.count[label]), self._both)
         net = self.network
         enabled = _enabled(net.probability, net.steps, net.window, stride(self), phase)
         if self.sent is not None:
             self.sent[:] = 0
         goodness = library_kernels.present(
-            self.w, idx, count, self.signs, self.neuron, self.factor, self.pairs, self.thresholds,
+            self.w, *self._both, self.signs, self.neuron, self.factor, self.pairs, self.thresholds,
             enabled, self._draws(), self.gate, self.fired, self.sent, self.record, self.states,
             self.units, self.matrices,
         )  # fmt: skip
@@ -85,9 +100,9 @@ class StockLearner(Encoder):
 
     def counts(self, label: int) -> list[np.ndarray]:
         """The layer's spikes under a label, nothing learned: [(n,) int64]."""
-        kernels.drives(self.w, self._pixel_idx, self._pixel_count, self._drives)
-        events = self._label_idx[label], self._label_count[label]
-        return [library_kernels.counts(self.w, self._drives, *events, *self.neuron[:2])]
+        events.drives(self.w, self._pixels, self.network.steps, self._drives)
+        shown = self._labels.idx[label], self._labels.count[label]
+        return [library_kernels.counts(self.w, self._drives, *shown, *self.neuron[:2])]
 
     def _draws(self) -> np.ndarray:
         """floor(128 draw) of the epochs A1, A2 of a presentation, (steps,) int64: Lava draws once an epoch."""
@@ -102,7 +117,7 @@ class StockLearner(Encoder):
     @property
     def input_spikes(self) -> int:
         """Of the last presentation."""
-        return int(self._count.sum())
+        return int(self._both.count.sum())
 
     def silent(self) -> list[float]:
         """The share of neurons that have not spiked by themselves since the last call."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
+from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.ir import LearningNetwork, Program
 
@@ -21,6 +22,8 @@ class LavaLearner:
     per_layer (one process a layer) or one_process, the fastest: the last three run the emulator's kernels. See
     processes.ff_layer and ff_network. record: presentations of which every state is kept, see `states`.
     """
+
+    block = 1
 
     def __init__(
         self, network: LearningNetwork, form: str = "one_process", record: int = 0, patience: float = PATIENCE
@@ -77,6 +80,10 @@ class LavaLearner:
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
         self._q, self._phases = q, phases
+
+    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
+        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+        return learn_one_by_one(self, samples, plan)
 
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""

@@ -1,0 +1,65 @@
+"""Spikes as events, in numba: idx[step, :count[step]] are the inputs that spike in a step, in order."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ff2loihi.processes.learning_kernels import add_rows
+
+
+class Events(NamedTuple):
+    """idx (steps, inputs) int32, count (steps,) int32; of several labels with an axis in front."""
+
+    idx: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def of(cls, steps: int, inputs: int, *labels: int) -> "Events":
+        """No spike yet."""
+        return cls(np.zeros((*labels, steps, inputs), np.int32), np.zeros((*labels, steps), np.int32))
+
+
+@njit(cache=True, nogil=True)
+def encode(q, phases, full, events):
+    """The spikes of inputs at rate q / full, whose accumulators start at phases."""
+    events.count[:] = 0
+    for i in range(q.shape[0]):
+        if q[i] == 0:
+            continue
+        acc = phases[i]
+        for step in range(events.count.shape[0]):
+            acc += q[i]
+            if acc >= full:
+                acc -= full
+                events.idx[step, events.count[step]] = i
+                events.count[step] += 1
+
+
+@njit(cache=True, nogil=True)
+def taken(spikes, first, events):
+    """Spikes (steps, inputs) bool as they are; first: the index of their first input."""
+    events.count[:] = 0
+    for step in range(spikes.shape[0]):
+        for i in range(spikes.shape[1]):
+            if spikes[step, i]:
+                events.idx[step, events.count[step]] = first + i
+                events.count[step] += 1
+
+
+@njit(cache=True, nogil=True)
+def merge(events, more, out):
+    """The events of two groups of inputs in one list."""
+    for step in range(events.count.shape[0]):
+        n, m = events.count[step], more.count[step]
+        out.idx[step, :n] = events.idx[step, :n]
+        out.idx[step, n : n + m] = more.idx[step, :m]
+        out.count[step] = n + m
+
+
+@njit(cache=True, nogil=True)
+def drives(w, events, steps, out):
+    """out[:steps] (steps, n) int32: the sum of the rows that spike in each of the first steps."""
+    for step in range(steps):
+        out[step] = 0
+        add_rows(w, events.idx[step], events.count[step], out[step])

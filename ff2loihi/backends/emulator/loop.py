@@ -1,0 +1,154 @@
+"""The learning loop in numba: a block of samples in one call, each shown, asked about and learned as a host would.
+
+The draws of a call lie in order, a presentation's after the other's; what is presented decides how many are passed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ff2loihi.backends.emulator.candidates import Labels, first_layer
+from ff2loihi.backends.emulator.events import Events, drives, encode
+from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, present
+from ff2loihi.processes.learning_rule import RATE_ONE
+
+
+class Network(NamedTuple):
+    """Everything that a presentation changes. layers: a tuple of Layer, all of one type.
+
+    pixels: the events of the image that is shown; base (steps, n): what they drive in the first layer, known (1,) in
+    so many of the first steps. spikes: of the first layer under each label, where there is a second one.
+    """
+
+    layers: tuple
+    pixels: Events
+    labels: Labels
+    nobody: Events
+    base: np.ndarray
+    known: np.ndarray
+    spikes: Events
+    record: tuple  # a Record for each layer
+    period: int
+
+
+@njit(cache=True, nogil=True)
+def show(net, q, phases):
+    """Encode an image."""
+    encode(q, phases, RATE_ONE, net.pixels)
+    net.known[0] = 0
+
+
+@njit(cache=True, nogil=True)
+def _draws(draws, begin, period):
+    end = begin + period
+    return Draws(draws.u[begin:end], draws.traces[begin:end], draws.chip)
+
+
+@njit(cache=True, nogil=True)
+def show_label(net, label, phase, rule, draws, goodness):
+    """The image with a label, all layers: goodness (layers, 2)."""
+    steps, first = net.base.shape[0], net.layers[0]
+    known = 0
+    if rule.kind == DIRECT:
+        known = steps - rule.window if phase else steps
+        if net.known[0] < known:
+            drives(first.w, net.pixels, known, net.base)
+            net.known[0] = known
+    with_label = Events(net.labels.events.idx[label], net.labels.events.count[label])
+    goodness[0, 0], goodness[0, 1] = present(
+        first, 0, net.pixels, with_label, net.base, known, rule, phase, draws, net.record[0]
+    )
+    below = first.spikes
+    for index in range(1, len(net.layers)):
+        layer = net.layers[index]
+        goodness[index, 0], goodness[index, 1] = present(
+            layer, index, below, net.nobody, net.base, 0, rule, phase, draws, net.record[index]
+        )
+        below = layer.spikes
+    if phase or rule.kind == TAG:
+        net.known[0] = 0
+        if net.labels.apart and rule.kind == DIRECT:
+            net.labels.stale[label] = 1
+        else:
+            net.labels.stale[:] = 1
+
+
+@njit(cache=True, nogil=True)
+def _tagged(layers):
+    found = False
+    for index in range(len(layers)):
+        found |= layers[index].active.any()
+    return found
+
+
+@njit(cache=True, nogil=True)
+def ask(net, rule, draws, goodness):
+    """The image under every label, nothing learned: goodness (classes, layers, 2). Passes a period for each label."""
+    classes, begin, steps = goodness.shape[0], 0, net.base.shape[0]
+    while rule.kind == TAG and begin < classes and _tagged(net.layers):
+        show_label(net, begin, 0, rule, _draws(draws, begin * net.period, net.period), goodness[begin])
+        begin += 1  # tags still move weights
+    if begin == classes:
+        return
+    if net.known[0] < steps:
+        drives(net.layers[0].w, net.pixels, steps, net.base)
+        net.known[0] = steps
+    first_layer(net.layers[0], net.base, net.labels, begin, goodness[:, 0], net.spikes)
+    if len(net.layers) == 1:
+        return
+    for label in range(begin, classes):
+        below = Events(net.spikes.idx[label], net.spikes.count[label])
+        for index in range(1, len(net.layers)):
+            layer = net.layers[index]
+            goodness[label, index, 0], goodness[label, index, 1] = present(
+                layer, 0, below, net.nobody, net.base, 0, rule, 0, _draws(draws, 0, 0), net.record[index]
+            )
+            below = layer.spikes
+
+
+@njit(cache=True, nogil=True)
+def _scores(goodness, sigmoid, found):
+    """compilers.learning.readout.scores: found (classes,)."""
+    layers = goodness.shape[1]
+    for label in range(found.shape[0]):
+        total = 0.0
+        for index in range(layers):
+            plus, minus = goodness[label, index, 0], goodness[label, index, 1]
+            total += plus + minus if sigmoid else (plus + 1) / (plus + minus + 2)
+        found[label] = total / layers
+
+
+@njit(cache=True, nogil=True)
+def learn(net, samples, plan, rule, draws):
+    """Learn samples; (steps passed, pairs or single samples that taught, samples whose best label was the true one)."""
+    classes, period = net.labels.stale.shape[0], net.period
+    goodness = np.zeros((classes, len(net.layers), 2), np.int64)
+    shown = np.zeros((len(net.layers), 2), np.int64)
+    found = np.zeros(classes)
+    passed, learned, right = 0, 0, 0
+    for k in range(samples.labels.shape[0]):
+        show(net, samples.rates[k], samples.phases[k])
+        label, wrong = samples.labels[k], samples.wrong[k]
+        negative = plan.pairs or (plan.seen + k) % 2 == 1
+        if plan.pairs or (negative and plan.ask):
+            ask(net, rule, _draws(draws, passed, classes * period), goodness)
+            passed += classes * period
+            _scores(goodness, plan.sigmoid, found)
+            if wrong < 0:
+                wrong = 1 if label == 0 else 0
+                for other in range(classes):
+                    if other != label and found[other] > found[wrong]:
+                        wrong = other
+        if plan.pairs:
+            right += found.argmax() == label
+            if (found[label] - found[wrong]) / plan.unit > plan.margin:
+                continue
+        learned += 1
+        if plan.pairs or not negative:
+            show_label(net, label, 1, rule, _draws(draws, passed, period), shown)
+            passed += period
+        if negative:
+            show_label(net, wrong, -1, rule, _draws(draws, passed, period), shown)
+            passed += period
+    return passed, learned, right

@@ -1,0 +1,112 @@
+"""A block of samples learned in one call against the same presentations one by one, each label shown by itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ff2loihi.backends.emulator.learner import Learner
+from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
+
+PLANS = {
+    "pairs": Plan(True, 1e9, 1.0, True, 0, False),
+    "pairs, margin": Plan(True, 0.0, 1.0, True, 0, False),
+    "in turn": Plan(False, 0.0, 1.0, True, 0, False),
+    "in turn, second first": Plan(False, 0.0, 1.0, True, 1, False),
+    "in turn, not asked": Plan(False, 0.0, 1.0, False, 0, False),
+}
+COUNT = 8
+
+
+class Plain(Learner):
+    """A host that knows nothing of candidates: each label is a presentation of its own, as Lava's back end does it."""
+
+    def candidates(self) -> np.ndarray:
+        return np.stack([self.present(label, 0) for label in range(self.network.classes)])
+
+    def learn(self, samples, plan):
+        return learn_one_by_one(self, samples, plan)
+
+
+def samples_for(net, seed: int, drawn: bool) -> Samples:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, net.classes, COUNT)
+    others = (labels + rng.integers(1, net.classes, COUNT)) % net.classes
+    wrong = np.where(rng.random(COUNT) < 0.5, others, -1) if drawn else np.full(COUNT, -1)
+    rates = rng.integers(0, 257, (COUNT, net.pixels)) * (rng.random((COUNT, net.pixels)) < 0.7)
+    return Samples(rates, rng.integers(0, 256, (COUNT, net.pixels)), labels, wrong)
+
+
+def both(net, samples: Samples, plan: Plan, on_chip: bool = False) -> tuple[Learner, tuple[int, int]]:
+    """The learner of one call after it and one of many agree on everything that is kept, and on the counts."""
+    whole, plain = Learner(net, on_chip), Plain(net, on_chip)
+    found = whole.learn(samples, plan)
+    assert found == plain.learn(samples, plan)
+    for name, array in whole.state().items():
+        np.testing.assert_array_equal(array, plain.state()[name], name)
+    assert whole.silent() == plain.silent()
+    return whole, found
+
+
+def moved(learner: Learner) -> int:
+    pairs = zip(learner.weights, learner.network.layers, strict=True)
+    return sum(np.count_nonzero(now != layer.weight) for now, layer in pairs)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("seed", range(12))
+def test_a_block_is_its_presentations(generate_learning, seed, plan):
+    net, _ = generate_learning(seed)
+    plan = PLANS[plan]._replace(sigmoid=net.probability == "sigmoid")
+    samples = samples_for(net, seed, drawn=plan.pairs or not plan.ask)
+    if not plan.ask:  # a single negative sample needs a label that was drawn
+        others = (samples.labels + 1) % net.classes
+        samples = samples._replace(wrong=np.where(samples.wrong < 0, others, samples.wrong))
+    learner, (learned, right) = both(net, samples, plan, on_chip=seed % 4 == 0)
+    assert learned == COUNT or plan.margin == 0.0
+    assert right <= (COUNT if plan.pairs else 0)
+    if learned:
+        assert moved(learner)
+
+
+def test_a_margin_skips_some_samples_and_not_others(generate_learning):
+    found = [
+        both(net, samples_for(net, seed, True), PLANS["pairs, margin"]._replace(sigmoid=net.probability == "sigmoid"))[
+            1
+        ]
+        for seed in range(12)
+        for net in [generate_learning(seed)[0]]
+    ]
+    learned = [count for count, _ in found]
+    assert 0 < sum(learned) < COUNT * len(found)
+    assert any(0 < right < COUNT for _, right in found)
+
+
+@pytest.mark.parametrize("classes", [15, 16, 17, 33])
+@pytest.mark.parametrize("shared", [False, True], ids=["apart", "shared inputs"])
+def test_more_labels_than_lanes_and_codes_that_share_inputs(generate_learning, classes, shared):
+    net, _ = generate_learning(2)
+    codes = np.diag(np.full(classes, 200, np.int32))
+    if shared:
+        codes += np.roll(codes, 1, axis=1)
+    first, rng = net.layers[0], np.random.default_rng(classes)
+    extra = rng.integers(-40, 80, (len(first.positive), classes)).astype(np.int16)
+    layer = replace(first, weight=np.concatenate([first.weight[:, : net.pixels], extra], axis=1))
+    net = replace(
+        net, label_codes=codes, label_phases=np.zeros(classes, np.int32), layers=(layer, *net.layers[1:]),
+    )  # fmt: skip
+    learner, (learned, _) = both(net, samples_for(net, classes, False), PLANS["pairs"])
+    assert learned == COUNT
+    assert moved(learner)
+
+
+def test_blocks_may_be_cut_anywhere(generate_learning):
+    net, _ = generate_learning(1)
+    samples, plan = samples_for(net, 5, True), PLANS["pairs"]._replace(sigmoid=net.probability == "sigmoid")
+    whole, cut = Learner(net), Learner(net)
+    whole.learn(samples, plan)
+    for begin, end in ((0, 1), (1, 4), (4, COUNT)):
+        cut.learn(Samples(*(part[begin:end] for part in samples)), plan)
+    assert moved(whole)
+    for name, array in whole.state().items():
+        np.testing.assert_array_equal(array, cut.state()[name], name)
