@@ -237,7 +237,7 @@ def test_lava_ends_when_its_parents_are_killed(generate, children, tmp_path, kil
     if killed == "both":
         worker.suspend()  # or it would see its parent's end
     parent.kill()
-    parent.wait()
+    parent.communicate()
     if killed == "both":
         worker.kill()
     deadline = time.monotonic() + 5

@@ -20,7 +20,8 @@ HEAVY = ("torch", "torchvision", "numba", "lava", "numpy", "scipy", "sklearn", "
 def child(code: str, **options) -> subprocess.Popen:
     """A Python that runs `code`, in which COMMAND becomes the only command of ff2loihi."""
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True, **options,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run behind `&`
     )  # fmt: skip
 
 

@@ -60,11 +60,6 @@ def test_flipped_bits_are_one_line_or_change_nothing(exported):
     assert refusals
 
 
-def test_what_was_exported_is_read_without_a_child(exported, monkeypatch):
-    monkeypatch.setattr(hdf5_file.subprocess, "run", None)
-    interchange.read_exported(exported[0])
-
-
 def test_a_child_that_the_library_holds_ends_with_its_parent(tmp_path):
     """A pipe without a writer holds it in C, as a damaged file does: no thread of Python's runs meanwhile."""
     os.mkfifo(tmp_path / "m.nir")

@@ -23,18 +23,18 @@ class Cell:
 
 @pytest.fixture
 def broken(monkeypatch):
-    """An experiment without options whose second cell fails."""
+    """In place of an experiment, one without options whose second cell fails."""
 
     def cells(progress):
         yield Cell("first", 1.5)
         raise FF2LoihiError("the second cell is broken")
 
-    table = Table("broken", ("name", "ours"), {"fact": 7}, cells, lambda cell: (cell.name, str(cell.ours)))
-    monkeypatch.setitem(EXPERIMENTS, "broken", Experiment("nobody", frozenset(), lambda request: table))
+    table = Table("tosato", ("name", "ours"), {"fact": 7}, cells, lambda cell: (cell.name, str(cell.ours)))
+    monkeypatch.setitem(EXPERIMENTS, "tosato", Experiment("nobody", frozenset(), lambda request: table))
 
 
 def test_cells_that_were_finished_before_a_failure_are_in_the_json(broken, refused, tmp_path):
-    code, line = refused("reproduce", "broken", "--json", tmp_path / "r.json")
+    code, line = refused("reproduce", "tosato", "--json", tmp_path / "r.json")
     assert (code, line) == (2, "ff2loihi: the second cell is broken\n")
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["cells"] == [{"name": "first", "ours": 1.5}]
@@ -44,9 +44,9 @@ def test_cells_that_were_finished_before_a_failure_are_in_the_json(broken, refus
 
 @pytest.mark.parametrize(("option", "value"), [("--table", 1), ("--data", "digits"), ("--epochs", 3)])
 def test_an_option_that_means_nothing_to_the_experiment_is_refused(broken, refused, option, value):
-    code, line = refused("reproduce", "broken", option, value)
+    code, line = refused("reproduce", "tosato", option, value)
     assert code == 2
-    assert f"{option}: no meaning with reproduce broken" in line
+    assert f"{option}: no meaning with reproduce tosato" in line
 
 
 def test_an_unknown_experiment_is_answered_with_the_known_ones(refused):

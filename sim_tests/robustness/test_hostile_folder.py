@@ -19,7 +19,7 @@ NAMES = ("json", "random", "queue", "numpy", "lava", "h5py", "torch", "socket", 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A folder with m.ffl, l.ffl (learns), m.nir (as from elsewhere, without our hash) and d (a deployment)."""
+    """A folder with m.ffl, l.ffl (learns), m.nir and d (a deployment)."""
     folder = tmp_path_factory.mktemp("models")
     images = load_data("digits", "train", limit=40)
     train("ffa-symmetric", images, widths=(10,), epochs=0, seed=1).save(folder / "m.pt")
@@ -27,8 +27,6 @@ def models(tmp_path_factory):
     api.save(program, folder / "m.ffl")
     api.save(api.compile(folder / "m.pt", images, LearningOptions()), folder / "l.ffl")
     interchange.export(program, "nir", folder / "m.nir")
-    data = (folder / "m.nir").read_bytes()
-    (folder / "m.nir").write_bytes(data[: data.rindex(b"\nff2loihi sha256 ")])
     deployment.write(folder / "d", program, load_data("digits", "test", limit=1))
     return folder
 
