@@ -81,7 +81,7 @@ _SCALARS = (
 )  # fmt: skip
 
 
-def pack(program: Program, header: dict) -> tuple[InferenceManifest, dict[str, np.ndarray]]:
+def pack(program: Program[IntNetwork], header: dict) -> tuple[InferenceManifest, dict[str, np.ndarray]]:
     """The manifest and the arrays of a program."""
     net = program.network
     tensors = {"label.codes": net.label_codes, "label.neutral": net.neutral, "phases": net.phases}
@@ -113,7 +113,7 @@ def _pack_layer(layer: IntLayer) -> _Layer:
     return _Layer(conv=conv, **{name: getattr(layer, name) for name in _Layer.model_fields if name != "conv"})
 
 
-def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
+def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntNetwork]:
     """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
 
     Whether they fit one another is for resources.check to say.

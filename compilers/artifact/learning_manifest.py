@@ -73,7 +73,7 @@ class LearningManifest(Header):
 _SCALARS = ("pixels", "input_code", "input_factor", "steps", "window")
 
 
-def pack(program: Program, header: dict) -> tuple[LearningManifest, dict[str, np.ndarray]]:
+def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManifest, dict[str, np.ndarray]]:
     """The manifest and the arrays of a program."""
     net = program.network
     tensors = {"label.codes": net.label_codes, "label.phases": net.label_phases}
@@ -105,7 +105,7 @@ def _factor(layer: _Layer, stock: bool) -> ThirdFactor | GateFactor:
     return (GateFactor if stock else ThirdFactor)(**wanted.model_dump())
 
 
-def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
+def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[LearningNetwork]:
     """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
 
     Whether they fit one another is for learning_fit.check to say.

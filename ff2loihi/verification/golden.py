@@ -24,7 +24,7 @@ from ff2loihi.choices import GOLDEN_FILE
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import array_files, strict_json
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.processes.library_rule import SLOTS
 from ff2loihi.verification.equality import EqualityReport, Variable
@@ -54,7 +54,7 @@ class Vectors:
     axes: dict[str, tuple[str, ...]]
 
 
-def golden(program: Program, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def golden(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
     lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
@@ -67,7 +67,7 @@ def golden(program: Program, artifact: str, data: Dataset, progress: Progress | 
     return classification(program, artifact, data, progress)
 
 
-def classification(program: Program, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def classification(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
     """`golden` of what only classifies: of a network that learns a, v, s, r under every label, nothing learned."""
     trace = Emulator().run(program, data.images, states=True, progress=progress)
     arrays, axes = {"inputs": data.images}, {"inputs": ("sample", "pixel")}
