@@ -90,7 +90,7 @@ def compile_learning(
     net = _network(checkpoint, calibration, progress)
     trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
     if net.neuron:
-        integers = learning.spiking_network(net, options, calibration.pixels, calibration.labels)
+        integers = learning.spiking_network(net, net.neuron, options, calibration.pixels, calibration.labels)
         chosen = ", ".join(f"{layer.name} {layer.neuron.vth}" for layer in integers.layers)
         progress("spiking", f"threshold {net.neuron.threshold:g}, on the weights' grid: vth {chosen}")
     else:

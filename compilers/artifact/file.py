@@ -70,7 +70,7 @@ def read(path: Path) -> tuple[AnyProgram, str]:
     return unpack(path, *_parse(path, data))
 
 
-def unpack(path: Path, manifest: dict, tensors: dict[str, np.ndarray]) -> tuple[AnyProgram, str]:
+def unpack(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> tuple[AnyProgram, str]:
     """The inverse of pack: the program and its hash. Raises ArtifactError, naming `path`, for what is no artifact's.
 
     That is: a hash that is not the content's, a manifest of another form, arrays that are missing or too many, and
@@ -110,11 +110,11 @@ def check(program: AnyProgram) -> None:
         arithmetic_rules.check(program.network)
 
 
-def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+def _parse(path: Path, data: bytes) -> tuple[object, dict[str, np.ndarray]]:
     try:
         tensors = load(data)
         size = int.from_bytes(data[:8], "little")
-        manifest = strict_json.loads(strict_json.loads(data[8 : 8 + size])["__metadata__"]["manifest"])
+        manifest = strict_json.loads(strict_json.loads_object(data[8 : 8 + size])["__metadata__"]["manifest"])
     except (SafetensorError, KeyError, ValueError, TypeError) as failure:
         raise ArtifactError(
             f"{path}: not an ff2loihi artifact, or a damaged one ({brief(failure, 100) or type(failure).__name__}). "

@@ -84,16 +84,17 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
         **header,
         kind="learning",
         **{name: getattr(net, name) for name in _SCALARS},
-        layers=[
-            {
-                "name": layer.name,
-                "neuron": asdict(layer.neuron),
-                "trace": asdict(layer.trace),
-                "gates" if net.stock else "factor": asdict(layer.factor),
-            }
+        layers=tuple(
+            _Layer(
+                name=layer.name,
+                neuron=_Neuron(**asdict(layer.neuron)),
+                trace=_Trace(**asdict(layer.trace)),
+                factor=None if net.stock else _Factor(**asdict(layer.factor)),
+                gates=_GateFactor(**asdict(layer.factor)) if net.stock else None,
+            )
             for layer in net.layers
-        ],
-        update=asdict(net.update),
+        ),
+        update=_Update(**asdict(net.update)),
     )
     return manifest, tensors
 
