@@ -20,7 +20,7 @@ from ff2loihi.compilers import artifact, pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
-from ff2loihi.compilers.ir import AnyProgram, LearningNetwork
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning.controller import Schedule, check_schedule
@@ -112,9 +112,9 @@ def verify(
     emulator: see backends.lava.learner.
     """
     data = _data(data, "test")
-    if isinstance(program.network, LearningNetwork):
+    if learns(program):
         check_data(program.network, data)
-    if isinstance(program.network, LearningNetwork) and (form != "library" or program.network.stock):
+    if learns(program) and (form != "library" or program.network.stock):
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
     simulated = LavaCpu(stock=form == "library").run(program, data.images, states=True, progress=progress)
@@ -127,7 +127,7 @@ def learn(
     program: AnyProgram, data: Dataset | str, schedule: Schedule | None = None, backend: str = "emulator",
     rounding: str = "lava", checkpoint: Path | None = None, resume: bool = False, hooks: Hooks | None = None,
     held_out: Dataset | None = None,
-) -> AnyProgram:  # fmt: skip
+) -> Program[LearningNetwork]:  # fmt: skip
     """Learn `data` online, one sample at a time; the learned program.
 
     backend: emulator or lava, with the same bits. rounding: lava (one draw a step) or, on the emulator, chip: a draw
@@ -135,7 +135,7 @@ def learn(
     held_out: classified after each epoch. Raises FF2LoihiError.
     """
     data, schedule = _data(data, "train"), schedule or Schedule()
-    if not isinstance(program.network, LearningNetwork):
+    if not learns(program):
         raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
     check_schedule(schedule)
     check_data(program.network, data)
@@ -177,7 +177,7 @@ def bench(
     A learning network is timed as it learns: presentations of the emulator and of two forms of Lava's layers.
     """
     data = _data(data, "test")
-    if isinstance(program.network, LearningNetwork):
+    if learns(program):
         check_data(program.network, data)
         if program.network.stock:
             raise FF2LoihiError("bench compares the forms of --learning on; a network of library neurons has one")
