@@ -23,7 +23,7 @@ def module_folders() -> list[str]:
 
     Python itself puts it there when it is started with -m or -c.
     """
-    own = os.path.dirname(os.path.dirname(sys.modules["ff2loihi"].__file__))
+    own = os.path.dirname(sys.modules["ff2loihi"].__path__[0])
     installed = [own, os.path.dirname(os.__file__), *site.getsitepackages(), site.getusersitepackages()]
     if any(os.path.isabs(folder) and _is_here(folder) for folder in (*installed, *_python_path())):
         return [os.path.abspath(folder) for folder in sys.path]

@@ -17,7 +17,7 @@ from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, quantize, thresholds
 from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
-from ff2loihi.compilers.ir import Network, Program
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.compilers.learning.rule import LearningOptions
@@ -84,13 +84,13 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progres
 def compile_learning(
     checkpoint: Checkpoint, calibration: Calibration, options: LearningOptions,
     progress: Progress = lambda stage, text: None,
-) -> Program:  # fmt: skip
+) -> Program[LearningNetwork]:  # fmt: skip
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
     net = _network(checkpoint, calibration, progress)
     trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
     if net.neuron:
-        integers = learning.spiking_network(net, options, calibration.pixels, calibration.labels)
+        integers = learning.spiking_network(net, net.neuron, options, calibration.pixels, calibration.labels)
         chosen = ", ".join(f"{layer.name} {layer.neuron.vth}" for layer in integers.layers)
         progress("spiking", f"threshold {net.neuron.threshold:g}, on the weights' grid: vth {chosen}")
     else:
@@ -114,7 +114,7 @@ def compile_learning(
 
 def compile_checkpoint(
     checkpoint: Checkpoint, calibration: Calibration, options: Options, progress: Progress = lambda stage, text: None
-) -> Program:
+) -> Program[IntNetwork]:
     """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
     check_options(options)
     net = _network(checkpoint, calibration, progress)

@@ -4,6 +4,23 @@ The commands' Python form: every verb, and every type that a verb takes or retur
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ff2loihi.api import analyze, backend, bench, calibration_set, compile, learn, load, run, save, verify
+    from ff2loihi.backends.base import Backend, Trace
+    from ff2loihi.compilers.errors import FF2LoihiError
+    from ff2loihi.compilers.frontend.content import Checkpoint
+    from ff2loihi.compilers.inference.quantize import Options
+    from ff2loihi.compilers.ir import Program
+    from ff2loihi.compilers.learning.rule import LearningOptions
+    from ff2loihi.compilers.pipeline import load_checkpoint
+    from ff2loihi.data.datasets import Dataset, load_data
+    from ff2loihi.learning.controller import Schedule
+    from ff2loihi.learning.run import Hooks
+    from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport
+    from ff2loihi.reports.accuracy import AccuracyReport
+    from ff2loihi.verification.equality import EqualityReport, Variable
 
 __version__ = "0.1.0"
 
@@ -27,7 +44,12 @@ _WHERE = {
 }  # fmt: skip
 _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 
-__all__ = sorted([*_MODULES, "__version__"])
+__all__ = [
+    "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
+    "LearningOptions", "LearningSpeedReport", "Options", "Program", "Schedule", "SpeedReport", "Trace", "Variable",
+    "__version__", "analyze", "backend", "bench", "calibration_set", "compile", "learn", "load", "load_checkpoint",
+    "load_data", "run", "save", "verify",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

@@ -20,7 +20,7 @@ from ff2loihi.compilers import artifact, pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning.controller import Schedule, check_schedule
@@ -51,7 +51,7 @@ def compile(  # the command's name
     options: Options | LearningOptions | None = None,
     spec: Path | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
-) -> Program:
+) -> AnyProgram:
     """Compile a checkpoint or its file; training images of `calibration` set the ranges.
 
     options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
@@ -68,12 +68,12 @@ def compile(  # the command's name
     return pipeline.compile_checkpoint(checkpoint, images, options, progress)
 
 
-def save(program: Program, path: Path | str) -> str:
+def save(program: AnyProgram, path: Path | str) -> str:
     """Write an artifact, whole or not at all; returns its hash. Raises ArtifactError."""
     return artifact.write(program, Path(path))
 
 
-def load(path: Path | str) -> Program:
+def load(path: Path | str) -> AnyProgram:
     """Read an artifact; its hash is checked, and everything that the compiler checks. Raises ArtifactError."""
     return artifact.read(Path(path))[0]
 
@@ -94,7 +94,7 @@ def backend(name: str, device: str = "cpu") -> Backend:
 
 
 def run(
-    program: Program, data: Dataset | str, on: Backend | str = "emulator", progress: Progress | None = None
+    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: Progress | None = None
 ) -> AccuracyReport:
     """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
@@ -103,7 +103,7 @@ def run(
 
 
 def verify(
-    program: Program, data: Dataset | str, progress: Progress | None = None, form: str = "graph"
+    program: AnyProgram, data: Dataset | str, progress: Progress | None = None, form: str = "graph"
 ) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
@@ -112,9 +112,9 @@ def verify(
     emulator: see backends.lava.learner.
     """
     data = _data(data, "test")
-    if isinstance(program.network, LearningNetwork):
+    if learns(program):
         check_data(program.network, data)
-    if isinstance(program.network, LearningNetwork) and (form != "library" or program.network.stock):
+    if learns(program) and (form != "library" or program.network.stock):
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
     simulated = LavaCpu(stock=form == "library").run(program, data.images, states=True, progress=progress)
@@ -124,10 +124,10 @@ def verify(
 
 
 def learn(
-    program: Program, data: Dataset | str, schedule: Schedule | None = None, backend: str = "emulator",
+    program: AnyProgram, data: Dataset | str, schedule: Schedule | None = None, backend: str = "emulator",
     rounding: str = "lava", checkpoint: Path | None = None, resume: bool = False, hooks: Hooks | None = None,
     held_out: Dataset | None = None,
-) -> Program:  # fmt: skip
+) -> Program[LearningNetwork]:  # fmt: skip
     """Learn `data` online, one sample at a time; the learned program.
 
     backend: emulator or lava, with the same bits. rounding: lava (one draw a step) or, on the emulator, chip: a draw
@@ -135,7 +135,7 @@ def learn(
     held_out: classified after each epoch. Raises FF2LoihiError.
     """
     data, schedule = _data(data, "train"), schedule or Schedule()
-    if not isinstance(program.network, LearningNetwork):
+    if not learns(program):
         raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
     check_schedule(schedule)
     check_data(program.network, data)
@@ -159,7 +159,7 @@ def learn(
 
 
 def analyze(
-    source: Checkpoint | Program, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
+    source: Checkpoint | AnyProgram, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Callable[[str], None] = lambda text: None,
 ):  # fmt: skip
     """ff2loihi.analysis.analyze.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
@@ -169,7 +169,7 @@ def analyze(
 
 
 def bench(
-    program: Program, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
+    program: AnyProgram, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: Progress | None = None,
 ) -> SpeedReport | LearningSpeedReport:  # fmt: skip
     """Time both back ends on one artifact, Lava between two halves of the emulator's repeats.
@@ -177,7 +177,7 @@ def bench(
     A learning network is timed as it learns: presentations of the emulator and of two forms of Lava's layers.
     """
     data = _data(data, "test")
-    if isinstance(program.network, LearningNetwork):
+    if learns(program):
         check_data(program.network, data)
         if program.network.stock:
             raise FF2LoihiError("bench compares the forms of --learning on; a network of library neurons has one")
@@ -208,7 +208,7 @@ def bench(
     )
 
 
-def _check_labels(program: Program, data: Dataset) -> None:
+def _check_labels(program: AnyProgram, data: Dataset) -> None:
     if data.labels.max() >= program.network.classes:
         raise DataError(
             f"{data.name}: labels reach {data.labels.max()}, the model has {program.network.classes} classes. "

@@ -22,7 +22,7 @@ from ff2loihi.compilers.errors import ArtifactError, CompileError, brief
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import strict_json
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.compilers.learning import fit as learning_fit
 
 RECIPE = "Make one with: ff2loihi compile MODEL.pt"
@@ -40,40 +40,37 @@ def digest(manifest: dict, tensors: dict[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
-def _form(network_or_manifest) -> object:
-    learns = isinstance(network_or_manifest, LearningNetwork | LearningManifest)
-    return learning_manifest if learns else inference_manifest
-
-
-def pack(program: Program) -> tuple[dict, dict[str, np.ndarray]]:
+def pack(program: AnyProgram) -> tuple[dict, dict[str, np.ndarray]]:
     """The manifest, its hash in it, and the arrays."""
     header = {"format": FORMAT, "version": VERSION, "provenance": program.provenance, "sha256": ""}
-    manifest, tensors = _form(program.network).pack(program, header)
+    manifest, tensors = (
+        learning_manifest.pack(program, header) if learns(program) else inference_manifest.pack(program, header)
+    )
     plain = manifest.model_dump(mode="json")
     plain["sha256"] = digest(plain, tensors)
     return plain, {name: np.ascontiguousarray(array) for name, array in tensors.items()}
 
 
-def to_bytes(program: Program) -> tuple[bytes, str]:
+def to_bytes(program: AnyProgram) -> tuple[bytes, str]:
     """The artifact's bytes and its hash."""
     plain, tensors = pack(program)
     return save(tensors, metadata={"manifest": json.dumps(plain, sort_keys=True)}), plain["sha256"]
 
 
-def write(program: Program, path: Path) -> str:
+def write(program: AnyProgram, path: Path) -> str:
     """Write the artifact, whole or not at all; returns its hash. Raises ArtifactError."""
     data, sha256 = to_bytes(program)
     write_atomic(path, data, ArtifactError)
     return sha256
 
 
-def read(path: Path) -> tuple[Program, str]:
+def read(path: Path) -> tuple[AnyProgram, str]:
     """Read and check an artifact; returns it with its hash. Raises ArtifactError."""
     data = read_bytes(path, ArtifactError, "an artifact (.ffl)", absent=f". {RECIPE}")
     return unpack(path, *_parse(path, data))
 
 
-def unpack(path: Path, manifest: dict, tensors: dict[str, np.ndarray]) -> tuple[Program, str]:
+def unpack(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> tuple[AnyProgram, str]:
     """The inverse of pack: the program and its hash. Raises ArtifactError, naming `path`, for what is no artifact's.
 
     That is: a hash that is not the content's, a manifest of another form, arrays that are missing or too many, and
@@ -83,7 +80,11 @@ def unpack(path: Path, manifest: dict, tensors: dict[str, np.ndarray]) -> tuple[
     rest = dict(tensors)
     try:
         checked = TypeAdapter(_Manifest).validate_python(manifest)
-        program = _form(checked).unpack(checked, rest)
+        program = (
+            learning_manifest.unpack(checked, rest)
+            if isinstance(checked, LearningManifest)
+            else inference_manifest.unpack(checked, rest)
+        )
     except ValidationError as failure:
         first = failure.errors()[0]
         where = brief(".".join(str(part) for part in first["loc"]), 100)
@@ -101,16 +102,19 @@ def unpack(path: Path, manifest: dict, tensors: dict[str, np.ndarray]) -> tuple[
     return program, checked.sha256
 
 
-def check(program: Program) -> None:
+def check(program: AnyProgram) -> None:
     """Raise CompileError where the compiler would not have let the network pass."""
-    (learning_fit if isinstance(program.network, LearningNetwork) else arithmetic_rules).check(program.network)
+    if learns(program):
+        learning_fit.check(program.network)
+    else:
+        arithmetic_rules.check(program.network)
 
 
-def _parse(path: Path, data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+def _parse(path: Path, data: bytes) -> tuple[object, dict[str, np.ndarray]]:
     try:
         tensors = load(data)
         size = int.from_bytes(data[:8], "little")
-        manifest = strict_json.loads(strict_json.loads(data[8 : 8 + size])["__metadata__"]["manifest"])
+        manifest = strict_json.loads(strict_json.loads_object(data[8 : 8 + size])["__metadata__"]["manifest"])
     except (SafetensorError, KeyError, ValueError, TypeError) as failure:
         raise ArtifactError(
             f"{path}: not an ff2loihi artifact, or a damaged one ({brief(failure, 100) or type(failure).__name__}). "

@@ -81,7 +81,7 @@ _SCALARS = (
 )  # fmt: skip
 
 
-def pack(program: Program, header: dict) -> tuple[InferenceManifest, dict[str, np.ndarray]]:
+def pack(program: Program[IntNetwork], header: dict) -> tuple[InferenceManifest, dict[str, np.ndarray]]:
     """The manifest and the arrays of a program."""
     net = program.network
     tensors = {"label.codes": net.label_codes, "label.neutral": net.neutral, "phases": net.phases}
@@ -99,11 +99,11 @@ def pack(program: Program, header: dict) -> tuple[InferenceManifest, dict[str, n
         **header,
         kind="inference",
         **{name: getattr(net, name) for name in _SCALARS},
-        layers=[_pack_layer(layer) for layer in net.layers],
-        norms=[_Norm(**{name: getattr(norm, name) for name in _Norm.model_fields}) for norm in net.norms],
+        layers=tuple(_pack_layer(layer) for layer in net.layers),
+        norms=tuple(_Norm(**{name: getattr(norm, name) for name in _Norm.model_fields}) for norm in net.norms),
         head_scales=net.head.scales if net.head else None,
         head_activities=net.head.activities if net.head else None,
-        losses=[asdict(loss) for loss in program.losses],
+        losses=tuple(_Loss(**asdict(loss)) for loss in program.losses),
     )
     return manifest, tensors
 
@@ -113,7 +113,7 @@ def _pack_layer(layer: IntLayer) -> _Layer:
     return _Layer(conv=conv, **{name: getattr(layer, name) for name in _Layer.model_fields if name != "conv"})
 
 
-def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
+def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntNetwork]:
     """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
 
     Whether they fit one another is for resources.check to say.
@@ -129,11 +129,11 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program:
         for i, layer in enumerate(m.layers)
     )
     head = None
-    if (m.head_scales is None) != (m.head_activities is None):
-        raise ValueError("head_scales and head_activities belong together")
-    if m.head_scales is not None:
+    if m.head_scales is not None and m.head_activities is not None:
         weights = tuple(tensors.pop(f"head.{i}.weight") for i in range(len(m.head_scales)))
         head = IntHead(weights, m.head_scales, tensors.pop("head.bias"), m.head_activities)
+    elif m.head_scales is not None or m.head_activities is not None:
+        raise ValueError("head_scales and head_activities belong together")
     network = IntNetwork(
         **{name: getattr(m, name) for name in _SCALARS},
         label_codes=tensors.pop("label.codes"),

@@ -73,7 +73,7 @@ class LearningManifest(Header):
 _SCALARS = ("pixels", "input_code", "input_factor", "steps", "window")
 
 
-def pack(program: Program, header: dict) -> tuple[LearningManifest, dict[str, np.ndarray]]:
+def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManifest, dict[str, np.ndarray]]:
     """The manifest and the arrays of a program."""
     net = program.network
     tensors = {"label.codes": net.label_codes, "label.phases": net.label_phases}
@@ -84,16 +84,17 @@ def pack(program: Program, header: dict) -> tuple[LearningManifest, dict[str, np
         **header,
         kind="learning",
         **{name: getattr(net, name) for name in _SCALARS},
-        layers=[
-            {
-                "name": layer.name,
-                "neuron": asdict(layer.neuron),
-                "trace": asdict(layer.trace),
-                "gates" if net.stock else "factor": asdict(layer.factor),
-            }
+        layers=tuple(
+            _Layer(
+                name=layer.name,
+                neuron=_Neuron(**asdict(layer.neuron)),
+                trace=_Trace(**asdict(layer.trace)),
+                factor=None if net.stock else _Factor(**asdict(layer.factor)),
+                gates=_GateFactor(**asdict(layer.factor)) if net.stock else None,
+            )
             for layer in net.layers
-        ],
-        update=asdict(net.update),
+        ),
+        update=_Update(**asdict(net.update)),
     )
     return manifest, tensors
 
@@ -105,7 +106,7 @@ def _factor(layer: _Layer, stock: bool) -> ThirdFactor | GateFactor:
     return (GateFactor if stock else ThirdFactor)(**wanted.model_dump())
 
 
-def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program:
+def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[LearningNetwork]:
     """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
 
     Whether they fit one another is for learning_fit.check to say.

@@ -6,7 +6,7 @@ learning_fit look at it.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer, WrapValidator
 
 FORMAT, VERSION = "ff2loihi-artifact", 2
 
@@ -70,11 +70,14 @@ def _as_it_stands(value: object, check) -> object:
     return value
 
 
+_AsItStands = Annotated[_Provenance, WrapValidator(_as_it_stands), PlainSerializer(lambda value: value)]
+
+
 class Header(Strict):
     """provenance: where it came from, checked and left as it stands; sha256: of the manifest without this key, and of
     every tensor."""
 
     format: Literal["ff2loihi-artifact"]
     version: Literal[2]
-    provenance: Annotated[_Provenance, WrapValidator(_as_it_stands), PlainSerializer(lambda value: value)]
+    provenance: Annotated[dict, GetPydanticSchema(lambda _, handler: handler.generate_schema(_AsItStands))]
     sha256: str

@@ -58,7 +58,7 @@ def count_core(core: Core, chip: Chip, reached: Counter[str]) -> Fill:
         groups += part.population.groups
         for rows in part.population.rows:
             if isinstance(rows, Kernels):
-                axons += KERNEL_AXONS.value
+                axons += int(KERNEL_AXONS.value)
                 words += -(-_kernel_weights(rows.conv, seats) * chip.kernel_bits // _WORD)
                 continue
             axons += rows.axons

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from ff2loihi.compilers.errors import CompileError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
@@ -13,6 +14,7 @@ from ff2loihi.processes import limits
 SHIPPED = Path(__file__).with_name("chips.yaml")
 MOST = 1 << 20  # of anything that a core, a chip or a board is said to have
 Count = Annotated[int, Field(ge=1, le=MOST)]
+Entry = TypeVar("Entry", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -109,7 +111,7 @@ def load_table(path: Path | None = None) -> Table:
     shipped = _parse(SHIPPED)
     own = _parse(path) if path else {"chips": {}, "boards": {}}
     wrong: list[str] = []
-    chips = {name: _checked(Chip, entry) for name, entry in shipped["chips"].items()}
+    chips = {name: Chip.model_validate(_named(entry)) for name, entry in shipped["chips"].items()}
     for name, entry in own["chips"].items():
         base = {}
         if isinstance(entry, dict) and "like" in entry:
@@ -128,12 +130,12 @@ def load_table(path: Path | None = None) -> Table:
             chips[name] = made
     boards = {}
     for name, entry in (shipped["boards"] | own["boards"]).items():
-        made = _checked(_Board, entry, f"boards.{name}", wrong)
-        if made and made.chip in chips:
-            boards[name] = Board(name, made.chip, chips[made.chip], made.chips)
-        elif made:
+        board = _checked(_Board, entry, f"boards.{name}", wrong)
+        if board and board.chip in chips:
+            boards[name] = Board(name, board.chip, chips[board.chip], board.chips)
+        elif board:
             wrong.append(
-                f"boards.{name}.chip: {shortened(made.chip)} is no chip of the table, "
+                f"boards.{name}.chip: {shortened(board.chip)} is no chip of the table, "
                 f"{brief(', '.join(chips), 200)} are"
             )
     if wrong:
@@ -155,24 +157,25 @@ def known_limits(chip_name: str, chip: Chip) -> dict[str, limits.Limit]:
 
 def _parse(path: Path) -> dict[str, dict]:
     data = yaml_file.read(path, CompileError, "a chip table (.yaml)")
-    parts = data if isinstance(data, dict) else {"": data}
-    if set(parts) - {"chips", "boards"} or not all(isinstance(part, dict) for part in parts.values()):
+    if (
+        not isinstance(data, dict)
+        or set(data) - {"chips", "boards"}
+        or not all(isinstance(part, dict) for part in data.values())
+    ):
         raise CompileError(f"{path}: a chip table holds `chips:` and `boards:`, each with entries by name")
-    for name in (name for part in parts.values() for name in part):
+    for name in (name for part in data.values() for name in part):
         if not isinstance(name, str) or not 1 <= len(name) <= 64:
             raise CompileError(
                 f"{path}: the name {shortened(name)} of a chip or board must be text of 1..64 characters"
             )
-    return {"chips": {}, "boards": {}} | parts
+    return {"chips": {}, "boards": {}} | data
 
 
-def _checked(kind: type[BaseModel], entry: object, where: str = "", wrong: list[str] | None = None):
+def _checked(kind: type[Entry], entry: object, where: str, wrong: list[str]) -> Entry | None:
     """`entry` as a Chip or a board; what is wrong goes into `wrong`, with None as the result."""
     try:
         return kind.model_validate(_named(entry))
     except ValidationError as failure:
-        if wrong is None:
-            raise
         errors = failure.errors()
         missing = [".".join(map(str, error["loc"])) for error in errors if error["type"] == "missing"]
         if missing:
@@ -185,10 +188,10 @@ def _checked(kind: type[BaseModel], entry: object, where: str = "", wrong: list[
         return None
 
 
-def _reason(error: dict) -> str:
+def _reason(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return "no such limit"
-    if error["type"] == "greater_than_equal":
+    if error["type"] == "greater_than_equal" and "ctx" in error:
         return f"must be at least {error['ctx']['ge']:g}, got {shortened(error['input'])}"
     if error["type"] == "model_type":
         return f"must hold limits by name, got {shortened(error['input'])}"

@@ -154,19 +154,20 @@ def _fill(parts: Parts, targets: dict[str, int], chip: Chip) -> Fill:
 
 def _chips(blocks: list[list[Parts]], populations, chip: Chip) -> list[list[int]]:
     """The chip of each core of each block: the fewest chips, then the fewest spikes between them."""
-    best = None
     breaks = product((False, True), repeat=len(blocks) - 1) if len(blocks) <= MAX_BLOCKS else ((False,) * len(blocks),)
-    for fresh in breaks:
-        homes, used = [], 0
-        for block, start in zip(blocks, (False, *fresh), strict=False):
-            if start and used % chip.cores:
-                used += chip.cores - used % chip.cores
-            homes.append([(used + index) // chip.cores for index in range(len(block))])
-            used += len(block)
-        cost = (homes[-1][-1], _crossings(blocks, homes, populations))
-        if best is None or cost < best[0]:
-            best = (cost, homes)
-    return best[1]
+    found = (_homes(blocks, (False, *fresh), chip) for fresh in breaks)
+    return min(found, key=lambda homes: (homes[-1][-1], _crossings(blocks, homes, populations)))
+
+
+def _homes(blocks: list[list[Parts]], fresh: tuple[bool, ...], chip: Chip) -> list[list[int]]:
+    """The chip of each core of each block. fresh: the blocks that begin on a chip of their own."""
+    homes, used = [], 0
+    for block, start in zip(blocks, fresh, strict=False):
+        if start and used % chip.cores:
+            used += chip.cores - used % chip.cores
+        homes.append([(used + index) // chip.cores for index in range(len(block))])
+        used += len(block)
+    return homes
 
 
 def _crossings(blocks: list[list[Parts]], homes: list[list[int]], populations) -> int:

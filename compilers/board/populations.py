@@ -8,7 +8,7 @@ from ff2loihi.compilers.board.chips import Chip
 from ff2loihi.compilers.inference.integer_forward import powers
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.compilers.ir.convolution import Conv
-from ff2loihi.processes.library_rule import GROUPS
+from ff2loihi.processes.library_rule import GROUPS, GateFactor
 from ff2loihi.processes.limits import KERNEL_AXONS, WEIGHT_BITS
 
 INPUT, CONTROL = "input", "control"  # sources that are not on the chip's cores: the host sends their spikes
@@ -54,7 +54,7 @@ class Kernels:
 
     @property
     def axons(self) -> int:
-        return KERNEL_AXONS.value
+        return int(KERNEL_AXONS.value)
 
     def words(self, neurons: int, chip: Chip) -> int:
         """The fewest words that so many neurons take."""
@@ -144,7 +144,7 @@ def _learning(net: LearningNetwork) -> Iterator[Population]:
         below, inputs = layer.name, n
 
 
-def _stock(net: LearningNetwork) -> Iterator[Population]:
+def _stock(net: LearningNetwork[GateFactor]) -> Iterator[Population]:
     """The layer and the library neurons of its third factor, 4 n + 4 K: see backends.lava.graphs.library_learning."""
     [layer] = net.layers
     n, units = layer.neurons, GROUPS * len(layer.factor.thresholds[0])

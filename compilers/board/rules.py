@@ -13,8 +13,8 @@ import numpy as np
 from ff2loihi.compilers.board.chips import Board, Chip, Table
 from ff2loihi.compilers.board.placement import Fill, Mapping
 from ff2loihi.compilers.board.populations import Population
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
-from ff2loihi.processes.library_rule import FORCE, FORCE_EXP
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
+from ff2loihi.processes.library_rule import FORCE, FORCE_EXP, GateFactor
 from ff2loihi.processes.limits import ALIGN, MODULATION_BITS, TAG_MAX, WEIGHT_BITS
 
 LOIHI2 = "a --board of Loihi 2"
@@ -60,12 +60,8 @@ class Design:
         return self.board.chip
 
     @property
-    def learns(self) -> bool:
-        return isinstance(self.network, LearningNetwork)
-
-    @property
     def graded(self) -> bool:
-        return not self.learns and self.network.neuron == "graded"
+        return isinstance(self.network, IntNetwork) and self.network.neuron == "graded"
 
 
 def axons_in(d: Design) -> Iterator[Broken]:
@@ -93,7 +89,9 @@ def core_memory(d: Design) -> Iterator[Broken]:
 
 
 def axons_out(d: Design) -> Iterator[Broken]:
-    for p in d.populations if d.mapping else ():
+    if d.mapping is None:
+        return
+    for p in d.populations:
         targets = sum(
             any(rows.source == p.name for part in core.parts for rows in part.population.rows)
             for core in d.mapping.cores
@@ -123,20 +121,22 @@ def board_cores(d: Design) -> Iterator[Broken]:
 
 
 def neuron_model(d: Design) -> Iterator[Broken]:
-    stock = not d.learns and d.network.neuron == "lif" and d.network.reset == "hard" and not d.network.head
-    if stock or d.chip.microcode:
+    net, mend = d.network, LOIHI2
+    if d.chip.microcode:
         return
-    if d.learns:
-        what = "graded counters and products" if d.network.stock else "neurons of our own"
+    if isinstance(net, LearningNetwork):
+        what = "graded counters and products" if net.stock else "neurons of our own"
+    elif net.neuron == "lif" and net.reset == "hard" and not net.head:
+        return
     else:
-        what = f"{d.network.neuron} neurons, goodness and read-out of our own"
-    text = f"{what}, {d.board.chip_name} has no microcode for them"
-    yield Broken("network", 1, 0, text, LOIHI2 if d.learns else f"--neuron lif --reset hard, or {LOIHI2}")
+        what = f"{net.neuron} neurons, goodness and read-out of our own"
+        mend = f"--neuron lif --reset hard, or {LOIHI2}"
+    yield Broken("network", 1, 0, f"{what}, {d.board.chip_name} has no microcode for them", mend)
 
 
 def weight_bits(d: Design) -> Iterator[Broken]:
     for layer in d.network.layers:
-        bits = WEIGHT_BITS if d.learns else layer.weight_bits
+        bits = layer.weight_bits if isinstance(layer, IntLayer) else WEIGHT_BITS
         if bits > d.chip.weight_bits:
             text = f"weights of {bits} bits, a synapse has {d.chip.weight_bits}"
             yield Broken(layer.name, bits, d.chip.weight_bits, text, f"--weight-bits {d.chip.weight_bits}")
@@ -144,22 +144,22 @@ def weight_bits(d: Design) -> Iterator[Broken]:
 
 def thresholds(d: Design) -> Iterator[Broken]:
     for layer in () if d.graded else d.network.layers:
-        vth = layer.neuron.vth if d.learns else layer.vth
+        vth = layer.vth if isinstance(layer, IntLayer) else layer.neuron.vth
         if vth > d.chip.vth_max:
             text = f"threshold {vth:,}, the mantissa holds {d.chip.vth_max:,}"
             yield Broken(layer.name, vth, d.chip.vth_max, text, f"--vth {d.chip.vth_max}, or fewer --weight-bits")
 
 
 def decays(d: Design) -> Iterator[Broken]:
-    for layer in d.network.layers if d.learns else ():
-        if layer.neuron.dv > d.chip.decay_max:
+    for layer in d.network.layers:
+        if isinstance(layer, LearningLayer) and layer.neuron.dv > d.chip.decay_max:
             text = f"decay {layer.neuron.dv:,}, {d.chip.decay_max:,} is the largest"
             yield Broken(layer.name, layer.neuron.dv, d.chip.decay_max, text, "neuron.decay of the spec in 0..1")
 
 
 def biases(d: Design) -> Iterator[Broken]:
-    for layer in () if d.learns or d.graded else d.network.layers:
-        mantissa = int(np.abs(layer.bias >> layer.bias_exp).max())
+    for layer in () if d.graded else d.network.layers:
+        mantissa = int(np.abs(layer.bias >> layer.bias_exp).max()) if isinstance(layer, IntLayer) else 0
         if mantissa > d.chip.bias_mantissa_max:
             text = f"bias mantissa {mantissa:,}, {d.chip.bias_mantissa_max:,} is the largest"
             yield Broken(layer.name, mantissa, d.chip.bias_mantissa_max, text, "train without --bias")
@@ -167,44 +167,45 @@ def biases(d: Design) -> Iterator[Broken]:
 
 def graded_payload(d: Design) -> Iterator[Broken]:
     """Bits of the widest spike: an activity's, the goodness sums', or the third factor's."""
-    for layer in d.network.layers:
-        n = len(layer.positive)
-        if d.learns:
-            bits = max(MODULATION_BITS, (layer.trace.top**2 * n).bit_length())
-        elif d.graded:
-            bits = max(d.network.input_bits, layer.top.bit_length(), (layer.top**2 * n).bit_length())
+    net = d.network
+    for layer in net.layers:
+        n, mend = len(layer.positive), "--neuron lif, or a narrower layer"
+        if isinstance(layer, LearningLayer):
+            bits, mend = max(MODULATION_BITS, (layer.trace.top**2 * n).bit_length()), LOIHI2
+        elif isinstance(net, IntNetwork) and net.neuron == "graded":
+            bits = max(net.input_bits, layer.top.bit_length(), (layer.top**2 * n).bit_length())
         else:
-            bits = (d.network.steps**2 * n).bit_length() if d.chip.microcode else 0
+            bits = (net.steps**2 * n).bit_length() if d.chip.microcode else 0
         if bits > d.chip.payload_bits:
             text = f"spikes of {bits} bits, {d.board.chip_name} carries {d.chip.payload_bits}"
-            mend = LOIHI2 if d.learns else "--neuron lif, or a narrower layer"
             yield Broken(layer.name, bits, d.chip.payload_bits, text, mend)
 
 
 def third_factor(d: Design) -> Iterator[Broken]:
-    if d.learns and not d.network.stock and not d.chip.third_factor:
+    if isinstance(d.network, LearningNetwork) and not d.network.stock and not d.chip.third_factor:
         text = f"a third factor for each neuron, {d.board.chip_name}'s post traces are its own spikes alone"
         yield Broken("network", 1, 0, text, LOIHI2)
 
 
 def trace_widths(d: Design) -> Iterator[Broken]:
     top = (1 << d.chip.trace_bits) - 1
-    for layer in d.network.layers if d.learns else ():
-        if layer.trace.top > top:
+    for layer in d.network.layers:
+        if isinstance(layer, LearningLayer) and layer.trace.top > top:
             text = f"output trace up to {layer.trace.top}, {d.chip.trace_bits} bits hold {top}"
             yield Broken(layer.name, layer.trace.top, top, text, "--trace relu with fewer steps")
 
 
 def tag_widths(d: Design) -> Iterator[Broken]:
     top = (1 << d.chip.tag_bits) - 1
-    if d.learns and d.network.update.eligibility == "tag" and top < TAG_MAX:
+    net = d.network
+    if isinstance(net, LearningNetwork) and net.update.eligibility == "tag" and top < TAG_MAX:
         text = f"tags up to {TAG_MAX}, {d.chip.tag_bits} bits and a sign hold {top}"
         yield Broken("network", TAG_MAX, top, text, "--eligibility none")
 
 
 def reset_interval(d: Design) -> Iterator[Broken]:
     """Of neurons that reset themselves by the time step; a learning network's control sends its resets."""
-    if d.learns or d.graded or not d.chip.power_of_two_reset:
+    if isinstance(d.network, LearningNetwork) or d.graded or not d.chip.power_of_two_reset:
         return
     steps = d.network.steps
     power = 1 << (steps - 1).bit_length()
@@ -216,17 +217,18 @@ def reset_interval(d: Design) -> Iterator[Broken]:
 def states_may_saturate(d: Design) -> Iterator[Broken]:
     """|v| of the most driven neuron if the right inputs fire in every step; the emulator clips v as the chip does."""
     top = (1 << (d.chip.state_bits - 1)) - 1
-    for layer in () if d.graded else d.network.layers:
+    net = d.network
+    for layer in () if d.graded else net.layers:
         w = layer.weight.astype(np.int64).reshape(len(layer.weight), -1)
         up, down = (int(np.maximum(sign * w, 0).sum(1).max()) for sign in (1, -1))
-        steps = d.network.steps
-        if d.learns:
+        steps = net.steps
+        if isinstance(layer, LearningLayer):
             memory = min(steps, 4096 // layer.neuron.dv + 1) if layer.neuron.dv else steps
-            forced = FORCE << FORCE_EXP if d.network.stock else 0
+            forced = FORCE << FORCE_EXP if isinstance(layer.factor, GateFactor) else 0
             reach = max(layer.neuron.vth + up + forced, memory * down) << ALIGN
         else:
             bias, up, down = int(np.abs(layer.bias).max()), up >> layer.shift, (down >> layer.shift) + 1
-            rises = 1 if d.network.reset == "hard" else steps
+            rises = 1 if isinstance(net, IntNetwork) and net.reset == "hard" else steps
             reach = max((layer.vth << ALIGN) + rises * ((up << ALIGN) + bias), steps * ((down << ALIGN) + bias))
         if reach > top:
             text = f"v may reach {reach:,}, {d.chip.state_bits} signed bits hold {top:,}"

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import h5py
+import h5py.h5o
 import numpy as np
 
 from ff2loihi.compilers import children
@@ -95,7 +96,7 @@ def _size(name: str, item: h5py.Dataset) -> int:
     if item.size and max(item.nbytes, chunk) > SHRUNK * (stored + 1):
         raise ValueError(f"{shortened(name)} claims {max(item.nbytes, chunk):,} bytes, the file holds {stored:,} of it")
     if text and text.length is None:
-        if item.size > TEXTS:
+        if (item.size or 0) > TEXTS:
             raise ValueError(f"{shortened(name)} holds {item.size:,} texts, {TEXTS:,} are read")
         return sum(len(item[index]) for index in np.ndindex(item.shape))
     return item.nbytes

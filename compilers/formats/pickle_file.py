@@ -32,9 +32,9 @@ def _check(file: BytesIO) -> None:
     stack, memo = [], {}
     for code, argument in _codes(file):
         if code.name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[int(argument)])
+            stack.append(memo[argument])
         elif code.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memo[len(memo) if argument is None else int(argument)] = stack[-1]
+            memo[len(memo) if argument is None else argument] = stack[-1]
         elif code.name == "MARK":
             stack.append(MARK)
         else:

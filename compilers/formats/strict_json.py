@@ -26,6 +26,14 @@ def loads(text: str | bytes) -> object:
     return value
 
 
+def loads_object(text: str | bytes) -> dict:
+    """The same of what must be an object. Raises ValueError for anything else, too."""
+    value = loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("JSON that is no object")
+    return value
+
+
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number of JSON")
 

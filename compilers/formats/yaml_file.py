@@ -12,8 +12,11 @@ LIMIT = 100_000  # bytes; a spec has some hundreds, the shipped chip table 2,400
 DEPTH = 20  # of lists and mappings in each other
 
 
-class _Refused(yaml.MarkedYAMLError):
+class _Refused(Exception):
     """YAML that would be understood, and is not taken."""
+
+    def __init__(self, problem: str, mark: yaml.Mark) -> None:
+        super().__init__(f"line {mark.line + 1}: {problem}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -22,12 +25,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent, index):
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise _Refused(
-                problem="an alias or its anchor (* or &): write the value out", problem_mark=event.start_mark
-            )
+            raise _Refused("an alias or its anchor (* or &): write the value out", event.start_mark)
         if self.depth == DEPTH:
-            problem = f"nested deeper than {DEPTH} lists and mappings"
-            raise _Refused(problem=problem, problem_mark=event.start_mark)
+            raise _Refused(f"nested deeper than {DEPTH} lists and mappings", event.start_mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
         if len(mapping) < len(node.value):
             counts = Counter(self.construct_object(key, True) for key, _ in node.value)
             [(twice, _)] = counts.most_common(1)
-            raise _Refused(problem=f"the key {shortened(twice)} twice: keep one", problem_mark=node.start_mark)
+            raise _Refused(f"the key {shortened(twice)} twice: keep one", node.start_mark)
         return mapping
 
 
@@ -48,7 +48,7 @@ def read(path: Path, error: type[FF2LoihiError], wanted: str) -> object:
     try:
         return yaml.load(data.decode("utf-8"), _Loader)  # a SafeLoader
     except _Refused as failure:
-        raise error(f"{path}: line {failure.problem_mark.line + 1}: {failure.problem}") from None
+        raise error(f"{path}: {failure}") from None
     except yaml.MarkedYAMLError as failure:
         line = f"line {failure.problem_mark.line + 1}: " if failure.problem_mark else ""
         raise error(f"{path}: not YAML: {line}{brief(failure.problem, 120)}") from None

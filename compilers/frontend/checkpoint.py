@@ -9,6 +9,7 @@ import io
 import re
 import warnings
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def peek(path: Path) -> list[dict]:
     return [{"name": name, "shape": list(t.shape), "dtype": str(t.dtype).split(".")[1]} for name, t in found.items()]
 
 
-def _is_ours(content: object) -> bool:
+def _is_ours(content: object) -> TypeGuard[dict]:
     said = content.get("format") if isinstance(content, dict) else None
     return isinstance(said, str) and said == CHECKPOINT_FORMAT
 

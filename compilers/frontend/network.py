@@ -7,7 +7,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, shortened, together
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
-from ff2loihi.compilers.frontend.spec import LayerSpec
+from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec
 from ff2loihi.compilers.ir import Head, Label, Layer, Network
 from ff2loihi.compilers.ir.convolution import Conv
 
@@ -72,7 +72,7 @@ def build(checkpoint: Checkpoint) -> Network:
             if (count := len(layers[index].weight)) % spec.label.classes
         ]
     reader.stop_if_wrong()
-    head = _head(reader, layers, used, codes.shape[0]) if spec.readout.head else None
+    head = _head(reader, spec.readout.head, layers, used, codes.shape[0]) if spec.readout.head else None
     reader.stop_if_wrong()
     neutral = codes.mean(axis=0) if spec.label.neutral == "mean" else np.zeros(codes.shape[1], np.float32)
     return Network(
@@ -123,7 +123,7 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
         return None
     conv = None
     if part.conv:
-        conv = _conv(reader, name, part, weight.shape, image)
+        conv = _conv(reader, name, part.weight, part.conv, weight.shape, image)
         if conv is None:
             return None
     elif weight.shape[1] != inputs:
@@ -150,8 +150,8 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
     return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, positive, conv)
 
 
-def _conv(reader: _Reader, name: str, part: LayerSpec, shape: tuple[int, ...], image) -> Conv | None:
-    """The geometry of a convolution whose weight has that shape, above an image (channels, height, width)."""
+def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int, ...], image) -> Conv | None:
+    """The geometry of a convolution whose weight (tensor `key`) has that shape, above that image."""
     if name == "hidden1" and reader.checkpoint.spec.label.kind == "append":
         reader.wrong.append(f"{name}: a convolution has no place for label inputs behind the image: overwrite, or none")
         return None
@@ -159,10 +159,10 @@ def _conv(reader: _Reader, name: str, part: LayerSpec, shape: tuple[int, ...], i
         below = "image: [channels, height, width] is missing" if name == "hidden1" else "the layer below is dense"
         reader.wrong.append(f"{name}: a convolution needs an image below it, {below}")
         return None
-    conv = Conv(tuple(image), shape[0], shape[2:], part.conv.stride, part.conv.padding, part.conv.groups)
+    conv = Conv(tuple(image), shape[0], (shape[2], shape[3]), **spec.model_dump())
     if image[0] % conv.groups or shape[0] % conv.groups or conv.weight_shape != shape:
         reader.wrong.append(
-            f"{name}: {shortened(part.weight)} has shape {shape}, {shape[0]} channels of {conv.groups} groups over "
+            f"{name}: {shortened(key)} has shape {shape}, {shape[0]} channels of {conv.groups} groups over "
             f"{image[0]} channels want {conv.weight_shape}, and both counts divisible by the groups"
         )
         return None
@@ -211,8 +211,7 @@ def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray
     return polarity.ravel()[:n] > 0
 
 
-def _head(reader: _Reader, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
-    spec = reader.checkpoint.spec.readout.head
+def _head(reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
     if len(spec.weights) != len(used):
         reader.wrong.append(f"readout.head: {len(spec.weights)} weights for {len(used)} read-out layers")
         return None

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ff2loihi.compilers.errors import CheckpointError, shortened
 from ff2loihi.compilers.frontend.spec import ConvSpec, Spec
-from ff2loihi.compilers.interchange.nir import Graph, Stage, convolution
+from ff2loihi.compilers.interchange.nir import Graph, convolution
 from ff2loihi.compilers.ir.convolution import Conv
 
 
@@ -80,7 +80,7 @@ def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float
                     f"{path}: neurons behind the convolution {shortened(stage.name)}: a net that spikes becomes one "
                     "that learns, and convolutions do not learn here. Leave the neurons out"
                 )
-            gain, decay = _neuron(path, stage, graph.dt)
+            gain, decay = _neuron(path, stage.name, stage.neuron, len(weight), graph.dt)
             decays.add(decay)
             if bias is not None and np.any(bias):
                 raise CheckpointError(
@@ -94,16 +94,18 @@ def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float
     return tensors, decays.pop() if decays else None
 
 
-def _neuron(path: Path, stage: Stage, dt: float | None) -> tuple[np.ndarray, float]:
+def _neuron(
+    path: Path, name: str, neuron: nir.IF | nir.LIF | nir.CubaLIF, rows: int, dt: float | None
+) -> tuple[np.ndarray, float]:
     """What a row of weights is worth in thresholds, (n,), and the decay of v in a step."""
-    neuron, where = stage.neuron, f"{path}: the neurons behind {shortened(stage.name)}"
+    where = f"{path}: the neurons behind {shortened(name)}"
     zero = {"v_leak": getattr(neuron, "v_leak", 0), "v_reset": neuron.v_reset}
-    for name, value in zero.items():
+    for what, value in zero.items():
         if np.any(value):
-            raise CheckpointError(f"{where}: {name} must be 0, got up to {np.abs(value).max():g}")
+            raise CheckpointError(f"{where}: {what} must be 0, got up to {np.abs(value).max():g}")
     if np.any(neuron.v_threshold <= 0):
         raise CheckpointError(f"{where}: thresholds must be above 0, got {np.min(neuron.v_threshold):g}")
-    gain = np.broadcast_to(neuron.r / neuron.v_threshold, (len(stage.synapse.weight),)).astype(np.float64)
+    gain = np.broadcast_to(neuron.r / neuron.v_threshold, (rows,)).astype(np.float64)
     tau = getattr(neuron, "tau", getattr(neuron, "tau_mem", None))
     if dt is None:
         raise CheckpointError(f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt']")

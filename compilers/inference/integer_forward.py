@@ -256,7 +256,7 @@ def _integrate_torch(drive, labels, part: _Layer, network: IntNetwork, record: b
     """What lif_kernel computes, a step after the other, on any device."""
     import torch
 
-    v, r, every, history = part.layer.v0, 0, [], []
+    v, r, every, history = part.layer.v0, torch.zeros(()), [], []
     threshold = part.layer.vth << ALIGN
     for step in range(network.steps):
         a = floor(drive[step] + labels[step % len(labels)])

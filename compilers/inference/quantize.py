@@ -120,20 +120,18 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
     """The integer network; for lif its thresholds are still 1: thresholds.sweep sets them. Raises CompileError."""
     bits = options.weight_bits
     grids = [quantize_weights(layer.weight, bits) for layer in network.layers]
-    deferred = (
-        network.normalization != "none"
-        and len(network.layers) > 1
-        and all(layer.bias is None for layer in network.layers[1:])
-    )
-    tables = network.normalization != "none" and len(network.layers) > 1 and not deferred
+    first, *above = network.layers
+    divided = network.normalization != "none" and bool(above)
+    deferred = divided and all(layer.bias is None for layer in above)
+    tables = divided and not deferred
     if tables and options.neuron == "lif":
         raise CompileError(
-            f"{network.layers[1].name}: a bias behind normalisation {network.normalization!r} has no spiking form: "
+            f"{above[0].name}: a bias behind normalisation {network.normalization!r} has no spiking form: "
             "spikes cannot be divided. Use --neuron graded, or train the layers above the first without bias"
         )
     bits_in = INPUT_BITS
     if options.neuron == "graded":
-        bits_in = payload_bits([grids[0][0]], INPUT_BITS, network.layers[0].name)
+        bits_in = payload_bits([grids[0][0]], INPUT_BITS, first.name)
     full = (1 << bits_in) - 1
     label_codes = np.rint(network.label.codes * full).astype(np.int32)
     base = IntNetwork(
@@ -145,7 +143,7 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         label_kind=network.label.kind,
         label_codes=label_codes,
         neutral=np.rint(network.label.neutral * full).astype(np.int32),
-        phases=start_phases(network.layers[0].inputs, full),
+        phases=start_phases(first.inputs, full),
         layers=(),
         norms=(),
         goodness=network.goodness,
@@ -157,7 +155,7 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         head=None,
     )
     signal = _signal(network, calibration)
-    head = quantize_head(network, bits) if network.head else None
+    head = quantize_head(network.head, bits) if network.head else None
     if options.neuron == "graded":
         layers, norms = _graded_layers(network, grids, head, bits, np.rint(signal * full), full, tables)
     else:
@@ -250,9 +248,8 @@ def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...
     return tuple(layers)
 
 
-def quantize_head(network: Network, bits: int) -> IntHead:
+def quantize_head(head: Head, bits: int) -> IntHead:
     """The head's weights on the same grid, one scale a layer; its bias stays with the read-out."""
-    head: Head = network.head
     grids = [quantize_weights(weight, bits) for weight in head.weights]
     return IntHead(
         weights=tuple(even for even, _ in grids),

@@ -21,12 +21,12 @@ def layer_goodness(sums, neurons: int, goodness: str, probability):
     return np.sqrt(total) if goodness == "l2" else total
 
 
-def combine(layer_scores: list, readout: str):
+def combine(layer_scores: list[np.ndarray], readout: str) -> np.ndarray:
     """goodness: the layers' scores summed; softmax: the softmax over the labels of each layer, summed."""
     if readout == "softmax":
         layer_scores = [np.exp(s - s.max(1, keepdims=True)) for s in layer_scores]
         layer_scores = [s / s.sum(1, keepdims=True) for s in layer_scores]
-    return sum(layer_scores)
+    return sum(layer_scores[1:], 0 + layer_scores[0])
 
 
 def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
@@ -63,18 +63,19 @@ def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np
 
     A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division formed here from sum h_l^2; raw: sum_l W_l h_l + b.
     """
-    if network.readout != "head":
+    if network.head is None or head is None:
         parts = goodness(network, sums)
         return combine([parts[:, :, index] for index in network.readout_layers], network.readout)
     logits = np.tile(network.head.bias.astype(np.float64), (len(sums), 1))
     for position, index in enumerate(network.readout_layers):
-        logits += head[:, position] * network.head.scales[position] * _head_unit(network, sums, index)[:, None]
+        unit = _head_unit(network, network.head.activities, sums, index)[:, None]
+        logits += head[:, position] * network.head.scales[position] * unit
     return logits
 
 
-def _head_unit(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
+def _head_unit(network: IntNetwork, activities: str, sums: np.ndarray, index: int) -> np.ndarray:
     """What one unit of layer `index`'s h is to the head, (samples,)."""
-    if network.head.activities == "l2":
+    if activities == "l2":
         return 1 / np.sqrt(np.maximum(sums[:, 0, index, powers(network).index(2)].sum(-1), 1.0))
     unit = np.full(len(sums), network.layers[index].scale)
     if network.deferred and index:
@@ -85,7 +86,7 @@ def _head_unit(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
 
 def float_scores(network: Network, activities: list) -> np.ndarray:
     """The float network's scores from its activities, one (samples, labels, n) array a layer."""
-    if network.readout == "head":
+    if network.head:
         logits = network.head.bias.astype(np.float64)
         for weight, index in zip(network.head.weights, network.readout_layers, strict=True):
             h = activities[index][:, 0]

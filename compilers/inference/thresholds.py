@@ -51,7 +51,7 @@ def sweep(
     shown = blends(pixels)
     target = readout.root(readout.float_scores(_linear(network), float_forward.all_labels(network, shown)))
     quantized = quantize_pixels(shown, integers.input_bits)
-    chosen, best, trials = [CANDIDATES[START]] * len(integers.layers), None, []
+    chosen, best, trials = [CANDIDATES[START]] * len(integers.layers), integers, []
     for index, layer in enumerate(integers.layers):
         found = []
         for candidate in CANDIDATES:

@@ -104,14 +104,16 @@ def bias_exponent(network: IntNetwork, layer: IntLayer) -> int:
 
 def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
     """What another netx reader would take for something else, a line each."""
+    if isinstance(network, LearningNetwork):
+        return
     if kind(network) == "graded":
         yield "netx has no rectifying graded neuron: other readers refuse its type GRADED-RELU. Use --neuron lif"
     if kind(network) == "soft":
         yield "netx's CUBA neuron resets to 0: other readers refuse type CUBA-SOFT. Use --reset hard"
-    if isinstance(network, IntNetwork) and network.norms:
+    if network.norms:
         yield "the normalisation between layers is no part of a .net: it stays with the artifact"
     for layer in network.layers:
-        if isinstance(layer, IntLayer) and kind(network) == "hard":
+        if kind(network) == "hard":
             if layer.shift:
                 yield f"{layer.name}: other readers leave out its sums' shift by {layer.shift}. Use fewer --weight-bits"
             if layer.bias.any() and bias_exponent(network, layer) != BIAS_EXP:

@@ -43,8 +43,8 @@ class Stage:
     """A layer of a graph: the name of its Affine, Linear or Conv2d node, the node, the neuron behind it or None."""
 
     name: str
-    synapse: object
-    neuron: object | None
+    synapse: nir.Affine | nir.Linear | nir.Conv2d
+    neuron: nir.IF | nir.LIF | nir.CubaLIF | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tenso
     """The file. manifest, tensors: the artifact's; manifest None: it stands in the rule's file beside the graph."""
     first = network.layers[0].conv
     shape = first.shape if first else (network.inputs,)
-    nodes = {"input": nir.Input({"input": np.array(shape)})}
+    nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(shape)})}
     for layer in network.layers:
         if len(shape) > 1 and not layer.conv:
             nodes[f"{layer.name}.flatten"] = nir.Flatten({"input": np.array(shape)}, start_dim=0)
@@ -72,9 +72,13 @@ def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tenso
     edges = list(pairwise(nodes))
     ours = {name: array for name, array in tensors.items() if not _is_a_layers(name)}
     metadata = {"dt": 1.0, "ff2loihi": {"manifest": json.dumps(manifest, sort_keys=True), "tensors": ours}}
-    target = io.BytesIO()
+    target = _Memory()
     nir.write(target, nir.NIRGraph(nodes, edges, metadata=metadata))
     return target.getvalue()
+
+
+class _Memory(io.BytesIO, io.RawIOBase):
+    """nir asks for a raw file, and takes any."""
 
 
 def _is_a_layers(name: str) -> bool:
@@ -85,29 +89,32 @@ def _shape(layer: IntLayer | LearningLayer) -> tuple[int, ...]:
     return layer.conv.out_shape if layer.conv else (layer.neurons,)
 
 
-def _nodes(network, layer: IntLayer | LearningLayer) -> dict:
+def _nodes(network, layer: IntLayer | LearningLayer) -> dict[str, nir.NIRNode]:
     """The nodes of a layer, by name."""
-    shape, learns = _shape(layer), isinstance(layer, LearningLayer)
-    weight = layer.weight * np.float32(1 if learns else 2.0**-layer.shift)
-    bias = None if learns else layer.bias * 2.0 ** -(layer.shift if network.neuron == "graded" else ALIGN)
-    if layer.conv:
-        node = _conv2d(layer.conv, weight, layer.conv.per_channel(bias))
+    shape, name = _shape(layer), f"{layer.name}.weights"
+    if isinstance(layer, LearningLayer):
+        node, dv, vth = nir.Linear(layer.weight * np.float32(1)), layer.neuron.dv, layer.neuron.vth
     else:
-        node = nir.Affine(weight, bias) if bias is not None and bias.any() else nir.Linear(weight)
-    found = {f"{layer.name}.weights": node}
-    if not learns and network.neuron == "graded":
-        return found
-    dv, vth = (layer.neuron.dv, layer.neuron.vth) if learns else (0, layer.vth)
+        node, dv, vth = _synapse(layer, layer.shift if network.neuron == "graded" else ALIGN), 0, layer.vth
+        if network.neuron == "graded":
+            return {name: node}
     threshold, zeros = np.full(shape, float(vth)), np.zeros(shape)
     if dv:
         tau = np.full(shape, DECAY_ONE / dv)
-        return found | {layer.name: nir.LIF(tau, tau, zeros, threshold, zeros)}
-    return found | {layer.name: nir.IF(np.ones(shape), threshold, zeros)}
+        return {name: node, layer.name: nir.LIF(tau, tau, zeros, threshold, zeros)}
+    return {name: node, layer.name: nir.IF(np.ones(shape), threshold, zeros)}
+
+
+def _synapse(layer: IntLayer, bias_bits: int) -> nir.NIRNode:
+    weight, bias = layer.weight * np.float32(2.0**-layer.shift), layer.bias * 2.0**-bias_bits
+    if layer.conv:
+        return _conv2d(layer.conv, weight, layer.conv.per_channel(bias))
+    return nir.Affine(weight, bias) if bias.any() else nir.Linear(weight)
 
 
 def _conv2d(conv: Conv, weight: np.ndarray, bias: np.ndarray) -> nir.Conv2d:
-    both = (conv.stride,) * 2, (conv.padding,) * 2
-    node = nir.Conv2d(conv.shape[1:], weight, *both, dilation=(1, 1), groups=conv.groups, bias=bias)
+    stride, padding = (conv.stride, conv.stride), (conv.padding, conv.padding)
+    node = nir.Conv2d(conv.shape[1:], weight, stride, padding, dilation=(1, 1), groups=conv.groups, bias=bias)
     # nir 1.0 infers them as if there were one group and a square kernel
     node.input_type, node.output_type = {"input": np.array(conv.shape)}, {"output": np.array(conv.out_shape)}
     return node
@@ -147,7 +154,10 @@ def read(path: Path) -> Graph:
 def _read(path: Path) -> Graph:
     with h5py.File(path, "r") as file:
         check_contents(file)
-        kinds = {name: _text(node["type"][()]) for name, node in file["node/nodes"].items()}
+        nodes = file["node/nodes"]
+        if not isinstance(nodes, h5py.Group):
+            raise ValueError("its nodes are no group")
+        kinds = {name: _text(node["type"][()]) for name, node in nodes.items()}
     unreadable = together(names.unreadable(kinds))
     if unreadable:
         raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")
@@ -164,6 +174,8 @@ def _read(path: Path) -> Graph:
     except ValueError as error:
         text = f"{path}: its metadata's manifest is not JSON ({brief(error)}). Export the artifact again"
         raise CheckpointError(text) from None
+    if not isinstance(manifest, dict | None):
+        raise CheckpointError(f"{path}: its metadata's manifest is no object. Export the artifact again")
     dt = graph.metadata.get("dt")
     if dt is not None and not 0 < dt < math.inf:
         raise CheckpointError(f"{path}: dt, a step's length, must be above 0, got {brief(dt)}")
@@ -176,7 +188,7 @@ def _text(value) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _chain(path: Path, graph) -> list[tuple[str, object]]:
+def _chain(path: Path, graph: nir.NIRGraph) -> list[tuple[str, nir.NIRNode]]:
     """The nodes from input to output, by their edges."""
     after: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for source, target in graph.edges:
@@ -205,7 +217,7 @@ def _chain(path: Path, graph) -> list[tuple[str, object]]:
     return chain
 
 
-def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
+def _stages(path: Path, chain: list[tuple[str, nir.NIRNode]]) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     flat = None  # name of what made a vector of the image, where something did
     for name, node in chain:
@@ -231,8 +243,10 @@ def _stages(path: Path, chain: list) -> tuple[Stage, ...]:
             stages.append(Stage(name, node, None))
         elif not stages or stages[-1].neuron is not None:
             raise CheckpointError(f"{path}: {shortened(name)} has no Affine, Linear or Conv2d node before it")
-        else:
+        elif isinstance(node, nir.IF | nir.LIF | nir.CubaLIF):
             stages[-1] = Stage(stages[-1].name, stages[-1].synapse, node)
+        else:
+            raise CheckpointError(f"{path}: {shortened(name)} is an {type(node).__name__} between input and output")
     if not stages:
         raise CheckpointError(f"{path}: no Affine, Linear or Conv2d node")
     spiking = [stage.name for stage in stages if stage.neuron is not None]

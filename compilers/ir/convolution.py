@@ -31,7 +31,8 @@ class Conv:
     def out_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of this layer."""
         sides = zip(self.shape[1:], self.kernel, strict=True)
-        return self.channels, *((n + 2 * self.padding - k) // self.stride + 1 for n, k in sides)
+        rows, columns = ((n + 2 * self.padding - k) // self.stride + 1 for n, k in sides)
+        return self.channels, rows, columns
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:

@@ -1,12 +1,13 @@
 """What every part of a network is made of: fields that nobody changes, arrays that nobody writes to."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ff2loihi.compilers.ir.convolution import Conv
 
 
+@dataclass(frozen=True)
 class Frozen:
     """Shows its arrays through views that nobody writes to; what they were made of stays as it is."""
 

@@ -1,7 +1,7 @@
 """A network in the chip's integers that learns, each layer from the spikes below it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
 from ff2loihi.processes.library_rule import period as library_period
 
+Factor = TypeVar("Factor", bound=ThirdFactor | GateFactor)
+
 
 @dataclass(frozen=True)
-class LearningLayer(Sized):
+class LearningLayer(Sized, Generic[Factor]):
     """A plastic layer: weight (out, in) int16, -256..255 [weight LSB]; positive (out,) bool, the + neurons."""
 
     name: str
@@ -20,7 +22,7 @@ class LearningLayer(Sized):
     positive: np.ndarray
     neuron: Neuron
     trace: OutputTrace
-    factor: ThirdFactor | GateFactor
+    factor: Factor
     conv = None  # plastic layers are dense
 
 
@@ -39,7 +41,7 @@ class UpdateRule:
 
 
 @dataclass(frozen=True)
-class LearningNetwork(Frozen):
+class LearningNetwork(Frozen, Generic[Factor]):
     """A network that learns on the chip, all layers at once, each from the spikes below it.
 
     input_code: pixels, or contrast: |pixel - the image's median|; input_factor: an input fires pixel factor >> 8 times
@@ -54,7 +56,7 @@ class LearningNetwork(Frozen):
     label_phases: np.ndarray
     steps: int
     window: int
-    layers: tuple[LearningLayer, ...]
+    layers: tuple[LearningLayer[Factor], ...]
     update: UpdateRule
 
     @property

@@ -37,7 +37,7 @@ def inference(net: IntNetwork) -> Iterator[str]:
         n = len(layer.bias) if layer.bias.ndim == 1 else 0
         shape = (n, width)
         if layer.conv:
-            broken = list(_convolution(net, index, below, width, n))
+            broken = list(_convolution(net, index, layer.conv, below, width, n))
             if broken:
                 yield from (f"{layer.name}: a convolution {text}" for text in broken)
                 return  # nothing can be said of what stands above
@@ -72,9 +72,8 @@ def _array(what: str, array: np.ndarray, dtype: type, shape: tuple[int | None, .
         yield f"{what} has shape {array.shape}, {wanted} is wanted"
 
 
-def _convolution(net: IntNetwork, index: int, below: Conv | None, width: int, n: int) -> Iterator[str]:
+def _convolution(net: IntNetwork, index: int, conv: Conv, below: Conv | None, width: int, n: int) -> Iterator[str]:
     """What is wrong with a layer's geometry, first of all with its own numbers."""
-    conv = net.layers[index].conv
     sides = (*conv.shape, conv.channels, *conv.kernel, conv.stride, conv.groups)
     if min(sides) < 1 or not 0 <= conv.padding < min(conv.kernel):
         yield f"of shape {conv.shape}, kernel {conv.kernel}, stride {conv.stride}, padding {conv.padding}"

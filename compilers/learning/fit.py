@@ -17,11 +17,12 @@ from ff2loihi.processes.learning_rule import (
     SYMMETRIC_ONE,
     TABLE_SIZE,
     Neuron,
+    ThirdFactor,
 )
 from ff2loihi.processes.library_rule import DW, T_EPOCH
 
 
-def largest_modulation(layer: LearningLayer) -> int:
+def largest_modulation(layer: LearningLayer[ThirdFactor]) -> int:
     """The largest |m| that the third factor gives, balance included."""
     factor = layer.factor
     if factor.probability == "symmetric":
@@ -73,7 +74,7 @@ def goodness_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
         yield f"the goodness reaches {largest:,}, a spike carries {limits.PAYLOAD_BITS} bits. Use a narrower layer"
 
 
-def third_factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+def third_factor_fits(net: LearningNetwork, layer: LearningLayer[ThirdFactor]) -> Iterator[str]:
     factor, m = layer.factor, largest_modulation(layer)
     if factor.theta < 1 or factor.gain < 1 or factor.target < 0:
         yield (
@@ -176,7 +177,7 @@ def engine_strings(net: LearningNetwork) -> dict[str, str]:
     return {"dw": f"2^-{rule.exponent}*t*u0", "dt": tag}
 
 
-def _layer_rows(layer: LearningLayer) -> list[tuple[str, str, str]]:
+def _layer_rows(layer: LearningLayer[ThirdFactor]) -> list[tuple[str, str, str]]:
     factor, trace, neuron = layer.factor, layer.trace, layer.neuron
     traces = {
         "relu": ("r' = r + z (eq. 13)", f"r' = min({trace.top}, r + z)"),

@@ -19,7 +19,7 @@ from ff2loihi.compilers.learning.from_trained import (
     presented,
 )
 from ff2loihi.processes import limits
-from ff2loihi.processes.learning_rule import RATE_ONE, Neuron, OutputTrace
+from ff2loihi.processes.learning_rule import RATE_ONE, Neuron, OutputTrace, ThirdFactor
 
 DECAY_ONE = 4096  # dv of a neuron that keeps nothing
 
@@ -49,7 +49,7 @@ def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:
     return Neuron(vth, round(DECAY_ONE * (1 - neuron.decay)))
 
 
-def measured(net: LearningNetwork, pixels: np.ndarray, labels: np.ndarray) -> LearningNetwork:
+def measured(net: LearningNetwork[ThirdFactor], pixels: np.ndarray, labels: np.ndarray) -> LearningNetwork[ThirdFactor]:
     """`net` with third factors that fit its goodness of training images. Raises CompileError where nothing fires.
 
     pixels (samples, pixels) uint8, labels (samples,).

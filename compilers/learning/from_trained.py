@@ -4,6 +4,7 @@ Measured on calibration images, presented as the learning network will be, under
 """
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def _scores(r: np.ndarray, layer: LearningLayer) -> np.ndarray:
     return (squares[..., layer.positive].sum(-1) + 1) / (squares.sum(-1) + 2)
 
 
-def measured_factor(r: np.ndarray, probability: str, table: tuple[int, ...]) -> ThirdFactor:
+def measured_factor(r: np.ndarray, probability: Literal["symmetric", "sigmoid"], table: tuple[int, ...]) -> ThirdFactor:
     """theta, GT and K that fit the traces r (samples, n) under the true labels. Raises CompileError without a spike.
 
     G = mean sum r^2, r = sum r^2 / sum r. symmetric: theta = G / 2, GT = G, K = STEEP G / r; sigmoid: theta = GT = G,

@@ -1,6 +1,7 @@
 """The learning rule of library neurons alone: its constants for a layer, and whether they fit."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes import limits
@@ -25,7 +26,7 @@ LIF_DECAY_MAX = 4095  # 12 bits
 GATE = 22  # sums of spikes times units that a gate gathers before it spikes
 
 
-def gate_factor(probability: str, neurons: int, steps: int) -> GateFactor:
+def gate_factor(probability: Literal["symmetric", "sigmoid"], neurons: int, steps: int) -> GateFactor:
     """The constants of a layer of that width, as tuned on MNIST's validation images (examples/RESULTS.md).
 
     S = -(G+ - G-) - balance (G - GT) for + neurons of a positive presentation, and so on by sign: see `_group`. With
@@ -59,7 +60,7 @@ def _group(probability: str, group: int, target: int) -> tuple[tuple[int, int], 
     return (sign * UNIT + balance, -sign * UNIT + balance), balance * target
 
 
-def factor_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+def factor_fits(net: LearningNetwork, layer: LearningLayer[GateFactor]) -> Iterator[str]:
     factor, top = layer.factor, net.steps**2
     plus = int(layer.positive.sum())
     if not 0 <= factor.shift < limits.ACCUMULATOR_BITS:
@@ -83,7 +84,7 @@ def trace_counts(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
         yield f"output trace {layer.trace.kind}: library neurons count spikes, relu"
 
 
-def gate_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+def gate_fits(net: LearningNetwork, layer: LearningLayer[GateFactor]) -> Iterator[str]:
     factor, dendrite = layer.factor, (1 << (limits.DENDRITE_BITS - 1)) - 1
     most = net.steps * factor.gain * max(len(units) for units in factor.thresholds)
     if not 1 <= factor.gain <= 255:
@@ -108,7 +109,7 @@ def schedule_fits(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
         )
 
 
-def describe(net: LearningNetwork, layer: LearningLayer) -> list[tuple[str, str, str]]:
+def describe(net: LearningNetwork, layer: LearningLayer[GateFactor]) -> list[tuple[str, str, str]]:
     """(quantity, the paper's equation, what library neurons do), for `ff2loihi inspect`."""
     factor, units = layer.factor, len(layer.factor.thresholds[0])
     names = ("+ positive", "- positive", "+ negative", "- negative")

@@ -102,16 +102,16 @@ def learning_network(
     return started(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
 
-def _of_library_neurons(net: LearningNetwork, options: LearningOptions, trained: bool) -> LearningNetwork:
+def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOptions, trained: bool) -> LearningNetwork:
     """The untrained network with the rule of processes.library_rule. Raises CompileError where that has no form."""
     wrong = []
+    layer, *above = net.layers
     if trained:
         wrong.append("a trained network: use ff2loihi train --epochs 0")
-    if len(net.layers) > 1:
+    if above:
         wrong.append(f"{len(net.layers)} layers: forced spikes would reach the layer above, use one")
     if wrong:
         raise CompileError(f"--learning stock has no form for {'; '.join(wrong)}")
-    layer = net.layers[0]
     factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), library_rule.STEPS)
     lif = Neuron(layer.neuron.vth, library_rule.LEAK)
     return replace(
@@ -124,14 +124,14 @@ def _of_library_neurons(net: LearningNetwork, options: LearningOptions, trained:
 
 
 def spiking_network(
-    network: Network, options: LearningOptions, pixels: np.ndarray, labels: np.ndarray
-) -> LearningNetwork:
+    network: Network, neuron: LIF, options: LearningOptions, pixels: np.ndarray, labels: np.ndarray
+) -> LearningNetwork[ThirdFactor]:
     """A net that was trained as it spikes, with its learning rule, in integers. Raises CompileError.
 
     pixels (samples, pixels) uint8, labels (samples,): training images, which set the third factors.
     """
     _check(network)
-    neuron, factor = network.neuron, from_spiking.input_factor(network.neuron)
+    factor = from_spiking.input_factor(neuron)
     curve = options.curve or TRAINED_CURVE
     layers = []
     for layer in network.layers:
@@ -167,7 +167,7 @@ def _update(options: LearningOptions) -> UpdateRule:
     return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
 
 
-def output_trace(kind: str) -> OutputTrace:
+def output_trace(kind: Trace) -> OutputTrace:
     """eq. 13 (relu: the spike count), 11 (li) and 12 (hard-li) in integers."""
     if kind == "relu":
         return OutputTrace("relu", impulse=1, keep=256)

@@ -9,7 +9,7 @@ import numpy as np
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.inference import readout
 from ff2loihi.compilers.inference.integer_forward import Result, powers
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork
 
 Progress = Callable[[int, int], None]  # (samples done, samples)
 
@@ -42,7 +42,7 @@ class Backend(Protocol):
     name: str
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: AnyProgram, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8. Raises DataError or BackendError."""
         ...

@@ -79,15 +79,16 @@ def deploy(
 ) -> None:
     """Run an artifact on a Loihi 2 board and hold it to golden vectors; exit 3 where there is no board."""
     if dry_run is None:
-        output = output or model.with_name(f"{model.stem}-recording.npz")
-        outputs.check((model,), json, Output(output, kinds.RECORDING))
+        target = output or model.with_name(f"{model.stem}-recording.npz")
+        outputs.check((model,), json, Output(target, kinds.RECORDING))
     elif output is not None:
         raise FF2LoihiError("--output: nothing is recorded with --dry-run")
     else:
-        outputs.check((model,), json, folder=dry_run)
-        outputs.check_folder(dry_run, "--dry-run")
-        check_new_folder(dry_run, DataError)
+        target = dry_run
+        outputs.check((model,), json, folder=target)
+        outputs.check_folder(target, "--dry-run")
+        check_new_folder(target, DataError)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.deploy import deploy as command
 
-    console.write_json(command(model, dry_run, samples, output, data, data_root), json)
+    console.write_json(command(model, target, dry_run is not None, samples, data, data_root), json)

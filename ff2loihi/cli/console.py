@@ -123,8 +123,9 @@ def write_json(report: object, target: str | None) -> None:
     """Write a dataclass or dict as JSON to a file, or to standard output for "-"; nothing for None."""
     if target is None:
         return
-    plain_report = dataclasses.asdict(report) if dataclasses.is_dataclass(report) else report
-    text = json.dumps(plain_report, indent=2) + "\n"
+    if dataclasses.is_dataclass(report) and not isinstance(report, type):
+        report = dataclasses.asdict(report)
+    text = json.dumps(report, indent=2) + "\n"
     if target == "-" and not sys.stdout:
         raise FF2LoihiError("--json -: standard output is closed. Name a file")
     if target == "-":

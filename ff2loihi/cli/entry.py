@@ -4,6 +4,7 @@ It imports next to nothing, so that Ctrl-C is answered in one line while everyth
 """
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -34,8 +35,9 @@ def main() -> None:
 
 
 def _run() -> int:
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.reconfigure(errors="backslashreplace")  # a terminal without our characters gets escapes, not an error
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
+            stream.reconfigure(errors="backslashreplace")  # a terminal without our characters gets escapes, no error
     from ff2loihi.cli.app import app
 
     code = app(prog_name="ff2loihi", standalone_mode=False)
@@ -129,8 +131,9 @@ def _details(ended: BaseException) -> str:
     """What FF2LOIHI_DEBUG=1 shows: the traceback, or a child's."""
     if not os.environ.get(DEBUG) or isinstance(ended, KeyboardInterrupt | Ended):
         return ""
-    if hasattr(ended, "details"):
-        return ended.details
+    details = getattr(ended, "details", None)
+    if isinstance(details, str):
+        return details
     import traceback
 
     return "".join(traceback.format_exception(ended))

@@ -2,10 +2,10 @@
 
 from ff2loihi.cli import console
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import Program
+from ff2loihi.compilers.ir import IntNetwork, Program
 
 
-def show_layers(program: Program) -> None:
+def show_layers(program: Program[IntNetwork]) -> None:
     """Each layer's size and range, and what it lost to the integers."""
     net = program.network
     rows = []

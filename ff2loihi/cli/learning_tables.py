@@ -4,13 +4,13 @@ from pathlib import Path
 
 from ff2loihi.cli import console
 from ff2loihi.compilers.errors import CheckFailed
-from ff2loihi.compilers.ir import Program
+from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.fit import describe
 from ff2loihi.compilers.learning.weight_grid import saturated
 from ff2loihi.measurement.speed import LearningSpeedReport
 
 
-def show_rule(model: Path, program: Program) -> dict:
+def show_rule(model: Path, program: Program[LearningNetwork]) -> dict:
     """The layers, the rule next to the paper's equations, and the runs that the weights come from."""
     net = program.network
     facts = {

@@ -13,7 +13,7 @@ from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import folder_atomic
 from ff2loihi.compilers.inference.library_form import obstacles
 from ff2loihi.compilers.interchange import netx, rule_file
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.deployment import mapping as boards
@@ -37,7 +37,7 @@ python run_on_board.py "$@"
 LEARNING = "the script classifies; learning there needs microcode: neuron and third factor are processes of ours"
 
 
-def write(path: Path, program: Program, data: Dataset, progress: Progress | None = None) -> list[str]:
+def write(path: Path, program: AnyProgram, data: Dataset, progress: Progress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
     A network that stock processes cannot run gets no script: its README says what a board would have to compute. Of

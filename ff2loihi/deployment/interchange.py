@@ -13,12 +13,12 @@ from ff2loihi.compilers.frontend.checkpoint import described
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.frontend.spec import read_spec
 from ff2loihi.compilers.interchange import netx, nir, rule_file
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import fit as learning_fit
 
 
-def export(program: Program, kind: str, path: Path) -> tuple[list[Path], list[str]]:
+def export(program: AnyProgram, kind: str, path: Path) -> tuple[list[Path], list[str]]:
     """Write `path` in that format, and for a network that learns its rule beside it.
 
     Returns the files, and what another reader of them would take for something else. Raises CompileError or
@@ -44,7 +44,7 @@ def rule_path(path: Path) -> Path:
     return path.with_suffix(rule_file.SUFFIX)
 
 
-def read_exported(path: Path) -> Program:
+def read_exported(path: Path) -> AnyProgram:
     """The program in a graph that `export` wrote, bit for bit. Raises CheckpointError or ArtifactError."""
     graph = nir.read(path)
     if graph.manifest is None and not graph.tensors:

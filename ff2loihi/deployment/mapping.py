@@ -8,12 +8,12 @@ from ff2loihi.compilers.board.placer import place
 from ff2loihi.compilers.board.populations import populations
 from ff2loihi.compilers.board.rules import Design, violations
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import Program
+from ff2loihi.compilers.ir import AnyProgram
 
 DEFAULT_CHIP = "loihi2"
 
 
-def design(program: Program, board: str | None = None, table: Table | None = None, pack: bool = False) -> Design:
+def design(program: AnyProgram, board: str | None = None, table: Table | None = None, pack: bool = False) -> Design:
     """A program on a board, by default the smallest one of Loihi 2 that holds it. Raises CompileError."""
     table = table or load_table()
     chosen = table.board(board or DEFAULT_CHIP)

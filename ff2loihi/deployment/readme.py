@@ -4,7 +4,7 @@ import json
 
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.compilers.interchange.rule_file import SUFFIX
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.processes.limits import ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT
@@ -65,7 +65,9 @@ CONTENTS = {
 UNROLLED = "the convolution of that layer, counted from 0, as a sparse matrix as scipy saves it"
 
 
-def readme(program: Program, digest: str, data: Dataset, wrong: list[str], remarks: list[str], files: list[str]) -> str:
+def readme(
+    program: AnyProgram, digest: str, data: Dataset, wrong: list[str], remarks: list[str], files: list[str]
+) -> str:
     """The text. wrong: what keeps the network off library processes; remarks: what to know before it runs."""
     network = program.network
     shape = "-".join(str(n) for n in (network.inputs, *(layer.neurons for layer in network.layers)))

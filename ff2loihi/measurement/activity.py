@@ -27,6 +27,8 @@ STATES = 1 << 21  # states of a layer's neurons that are kept at a time, over st
 
 def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) -> Activity:
     """Of a run's Trace and its pixels (samples, pixels) uint8: every sample under every label that it was run with."""
+    if trace.spikes is None:
+        raise ValueError(f"{trace.backend} did not count spikes")
     passes = trace.spikes.shape[1]
     spikes = {INPUT: float(input_spikes(network, pixels).mean()), CONTROL: 0.0}
     for index, layer in enumerate(network.layers):

@@ -7,12 +7,14 @@ Spikes from and to the host are not counted: neither their energy nor the wait f
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ff2loihi.processes import costs
 from ff2loihi.processes.limits import Cost, Limit
 from ff2loihi.reports.events import Counts
 
-CERTAINTIES = ("published", "derived", "assumed")  # the last one among a row's figures is the row's
+Certainty = Literal["published", "derived", "assumed"]
+CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)  # the last one among a row's figures is the row's
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,7 @@ def _total(what: str, part: str, kind: str, rows: list[Row]) -> Row:
 def _combined(one: Cost, other: Cost, how: Callable[[float, float], float], unit: str) -> Cost:
     ends = []
     for a, b in zip(one, other, strict=True):
-        certainty = max(a.certainty, b.certainty, key=CERTAINTIES.index)
-        ends.append(Limit(how(a.value, b.value), unit, certainty, f"{a.source}; {b.source}"))
+        ends.append(Limit(how(a.value, b.value), unit, _weakest(a.certainty, b.certainty), f"{a.source}; {b.source}"))
     return Cost(*ends)
 
 
@@ -118,8 +119,12 @@ def _times(one: Cost, other: Cost) -> Cost:
     return _combined(one, other, lambda a, b: a * b, one.low.unit)
 
 
-def _worst(cost: Cost) -> str:
-    return max((end.certainty for end in cost), key=CERTAINTIES.index)
+def _worst(cost: Cost) -> Certainty:
+    return _weakest(cost.low.certainty, cost.high.certainty)
+
+
+def _weakest(*certainties: Certainty) -> Certainty:
+    return CERTAINTIES[max(map(CERTAINTIES.index, certainties))]
 
 
 def _sources(cost: Cost) -> str:

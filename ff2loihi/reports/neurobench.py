@@ -1,7 +1,7 @@
 """NeuroBench's metrics (Yik 2025, Nature Communications 16:1545) under the names of its harness."""
 
 from ff2loihi.compilers.board.populations import INPUT
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningNetwork
 from ff2loihi.processes.limits import STATE_BITS, WEIGHT_BITS
 from ff2loihi.reports.events import Activity
 
@@ -14,12 +14,12 @@ def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accura
     SynapticOperations: of spikes Effective_ACs, of graded payloads Effective_MACs; Dense: every synapse in every step.
     ActivationSparsity: share of neurons and steps without a spike. MembraneUpdates: neuron updates.
     """
-    learns = isinstance(network, LearningNetwork)
     layers = network.layers
     parameters = sum(layer.weight.size for layer in layers)
     synapses = sum(layer.synapses for layer in layers)
     zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
-    bits = sum(layer.weight.size * (WEIGHT_BITS if learns else layer.weight_bits) for layer in layers)
+    widths = [layer.weight_bits if isinstance(layer, IntLayer) else WEIGHT_BITS for layer in layers]
+    bits = sum(layer.weight.size * width for layer, width in zip(layers, widths, strict=True))
     neurons = sum(layer.neurons for layer in layers)
     below = [INPUT, *(layer.name for layer in layers)]
     ops = sum(
@@ -27,7 +27,7 @@ def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accura
         for source, layer in zip(below, layers, strict=False)
     )
     fired = sum(activity.spikes[layer.name] for layer in layers)
-    graded = not learns and network.neuron == "graded"
+    graded = isinstance(network, IntNetwork) and network.neuron == "graded"
     return {
         "Footprint": (bits + STATE_BITS * neurons) / 8,
         "ParameterCount": parameters,

@@ -5,7 +5,6 @@ board is such a file too, with those of the arrays that the board shows.
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from ff2loihi.choices import GOLDEN_FILE
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import array_files, strict_json
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, learns
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.processes.library_rule import SLOTS
 from ff2loihi.verification.equality import EqualityReport, Variable
@@ -54,7 +53,7 @@ class Vectors:
     axes: dict[str, tuple[str, ...]]
 
 
-def golden(program: Program, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def golden(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
     lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
@@ -62,15 +61,16 @@ def golden(program: Program, artifact: str, data: Dataset, progress: Progress | 
     Library neurons: v, z, r, gate, a and units at each time step, weights after each logical step, and `learned`, the
     weights after each presentation.
     """
-    if isinstance(program.network, LearningNetwork):
+    if learns(program):
         return _learning(program.network, artifact, data, progress)
     return classification(program, artifact, data, progress)
 
 
-def classification(program: Program, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def classification(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
     """`golden` of what only classifies: of a network that learns a, v, s, r under every label, nothing learned."""
     trace = Emulator().run(program, data.images, states=True, progress=progress)
-    arrays, axes = {"inputs": data.images}, {"inputs": ("sample", "pixel")}
+    arrays: dict[str, np.ndarray] = {"inputs": data.images}
+    axes: dict[str, tuple[str, ...]] = {"inputs": ("sample", "pixel")}
     for layer in program.network.layers:
         for name in ("a", "u", "v", "s", "r", "h", "y"):
             values = trace.states.get(f"{layer.name}.{name}")
@@ -85,12 +85,11 @@ def classification(program: Program, artifact: str, data: Dataset, progress: Pro
 
 def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: Progress | None) -> Vectors:
     shown, learner = pairs(network, data), emulator_learner(network, record=True)
-    keep = _stock_states if network.stock else _states
     rows: dict[str, list[np.ndarray]] = {}
     for number, one in enumerate(shown):
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
-        for name, values in keep(learner):
+        for name, values in _stock_states(learner) if isinstance(learner, StockLearner) else _states(learner):
             rows.setdefault(name, []).append(values)
         if progress:
             progress(number + 1, len(shown))
@@ -134,9 +133,7 @@ def write(vectors: Vectors, path: Path, kind: str = GOLDEN) -> None:
     facts["arrays"] = {
         name: {"axes": vectors.axes[name], "sha256": _digest(array)} for name, array in vectors.arrays.items()
     }
-    target = io.BytesIO()
-    np.savez_compressed(target, manifest=np.array(json.dumps(facts)), **vectors.arrays)
-    write_atomic(path, target.getvalue(), DataError)
+    write_atomic(path, array_files.to_npz({"manifest": np.array(json.dumps(facts)), **vectors.arrays}), DataError)
 
 
 def _digest(array: np.ndarray) -> str:

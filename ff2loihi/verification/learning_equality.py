@@ -28,18 +28,18 @@ def learning_equality(
 
     form: of Lava's layers, see backends.lava.learner. Raises BackendError.
     """
+    from ff2loihi.backends.emulator.library_learner import StockLearner
+
     found: dict[str, Variable] = {}
-    compare = _stock_presentation if network.stock else _presentation
     emulated = emulator_learner(network, record=True)
     with lava_learner(network, form, record=len(shown)) as simulated:
         for number, one in enumerate(shown):
-            pair = []
-            for learner in (emulated, simulated):
-                learner.exponent, learner.halve = one.exponent, one.halve
-                learner.show(one.q, one.starts)
-                pair.append(learner.present(one.label, one.phase))
-            _compare(found, "goodness", *pair, f"presentation {number}")
-            compare(found, emulated, simulated, number)
+            ours, theirs = (_presented(learner, one) for learner in (emulated, simulated))
+            _compare(found, "goodness", ours, theirs, f"presentation {number}")
+            if isinstance(emulated, StockLearner):
+                _stock_presentation(found, emulated, simulated, number)
+            else:
+                _presentation(found, emulated, simulated, number)
             if progress:
                 progress(number + 1, len(shown))
     return EqualityReport(
@@ -49,6 +49,12 @@ def learning_equality(
         equal=not any(v.differing for v in found.values()),
         variables=tuple(found.values()),
     )
+
+
+def _presented(learner: "Learner | StockLearner | LavaLearner", one: Presentation) -> np.ndarray:
+    learner.exponent, learner.halve = one.exponent, one.halve
+    learner.show(one.q, one.starts)
+    return learner.present(one.label, one.phase)
 
 
 def _presentation(found: dict[str, Variable], emulated: "Learner", simulated: "LavaLearner", number: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ff2loihi import api
 from ff2loihi.analysis.analyze import PROBE_SPLITS
-from ff2loihi.analysis.report import Analysis, FormReport, LayerReport
+from ff2loihi.analysis.report import Analysis, FormReport, LayerReport, UnseenReport
 from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.outputs import Output, check
@@ -52,7 +52,8 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
     _write(model, output, drawn)
     console.say(f"{output}  {len(drawn)} pictures")
     facts = {"model": str(model), "data": name, "split": split, "probe_samples": len(fitted.labels)}
-    return _finite({**facts, "pictures": [file for file, _ in drawn], **dataclasses.asdict(found.analysis)})
+    report = {**facts, "pictures": [file for file, _ in drawn], **dataclasses.asdict(found.analysis)}
+    return {key: _finite(value) for key, value in report.items()}
 
 
 def _finite(value):
@@ -93,7 +94,7 @@ def _show(title: str, analysis: Analysis) -> None:
             for index, other in enumerate(rest, 1)
         ]
         console.table(f"similarity with {first}", ("representation", *analysis.similarity), rows)
-    rows = [_unseen_row(form, layer) for form, layer in pairs if layer.unseen]
+    rows = [_unseen_row(form, layer, layer.unseen) for form, layer in pairs if layer.unseen]
     if rows:
         columns = ("form", "layer", "ensemble", "strength", "shares most with", "Jaccard", "probe's recall")
         console.table("the unseen class", columns, rows)
@@ -117,8 +118,7 @@ def _neutral_row(form: FormReport, layer: LayerReport) -> tuple:
     )  # fmt: skip
 
 
-def _unseen_row(form: FormReport, layer: LayerReport) -> tuple:
-    found = layer.unseen
+def _unseen_row(form: FormReport, layer: LayerReport, found: UnseenReport) -> tuple:
     overlap, nearest = max((value or 0.0, c) for value, c in zip(found.jaccard, layer.classes, strict=True))
     return (
         form.name, layer.layer, f"{found.size} of {layer.neurons}", _plain(found.strength, ".2f"),

@@ -8,16 +8,16 @@ from ff2loihi.cli.layer_table import show_layers
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.inference.quantize import Options
-from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.ir import learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint
 
 
 def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
     """The options of one kind; raise where one of the other kind was given."""
-    learns = learning != "off"
-    wanted, other = (LearningOptions, Options) if learns else (Options, LearningOptions)
-    values, idle = ({**rule, "stock": learning == "stock"}, inference) if learns else (inference, rule)
+    on = learning != "off"
+    wanted, other = (LearningOptions, Options) if on else (Options, LearningOptions)
+    values, idle = ({**rule, "stock": learning == "stock"}, inference) if on else (inference, rule)
     idle = [f"--{name.replace('_', '-')}" for name, value in idle.items() if value != getattr(other(), name)]
     if idle:
         raise FF2LoihiError(f"{', '.join(idle)}: no meaning with --learning {learning}")
@@ -46,11 +46,10 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
     images = api.calibration_set(calibrate, data_root)
     program = api.compile(checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"))
     digest = api.save(program, output)
-    learns = isinstance(program.network, LearningNetwork)
-    if not learns:
+    if not learns(program):
         show_layers(program)
     console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
-    if learns:
+    if learns(program):
         return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
     return {
         "artifact": str(output),

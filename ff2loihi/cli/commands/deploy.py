@@ -8,18 +8,21 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed
 
 
-def deploy(model: Path, dry_run: Path | None, samples: int | None, output: Path | None, data, data_root) -> dict:
-    """Write the deployment as a folder, or run it on the board that is there. Raises CheckFailed where bits differ."""
+def deploy(model: Path, target: Path, dry_run: bool, samples: int | None, data, data_root) -> dict:
+    """Write the deployment as the folder `target`, or run it on the board that is there, and its recording there.
+
+    Raises CheckFailed where bits differ.
+    """
     program, digest = artifact.read(model)
-    if dry_run is None:
+    if not dry_run:
         require_board()
     from ff2loihi.cli.commands.interchange import samples_for
     from ff2loihi.cli.shared import dataset
 
     images = dataset(program, data, "test", samples_for(program, samples), data_root)
-    if dry_run is not None:
-        return _write(dry_run, program, digest, images)
-    return _run(model, program, digest, images, output)
+    if dry_run:
+        return _write(target, program, digest, images)
+    return _run(model, program, digest, images, target)
 
 
 def _write(folder: Path, program, digest: str, images) -> dict:

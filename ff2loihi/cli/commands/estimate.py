@@ -10,7 +10,7 @@ from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.board.rules import Design
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import LearningNetwork, Program, learns
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.deployment.mapping import design
 from ff2loihi.measurement.activity import (
@@ -41,8 +41,7 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
         )
     trace = Emulator().run(program, images.images)
     accuracy = accuracy_report(program.network, trace, images.labels).accuracy
-    learns = isinstance(program.network, LearningNetwork)
-    modes = _learning(program, images) if learns else {
+    modes = _learning(program, images) if learns(program) else {
         "inference": inference_activity(program.network, trace, images.images)
     }  # fmt: skip
     sums = {mode: counts(activity, found.mapping) for mode, activity in modes.items()}
@@ -69,7 +68,7 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
     }
 
 
-def _learning(program: Program, images: Dataset) -> dict[str, Activity]:
+def _learning(program: Program[LearningNetwork], images: Dataset) -> dict[str, Activity]:
     """Inference under every label; one presentation that learns; scores, then pairs, as the artifact's last run did."""
     net = program.network
     if net.stock:

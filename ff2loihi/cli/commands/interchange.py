@@ -8,7 +8,7 @@ from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError
 from ff2loihi.compilers.inference.quantize import Options
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.deployment import interchange
 from ff2loihi.verification import golden
 from ff2loihi.verification.equality import EqualityReport
@@ -16,9 +16,9 @@ from ff2loihi.verification.equality import EqualityReport
 SAMPLES, LEARNING_SAMPLES = 5, 2  # of golden vectors; those of learning hold every weight at every step
 
 
-def samples_for(program: Program, samples: int | None) -> int:
+def samples_for(program: AnyProgram, samples: int | None) -> int:
     """As many as were asked for, or the default."""
-    return samples or (LEARNING_SAMPLES if isinstance(program.network, LearningNetwork) else SAMPLES)
+    return samples or (LEARNING_SAMPLES if learns(program) else SAMPLES)
 
 
 def export_model(model: Path, kind: str, file: Path, data, samples: int | None, data_root) -> dict:

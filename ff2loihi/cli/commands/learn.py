@@ -11,7 +11,7 @@ from ff2loihi.cli.outputs import LearningFiles
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.ir import Program
+from ff2loihi.compilers.ir import AnyProgram
 from ff2loihi.learning.controller import ADAPT, CONTINUE, Schedule
 from ff2loihi.learning.run import Hooks
 
@@ -19,7 +19,7 @@ SMALL, SMALL_EPOCHS = 10_000, 20  # samples below which an epoch is short, and h
 PLANS = {"scratch": Schedule(), "continue": CONTINUE, "adapt": ADAPT}
 
 
-def schedule_for(program: Program, samples: int, plan: str | None, wanted: dict, single: bool) -> Schedule:
+def schedule_for(program: AnyProgram, samples: int, plan: str | None, wanted: dict, single: bool) -> Schedule:
     """The plan's schedule with what was asked for in place of its defaults. plan None: what fits the artifact."""
     trained = program.provenance.get("options", {}).get("start") == "trained"
     if plan is None:

@@ -72,7 +72,8 @@ def picture(mapping: Mapping) -> str:
         cells = ["."] * mapping.chip.cores
         for core in mapping.cores:
             if core.chip == chip:
-                cells[core.number] = "*" if len(core.parts) > 1 else letters[core.parts[0].population.name]
+                first, *others = core.parts
+                cells[core.number] = "*" if others else letters[first.population.name]
         drawn["\n".join("".join(cells[start : start + ROW]) for start in range(0, len(cells), ROW))] += 1
     legend = ", ".join(f"{letter} {name}" for name, letter in letters.items())
     chips = [f"{count} x\n{text}" if count > 1 else text for text, count in drawn.items()]

@@ -11,7 +11,7 @@ from ff2loihi.cli.learning_tables import show_rule, show_speed
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.compilers.ir import learns
 from ff2loihi.compilers.pipeline import peek
 from ff2loihi.measurement.speed import LearningSpeedReport
 
@@ -33,14 +33,12 @@ def run_model(model, data, split, limit, backend, device, data_root) -> dict:
             )
         ],
     )  # fmt: skip
-    learns = isinstance(program.network, LearningNetwork)
-    pairs = [
-        (name, "not counted" if learns else f"{report.spikes[index]:.1f}") for index, name in enumerate(report.layers)
-    ]
-    if report.goodness_true is None:
+    spikes = ["not counted"] * len(report.layers) if report.spikes is None else [f"{x:.1f}" for x in report.spikes]
+    pairs = list(zip(report.layers, spikes, strict=True))
+    if report.goodness_true is None or report.goodness_wrong is None:
         console.table("layers", ("layer", "spikes a pass"), pairs)
     else:
-        probability = program.network.probability if learns else program.network.probability.kind
+        probability = program.network.probability if learns(program) else program.network.probability.kind
         what = "P" if probability == "symmetric" else "goodness"
         rows = [
             (name, spikes, f"{true:.4g}", f"{wrong:.4g}")
@@ -53,8 +51,8 @@ def run_model(model, data, split, limit, backend, device, data_root) -> dict:
 def verify_model(model, data, samples, form, data_root, json) -> None:
     """Compare both back ends; raise CheckFailed where they differ."""
     program = api.load(model)
-    learns = isinstance(program.network, LearningNetwork)
-    if form in ("own_plastic", "per_layer", "one_process") and not (learns and not program.network.stock):
+    ours = learns(program) and not program.network.stock
+    if form in ("own_plastic", "per_layer", "one_process") and not ours:
         raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use graph or library")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
@@ -79,7 +77,7 @@ def inspect_file(model: Path) -> dict:
         console.table(model, ("tensor", "shape", "dtype"), [(t["name"], str(t["shape"]), t["dtype"]) for t in tensors])
         return {"tensors": tensors}
     program = api.load(model)
-    if isinstance(program.network, LearningNetwork):
+    if learns(program):
         return show_rule(model, program)
     net = program.network
     facts = {
