@@ -20,6 +20,7 @@ lint: $(STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
+	.venv/bin/pyright
 
 # Versions already locked stay; `make lock UPGRADE=--upgrade` takes the newest.
 lock: $(STAMP)

@@ -53,7 +53,7 @@ class _ChangedLoader(SourceFileLoader):
         check_version()
         before, times, after = CHANGES[fullname]
         source = self.get_source(fullname)
-        if source.count(before) != times:
+        if source is None or source.count(before) != times:
             raise ImportError(f"{self.path} is not that of lava-nc {VERSION}. Install it with: {INSTALL}")
         return self.source_to_code(source.replace(before, after).encode(), self.path)
 
@@ -64,7 +64,7 @@ class _Finder:
         if name not in CHANGES:
             return None
         spec = PathFinder.find_spec(name, path, target)
-        if spec is not None:
+        if spec is not None and spec.origin is not None:
             spec.loader = _ChangedLoader(name, spec.origin)
         return spec
 

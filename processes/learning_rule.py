@@ -128,7 +128,8 @@ def third_factor(plus: int, minus: int, phase: int, factor: ThirdFactor) -> tupl
         error = SIGMOID_ONE - p if phase > 0 else p
         sizes, signs = (factor.gain * error >> 8,) * 2, (phase, phase)
     balance = min(BALANCE_MAX, max(-BALANCE_MAX, (factor.target - total) >> factor.balance_shift))
-    return tuple(sign * (size * (256 + sign * balance) >> 8) for size, sign in zip(sizes, signs, strict=True))
+    m_plus, m_minus = (sign * (size * (256 + sign * balance) >> 8) for size, sign in zip(sizes, signs, strict=True))
+    return m_plus, m_minus
 
 
 def post_traces(r, m, halve: int):

@@ -1,6 +1,6 @@
 """From a checkpoint or an artifact to its forms, their latents, and what they look like."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.inference.thresholds import CANDIDATES, SWEEP_IMAGES
 from ff2loihi.compilers.ir import Network, Program
+from ff2loihi.compilers.learning.rule import LearningOptions, options_for
 from ff2loihi.data.datasets import Dataset
 
 Note = Callable[[str], None]
@@ -36,21 +37,22 @@ class Analysed:
         return pictures(self.analysis, list(self.latents), self.labels, note)
 
 
-def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[list[Network | Program], list[str]]:
+def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[Sequence[Network | Program], list[str]]:
     """The float net, its graded and its LIF form, with `compile`'s defaults; and why one is missing.
 
     A checkpoint that was trained as it spikes has one form, the network that learns. Raises FF2LoihiError.
     """
     images = Calibration(calibration.images, calibration.labels)
     if checkpoint.spec.neuron is not None:
-        options = pipeline.options_for(checkpoint, Options())
+        options = options_for(checkpoint.spec.neuron, LearningOptions())
         return [pipeline.compile_learning(checkpoint, images, options)], []
-    made: list[Network | Program] = [network.build(checkpoint)]
+    net = network.build(checkpoint)
+    made: list[Network | Program] = [net]
     refused = []
     for neuron in ("graded", "lif"):
         try:
             if neuron == "lif":
-                _check_sweep(made[0])
+                _check_sweep(net)
             made.append(pipeline.compile_checkpoint(checkpoint, images, Options(neuron=neuron)))
         except CompileError as error:
             refused.append(f"no {neuron} form: {error}")
@@ -84,7 +86,12 @@ def analyze(
     if unseen is not None and unseen not in data.labels:
         raise DataError(f"--unseen must be one of the classes of {data.name}, {_span(data.labels)}, got {unseen}")
     note("compile")
-    made, refused = ([source], []) if isinstance(source, Program) else forms(source, calibration)
+    if isinstance(source, Program):
+        made, refused = [source], []
+    elif calibration is None:
+        raise DataError("a checkpoint is compiled to be analyzed: give the calibration images that set its ranges")
+    else:
+        made, refused = forms(source, calibration)
     found, fitted = [], []
     for form in made:
         classes = (form.network if isinstance(form, Program) else form).classes

@@ -6,6 +6,7 @@ analyse: Terres-Escudero 2024, section 4; Tosato 2025, section 3.5), or the neut
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -44,28 +45,27 @@ def latents(form: Network | Program, pixels: np.ndarray, labels: np.ndarray) -> 
     """The latents of pixels (samples, pixels) uint8 with labels (samples,), in batches. Raises DataError."""
     network = form.network if isinstance(form, Program) else form
     check_pixels(network, pixels)
-    if isinstance(form, Network):
-        name, predictions = "float", _float_predictions(form, pixels)
-        neutral_code, show = form.label.neutral, _float
+    predictions = (
+        Emulator().run(form, pixels).predictions if isinstance(form, Program) else _float_predictions(form, pixels)
+    )
+    if isinstance(network, Network):
+        name, codes, neutral, show = "float", network.label.codes, network.label.neutral, partial(_float, network)
+    elif isinstance(network, LearningNetwork):
+        neutral = np.rint(network.label_codes.mean(0)).astype(np.int32)
+        name, codes, show = "learning", network.label_codes, partial(_learning, network)
     else:
-        predictions = Emulator().run(form, pixels).predictions
-        if isinstance(network, LearningNetwork):
-            name, show = "learning", _learning
-            neutral_code = np.rint(network.label_codes.mean(0)).astype(np.int32)
-        else:
-            name = "LIF" if network.neuron == "lif" else "graded"
-            neutral_code, show = network.neutral, _integers
-    codes = form.label.codes if isinstance(form, Network) else network.label_codes
+        name = "LIF" if network.neuron == "lif" else "graded"
+        codes, neutral, show = network.label_codes, network.neutral, partial(_integers, network)
     true = _scatter(
         len(labels),
         [(np.flatnonzero(labels == label), code) for label, code in enumerate(codes) if (labels == label).any()],
-        lambda rows, code: show(network, pixels[rows], code),
+        lambda rows, code: show(pixels[rows], code),
     )
     return Latents(
         name=name,
         predictions=predictions,
         true=true,
-        neutral=show(network, pixels, neutral_code),
+        neutral=show(pixels, neutral),
         names=tuple(layer.name for layer in network.layers),
         weights=tuple(layer.weight for layer in network.layers),
         biases=tuple(getattr(layer, "bias", None) for layer in network.layers),
@@ -74,7 +74,7 @@ def latents(form: Network | Program, pixels: np.ndarray, labels: np.ndarray) -> 
 
 def _scatter(samples: int, groups: list, show: Callable) -> tuple[np.ndarray, ...]:
     """The groups' latents, each in the rows of its samples."""
-    out = None
+    out: tuple[np.ndarray, ...] = ()
     for rows, code in groups:
         found = show(rows, code)
         out = out or tuple(np.empty((samples, part.shape[1]), part.dtype) for part in found)

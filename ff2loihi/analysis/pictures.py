@@ -29,7 +29,7 @@ def pictures(
             yield f"tsne-{name}.png", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)
             yield f"activation-{name}.png", _activation(title, latents, labels, layer)
             if layer.jaccard is not None:
-                yield f"overlap-{name}.png", _overlap(title, layer)
+                yield f"overlap-{name}.png", _overlap(title, layer.classes, layer.jaccard)
     note("sizes and similarity")
     yield "ensemble-sizes.png", _sizes(analysis)
     yield "similarity.png", _similarity(analysis)
@@ -85,9 +85,9 @@ def _heat(axes, values: tuple, ticks: list, title: str) -> None:
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
 
 
-def _overlap(title: str, layer: LayerReport) -> bytes:
+def _overlap(title: str, classes: tuple[int, ...], jaccard: tuple) -> bytes:
     figure = _figure(5, 5)
-    _heat(figure.add_subplot(), layer.jaccard, list(layer.classes), f"Jaccard overlap of ensembles, {title}")
+    _heat(figure.add_subplot(), jaccard, list(classes), f"Jaccard overlap of ensembles, {title}")
     return _png(figure)
 
 

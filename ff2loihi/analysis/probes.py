@@ -31,7 +31,7 @@ def linear_probe(
     scaler = MaxAbsScaler().fit(np.asarray(train, np.float64))
     probe = LogisticRegression(C=strength, max_iter=PROBE_ITERATIONS)
     probe.fit(scaler.transform(np.asarray(train, np.float64)), train_labels)
-    right = probe.predict(scaler.transform(np.asarray(test, np.float64))) == test_labels
+    right = np.equal(probe.predict(scaler.transform(np.asarray(test, np.float64))), test_labels)
     classes = range(int(max(train_labels.max(), test_labels.max())) + 1)
     members = [right[test_labels == one] for one in classes]
     return Probe(float(right.mean()), tuple(float(m.mean()) if len(m) else float("nan") for m in members))

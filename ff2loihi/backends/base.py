@@ -9,7 +9,7 @@ import numpy as np
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.inference import readout
 from ff2loihi.compilers.inference.integer_forward import Result, powers
-from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork
+from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork, Network
 
 Progress = Callable[[int, int], None]  # (samples done, samples)
 
@@ -48,7 +48,7 @@ class Backend(Protocol):
         ...
 
 
-def check_pixels(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> None:
+def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.ndarray) -> None:
     """Raise DataError unless pixels is (samples, pixels) uint8 with at least one sample."""
     if pixels.ndim != 2 or pixels.shape[1] != network.pixels or pixels.dtype != np.uint8:
         raise DataError(

@@ -91,9 +91,8 @@ def learn_one_by_one(backend: LearningBackend, samples: Samples, plan: Plan) -> 
             found = scores(backend.candidates(), kind)
             if wrong < 0:
                 wrong = np.where(np.arange(len(found)) == label, -np.inf, found).argmax()
-        if plan.pairs:
-            right += int(found.argmax() == label)
-            if (found[label] - found[wrong]) / plan.unit > plan.margin:
+            right += int(plan.pairs and found.argmax() == label)
+            if plan.pairs and (found[label] - found[wrong]) / plan.unit > plan.margin:
                 continue
         learned += 1
         if plan.pairs or not negative:

@@ -74,13 +74,14 @@ def _digits(test: bool) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _digits_table() -> np.ndarray:
     """(1797, 65): 64 pixels in 0..16 and the label, from scikit-learn's own file: importing it takes seconds of CPU."""
-    path = Path(importlib.util.find_spec("sklearn").origin).parent / "datasets" / "data" / "digits.csv.gz"
-    if path.is_file():
-        return np.loadtxt(path, delimiter=",")
+    spec = importlib.util.find_spec("sklearn")
+    if spec and spec.origin:
+        path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",")
     from sklearn.datasets import load_digits  # a release that keeps its data elsewhere
 
-    found = load_digits()
-    return np.column_stack([found.data, found.target])
+    return np.column_stack(tuple(load_digits(return_X_y=True)))
 
 
 def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ff2loihi.data.datasets import Dataset
 
@@ -46,7 +46,7 @@ def jittered(images: Tensor, most: int, channels: int, generator: torch.Generato
 
 
 def descend(
-    parameters: Iterable[nn.Parameter | dict],
+    parameters: Iterable[Tensor] | Iterable[dict],
     loss: Loss,
     data: Dataset,
     schedule: Schedule,

@@ -1,12 +1,14 @@
 """How pairs of samples train a network, how a softmax head is fitted, and how well a network classifies."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend, tensor_of
-from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 from ff2loihi.ff.objectives.goodness import loss as layer_loss
@@ -16,16 +18,23 @@ EVALUATION_BATCH = 1000
 HEAD = Schedule(epochs=20, batch=200, rate=0.01)
 
 
+class Scoring(Protocol):
+    """A Model, or something else with its scores."""
+
+    def scores(self, images: Tensor) -> Tensor: ...
+
+
 class LayerLosses(nn.Module):
     """The sum of the layers' losses, each layer judged by itself."""
 
     def forward(self, network: FFNetwork, positive: list[Tensor], negative: list[Tensor]) -> Tensor:
         """positive, negative: h of each layer, (batch, n). The gradient of what is returned is every layer's update."""
         rule = network.rule
-        return sum(
+        losses = (
             layer_loss(p, n, network.positive(index), rule.goodness, rule.probability).mean()
             for index, (p, n) in enumerate(zip(positive, negative, strict=True))
         )
+        return sum(losses, torch.zeros(()))
 
 
 def fit(
@@ -60,7 +69,7 @@ def fit_by_backprop(
 
     def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         positive, negative = (
-            sum(goodness(h, network.rule.goodness) for h in layers)
+            sum((goodness(h, network.rule.goodness) for h in layers), torch.zeros(()))
             for layers in _pairs(network, (images, images), labels, schedule.hard, generator, local=False)
         )
         return F.softplus(negative - positive).mean()
@@ -90,12 +99,14 @@ def _pairs(
     return positive, network.activities(other + network.label_drive(codes[wrong]), local)
 
 
-def fit_head(network: nn.Module, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None) -> None:
-    """Fit the softmax head on the frozen `features` by cross-entropy (Hinton 2022, sec. 3.3)."""
+def fitted_head(
+    features_of: Callable[[Tensor], Tensor], data: Dataset, schedule: Schedule, seed: int, progress: Progress | None
+) -> nn.Linear:
+    """A softmax head, fitted on what a frozen network makes of images by cross-entropy (Hinton 2022, sec. 3.3)."""
     generator = torch.Generator().manual_seed(seed)
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     with torch.no_grad():
-        features = torch.cat([network.features(part.float() / 255) for part in images.split(EVALUATION_BATCH)])
+        features = torch.cat([features_of(part.float() / 255) for part in images.split(EVALUATION_BATCH)])
     head = nn.Linear(features.shape[1], data.classes)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
@@ -109,10 +120,10 @@ def fit_head(network: nn.Module, data: Dataset, schedule: Schedule, seed: int, p
         falling.step()
         if progress:
             progress(epoch + 1, schedule.epochs, "softmax head")
-    network.head = head
+    return head
 
 
-def evaluate(network: Model, data: Dataset) -> float:
+def evaluate(network: Scoring, data: Dataset) -> float:
     """Accuracy: the share of right arg-max."""
     parts = [network.scores(part).argmax(1) for part in tensor_of(data.images).split(EVALUATION_BATCH)]
     return float((torch.cat(parts).numpy() == data.labels).mean())

@@ -91,7 +91,7 @@ class Controller:
         learned, right = self.backend.learn(
             Samples(rates(self.network, shown), phases, np.asarray(labels, np.int64), wrong),
             Plan(
-                pairs=self.scored, margin=plan.margin if self.scored else 0.0, unit=self.unit,
+                pairs=self.scored, margin=plan.margin or 0.0, unit=self.unit,
                 ask=plan.negatives != "random", seen=self.seen, sigmoid=self.network.probability == "sigmoid",
             ),
         )  # fmt: skip

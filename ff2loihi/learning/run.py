@@ -92,6 +92,8 @@ class Run:
 
     def resume(self) -> None:
         """Continue from the checkpoint. Raises CheckpointMismatch."""
+        if self.file is None:
+            raise ValueError("a run without a file has nothing to continue")
         samples, fresh = len(self.data.labels), self.backend.state()
         progress, learner = checkpoint.read(self.file, self.facts, samples, self.schedule.epochs, fresh)
         self.epoch, self.position, self.order, self.log = (

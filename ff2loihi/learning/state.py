@@ -5,7 +5,7 @@ Its hash tells a damaged file; that the numbers in it are those of such a run is
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -44,7 +44,7 @@ class Progress:
     epoch: int
     position: int
     order: np.ndarray
-    rng: dict
+    rng: Mapping
     counts: tuple[int, int, int]
     log: list[dict]
 
@@ -98,8 +98,8 @@ def read(
     data = read_bytes(path, CheckpointMismatch, "a run's checkpoint", absent=". Without --resume the run starts anew")
     try:
         tensors = load(data)
-        metadata = strict_json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        facts = strict_json.loads(metadata["run"])
+        metadata = strict_json.loads_object(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        facts = strict_json.loads_object(metadata["run"])
         digest = _digest(metadata["run"], tensors)
     except (SafetensorError, KeyError, ValueError, TypeError):
         raise CheckpointMismatch(f"{path}: not a run's checkpoint, or a damaged one. Remove it to start anew") from None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.ff.networks.channels import CwCNetwork
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
@@ -51,6 +52,7 @@ def finished_cells(train: Dataset, test: Dataset, request: Request, progress: Pr
     epochs = request.epochs or (QUICK_EPOCHS if request.quick else None)
     for cell in CELLS:
         model = train_recipe(cell.recipe, train, progress, epochs=epochs, seed=request.seed, quick=request.quick)
+        assert not isinstance(model, CwCNetwork)  # neither recipe has channels
         yield replace(
             cell,
             widths=tuple(layer.out_features for layer in model.layers),

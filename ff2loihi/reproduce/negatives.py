@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.recipes import train
+from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
@@ -56,7 +56,7 @@ def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: Pro
         yield replace(cell, ours=100 * evaluate(model, test), compiled=compiled_accuracy(model, images, test))
 
 
-def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Model:
+def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Trained:
     """A net of the slides' widths; backprop at the rate of its short variant, which suits so few epochs."""
     short = {"quick": True} if recipe == "tosato-bp" else {}
     return train(recipe, images, progress, widths=STANDARD.widths, epochs=epochs, seed=seed, **short)

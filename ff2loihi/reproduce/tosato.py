@@ -14,9 +14,9 @@ from ff2loihi.analysis.sparsity import sparsity
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.data.datasets import NAMES, Dataset, load_data
 from ff2loihi.ff.descent import tensor_of
-from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.recipes import train as train_recipe
+from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.train import EVALUATION_BATCH
 from ff2loihi.reproduce.compiled import compiled_accuracy
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
@@ -114,7 +114,7 @@ def finished_cell(recipe: str, train: Dataset, test: Dataset, request: Request, 
     )
 
 
-def right_and_sparsity(model: Model, data: Dataset) -> tuple[float, tuple[float, ...]]:
+def right_and_sparsity(model: Trained, data: Dataset) -> tuple[float, tuple[float, ...]]:
     """Accuracy, and each layer's sparsity over the images that are classified correctly, under their own label."""
     latents = []
     images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
@@ -126,7 +126,7 @@ def right_and_sparsity(model: Model, data: Dataset) -> tuple[float, tuple[float,
 
 
 @torch.no_grad()
-def activities(model: Model, images: Tensor, labels: Tensor) -> list[Tensor]:
+def activities(model: Trained, images: Tensor, labels: Tensor) -> list[Tensor]:
     """h of each layer, (samples, n), under the images' labels where the network sees a label."""
     if isinstance(model, FFNetwork):
         return model.activities(model.image_drive(images) + model.label_drive(model.embedding.codes[labels]))

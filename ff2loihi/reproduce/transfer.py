@@ -6,19 +6,20 @@ activities are divided by their root mean square, n(h) of ff.model. Nets with th
 in its place, zeros, or label 0, as the slides' published code has it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.descent import Schedule, tensor_of
-from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.networks.model import FFNetwork, normalize
 from ff2loihi.ff.recipes import train
+from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
-from ff2loihi.ff.train import EVALUATION_BATCH, evaluate, fit_head
+from ff2loihi.ff.train import EVALUATION_BATCH, evaluate, fitted_head
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
 from ff2loihi.reproduce.negatives import trained
 
@@ -90,51 +91,45 @@ EXPERIMENT = Experiment("slides 2026, transfer", frozenset({"epochs"}), prepare)
 
 def _cells(sets: dict, epochs: int, seed: int, progress: Progress) -> Iterator[Cell]:
     fashion = sets["fashion-mnist", "train"], sets["fashion-mnist", "test"]
-    known = None
-    for cell in ROWS:
-        if cell.recipe != known:
-            model = trained_on_mnist(cell.recipe, sets["mnist", "train"], epochs, seed, progress)
-            known = cell.recipe
-        last = transfer(model, cell.label, slice(-1, None), *fashion, seed)
-        every = None if cell.recipe == "cwc-ff" else 100 * transfer(model, cell.label, slice(None), *fashion, seed)
-        learned = cell.recipe != "random-features"
-        yield replace(
-            cell,
-            source=100 * evaluate(model, sets["mnist", "test"]) if learned else None,
-            last=100 * last,
-            all=every,
-            silent=100 * silent(model, sets["mnist", "test"]),
-        )
+    for recipe, cells in groupby(ROWS, key=lambda cell: cell.recipe):
+        model = trained_on_mnist(recipe, sets["mnist", "train"], epochs, seed, progress)
+        for cell in cells:
+            last = transfer(model, cell.label, slice(-1, None), *fashion, seed)
+            every = None if recipe == "cwc-ff" else 100 * transfer(model, cell.label, slice(None), *fashion, seed)
+            yield replace(
+                cell,
+                source=100 * evaluate(model, sets["mnist", "test"]) if recipe != "random-features" else None,
+                last=100 * last,
+                all=every,
+                silent=100 * silent(model, sets["mnist", "test"]),
+            )
 
 
-def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Model:
+def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Trained:
     """Random features learn nothing here; CwC-FF has its own layers."""
     if recipe == "cwc-ff":
         return train(recipe, images, progress, epochs=epochs, seed=seed)
     return trained(recipe, images, 0 if recipe == "random-features" else epochs, seed, progress)
 
 
-def transfer(model: Model, label: str | None, layers: slice, fitted: Dataset, test: Dataset, seed: int) -> float:
+def transfer(model: Trained, label: str | None, layers: slice, fitted: Dataset, test: Dataset, seed: int) -> float:
     """Accuracy on `test` of a softmax layer that was fitted on the activities of `layers` to `fitted`."""
-    probe = Probe(model, label, layers)
-    fit_head(probe, fitted, PROBE, seed, None)
-    return evaluate(probe, test)
-
-
-class Probe(nn.Module):
-    """A softmax layer on a frozen net: its head is fitted by ff.train.fit_head."""
-
-    def __init__(self, model: Model, label: str | None, layers: slice) -> None:
-        super().__init__()
-        self.model, self.label, self.layers = model, label, layers
-        self.head: nn.Linear | None = None
 
     @torch.no_grad()
-    def features(self, images: Tensor) -> Tensor:
-        """(samples, n): the layers' activities, each divided by its root mean square."""
-        code = label_code(self.model, self.label) if self.label else None
-        read = latents(self.model, images, code)[self.layers]
-        return torch.cat([normalize(h.flatten(1), "rms") for h in read], dim=1)
+    def features(images: Tensor) -> Tensor:
+        """(samples, n): each divided by its root mean square."""
+        code = label_code(model, label) if label and isinstance(model, FFNetwork) else None
+        return torch.cat([normalize(h.flatten(1), "rms") for h in latents(model, images, code)[layers]], dim=1)
+
+    return evaluate(Probe(features, fitted_head(features, fitted, PROBE, seed, None)), test)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A softmax layer on a frozen net's activities."""
+
+    features: Callable[[Tensor], Tensor]
+    head: nn.Linear
 
     @torch.no_grad()
     def scores(self, images: Tensor) -> Tensor:
@@ -148,16 +143,17 @@ def label_code(model: FFNetwork, label: str) -> Tensor:
     return {"mean": codes.mean(0), "zeros": torch.zeros(codes.shape[1]), "label 0": codes[0]}[label]
 
 
-def latents(model: Model, images: Tensor, code: Tensor | None) -> list[Tensor]:
+def latents(model: Trained, images: Tensor, code: Tensor | None) -> list[Tensor]:
     """h of each layer that is read, (samples, n); code (n,) or (samples, n): of nets with a label in the input."""
     if not isinstance(model, FFNetwork):
         return model.activities(images)
+    assert code is not None
     h = model.activities(model.image_drive(images) + model.label_drive(code))
     return [h[index] for index in model.read]
 
 
 @torch.no_grad()
-def silent(model: Model, data: Dataset) -> float:
+def silent(model: Trained, data: Dataset) -> float:
     """The share of neurons that no image, with its own label, makes fire."""
     images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
     fires = []

@@ -34,10 +34,8 @@ class FusedLayer:
     passed: int
 
     def __post_init__(self) -> None:
-        self.engine = np.random.default_rng(ENGINE_SEED)
-        self.trace_engine = np.random.default_rng(TRACE_SEED + 2)
-        self.engine.bit_generator.advance(1 + self.passed)
-        self.trace_engine.bit_generator.advance(1 + 2 * self.passed)
+        self.engine = np.random.Generator(np.random.PCG64(ENGINE_SEED).advance(1 + self.passed))
+        self.trace_engine = np.random.Generator(np.random.PCG64(TRACE_SEED + 2).advance(1 + 2 * self.passed))
         self.control = (0, 0)  # of the step before, as m and r
         self.m = (0, 0)
         self.constants = (

@@ -33,11 +33,10 @@ class LearningNeuron(AbstractProcess):
 
     def __init__(self, *, n: int, neuron: Neuron, trace: OutputTrace, halve: int) -> None:
         super().__init__(neuron=neuron, trace=trace)
-        for port in ("a_in", "m_in"):
-            setattr(self, port, InPort(shape=(n,)))
+        self.a_in, self.m_in = InPort(shape=(n,)), InPort(shape=(n,))
         self.reset_in = InPort(shape=(1,))
-        for port in ("z_out", "square_out", "y2_out", "y3_out"):
-            setattr(self, port, OutPort(shape=(n,)))
+        self.z_out, self.square_out = OutPort(shape=(n,)), OutPort(shape=(n,))
+        self.y2_out, self.y3_out = OutPort(shape=(n,)), OutPort(shape=(n,))
         for state in ("v", "r", "y2", "y3"):
             setattr(self, state, Var(shape=(n,), init=0))
         self.halve = Var(shape=(1,), init=halve)

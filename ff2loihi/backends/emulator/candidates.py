@@ -34,8 +34,8 @@ class Labels(NamedTuple):
     @classmethod
     def of(cls, events: Events, n: int) -> "Labels":
         """All drives still to be formed. The label inputs are told apart by who spikes at all."""
-        classes, steps = events.count.shape
-        spikes = np.arange(events.idx.shape[2]) < events.count[:, :, None]
+        classes, steps = events.counts.shape
+        spikes = np.arange(events.idx.shape[2]) < events.counts[:, :, None]
         used = [np.unique(idx[mask]) for idx, mask in zip(events.idx, spikes, strict=True)]
         apart = len(np.unique(np.concatenate(used))) == sum(map(len, used))
         drive = np.full((n, steps, -(-classes // LANES) * LANES), NEVER)
@@ -51,7 +51,7 @@ def refresh(w, labels):
             continue
         for step in range(labels.top.shape[0]):
             row[:] = 0
-            add_rows(w, labels.events.idx[label, step], labels.events.count[label, step], row)
+            add_rows(w, labels.events.idx[label, step], labels.events.counts[label, step], row)
             for j in range(row.shape[0]):
                 labels.drive[j, step, label] = row[j]
         labels.stale[label], changed = 0, True
@@ -77,24 +77,25 @@ def _may_spike(base, top, neuron, v, found):
 
 
 @njit(cache=True, nogil=True)
-def _lanes(base, drive, first, neuron, v, r, train):
-    """A neuron under the labels first.. in LANES lanes: v, r, and its spikes train (steps, LANES)."""
+def _lanes(base, drive, first, neuron, v, r, seen, train):
+    """A neuron under the labels first.. in LANES lanes: v, r, its spikes train (steps, LANES), and whether there are any."""
     left, threshold = neuron.left, neuron.threshold
     keep, impulse, top = neuron.keep, neuron.impulse, neuron.top
-    for c in range(LANES):
-        v[c], r[c] = 0, 0
+    for c in range(v.shape[0]):
+        v[c], r[c], seen[c] = 0, 0, 0
     for step in range(base.shape[0]):
-        pixels, labels, spikes = base[step], drive[step], train[step]
-        for c in range(LANES):
-            x = membrane(v[c], np.int32(pixels + labels[first + c]), left)
+        pixels, labels, spikes = base[step], drive[step, first : first + LANES], train[step]
+        for c in range(v.shape[0]):
+            x = membrane(v[c], np.int32(pixels + labels[c]), left)
             spike = np.int32(x > threshold)
             spikes[c] = spike
+            seen[c] |= spike
             v[c] = x & np.int32(spike - np.int32(1))
         if neuron.hard:
-            for c in range(LANES):
+            for c in range(v.shape[0]):
                 r[c] = top if spikes[c] else np.int32((r[c] * keep) >> np.int32(8))
         else:
-            for c in range(LANES):
+            for c in range(v.shape[0]):
                 r[c] = np.int32(min(top, np.int32(np.int32((r[c] * keep) >> np.int32(8)) + impulse * spikes[c])))
 
 
@@ -108,10 +109,11 @@ def first_layer(layer, base, labels, begin, goodness, spikes):
     refresh(layer.w, labels)
     bound, alive = np.zeros(n, np.int32), np.zeros(n, np.int32)
     _may_spike(base, labels.top, layer.neuron, bound, alive)
-    v, r, train = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32), np.zeros((steps, LANES), np.int32)
+    v, r, seen = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
+    train, kept = np.zeros((steps, LANES), np.int32), spikes.counts.shape[0] > 0
     column = np.zeros(steps, np.int32)
     goodness[begin:] = 0
-    spikes.count[:] = 0
+    spikes.counts[:] = 0
     for j in range(n):
         if not alive[j]:
             continue
@@ -119,13 +121,14 @@ def first_layer(layer, base, labels, begin, goodness, spikes):
             column[step] = base[step, j]
         side = 0 if layer.signs[j] else 1
         for first in range(0, labels.drive.shape[2], LANES):
-            _lanes(column, labels.drive[j], first, layer.neuron, v, r, train)
+            _lanes(column, labels.drive[j], first, layer.neuron, v, r, seen, train)
             for label in range(max(first, begin), min(first + LANES, classes)):
                 c = label - first
+                if not seen[c]:
+                    continue
+                layer.fired[j] = 1
                 goodness[label, side] += r[c] * r[c]
-                for step in range(steps):
+                for step in range(steps if kept else 0):
                     if train[step, c]:
-                        layer.fired[j] = 1
-                        if spikes.count.shape[0]:
-                            spikes.idx[label, step, spikes.count[label, step]] = j
-                            spikes.count[label, step] += 1
+                        spikes.idx[label, step, spikes.counts[label, step]] = j
+                        spikes.counts[label, step] += 1

@@ -1,4 +1,4 @@
-"""Spikes as events, in numba: idx[step, :count[step]] are the inputs that spike in a step, in order."""
+"""Spikes as events, in numba: idx[step, :counts[step]] are the inputs that spike in a step, in order."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from ff2loihi.processes.learning_kernels import add_rows
 
 
 class Events(NamedTuple):
-    """idx (steps, inputs) int32, count (steps,) int32; of several labels with an axis in front."""
+    """idx (steps, inputs) int32, counts (steps,) int32; of several labels with an axis in front."""
 
     idx: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
 
     @classmethod
     def of(cls, steps: int, inputs: int, *labels: int) -> "Events":
@@ -23,38 +23,38 @@ class Events(NamedTuple):
 @njit(cache=True, nogil=True)
 def encode(q, phases, full, events):
     """The spikes of inputs at rate q / full, whose accumulators start at phases."""
-    events.count[:] = 0
+    events.counts[:] = 0
     for i in range(q.shape[0]):
         if q[i] == 0:
             continue
         acc = phases[i]
-        for step in range(events.count.shape[0]):
+        for step in range(events.counts.shape[0]):
             acc += q[i]
             if acc >= full:
                 acc -= full
-                events.idx[step, events.count[step]] = i
-                events.count[step] += 1
+                events.idx[step, events.counts[step]] = i
+                events.counts[step] += 1
 
 
 @njit(cache=True, nogil=True)
 def taken(spikes, first, events):
     """Spikes (steps, inputs) bool as they are; first: the index of their first input."""
-    events.count[:] = 0
+    events.counts[:] = 0
     for step in range(spikes.shape[0]):
         for i in range(spikes.shape[1]):
             if spikes[step, i]:
-                events.idx[step, events.count[step]] = first + i
-                events.count[step] += 1
+                events.idx[step, events.counts[step]] = first + i
+                events.counts[step] += 1
 
 
 @njit(cache=True, nogil=True)
 def merge(events, more, out):
     """The events of two groups of inputs in one list."""
-    for step in range(events.count.shape[0]):
-        n, m = events.count[step], more.count[step]
+    for step in range(events.counts.shape[0]):
+        n, m = events.counts[step], more.counts[step]
         out.idx[step, :n] = events.idx[step, :n]
         out.idx[step, n : n + m] = more.idx[step, :m]
-        out.count[step] = n + m
+        out.counts[step] = n + m
 
 
 @njit(cache=True, nogil=True)
@@ -62,4 +62,4 @@ def drives(w, events, steps, out):
     """out[:steps] (steps, n) int32: the sum of the rows that spike in each of the first steps."""
     for step in range(steps):
         out[step] = 0
-        add_rows(w, events.idx[step], events.count[step], out[step])
+        add_rows(w, events.idx[step], events.counts[step], out[step])

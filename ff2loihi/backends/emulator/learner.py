@@ -21,23 +21,23 @@ class Stream:
 
     def __init__(self, passed: int = 0, seed: int = ENGINE_SEED) -> None:
         self.passed = passed
-        self._weights, self._traces = np.random.default_rng(seed), np.random.default_rng(seed)
-        self._weights.bit_generator.advance(1 + passed)
-        self._traces.bit_generator.advance(1 + 2 * passed)
+        self._weights = np.random.Generator(np.random.PCG64(seed).advance(1 + passed))
+        self._traces = np.random.Generator(np.random.PCG64(seed).advance(1 + 2 * passed))
         self._ahead = np.empty(0, np.int64), np.empty(0)
 
     def window(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """The draws of at least the next `steps` steps, without passing them: floor(128 u) int64, and the traces'."""
         missing = steps - len(self._ahead[0])
         if missing > 0:
-            fresh = (128 * self._weights.random(missing)).astype(np.int64), self._traces.random(2 * missing)[1::2]
-            self._ahead = tuple(np.concatenate(both) for both in zip(self._ahead, fresh, strict=True))
+            u, traces = self._ahead
+            fresh = (128 * self._weights.random(missing)).astype(np.int64)
+            self._ahead = np.append(u, fresh), np.append(traces, self._traces.random(2 * missing)[1::2])
         return self._ahead
 
     def advance(self, steps: int) -> None:
         """Pass `steps` steps."""
-        self.window(steps)
-        self._ahead = tuple(ahead[steps:] for ahead in self._ahead)
+        u, traces = self.window(steps)
+        self._ahead = u[steps:], traces[steps:]
         self.passed += steps
 
 
@@ -46,7 +46,7 @@ def label_events(network: LearningNetwork) -> Events:
     found = Events.of(network.steps, network.label_codes.shape[1], network.classes)
     phases = network.label_phases.astype(np.int64)
     for label, code in enumerate(network.label_codes.astype(np.int64)):
-        events.encode(code, phases, RATE_ONE, Events(found.idx[label], found.count[label]))
+        events.encode(code, phases, RATE_ONE, Events(found.idx[label], found.counts[label]))
     found.idx[:] += np.int32(network.pixels)
     return found
 
@@ -143,7 +143,7 @@ class Learner:
         self._net.known[0] = 0
         given = self._net.labels.events
         for label, code in enumerate(self.network.label_codes > 0):
-            events.taken(labels & code, self.network.pixels, Events(given.idx[label], given.count[label]))
+            events.taken(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
         self._net = self._net._replace(labels=Labels.of(given, self.layers[0].w.shape[1]))
 
     def candidates(self) -> np.ndarray:
@@ -186,8 +186,8 @@ class Learner:
     @property
     def spikes(self) -> list[np.ndarray]:
         """Spikes in each step of the last presentation, (steps,) int32: the input's, then each layer's."""
-        inputs = self._net.pixels.count + self._net.labels.events.count[self._label]
-        return [inputs, *(layer.spikes.count.copy() for layer in self.layers)]
+        inputs = self._net.pixels.counts + self._net.labels.events.counts[self._label]
+        return [inputs, *(layer.spikes.counts.copy() for layer in self.layers)]
 
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""

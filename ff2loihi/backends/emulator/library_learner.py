@@ -57,8 +57,9 @@ class StockLearner:
         self.matrices = np.zeros((network.steps if record else 0, *self.w.shape), np.int16)
 
     def _start(self, passed: int) -> None:
-        self.engine, self.passed = np.random.default_rng(ENGINE_SEED), 0
-        self.engine.bit_generator.advance(1)
+        self._bits, self.passed = np.random.PCG64(ENGINE_SEED), 0
+        self._bits.advance(1)
+        self.engine = np.random.Generator(self._bits)
         self._pass(passed)
 
     @property
@@ -86,7 +87,7 @@ class StockLearner:
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (1, 2)."""
-        events.merge(self._pixels, Events(self._labels.idx[label], self._labels.count[label]), self._both)
+        events.merge(self._pixels, Events(self._labels.idx[label], self._labels.counts[label]), self._both)
         net = self.network
         enabled = _enabled(net.probability, net.steps, net.window, stride(self), phase)
         if self.sent is not None:
@@ -101,7 +102,7 @@ class StockLearner:
     def counts(self, label: int) -> list[np.ndarray]:
         """The layer's spikes under a label, nothing learned: [(n,) int64]."""
         events.drives(self.w, self._pixels, self.network.steps, self._drives)
-        shown = self._labels.idx[label], self._labels.count[label]
+        shown = self._labels.idx[label], self._labels.counts[label]
         return [library_kernels.counts(self.w, self._drives, *shown, *self.neuron[:2])]
 
     def _draws(self) -> np.ndarray:
@@ -112,12 +113,12 @@ class StockLearner:
 
     def _pass(self, presentations: int) -> None:
         self.passed += presentations
-        self.engine.bit_generator.advance(presentations * self.network.period // T_EPOCH)
+        self._bits.advance(presentations * self.network.period // T_EPOCH)
 
     @property
     def input_spikes(self) -> int:
         """Of the last presentation."""
-        return int(self._both.count.sum())
+        return int(self._both.counts.sum())
 
     def silent(self) -> list[float]:
         """The share of neurons that have not spiked by themselves since the last call."""

@@ -14,6 +14,10 @@ from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, present
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 
+# As numpy's integers: numba compiles a function anew for each literal that it is called with.
+NOTHING, POSITIVE, NEGATIVE = np.int64(0), np.int64(1), np.int64(-1)
+
+
 class Network(NamedTuple):
     """Everything that a presentation changes. layers: a tuple of Layer, all of one type.
 
@@ -49,21 +53,21 @@ def _draws(draws, begin, period):
 def show_label(net, label, phase, rule, draws, goodness):
     """The image with a label, all layers: goodness (layers, 2)."""
     steps, first = net.base.shape[0], net.layers[0]
-    known = 0
+    known = NOTHING
     if rule.kind == DIRECT:
         known = steps - rule.window if phase else steps
         if net.known[0] < known:
             drives(first.w, net.pixels, known, net.base)
             net.known[0] = known
-    with_label = Events(net.labels.events.idx[label], net.labels.events.count[label])
+    with_label = Events(net.labels.events.idx[label], net.labels.events.counts[label])
     goodness[0, 0], goodness[0, 1] = present(
-        first, 0, net.pixels, with_label, net.base, known, rule, phase, draws, net.record[0]
+        first, NOTHING, net.pixels, with_label, net.base, known, rule, phase, draws, net.record[0]
     )
     below = first.spikes
     for index in range(1, len(net.layers)):
         layer = net.layers[index]
         goodness[index, 0], goodness[index, 1] = present(
-            layer, index, below, net.nobody, net.base, 0, rule, phase, draws, net.record[index]
+            layer, np.int64(index), below, net.nobody, net.base, NOTHING, rule, phase, draws, net.record[index]
         )
         below = layer.spikes
     if phase or rule.kind == TAG:
@@ -87,7 +91,7 @@ def ask(net, rule, draws, goodness):
     """The image under every label, nothing learned: goodness (classes, layers, 2). Passes a period for each label."""
     classes, begin, steps = goodness.shape[0], 0, net.base.shape[0]
     while rule.kind == TAG and begin < classes and _tagged(net.layers):
-        show_label(net, begin, 0, rule, _draws(draws, begin * net.period, net.period), goodness[begin])
+        show_label(net, begin, NOTHING, rule, _draws(draws, begin * net.period, net.period), goodness[begin])
         begin += 1  # tags still move weights
     if begin == classes:
         return
@@ -97,12 +101,13 @@ def ask(net, rule, draws, goodness):
     first_layer(net.layers[0], net.base, net.labels, begin, goodness[:, 0], net.spikes)
     if len(net.layers) == 1:
         return
+    nothing = _draws(draws, NOTHING, NOTHING)
     for label in range(begin, classes):
-        below = Events(net.spikes.idx[label], net.spikes.count[label])
+        below = Events(net.spikes.idx[label], net.spikes.counts[label])
         for index in range(1, len(net.layers)):
             layer = net.layers[index]
             goodness[label, index, 0], goodness[label, index, 1] = present(
-                layer, 0, below, net.nobody, net.base, 0, rule, 0, _draws(draws, 0, 0), net.record[index]
+                layer, NOTHING, below, net.nobody, net.base, NOTHING, rule, NOTHING, nothing, net.record[index]
             )
             below = layer.spikes
 
@@ -146,9 +151,9 @@ def learn(net, samples, plan, rule, draws):
                 continue
         learned += 1
         if plan.pairs or not negative:
-            show_label(net, label, 1, rule, _draws(draws, passed, period), shown)
+            show_label(net, label, POSITIVE, rule, _draws(draws, passed, period), shown)
             passed += period
         if negative:
-            show_label(net, wrong, -1, rule, _draws(draws, passed, period), shown)
+            show_label(net, wrong, NEGATIVE, rule, _draws(draws, passed, period), shown)
             passed += period
     return passed, learned, right

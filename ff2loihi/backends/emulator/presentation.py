@@ -105,9 +105,12 @@ def _update_rows_on_chip(w, idx, n, delta, state):
 
 @njit(cache=True, nogil=True)
 def _keep(record, step, layer):
-    record.matrices[0, step] = layer.w
-    if layer.tag.shape[0] == layer.w.shape[0]:
-        record.matrices[1, step] = layer.tag
+    tags = layer.tag.shape[0] == layer.w.shape[0]
+    for i in range(layer.w.shape[0]):
+        for j in range(layer.w.shape[1]):
+            record.matrices[0, step, i, j] = layer.w[i, j]
+            if tags:
+                record.matrices[1, step, i, j] = layer.tag[i, j]
 
 
 @njit(cache=True, nogil=True)
@@ -129,7 +132,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
     of the first the drive base (steps, n) is known in the first `known` steps. phase: +1, -1, or 0, no learning.
     """
     w, signs, n = layer.w, layer.signs, layer.w.shape[1]
-    steps, end = below.count.shape[0], draws.u.shape[0]
+    steps, end = below.counts.shape[0], draws.u.shape[0]
     v, r, z, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
     y, shared = np.zeros(n, np.int64), np.zeros(n, np.int16)
     tagged = rule.kind == TAG and end > 0
@@ -145,7 +148,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                     layer.fired[j] = 1
                     layer.spikes.idx[i - 1, m] = j
                     m += 1
-            layer.spikes.count[i - 1] = m
+            layer.spikes.counts[i - 1] = m
         in_window = phase != 0 and steps - rule.window <= i < steps
         learns = False
         if in_window:
@@ -163,8 +166,8 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                 a[:] = base[i]
             else:
                 a[:] = 0
-                add_rows(w, below.idx[i], below.count[i], a)
-            add_rows(w, label.idx[i], label.count[i], a)
+                add_rows(w, below.idx[i], below.counts[i], a)
+            add_rows(w, label.idx[i], label.counts[i], a)
         if record.on:
             for j in range(n):
                 states = record.states[i]
@@ -177,18 +180,18 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                 round_step(y, rule.exponent, draws.u[late + i], shared)
                 for group in (below, label):
                     if rule.on_chip:
-                        _update_rows_on_chip(w, group.idx[i], group.count[i], y, draws.chip)
+                        _update_rows_on_chip(w, group.idx[i], group.counts[i], y, draws.chip)
                     else:
-                        update_rows(w, group.idx[i], group.count[i], shared)
+                        update_rows(w, group.idx[i], group.counts[i], shared)
         if i < steps and tagged:
             if not in_window:
                 y[:] = 0
             for group in (below, label):
-                for k in range(group.count[i]):
+                for k in range(group.counts[i]):
                     spiked[group.idx[i, k]] = 1
             update_tags(layer.tag, layer.active, spiked, y, rule.tag_exponent, rule.tag_decay, draws.u[late + i])
             for group in (below, label):
-                for k in range(group.count[i]):
+                for k in range(group.counts[i]):
                     spiked[group.idx[i, k]] = 0
         older, old = old, sums(r, signs)
         if record.on and i < steps:

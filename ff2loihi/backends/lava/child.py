@@ -42,6 +42,14 @@ def require_lava() -> None:
         raise BackendError(str(error)) from None
 
 
+class ChildFailed(BackendError):
+    """Lava failed inside its child; details: its whole log."""
+
+    def __init__(self, text: str, details: str) -> None:
+        super().__init__(f"Lava failed: {text}. Set FF2LOIHI_DEBUG=1 for Lava's whole log")
+        self.details = details
+
+
 class Child:
     """A Python in a session of its own; `with` ends it and everything that it started.
 
@@ -69,8 +77,11 @@ class Child:
         except BaseException:
             shutil.rmtree(self.sockets, ignore_errors=True)
             raise
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
         self.lines: queue.Queue[str | None] = queue.Queue()
-        self.reader = threading.Thread(target=_read_lines, args=(self.process.stdout, self.lines), daemon=True)
+        self.reader = threading.Thread(target=_read_lines, args=(self.stdout, self.lines), daemon=True)
         self.reader.start()
 
     def __enter__(self) -> "Child":
@@ -85,17 +96,18 @@ class Child:
         finally:
             self.process.wait()
             with contextlib.suppress(OSError):  # what a dead child never read
-                self.process.stdin.close()
+                self.stdin.close()
             self.reader.join(GRACE)  # whoever held the child's output open has ended, and so does its reader
             if not self.reader.is_alive():
-                self.process.stdout.close()
+                self.stdout.close()
             shutil.rmtree(self.sockets, ignore_errors=True)
 
-    def send(self, command: str) -> None:
-        """One line to the child."""
+    def ask(self, command: str) -> None:
+        """One line to the child, which does it. Raises BackendError."""
         with contextlib.suppress(BrokenPipeError):  # `follow` says why
-            self.process.stdin.write(f"{command}\n".encode())
-            self.process.stdin.flush()
+            self.stdin.write(f"{command}\n".encode())
+            self.stdin.flush()
+        self.follow("done")
 
     def follow(self, until: str, on_line: Callable[[str], None] = lambda line: None) -> None:
         """Read the child's lines up to `until`, each given to on_line. Raises BackendError."""
@@ -124,10 +136,8 @@ class Child:
                     "network, or use --backend emulator, which gives the same bits"
                 )
 
-    def _failure(self, text: str) -> BackendError:
-        error = BackendError(f"Lava failed: {text}. Set FF2LOIHI_DEBUG=1 for Lava's whole log")
-        error.details = self.log.read_text(encoding="utf-8", errors="replace")
-        return error
+    def _failure(self, text: str) -> ChildFailed:
+        return ChildFailed(text, self.log.read_text(encoding="utf-8", errors="replace"))
 
 
 def _socket_folder() -> str:

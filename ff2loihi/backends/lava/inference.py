@@ -36,8 +36,8 @@ class LavaCpu:
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
-        network, learns = program.network, isinstance(program.network, LearningNetwork)
-        if learns and not self.stock:
+        network = program.network
+        if isinstance(network, LearningNetwork) and not self.stock:
             with lava_learner(network, patience=self.patience) as learner:
                 return learned.classify(self.name, network, learner, pixels, progress)
         check_pixels(network, pixels)
@@ -52,7 +52,7 @@ class LavaCpu:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
             timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
             rows = list(_recorded(folder, len(pixels)))
-        if learns:
+        if isinstance(network, LearningNetwork):
             return _learned(self.name, network, rows, len(pixels), timing["run"])
         return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])
 

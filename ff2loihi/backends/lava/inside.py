@@ -5,7 +5,6 @@ and removes what the parent would have removed; without the child the forks end.
 """
 
 import atexit
-import contextlib
 import importlib
 import json
 import os
@@ -107,8 +106,7 @@ def _tell(error: BaseException | None) -> None:
     """Print the traceback, and one line of it to the parent, once."""
     if error is None or isinstance(error, SystemExit) or hasattr(error, "told"):
         return
-    with contextlib.suppress(AttributeError):  # of a class with slots
-        error.told = True
+    error.__dict__["told"] = True
     traceback.print_exception(error)
     what = " ".join("".join(traceback.format_exception_only(error)).split())
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -48,7 +48,7 @@ class LavaLearner:
         self._stack.__exit__(*error)
         self._child = None
 
-    def _start(self) -> None:
+    def _start(self) -> Child:
         net = self.network
         artifact.write(Program(net, (), {}), self.folder / PROGRAM)
         for index, (weight, tag) in enumerate(zip(self._weights, self._tags, strict=True)):
@@ -62,10 +62,10 @@ class LavaLearner:
         }  # fmt: skip
         self._sent = self.exponent, self.halve
         (self.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        self._child = self._stack.enter_context(
-            Child("ff2loihi.backends.lava.learning_worker", self.folder, self.patience)
-        )
-        self._child.follow("done")
+        child = self._stack.enter_context(Child("ff2loihi.backends.lava.learning_worker", self.folder, self.patience))
+        self._child = child
+        child.follow("done")
+        return child
 
     def _row(self, label: int, phase: int) -> np.ndarray:
         """What the source reads of a presentation."""
@@ -91,19 +91,18 @@ class LavaLearner:
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
-        if self._child is None:
-            self._start()
-        self._set_rate()
+        child = self._child or self._start()
+        self._set_rate(child)
         self._input[0] = self._row(label, phase)
-        self._command("present")
+        child.ask("present")
         self._ran += 1
         goodness = self._goodness()
         self._fired |= goodness.any(axis=1)
         return goodness
 
-    def _set_rate(self) -> None:
+    def _set_rate(self, child: Child) -> None:
         if (self.exponent, self.halve) != self._sent:
-            self._command(f"rate {self.exponent} {self.halve}")
+            child.ask(f"rate {self.exponent} {self.halve}")
             self._sent = self.exponent, self.halve
 
     @property
@@ -142,10 +141,6 @@ class LavaLearner:
         self._weights = [state[f"weights.{index}"] for index in range(len(self.network.layers))]
         if self.network.update.eligibility == "tag":
             self._tags = [state[f"tags.{index}"] for index in range(len(self.network.layers))]
-
-    def _command(self, text: str) -> None:
-        self._child.send(text)
-        self._child.follow("done")
 
     def states(self, layer: int, name: str) -> np.ndarray:
         """The recorded rows of v, r, y2, y3, a, z, weights.all or tags.all: (presentations period, ...).

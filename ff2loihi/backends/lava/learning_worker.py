@@ -9,6 +9,7 @@ import queue
 from pathlib import Path
 
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.ir import LearningNetwork
 
 
 def run(folder: Path, commands: "queue.Queue[str]") -> None:
@@ -19,6 +20,7 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
     from ff2loihi.backends.lava.graphs import library_learning
 
     network = artifact.read(folder / "job.ffl")[0].network
+    assert isinstance(network, LearningNetwork)  # LavaLearner wrote it
     start = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     build = library_learning.build if network.stock else graphs.build
     graph = build(network, folder, start)

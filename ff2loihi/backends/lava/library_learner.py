@@ -3,7 +3,7 @@
 import numpy as np
 
 from ff2loihi.backends.emulator.library_learner import stride
-from ff2loihi.backends.lava.child import PATIENCE
+from ff2loihi.backends.lava.child import PATIENCE, Child
 from ff2loihi.backends.lava.learner import LavaLearner
 from ff2loihi.compilers.errors import BackendError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -16,7 +16,7 @@ class LavaStockLearner(LavaLearner):
     def __init__(self, network: LearningNetwork, record: int = 0, patience: float = PATIENCE) -> None:
         super().__init__(network, "library", record, patience)
 
-    def _set_rate(self) -> None:
+    def _set_rate(self, child: Child) -> None:
         """The source reads it with each presentation."""
 
     def _row(self, label: int, phase: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.ir import LearningNetwork
 
 
 def run(folder: Path, _commands: object) -> None:
@@ -23,8 +24,10 @@ def run(folder: Path, _commands: object) -> None:
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
     options = json.loads((folder / "job.json").read_text())
-    build = library_inference.build if options["stock"] else lava_network.build
-    graph = build(program.network, pixels, folder, options["states"])
+    if options["stock"] or isinstance(program.network, LearningNetwork):
+        graph = library_inference.build(program.network, pixels, folder, options["states"])
+    else:
+        graph = lava_network.build(program.network, pixels, folder, options["states"])
     facts = {
         "labels": graph.labels,
         "period": graph.period,

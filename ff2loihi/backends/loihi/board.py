@@ -11,7 +11,7 @@ import numpy as np
 
 from ff2loihi.backends import learned, learned_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
-from ff2loihi.backends.lava.child import Child
+from ff2loihi.backends.lava.child import Child, ChildFailed
 from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.backends.loihi import search as board_search
@@ -42,18 +42,18 @@ class Loihi:
 
         Raises DataError, CompileError for a network that stock processes cannot run, or BackendError.
         """
-        network, learns = program.network, isinstance(program.network, LearningNetwork)
+        network = program.network
         check_runs(network)
         check_pixels(network, pixels)
-        if learns and network.stock:
+        if isinstance(network, LearningNetwork) and network.stock:
             found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
             counts = found[f"{network.layers[0].name}.r"].astype(np.int64)
             counts = {f"{network.layers[0].name}.r": counts.reshape(len(pixels), network.classes, *counts.shape[1:])}
             return learned.make_trace(self.name, network, learned_states.sums(network, counts), {}, seconds)
         with _folder(board_plan.write, program, pixels) as folder:
-            probe = states and (learns or network.neuron == "lif")
+            probe = states and (isinstance(network, LearningNetwork) or network.neuron == "lif")
             found, seconds = self._run(folder, probe, len(pixels), progress)
-        if learns:
+        if isinstance(network, LearningNetwork):
             sums = _learned_sums(network, found, len(pixels))
             found = learned_states.with_traces(network, found) if states else {}
             return learned.make_trace(self.name, network, sums, found, seconds)
@@ -87,8 +87,8 @@ class Loihi:
         with Child("", folder, self.patience, script, self.board.environment) as child:
             try:
                 child.follow("done", on_line)
-            except BackendError as error:
-                said = re.search(r"^run_on_board: (.*)$", getattr(error, "details", ""), flags=re.MULTILINE)
+            except ChildFailed as error:
+                said = re.search(r"^run_on_board: (.*)$", error.details, flags=re.MULTILINE)
                 raise BackendError(f"the board's script: {said[1]}") if said else error from None
         self.models = tuple(models)
         try:

@@ -26,6 +26,7 @@ from ff2loihi.processes.library_rule import (
     SLOTS,
     T_EPOCH,
     X1_IMPULSE,
+    GateFactor,
     controls,
 )
 from ff2loihi.processes.limits import ADAPTER_BITS, ADAPTER_STEPS_IN, ADAPTER_STEPS_OUT, DU_NO_MEMORY, WEIGHT_MAX
@@ -35,6 +36,7 @@ def constants(network: LearningNetwork) -> dict:
     """Every number of the network but its weights, see processes.library_rule; (mantissa, exponent) of big weights."""
     [layer] = network.layers
     factor = layer.factor
+    assert isinstance(factor, GateFactor)  # as every network of library neurons has
     return {
         "period": network.period,
         "positive": layer.positive.astype(int).tolist(),

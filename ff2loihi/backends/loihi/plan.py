@@ -62,7 +62,8 @@ def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> 
     behind: time steps from a pass's first input at the cores to a layer's first spikes; units: see SoftUnit.
     """
     kind = netx.kind(network)
-    soft = [soft_unit(layer) for layer in network.layers] if kind == "soft" else []
+    learns = isinstance(network, LearningNetwork)
+    soft = [] if learns or kind != "soft" else [soft_unit(layer) for layer in network.layers]
     return {
         "artifact": artifact,
         "kind": kind,
@@ -72,7 +73,7 @@ def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> 
         "units": [[unit.bits, unit.threshold, unit.fires_above] for unit in soft],
         "inputs": network.inputs,
         "samples": samples,
-        "labels": network.classes if isinstance(network, LearningNetwork) else len(network.shown),
+        "labels": network.classes if learns else len(network.shown),
         "steps": network.steps,
         "stride": STRIDE[kind],
         "interval": STRIDE[kind] * (network.steps + 1) if soft else 1 << (network.steps - 1).bit_length(),
@@ -84,7 +85,7 @@ def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> 
 
 def _hops(network: IntNetwork | LearningNetwork, kind: str) -> list[int]:
     """Time steps that a layer takes, see payload.library_neurons."""
-    if kind == "graded":
+    if isinstance(network, IntNetwork) and kind == "graded":
         return [3 if layer.bias.any() else 2 for layer in network.layers]
     return [STRIDE[kind]] * len(network.layers)
 

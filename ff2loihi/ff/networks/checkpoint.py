@@ -13,7 +13,9 @@ from ff2loihi.compilers.frontend.spec import CHECKPOINT_FORMAT, CHECKPOINT_VERSI
 
 
 class Model(ABC):
-    """A trained network."""
+    """A trained network. training_facts: how it was trained, as its checkpoint says."""
+
+    training_facts: dict
 
     @abstractmethod
     def scores(self, images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ff2loihi.compilers.ir.options import Probability
 from ff2loihi.ff.networks.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.networks.labels import Embedding
+from ff2loihi.ff.networks.stack import Stack
 from ff2loihi.ff.objectives.goodness import score
 
 
@@ -52,7 +53,7 @@ class FFNetwork(nn.Module, Model):
         super().__init__()
         self.pixels, self.embedding, self.rule, self.training_facts = pixels, embedding, rule, training
         sizes = (embedding.inputs(pixels), *widths)
-        self.layers = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, widths, strict=False))
+        self.layers = Stack(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, widths, strict=False))
         self.head: nn.Linear | None = None
 
     @property
@@ -103,7 +104,7 @@ class FFNetwork(nn.Module, Model):
     def combine(self, parts: list[Tensor]) -> Tensor:
         """The read layers' scores in one: their sum, or the sum of each one's softmax over the labels."""
         parts = [parts[index] for index in self.read]
-        return sum(part.softmax(1) for part in parts) if self.rule.readout == "softmax" else sum(parts)
+        return sum((part.softmax(1) if self.rule.readout == "softmax" else part for part in parts), torch.zeros(()))
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
@@ -124,7 +125,7 @@ class FFNetwork(nn.Module, Model):
                 tensors[f"layers.{index}.bias"] = layer.bias
                 part["bias"] = f"layers.{index}.bias"
             layers.append({**part, "polarity": "half"} if symmetric else part)
-        readout = {"kind": self.rule.readout}
+        readout: dict[str, object] = {"kind": self.rule.readout}
         if self.head is not None:
             widths = [self.layers[index].out_features for index in self.read]
             for index, part in enumerate(self.head.weight.detach().split(widths, dim=1)):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ff2loihi.ff.networks.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.networks.model import normalize
+from ff2loihi.ff.networks.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PlainNetwork(nn.Module, Model):
     ) -> None:
         super().__init__()
         self.kind, self.training_facts = kind, training
-        self.layers = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in zip((pixels, *widths), widths, strict=False))
+        self.layers = Stack(nn.Linear(a, b, bias=bias) for a, b in zip((pixels, *widths), widths, strict=False))
         self.head = nn.Linear(sum(widths[index] for index in kind.read), classes)
 
     def activities(self, images: Tensor, local: bool = True) -> list[Tensor]:

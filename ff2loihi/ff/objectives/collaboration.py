@@ -1,7 +1,9 @@
 """Layer collaboration: a layer is judged by its neighbours' goodness, too (the slides; Lorberbom et al. 2024)."""
 
+import torch
 from torch import Tensor, nn
 
+from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness, threshold_loss
 
@@ -19,8 +21,8 @@ class Collaboration(nn.Module):
 
     def forward(self, network: FFNetwork, positive: list[Tensor], negative: list[Tensor]) -> Tensor:
         """See ff.train.LayerLosses."""
-        rule = network.rule
-        total = 0
+        rule, total = network.rule, torch.zeros(())
+        assert isinstance(rule.probability, Sigmoid)  # as in every recipe of the slides
         for h, is_positive in ((positive, True), (negative, False)):
             own = [goodness(part, rule.goodness) for part in h]
             for index, g in enumerate(own):

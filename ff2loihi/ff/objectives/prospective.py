@@ -8,10 +8,9 @@ layer passes on, and is read by, h(T). T = 1 is the plain net. Unrolled it is a 
 
 from dataclasses import replace
 
-from torch import nn
-
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.ff.networks.model import FFNetwork
+from ff2loihi.ff.networks.stack import Stack
 
 
 def unroll(network: FFNetwork, iterations: int) -> None:
@@ -24,5 +23,5 @@ def unroll(network: FFNetwork, iterations: int) -> None:
     if len(layers) == len(network.layers):
         widths = "-".join(str(layer.out_features) for layer in layers)
         raise FF2LoihiError(f"--widths {widths}: no layer could run on its own output. Give two equal widths in a row")
-    network.layers = nn.ModuleList(layers)
+    network.layers = Stack(layers)
     network.rule = replace(network.rule, layers=tuple(read))

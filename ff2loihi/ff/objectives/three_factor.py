@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 
@@ -27,7 +28,8 @@ class ThreeFactor(nn.Module):
     def forward(self, network: FFNetwork, positive: list[Tensor], negative: list[Tensor]) -> Tensor:
         """-sum of M_l G_l / 2, M held fixed, G = sum h^2: its gradient is the rule. See ff.train.LayerLosses."""
         probability = network.rule.probability
-        total = 0
+        assert isinstance(probability, Sigmoid)  # as in every recipe of the slides
+        total = torch.zeros(())
         for h, y in ((positive, 1), (negative, -1)):
             g = torch.stack([goodness(part, "sum_squares") for part in h])
             for index in range(len(h)):

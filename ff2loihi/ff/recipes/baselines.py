@@ -11,7 +11,7 @@ from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
 from ff2loihi.ff.recipes.recipe import Choice, schedule_for, settle
-from ff2loihi.ff.train import HEAD, fit_head
+from ff2loihi.ff.train import HEAD, fitted_head
 
 FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible biases start at the pixels' log odds
 
@@ -32,7 +32,7 @@ class RandomFeatures:
         widths = choice.widths or self.widths
         kind, facts = Plain(read=tuple(range(len(widths)))), {**facts, "epochs": schedule.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
-        fit_head(network, data, schedule, choice.seed, progress)
+        network.head = fitted_head(network.features, data, schedule, choice.seed, progress)
         return network
 
 
@@ -66,7 +66,7 @@ class Boltzmann:
             return contrastive_divergence(images, *machine, self.gibbs, generator)
 
         descend(machine, loss, data, schedule, choice.seed, progress)
-        fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
+        network.head = fitted_head(network.features, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
         return network
 
 

@@ -15,7 +15,7 @@ from ff2loihi.ff.networks.plain import Plain, PlainNetwork
 from ff2loihi.ff.objectives.goodness import phase_loss
 from ff2loihi.ff.objectives.negatives import hybrid_images
 from ff2loihi.ff.recipes.recipe import Choice, settle
-from ff2loihi.ff.train import HEAD, fit_head
+from ff2loihi.ff.train import HEAD, fitted_head
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,15 @@ class HybridRecipe:
 
         def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
             samples = images, hybrid_images(images, generator, data.channels)
-            return sum(
+            losses = (
                 phase_loss(h, torch.ones(h.shape[1]).bool(), "mean_squares", self.probability, is_positive).mean()
                 for sample, is_positive in zip(samples, (True, False), strict=True)
                 for h in network.activities(sample)
             )
+            return sum(losses, torch.zeros(()))
 
         descend(network.layers.parameters(), loss, data, schedule, choice.seed, progress)
-        fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
+        network.head = fitted_head(network.features, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
         return network
 
 

@@ -14,7 +14,7 @@ from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.objectives.negatives import Corruption
 from ff2loihi.ff.objectives.prospective import unroll
 from ff2loihi.ff.recipes.recipe import Choice, settle
-from ff2loihi.ff.train import HEAD, fit, fit_head
+from ff2loihi.ff.train import HEAD, fit, fitted_head
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class PairRecipe:
         objective = self.objective(widths) if self.objective else None
         fit(network, data, schedule, choice.seed, progress, self.corrupt, objective)
         if choice.head:
-            fit_head(network, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
+            schedule = replace(HEAD, batch=schedule.batch)
+            network.head = fitted_head(network.features, data, schedule, choice.seed, progress)
         return network
 
 

@@ -5,7 +5,11 @@ from typing import Protocol
 
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import Progress, Schedule
-from ff2loihi.ff.networks.checkpoint import Model
+from ff2loihi.ff.networks.channels import CwCNetwork
+from ff2loihi.ff.networks.model import FFNetwork
+from ff2loihi.ff.networks.plain import PlainNetwork
+
+Trained = FFNetwork | PlainNetwork | CwCNetwork
 
 SMALL = 10_000  # training images below which an epoch is short
 
@@ -28,20 +32,31 @@ class Recipe(Protocol):
     source: the paper it follows; choices: which of widths, head and bias mean something here.
     """
 
-    source: str
-    choices: frozenset[str]
+    @property
+    def source(self) -> str: ...
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None) -> Model:
+    @property
+    def choices(self) -> frozenset[str]: ...
+
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None) -> Trained:
         """Train on `data`; the caller has seeded torch's global generator. facts: to keep in the checkpoint."""
+        ...
 
 
 class Sized(Protocol):
     """What settle() reads of a recipe. quick: what `--quick` changes of widths and epochs."""
 
-    widths: tuple[int, ...]
-    schedule: Schedule
-    small_epochs: int
-    quick: Choice
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    @property
+    def small_epochs(self) -> int: ...
+
+    @property
+    def quick(self) -> Choice: ...
 
 
 def settle(recipe: Sized, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Schedule]:

@@ -6,13 +6,14 @@ prospective FF.
 """
 
 from dataclasses import replace
+from typing import get_args
 
 from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.ff.descent import Schedule
 from ff2loihi.ff.objectives.collaboration import Collaboration
 from ff2loihi.ff.objectives.negatives import NEGATIVES
 from ff2loihi.ff.objectives.predictive import PredictionErrors
-from ff2loihi.ff.objectives.three_factor import ThreeFactor
+from ff2loihi.ff.objectives.three_factor import Sources, ThreeFactor
 from ff2loihi.ff.recipes.pairs import QUICK, PairRecipe
 
 STANDARD = PairRecipe(
@@ -29,6 +30,11 @@ def _negatives(name: str) -> PairRecipe:
     return replace(STANDARD, source=f"slides 2026: {name} negatives", schedule=schedule, corrupt=corrupt)
 
 
+def _three_factor(sources: Sources) -> PairRecipe:
+    source = f"slides 2026: three-factor Hebbian FF, {sources}"
+    return replace(STANDARD, source=source, objective=lambda widths: ThreeFactor(sources))
+
+
 SLIDES = {
     **{f"ff-negatives-{name}": _negatives(name) for name in NEGATIVES},
     **{
@@ -39,14 +45,7 @@ SLIDES = {
         )
         for gamma in (0.3, 0.5, 0.7, 1.0)
     },
-    **{
-        f"ff-three-factor-{sources}": replace(
-            STANDARD,
-            source=f"slides 2026: three-factor Hebbian FF, {sources}",
-            objective=lambda widths, sources=sources: ThreeFactor(sources),
-        )
-        for sources in ("bottom-up", "top-down", "both")
-    },
+    **{f"ff-three-factor-{sources}": _three_factor(sources) for sources in get_args(Sources)},
     **{
         f"ff-prospective-{iterations}": replace(
             STANDARD,

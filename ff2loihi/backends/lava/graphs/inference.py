@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.ports.ports import OutPort
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
@@ -12,6 +12,7 @@ from lava.utils.weightutils import SignMode
 
 from ff2loihi.compilers.inference.integer_forward import powers, quantize_pixels
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
+from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.host_io.record import Probe, Recorder
 from ff2loihi.processes.inference.goodness import Goodness
 from ff2loihi.processes.inference.graded_relu import GradedRelu
@@ -37,7 +38,7 @@ class Graph:
     period, stride: time steps from one pass to the next, and from one step of a pass to the next.
     """
 
-    source: AbstractProcess
+    source: Source | Playback
     steps: int
     labels: int
     period: int
@@ -79,7 +80,7 @@ class Builder:
             graded=net.neuron == "graded",
         )
 
-    def _graph(self, source: Source) -> Graph:
+    def _graph(self, source: Source | Playback) -> Graph:
         return Graph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
 
     def _period(self) -> int:
@@ -100,14 +101,13 @@ class Builder:
             neuron.s_out.connect(goodness.s_in)
             self._record(f"{layer.name}.g", goodness.g_out, index + net.steps)
             self._record_states(layer, index, dense, neuron, goodness)
-            if index in net.readout_layers and net.head:
-                self._head(index, neuron, index + 2)
+            self._head(index, neuron.s_out, index + 2)
             below = neuron.s_out
             if index < len(net.norms):
                 below = self._normalize(layer, index, below)
         return self._graph(source)
 
-    def _connection(self, layer: IntLayer, exponent: int) -> AbstractProcess:
+    def _connection(self, layer: IntLayer, exponent: int) -> Dense | Sparse:
         """Dense, or a convolution unrolled into Sparse: Lava's Conv has no weight_exp and takes 54 times as long."""
         if layer.conv is None:
             return self._dense(layer.weight, exponent)
@@ -128,7 +128,7 @@ class Builder:
             num_message_bits=8 if self.network.neuron == "graded" else 0,
         )
 
-    def _neuron(self, layer: IntLayer, index: int) -> AbstractProcess:
+    def _neuron(self, layer: IntLayer, index: int) -> GradedRelu | SoftLIF | LIFReset:
         net = self.network
         bias = layer.bias.astype(np.int32)
         if net.neuron == "graded":
@@ -141,6 +141,10 @@ class Builder:
                 reset_interval=net.steps,
                 reset_offset=(index + 2) % net.steps,
             )
+        return self._lif_reset(layer, index)
+
+    def _lif_reset(self, layer: IntLayer, index: int) -> LIFReset:
+        bias = layer.bias.astype(np.int32)
         return LIFReset(
             shape=bias.shape,
             du=DU_NO_MEMORY,
@@ -148,7 +152,7 @@ class Builder:
             bias_mant=bias >> layer.bias_exp,
             bias_exp=np.full(bias.shape, layer.bias_exp, np.int32),
             vth=layer.vth,
-            reset_interval=net.steps,
+            reset_interval=self.network.steps,
             reset_offset=index + 2,
         )
 
@@ -160,10 +164,14 @@ class Builder:
             self._probe(f"{layer.name}.y", process.y, index + 1)
         return process.s_out
 
-    def _head(self, index: int, neuron: AbstractProcess, delay: int) -> None:
-        position = self.network.readout_layers.index(index)
-        dense = self._dense(self.network.head.weights[position], 0)
-        neuron.s_out.connect(dense.s_in)
+    def _head(self, index: int, spikes: OutPort, delay: int) -> None:
+        """The logits of a layer that the read-out's head sees, if it has one."""
+        head, seen = self.network.head, self.network.readout_layers
+        if head is None or index not in seen:
+            return
+        position = seen.index(index)
+        dense = self._dense(head.weights[position], 0)
+        spikes.connect(dense.s_in)
         self._record(f"head.{position}", dense.a_out, delay)
 
     def _record_states(self, layer: IntLayer, index: int, dense, neuron, goodness) -> None:

@@ -14,6 +14,8 @@ from ff2loihi.processes.learning.ff_layer import FFLayer
 from ff2loihi.processes.learning.ff_network import FFNetwork
 from ff2loihi.processes.learning.plastic_dense import PyPlasticModel, rule_strings
 from ff2loihi.processes.learning.source import LearningSource
+from ff2loihi.processes.learning_rule import ThirdFactor
+from ff2loihi.processes.library.source import StockSource
 
 VECTORS = ("v", "r", "y2", "y3", "a")
 
@@ -22,7 +24,7 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 class Graph:
     """The built graph: a process that runs it, and its layers; none where the network is one process."""
 
-    source: LearningSource | FFNetwork
+    source: LearningSource | FFNetwork | StockSource
     layers: tuple[FFLayer, ...]
     network: LearningNetwork
 
@@ -31,7 +33,7 @@ class Graph:
         for layer in self.layers:
             layer.dw.set(dw_string(self.network, exponent))
             layer.halve.set(np.array([halve]))
-        if not self.layers:
+        if isinstance(self.source, FFNetwork):
             self.source.exponent.set(np.array([exponent]))
             self.source.halve.set(np.array([halve]))
 
@@ -71,6 +73,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
     source = LearningSource(**plan)
     layers, below = [], source.s_out
     for index, part in enumerate(network.layers):
+        assert isinstance(part.factor, ThirdFactor)  # library_learning builds the others
         layer = FFLayer(
             weights=np.load(folder / f"weights.{index}.npy").astype(np.int32),
             tag_start=np.load(folder / f"tags.{index}.npy").astype(np.int32),

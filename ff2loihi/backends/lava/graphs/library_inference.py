@@ -44,8 +44,7 @@ class _Graded(Builder):
             h = library_neurons.saturating(sums, layer.neurons, layer.shift, layer.top, one.s_out, layer.bias)
             late += 3 if biased else 2
             self._record(f"{layer.name}.s", h.s_out, late)
-            if index in self.network.readout_layers and self.network.head:
-                self._head(index, h, late + 1)
+            self._head(index, h.s_out, late + 1)
             below = h.s_out
         return self._graph(source)
 
@@ -55,7 +54,7 @@ class _Hard(Builder):
         source = self._source()
         below = source.s_out
         for index, layer in enumerate(self.network.layers):
-            dense, neuron = self._connection(layer, -layer.shift), self._neuron(layer, index)
+            dense, neuron = self._connection(layer, -layer.shift), self._lif_reset(layer, index)
             below.connect(dense.s_in)
             dense.a_out.connect(neuron.a_in)
             if self.states:
@@ -63,8 +62,7 @@ class _Hard(Builder):
                 self._probe(f"{layer.name}.u", neuron.u, index + 1)
                 self._probe(f"{layer.name}.v", neuron.v, index + 1)
             self._record(f"{layer.name}.s", neuron.s_out, index + 1)
-            if index in self.network.readout_layers and self.network.head:
-                self._head(index, neuron, index + 2)
+            self._head(index, neuron.s_out, index + 2)
             below = neuron.s_out
         return self._graph(source)
 
@@ -94,8 +92,7 @@ class _Soft(Builder):
             if self.states:
                 self._record(f"{layer.name}.x", neuron.state.s_out, late + 1)
             self._record(f"{layer.name}.s", neuron.spikes.s_out, late + 2)
-            if index in self.network.readout_layers and self.network.head:
-                self._head(index, neuron.spikes, late + 3)
+            self._head(index, neuron.spikes.s_out, late + 3)
             below = neuron.spikes.s_out
         return self._graph(source)
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+import zipfile
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -52,13 +53,16 @@ def write_recording(folder: Path, artifact: str, arrays: dict[str, np.ndarray]) 
     """Write recording.npz, whole or not at all."""
     facts = {"format": "ff2loihi-recording", "version": 1, "artifact": artifact}
     unfinished = folder / ".recording.npz"
-    np.savez_compressed(unfinished, manifest=np.array(json.dumps(facts)), **arrays)
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in {"manifest": np.array(json.dumps(facts)), **arrays}.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
     os.replace(unfinished, folder / "recording.npz")
 
 
-def main(text: str) -> None:
-    """The script run_on_board.py, whose text is its help."""
-    parser = argparse.ArgumentParser(description=text.splitlines()[0])
+def main(text: str | None) -> None:
+    """The script run_on_board.py, whose text is its help; Python -OO leaves it out."""
+    parser = argparse.ArgumentParser(description=text and text.splitlines()[0])
     parser.add_argument("--probe", action="store_true", help="record v, too: slow, and not for wide layers")
     options = parser.parse_args()
     folder, here = Path(__file__).resolve().parent, os.getcwd()

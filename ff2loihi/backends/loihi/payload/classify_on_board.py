@@ -10,6 +10,9 @@ network.net holds the layers (netx), inputs.npy the spikes. recording.npz is wha
 --probe also records a LIFReset's v, with the extension's StateProbe.
 """
 
+# pyright: reportMissingImports=false
+# Imports what is on a board's machine alone: Intel's extension, and copies of processes/host_io.
+
 import json
 from pathlib import Path
 
@@ -127,7 +130,7 @@ def _layers(folder: Path, plan: dict) -> list[dict]:
     """The .net's layers: weight (out, in), bias (out,) mantissas, and the neuron's fields."""
     found = []
     with h5py.File(folder / "network.net", "r") as file:
-        layers = [layer for _, layer in sorted(file["layer"].items(), key=lambda pair: int(pair[0]))]
+        layers = [layer for _, layer in sorted(file.require_group("layer").items(), key=lambda pair: int(pair[0]))]
         neurons = [layer for layer in layers if "neuron" in layer]
         for index, (n, layer) in enumerate(zip(plan["neurons"], neurons, strict=True)):
             fields = {key: int(value[()]) for key, value in layer["neuron"].items() if key != "type"}

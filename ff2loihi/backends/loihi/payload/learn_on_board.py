@@ -10,6 +10,9 @@ host sends. recording.npz is what came back, for `ff2loihi diff-golden`. --probe
 thermometers, with the extension's StateProbe.
 """
 
+# pyright: reportMissingImports=false
+# Imports what is on a board's machine alone: Intel's extension, and copies of processes/host_io.
+
 import json
 from pathlib import Path
 
@@ -42,7 +45,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
         source.s_out.connect(adapter.inp)
         arriving.append(adapter.out)
     with h5py.File(folder / "network.net", "r") as file:
-        weights = file["layer/0/weight"][()].astype(np.int32)
+        weights = np.asarray(file["layer/0/weight"]).astype(np.int32)
     found = connect(plan, weights, *arriving, offset=1 + behind)
     sending = {"z": (found.neuron.s_out, {}), "r": (found.count.s_out, {"num_message_bits": plan["adapter_bits"]})}
     for name, (port, message) in sending.items():
