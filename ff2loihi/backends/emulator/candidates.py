@@ -78,7 +78,7 @@ def _may_spike(base, top, neuron, v, found):
 
 @njit(cache=True, nogil=True)
 def _lanes(base, drive, first, neuron, v, r, seen, train):
-    """A neuron under the labels first.. in LANES lanes: v, r, its spikes train (steps, LANES), and whether there are any."""
+    """A neuron under the labels first.. in LANES lanes: v, r, its spikes train (steps, LANES), seen where any."""
     left, threshold = neuron.left, neuron.threshold
     keep, impulse, top = neuron.keep, neuron.impulse, neuron.top
     for c in range(v.shape[0]):

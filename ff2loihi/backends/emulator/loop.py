@@ -13,7 +13,6 @@ from ff2loihi.backends.emulator.events import Events, drives, encode
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, present
 from ff2loihi.processes.learning_rule import RATE_ONE
 
-
 # As numpy's integers: numba compiles a function anew for each literal that it is called with.
 NOTHING, POSITIVE, NEGATIVE = np.int64(0), np.int64(1), np.int64(-1)
 
