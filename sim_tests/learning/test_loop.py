@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ff2loihi.backends.emulator import events
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
+from ff2loihi.processes.fixed_point import rate_code
+from ff2loihi.processes.learning_rule import RATE_ONE
 
 PLANS = {
     "pairs": Plan(True, 1e9, 1.0, True, 0, False),
@@ -16,6 +21,16 @@ PLANS = {
     "in turn, not asked": Plan(False, 0.0, 1.0, False, 0, False),
 }
 COUNT = 8
+
+
+@given(seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 130))
+def test_inputs_spike_when_their_accumulators_overflow(seed, steps):
+    rng = np.random.default_rng(seed)
+    rates, phases = rng.choice([0, 1, 2, 64, 255, 256, *range(250)], 40), rng.integers(0, 256, 40)
+    found = events.Events.of(steps, 40)
+    events.encode(rates, phases, RATE_ONE, found)
+    for step, spikes in enumerate(rate_code(phases, rates, RATE_ONE, steps)):
+        assert found.idx[step, : found.counts[step]].tolist() == np.flatnonzero(spikes).tolist()
 
 
 class Plain(Learner):

@@ -22,18 +22,22 @@ class Events(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def encode(q, phases, full, events):
-    """The spikes of inputs at rate q / full, whose accumulators start at phases."""
+    """The spikes of inputs at rate q / full, whose accumulators start at phases 0..full - 1.
+
+    The k-th spike comes in the first step s (from 1) with phase + q s >= k full; q is at most full.
+    """
     events.counts[:] = 0
     for i in range(q.shape[0]):
-        if q[i] == 0:
+        rate = np.int32(q[i])
+        if rate == 0:
             continue
-        acc = phases[i]
-        for step in range(events.counts.shape[0]):
-            acc += q[i]
-            if acc >= full:
-                acc -= full
-                events.idx[step, events.counts[step]] = i
-                events.counts[step] += 1
+        missing = np.int32(full - phases[i] + rate - 1)
+        step = np.int32(missing // rate) - 1
+        while step < events.counts.shape[0]:
+            events.idx[step, events.counts[step]] = i
+            events.counts[step] += 1
+            missing += np.int32(full)
+            step = np.int32(missing // rate) - 1
 
 
 @njit(cache=True, nogil=True)
