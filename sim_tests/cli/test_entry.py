@@ -17,11 +17,16 @@ from ff2loihi.compilers.errors import BackendError
 HEAVY = ("torch", "torchvision", "numba", "lava", "numpy", "scipy", "sklearn", "h5py", "matplotlib")
 
 
-def child(code: str, **options) -> subprocess.Popen:
+def child(code: str, preexec_fn=lambda: None, **options) -> subprocess.Popen:
     """A Python that runs `code`, in which COMMAND becomes the only command of ff2loihi."""
+
+    def begin() -> None:
+        for number in (signal.SIGINT, signal.SIGHUP):  # ignored where the tests run behind `&`, or nohup
+            signal.signal(number, signal.SIG_DFL)
+        preexec_fn()
+
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True, **options,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run behind `&`
+        [sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True, preexec_fn=begin, **options
     )  # fmt: skip
 
 
@@ -125,8 +130,9 @@ def test_a_reader_that_wants_no_more_ends_the_command_as_its_signal_would():
     ran = with_command("for i in range(10**5): console.say('line', i)", stdout=subprocess.PIPE)
     assert ran.stdout.readline() == "line\n"
     ran.stdout.close()
-    assert ran.stderr.read() == ""
-    assert ran.wait() == 128 + signal.SIGPIPE
+    with ran:
+        assert ran.stderr.read() == ""
+    assert ran.returncode == 128 + signal.SIGPIPE
 
 
 @pytest.mark.parametrize(
