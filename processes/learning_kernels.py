@@ -8,11 +8,32 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
-from ff2loihi.processes.limits import ALIGN, TRACE_DECAY_TAU, V_LIMIT
+from ff2loihi.processes.learning_rule import (
+    BALANCE_MAX,
+    SIGMOID_ONE,
+    SYMMETRIC_ONE,
+    TABLE_SIZE,
+    Neuron,
+    OutputTrace,
+    ThirdFactor,
+)
+from ff2loihi.processes.limits import (
+    ALIGN,
+    POST_TRACE_MAX,
+    TAG_MAX,
+    TAG_MIN,
+    TRACE_DECAY_TAU,
+    UPDATE_BITS,
+    V_LIMIT,
+    WEIGHT_MIN,
+)
 
 V_TOP = float(V_LIMIT)
 DECAY = np.exp(-1 / TRACE_DECAY_TAU)
+W_LOW, W_HIGH = np.int32(WEIGHT_MIN), np.int32(-WEIGHT_MIN - 1)  # of a weight after an update, which may be odd
+T_LOW, T_HIGH = np.int32(TAG_MIN), np.int32(TAG_MAX)
+BITS, UP = np.int32(UPDATE_BITS), np.int32((1 << UPDATE_BITS) - 1)  # of an update's fraction; what rounds it up
+CLIP_LOW, CLIP_HIGH = np.int32((WEIGHT_MIN << UPDATE_BITS) - 1), np.int32(-(WEIGHT_MIN << UPDATE_BITS) - 1)
 LIMIT, SHIFT, FRACTION = np.int32(V_LIMIT), np.int32(12), np.int32(4095)  # of v; of the leak's 4096ths
 
 
@@ -105,16 +126,16 @@ def modulation(plus, minus, phase, factor, table):
     sigmoid, gain, theta, target, shift = factor
     total = plus + minus
     if sigmoid:
-        p = table[min(255, max(0, ((total - theta) >> shift) + 128))]
-        error = 255 - p if phase > 0 else p
+        p = table[min(TABLE_SIZE - 1, max(0, ((total - theta) >> shift) + TABLE_SIZE // 2))]
+        error = SIGMOID_ONE - p if phase > 0 else p
         m_plus, m_minus = gain * error >> 8, gain * error >> 8
         sign_plus, sign_minus = phase, phase
     else:
-        p = table[256 * plus // (total + 1)]
-        error = 256 - p if phase > 0 else p
+        p = table[SYMMETRIC_ONE * plus // (total + 1)]
+        error = SYMMETRIC_ONE - p if phase > 0 else p
         m_plus, m_minus = gain * error // (plus + theta), gain * error // (minus + theta)
         sign_plus, sign_minus = phase, -phase
-    balance = min(64, max(-64, (target - total) >> shift))
+    balance = min(BALANCE_MAX, max(-BALANCE_MAX, (target - total) >> shift))
     m_plus = m_plus * (256 + sign_plus * balance) >> 8
     m_minus = m_minus * (256 + sign_minus * balance) >> 8
     return sign_plus * m_plus, sign_minus * m_minus
@@ -126,38 +147,38 @@ def update_rows(w, idx, n, shared):
     for k in range(n):
         row = w[idx[k]]
         for j in range(row.shape[0]):
-            row[j] = np.int16(min(np.int16(255), max(np.int16(-256), np.int16(row[j] + shared[j]))))
+            row[j] = np.int16(min(np.int16(W_HIGH), max(np.int16(W_LOW), np.int16(row[j] + shared[j]))))
 
 
 @njit(cache=True, nogil=True)
 def _clip16(acc):
-    return np.int32(min(np.int32(32767), max(np.int32(-32769), acc)))
+    return np.int32(min(CLIP_HIGH, max(CLIP_LOW, acc)))
 
 
 @njit(cache=True, nogil=True)
 def apply_tags(w, tag, active, exponent, u):
     """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128."""
-    shift, up = np.int32(7 - exponent), np.int32(127 - u)
+    shift, up = np.int32(BITS - exponent), np.int32(UP - u)
     for i in range(w.shape[0]):
         if active[i]:
             row, tags = w[i], tag[i]
             for j in range(row.shape[0]):
-                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j]) << shift) + up) >> np.int32(7)))
-                row[j] = min(np.int32(255), max(np.int32(-256), moved))
+                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j]) << shift) + up) >> BITS))
+                row[j] = min(W_HIGH, max(W_LOW, moved))
 
 
 @njit(cache=True, nogil=True)
 def update_tags(tag, active, spiked, y, exponent, decay, u):
-    up, fall, taught = np.int32(127 - u), np.int32(7 - decay), (y << (7 - exponent)).astype(np.int32)
+    up, fall, taught = np.int32(UP - u), np.int32(BITS - decay), (y << (BITS - exponent)).astype(np.int32)
     for i in range(tag.shape[0]):
         if not (active[i] or spiked[i]):
             continue
         row, x0, left = tag[i], np.int32(spiked[i] != 0), np.int32(0)
         for j in range(row.shape[0]):
             t = np.int32(row[j])
-            acc = _clip16(np.int32(t << np.int32(7)) + np.int32(x0 * taught[j]))
+            acc = _clip16(np.int32(t << BITS) + np.int32(x0 * taught[j]))
             acc = _clip16(np.int32(acc - np.int32(t << fall)))
-            t = np.int32(min(np.int32(255), max(np.int32(-257), np.int32(acc + up) >> np.int32(7))))
+            t = np.int32(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
             row[j] = t
             left |= t
         active[i] = left != 0
@@ -177,8 +198,8 @@ def hold(y, draw):
 def round_step(y, exponent, u, shared):
     """y becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
     for j in range(y.shape[0]):
-        y[j] <<= 7 - exponent
-        shared[j] = (y[j] + 127 - u) >> 7
+        y[j] <<= UPDATE_BITS - exponent
+        shared[j] = (y[j] + UP - u) >> UPDATE_BITS
 
 
 @njit(cache=True, nogil=True)
@@ -192,7 +213,7 @@ def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_pl
     integrate(v, r, a, z, neuron)
     for j in range(r.shape[0]):
         m = m_plus if signs[j] else m_minus
-        q = min(127, (r[j] * abs(m) + 32) >> 6) >> halve
+        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> halve
         y2[j], y3[j] = (q if m > 0 else 0), (q if m < 0 else 0)
     if phase == 0:
         return 0, 0

@@ -8,9 +8,10 @@ step before.
 import numpy as np
 from numba import njit
 
-from ff2loihi.processes.learning_kernels import V_TOP, add_rows, sums
-from ff2loihi.processes.limits import V_LIMIT
+from ff2loihi.processes.learning_kernels import BITS, CLIP_HIGH, UP, V_TOP, W_HIGH, W_LOW, add_rows, sums
+from ff2loihi.processes.limits import UPDATE_BITS, V_LIMIT
 
+FALL = 4 << UPDATE_BITS  # of a weight that falls, in 2^-7 LSB
 WRAP = float(V_LIMIT + 1)  # u beyond it continues at the other end of 24 bits
 
 V, Z, R, GATE, DRIVE = 0, 1, 2, 3, 4  # columns of the recorded states
@@ -112,9 +113,9 @@ def _teach(w, idx, n, grow, fall, u):
         for k in range(n):
             x = np.int64(w[idx[k], j])
             if grow[j]:
-                w[idx[k], j] = min(255, x + 2)
+                w[idx[k], j] = min(W_HIGH, x + 2)
             else:
-                w[idx[k], j] = max(-256, (min(32767, (x + 2) << 7) - 512 + 127 - u) >> 7)
+                w[idx[k], j] = max(W_LOW, (min(CLIP_HIGH, (x + 2) << BITS) - FALL + UP - u) >> BITS)
 
 
 @njit(cache=True, nogil=True)
