@@ -30,6 +30,7 @@ MODULATION_BITS = 24  # bits, signed, of the third factor's spikes: times a trac
 PAYLOAD_BITS = 32  # bits of a graded spike on Loihi 2; the goodness sums travel in one
 MIN_STEPS, MAX_STEPS = 2, 1024  # steps of a spiking sample; ours: more than sums of squared counts are sized for
 MAX_LEARNING_STEPS = POST_TRACE_MAX  # steps of a presentation that teaches: a trace counts up to 127
+MAX_LEARNING_INPUTS = 1 << 16  # inputs of a layer that learns; ours: the sum of their weights, << ALIGN, fits in int32
 MAX_CLASSES = 1000  # ours: each is one pass of a sample
 MAX_TAPS = 1 << 27  # inputs that the positions of a convolution see, each position's own; ours: 1 GiB of indices
 RATE_EXPONENT_MAX = 7  # 2^-7 weight LSB is the update's last bit; a right shift of a signed y below it biases to -1

@@ -12,7 +12,7 @@ import numpy as np
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, names
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.library_rule import GROUPS
-from ff2loihi.processes.limits import MAX_CLASSES, MAX_TAPS
+from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_INPUTS, MAX_TAPS
 
 
 def inference(net: IntNetwork) -> Iterator[str]:
@@ -147,6 +147,8 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         n = len(layer.positive) if layer.positive.ndim == 1 else 0
         yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (max(1, n),))
         yield from _array(f"{layer.name} weight", layer.weight, np.int16, (n, width))
+        if width > MAX_LEARNING_INPUTS:
+            yield f"{layer.name}: {width:,} inputs, a layer that learns has at most {MAX_LEARNING_INPUTS:,}"
         width = n
         if net.stock:
             factor = layer.factor

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ff2loihi.backends.select import emulator_learner
+from ff2loihi.compilers.ir import structure
+from ff2loihi.processes.limits import MAX_LEARNING_INPUTS
 
 
 def arrays(value):
@@ -47,3 +49,17 @@ def test_a_learner_of_one_neuron_learns_with_weights_of_its_own(programs, kind):
     for layer in getattr(learner, "layers", [learner]):
         assert layer.w.flags.writeable
         assert not np.shares_memory(layer.w, one.weight)
+
+
+def test_a_layer_that_learns_has_no_more_inputs_than_its_sums_have_room_for(programs):
+    net = programs["direct"].network
+    assert list(structure.learning(net)) == []
+    for more, words in (
+        (0, []),
+        (1, [f"hidden1: {MAX_LEARNING_INPUTS + 1:,} inputs, a layer that learns has at most"]),
+    ):
+        inputs = MAX_LEARNING_INPUTS + more
+        first = replace(net.layers[0], weight=np.zeros((len(net.layers[0].positive), inputs), np.int16))
+        wide = replace(net, pixels=inputs - net.label_codes.shape[1], layers=(first, *net.layers[1:]))
+        found = list(structure.learning(wide))
+        assert [line.startswith(start) for line, start in zip(found, words, strict=True)] == [True] * len(words)
