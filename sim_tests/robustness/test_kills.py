@@ -193,12 +193,11 @@ def test_a_command_that_is_ended_leaves_whole_files_or_none(
         folder.mkdir()
         pid = server.start(whole.words, folder, temporary)
         time.sleep(moment * whole.seconds)
-        children = started_by(temporary)
         with contextlib.suppress(ProcessLookupError):  # it was faster than before
             os.kill(pid, number)
         code = server.status()
         assert gone(temporary), "an orphan after 5 s"
-        if number != signal.SIGKILL or children:
+        if number != signal.SIGKILL:
             assert list(temporary.iterdir()) == []
         assert code in (0, -number, 128 + number), log(temporary)
         assert "Traceback" not in log(temporary) or "in main" not in log(temporary)  # main had not begun
@@ -211,6 +210,6 @@ def test_a_command_that_is_ended_leaves_whole_files_or_none(
             resumed = " --resume" if "x.ffl.run" in found else ""
             server.run(whole.words + resumed, folder, temporary)
             assert contents(folder) == whole.files
-        for path in temporary.iterdir():  # of a parent that was killed before it had a child
+        for path in temporary.iterdir():  # of a parent that was killed before a child of its own watched it
             assert path.name.startswith("ff2l")
             shutil.rmtree(path)
