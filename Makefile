@@ -9,7 +9,7 @@ set-up: $(STAMP)
 demo: $(STAMP)
 	.venv/bin/python examples/demo.py
 
-# loadfile: what a file's tests share (a trained model, Lava's processes) is made once and in one worker.
+# loadgroup: what a file's tests share (a trained model, Lava's processes) is made once and in one worker.
 test: $(STAMP)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup --cov sim_tests
 

@@ -116,7 +116,7 @@ def _pack_layer(layer: IntLayer) -> _Layer:
 def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntNetwork]:
     """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
 
-    Whether they fit one another is for resources.check to say.
+    Whether they fit one another is for arithmetic_rules.check to say.
     """
     layers = tuple(
         IntLayer(

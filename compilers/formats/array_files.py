@@ -59,16 +59,6 @@ def from_npz(data: bytes) -> dict[str, np.ndarray]:
     return found
 
 
-def to_npz(arrays: dict[str, np.ndarray]) -> bytes:
-    """What numpy.savez_compressed writes, whatever the arrays are called."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as box:
-        for name, array in arrays.items():
-            with box.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
-    return target.getvalue()
-
-
 def check_stored(data: bytes) -> None:
     """Raise ValueError for a zip archive that is damaged, or whose entries take more bytes than the file has."""
     with _zip(data) as box:

@@ -1,83 +1,9 @@
-"""What a run asks of a back end that learns, and the answer of one that shows a presentation at a time."""
-
-from typing import NamedTuple, Protocol
+"""How a back end learns that shows a presentation at a time."""
 
 import numpy as np
 
-from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.backends.base import LearningBackend, Plan, Samples
 from ff2loihi.compilers.learning.readout import scores
-
-
-class Samples(NamedTuple):
-    """rates, phases (samples, pixels) int64: of the inputs, and where their accumulators start.
-
-    labels, wrong (samples,) int64; wrong: the label that was drawn, -1 where the best wrong one is to be shown.
-    """
-
-    rates: np.ndarray
-    phases: np.ndarray
-    labels: np.ndarray
-    wrong: np.ndarray
-
-
-class Plan(NamedTuple):
-    """pairs: each sample as a positive and a negative one, where the true label's score is no more than margin ahead of
-    the wrong one's, in multiples of unit; else in turn as one or the other, the first after `seen` samples.
-
-    ask: whether the scores are asked for before a single negative one. sigmoid: which scores.
-    """
-
-    pairs: bool
-    margin: float
-    unit: float
-    ask: bool
-    seen: int
-    sigmoid: bool
-
-
-class LearningBackend(Protocol):
-    """A place where a LearningNetwork learns, presentation by presentation.
-
-    block: samples that it learns at best in one call; exponent, halve: the rate of its rule.
-    """
-
-    block: int
-    network: LearningNetwork
-    exponent: int
-    halve: int
-
-    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Take an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        ...
-
-    def candidates(self) -> np.ndarray:
-        """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
-        ...
-
-    def present(self, label: int, phase: int) -> np.ndarray:
-        """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
-        ...
-
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
-        ...
-
-    def silent(self) -> list[float]:
-        """Each layer's share of neurons that have not spiked since the last call."""
-        ...
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Everything that `restore` needs to continue with the same bits."""
-        ...
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where `state` was taken."""
-        ...
-
-    @property
-    def weights(self) -> list[np.ndarray]:
-        """The layers' weights, (out, in) int16 each."""
-        ...
 
 
 def learn_one_by_one(backend: LearningBackend, samples: Samples, plan: Plan) -> tuple[int, int]:

@@ -27,6 +27,8 @@ def main() -> None:
     """Run a command and exit: 0 done, 1 a check failed, 2 bad input or usage, 3 no back end, 128 + n for signal n."""
     with _signals_as_exceptions():
         try:
+            if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see __main__
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             code = _run()
         except BaseException as ended:
             code = _told(ended)

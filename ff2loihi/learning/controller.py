@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 
-from ff2loihi.backends.one_by_one import LearningBackend, Plan, Samples
+from ff2loihi.backends.base import LearningBackend, Plan, Samples
 from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork

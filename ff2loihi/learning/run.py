@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ff2loihi.backends.base import LearningBackend
 from ff2loihi.backends.emulator.inference import Emulator
-from ff2loihi.backends.one_by_one import LearningBackend
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program

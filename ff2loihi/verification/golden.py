@@ -5,10 +5,12 @@ board is such a file too, with those of the arrays that the board shows.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -133,7 +135,10 @@ def write(vectors: Vectors, path: Path, kind: str = GOLDEN) -> None:
     facts["arrays"] = {
         name: {"axes": vectors.axes[name], "sha256": _digest(array)} for name, array in vectors.arrays.items()
     }
-    write_atomic(path, array_files.to_npz({"manifest": np.array(json.dumps(facts)), **vectors.arrays}), DataError)
+    arrays: dict[str, Any] = {"manifest": np.array(json.dumps(facts)), **vectors.arrays}
+    target = io.BytesIO()
+    np.savez_compressed(target, **arrays)
+    write_atomic(path, target.getvalue(), DataError)
 
 
 def _digest(array: np.ndarray) -> str:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator import events
 from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
+from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator import events, loop
 from ff2loihi.backends.emulator.candidates import Labels
 from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule
-from ff2loihi.backends.one_by_one import Plan, Samples
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import factor_constants, neuron_constants

@@ -4,10 +4,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator import events, library_kernels
 from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.learner import label_events
-from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
+from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_rule import RATE_ONE

@@ -102,6 +102,11 @@ class Child:
                 self.stdout.close()
             shutil.rmtree(self.sockets, ignore_errors=True)
 
+    def remove(self, folder: Path) -> None:
+        """Remove what nobody reads any more, while the child still watches: if we are killed meanwhile, it goes on."""
+        for left in (folder, self.sockets):
+            shutil.rmtree(left, ignore_errors=True)
+
     def ask(self, command: str) -> None:
         """One line to the child, which does it. Raises BackendError."""
         with contextlib.suppress(BrokenPipeError):  # `follow` says why

@@ -50,8 +50,9 @@ class LavaCpu:
             (folder / "job.json").write_text(json.dumps({"states": states, "stock": self.stock}), encoding="utf-8")
             with Child("ff2loihi.backends.lava.worker", folder, self.patience) as child:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
-            timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-            rows = list(_recorded(folder, len(pixels)))
+                timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+                rows = list(_recorded(folder, len(pixels)))
+                child.remove(folder)
         if isinstance(network, LearningNetwork):
             return _learned(self.name, network, rows, len(pixels), timing["run"])
         return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
-from ff2loihi.backends.one_by_one import Plan, Samples, learn_one_by_one
+from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.ir import LearningNetwork, Program
 
@@ -45,6 +46,8 @@ class LavaLearner:
         return self
 
     def __exit__(self, *error) -> None:
+        if self._child:
+            self._child.remove(self.folder)
         self._stack.__exit__(*error)
         self._child = None
 

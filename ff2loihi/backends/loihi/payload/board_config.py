@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import tempfile
-import zipfile
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,14 +49,11 @@ def _needs_neurocore(model: type) -> bool:
     return any("NeuroCore" in resource.__name__ for resource in model.required_resources)
 
 
-def write_recording(folder: Path, artifact: str, arrays: dict[str, np.ndarray]) -> None:
+def write_recording(folder: Path, artifact: str, arrays: dict[str, Any]) -> None:
     """Write recording.npz, whole or not at all."""
     facts = {"format": "ff2loihi-recording", "version": 1, "artifact": artifact}
     unfinished = folder / ".recording.npz"
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, array in {"manifest": np.array(json.dumps(facts)), **arrays}.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    np.savez_compressed(unfinished, manifest=np.array(json.dumps(facts)), **arrays)
     os.replace(unfinished, folder / "recording.npz")
 
 
