@@ -23,7 +23,7 @@ from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.compilers.learning.weight_grid import even
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.data.shifts import inverted, rotated
+from ff2loihi.data.worlds import inverted, rotated
 from ff2loihi.ff.recipes import train
 from ff2loihi.learning.controller import ADAPT, CONTINUE, Controller, Schedule
 from ff2loihi.learning.run import Hooks
@@ -46,7 +46,7 @@ def learned(folder: Path, data: str, images: Dataset, code: str) -> Program:
     checkpoint = folder / f"untrained-{data}.pt"
     train("ffa-symmetric", images, epochs=0, seed=SEED).save(checkpoint)
     start = api.compile(checkpoint, images, LearningOptions(input_code=code))
-    plan = Schedule(seed=SEED, shift=1) if len(images.labels) >= SAMPLES else Schedule(seed=SEED, epochs=20)
+    plan = Schedule(seed=SEED, jitter=1) if len(images.labels) >= SAMPLES else Schedule(seed=SEED, epochs=20)
     with console.progress(f"learn {data} from scratch") as show:
         program = api.learn(start, images, plan, hooks=Hooks(progress=show))
     api.save(program, path)

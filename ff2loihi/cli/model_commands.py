@@ -147,8 +147,8 @@ def learn(
     single: Annotated[
         bool, typer.Option("--single", help="present each image once, true or wrong, whatever its scores")
     ] = False,
-    shift: Annotated[int | None, typer.Option(help="move each image by up to N pixels")] = None,
-    seed: Annotated[int, typer.Option(help="of order, shifts, input phases and negatives")] = 0,
+    jitter: Annotated[int | None, typer.Option(help="move each image by up to N pixels, black coming in")] = None,
+    seed: Annotated[int, typer.Option(help="of order, jitter, input phases and negatives")] = 0,
     rounding: Annotated[choices.Rounding, typer.Option(help="chip: each synapse by itself, even weights")] = "lava",
     backend: Annotated[choices.LearningBackend, typer.Option(help="the same bits on each")] = "emulator",
     evaluate: Annotated[
@@ -168,7 +168,7 @@ def learn(
         from ff2loihi.cli import console
         from ff2loihi.cli.commands.learn import learn_model
 
-        wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "shift": shift, "seed": seed}
+        wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed}
         choice, place = (plan, wanted, single), (rounding, backend)
         found = learn_model(model, data, split, limit, choice, place, evaluate, files, resume, data_root)
         console.write_json(found, json)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ff2loihi.data.datasets import Dataset
+from ff2loihi.data.jitter import moved
+from ff2loihi.ff.threads import threads_for
+from ff2loihi.streams import torch_seed
 
 Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
 Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins
@@ -35,16 +37,6 @@ def tensor_of(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images).float() / 255
 
 
-def jittered(images: Tensor, most: int, channels: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by -most..most pixels in y and in x, black coming in; images (samples, side side channels)."""
-    samples, side = len(images), round((images.shape[1] / channels) ** 0.5)
-    dy, dx = (torch.randint(2 * most + 1, (samples, 1), generator=generator) for _ in range(2))
-    framed = F.pad(images.reshape(samples, side, side, channels), (0, 0, most, most, most, most))
-    rows, columns = torch.arange(side) + dy, torch.arange(side) + dx
-    moved = framed[torch.arange(samples)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return moved.reshape(samples, -1)
-
-
 def descend(
     parameters: Iterable[Tensor] | Iterable[dict],
     loss: Loss,
@@ -57,24 +49,27 @@ def descend(
 
     parameters: or groups of them, as torch.optim takes them, with rates of their own.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(torch_seed(seed, "training"))
     labels = torch.from_numpy(data.labels)
     batch = min(schedule.batch, len(labels))
     steps = len(labels) // batch
     total = schedule.epochs * steps
     optimizer = torch.optim.Adam(parameters, lr=schedule.rate, fused=True)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, total)) if schedule.falling else None
-    for epoch in range(schedule.epochs):
-        order = torch.randperm(len(labels), generator=generator)
-        for step, chosen in enumerate(order.split(batch)[:steps]):
-            images = tensor_of(data.images[chosen.numpy()])
-            if schedule.jitter:
-                images = jittered(images, schedule.jitter, data.channels, generator)
-            value = loss(images, labels[chosen], generator)
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            if falling:
-                falling.step()
-            if progress and step % 10 == 9:
-                progress(epoch * steps + step + 1, total, f"epoch {epoch + 1}, loss {value.item():.3f}")
+    weights = sum(weight.numel() for group in optimizer.param_groups for weight in group["params"])
+    with threads_for(weights * batch):
+        for epoch in range(schedule.epochs):
+            order = torch.randperm(len(labels), generator=generator)
+            for step, chosen in enumerate(order.split(batch)[:steps]):
+                images, most = data.images[chosen.numpy()], schedule.jitter
+                if most:
+                    by = torch.randint(-most, most + 1, (len(images), 2), generator=generator)
+                    images = moved(images, by.numpy(), data.channels)
+                value = loss(tensor_of(images), labels[chosen], generator)
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+                if falling:
+                    falling.step()
+                if progress and step % 10 == 9:
+                    progress(epoch * steps + step + 1, total, f"epoch {epoch + 1}, loss {value.item():.3f}")

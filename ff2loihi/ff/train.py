@@ -13,6 +13,8 @@ from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 from ff2loihi.ff.objectives.goodness import loss as layer_loss
 from ff2loihi.ff.objectives.negatives import Corruption, mixed_negatives, random_negatives
+from ff2loihi.ff.threads import threads_for
+from ff2loihi.streams import torch_seed
 
 EVALUATION_BATCH = 1000
 HEAD = Schedule(epochs=20, batch=200, rate=0.01)
@@ -103,7 +105,7 @@ def fitted_head(
     features_of: Callable[[Tensor], Tensor], data: Dataset, schedule: Schedule, seed: int, progress: Progress | None
 ) -> nn.Linear:
     """A softmax head, fitted on what a frozen network makes of images by cross-entropy (Hinton 2022, sec. 3.3)."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(torch_seed(seed, "head"))
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     with torch.no_grad():
         features = torch.cat([features_of(part.float() / 255) for part in images.split(EVALUATION_BATCH)])
@@ -112,14 +114,15 @@ def fitted_head(
     nn.init.zeros_(head.bias)
     optimizer = torch.optim.Adam(head.parameters(), lr=schedule.rate)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.epochs)
-    for epoch in range(schedule.epochs):
-        for chosen in torch.randperm(len(labels), generator=generator).split(schedule.batch):
-            optimizer.zero_grad()
-            F.cross_entropy(head(features[chosen]), labels[chosen]).backward()
-            optimizer.step()
-        falling.step()
-        if progress:
-            progress(epoch + 1, schedule.epochs, "softmax head")
+    with threads_for(head.weight.numel() * schedule.batch):
+        for epoch in range(schedule.epochs):
+            for chosen in torch.randperm(len(labels), generator=generator).split(schedule.batch):
+                optimizer.zero_grad()
+                F.cross_entropy(head(features[chosen]), labels[chosen]).backward()
+                optimizer.step()
+            falling.step()
+            if progress:
+                progress(epoch + 1, schedule.epochs, "softmax head")
     return head
 
 

@@ -10,7 +10,9 @@ from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.data.jitter import moved
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
+from ff2loihi.streams import stream
 
 RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate
 
@@ -23,14 +25,15 @@ class Schedule:
     margin: pairs of (true, wrong) label are shown where s_true - s_wrong <= margin, with the sigmoid margin times the
     goodness that balance holds; None: every sample is shown once, positive and negative in turn, without asking for
     the candidates' scores unless negatives need them.
-    shift: each image is moved by up to that many pixels. rates: of the run's equal parts, see RATES.
+    jitter: pixels that an image is moved by at most, each way, anew each time.
+    rates: of the run's equal parts, see RATES.
     """
 
     epochs: int = 4
     negatives: Negatives = "hard"
     hard_share: float = 0.75
     margin: float | None = 0.2
-    shift: int = 0
+    jitter: int = 0
     rates: tuple[int, ...] = RATES
     seed: int = 0
 
@@ -52,8 +55,8 @@ def check_schedule(schedule: Schedule) -> None:
         wrong.append(f"--margin must be in -1..1, got {schedule.margin}")
     if schedule.seed < 0:
         wrong.append(f"--seed must be at least 0, got {schedule.seed}")
-    if schedule.shift < 0:
-        wrong.append(f"--shift must be at least 0, got {schedule.shift}")
+    if schedule.jitter < 0:
+        wrong.append(f"--jitter must be at least 0, got {schedule.jitter}")
     if wrong:
         raise FF2LoihiError("; ".join(wrong))
 
@@ -61,11 +64,13 @@ def check_schedule(schedule: Schedule) -> None:
 class Controller:
     """Runs a Schedule over a data set; `rng` holds all its randomness, so that a run can be resumed."""
 
-    def __init__(self, network: LearningNetwork, backend: LearningBackend, schedule: Schedule) -> None:
-        self.network, self.backend, self.schedule = network, backend, schedule
+    def __init__(
+        self, network: LearningNetwork, backend: LearningBackend, schedule: Schedule, channels: int = 1
+    ) -> None:
+        self.network, self.backend, self.schedule, self.channels = network, backend, schedule, channels
         balance = np.mean([layer.factor.target for layer in network.layers])
         self.unit = float(balance) if network.probability == "sigmoid" else 1.0  # of the margin
-        self.rng = np.random.default_rng(schedule.seed)
+        self.rng = stream(schedule.seed, "presentations")
         self.scored = schedule.margin is not None  # every image's labels are compared before it is learned
         self.seen = self.learned = self.right = 0  # of this epoch
 
@@ -83,11 +88,9 @@ class Controller:
     def learn(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Show images, (samples, pixels) uint8, at one rate, and learn from them where the schedule says so."""
         plan = self.schedule
-        drawn = [
-            self._draw(image, int(label), index)
-            for index, (image, label) in enumerate(zip(images, labels, strict=True), self.seen)
-        ]
-        shown, phases, wrong = (np.array(part) for part in zip(*drawn, strict=True))
+        drawn = [self._draw(images.shape[1], int(label), index) for index, label in enumerate(labels, self.seen)]
+        by, phases, wrong = (np.array(part) for part in zip(*drawn, strict=True))
+        shown = moved(images, by, self.channels) if plan.jitter else images
         learned, right = self.backend.learn(
             Samples(rates(self.network, shown), phases, np.asarray(labels, np.int64), wrong),
             Plan(
@@ -97,19 +100,13 @@ class Controller:
         )  # fmt: skip
         self.seen, self.learned, self.right = self.seen + len(labels), self.learned + learned, self.right + right
 
-    def _draw(self, image: np.ndarray, label: int, index: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """The epoch's image as it is shown, where its accumulators start, its wrong label, or -1 for the best one."""
-        if self.schedule.shift:
-            image = self._shifted(image)
-        phases = self.rng.integers(0, 256, len(image))
+    def _draw(self, pixels: int, label: int, index: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """How far the epoch's image is moved, where its accumulators start, its wrong label, or -1 for the best one."""
+        by = self.rng.integers(-self.schedule.jitter, self.schedule.jitter + 1, 2)
+        phases = self.rng.integers(0, 256, pixels)
         if not self.scored and index % 2 == 0:
-            return image, phases, -1  # it is shown with its true label alone
+            return by, phases, -1  # it is shown with its true label alone
         kind, classes = self.schedule.negatives, self.network.classes
         if kind == "random" or (kind == "mixed" and self.rng.random() >= self.schedule.hard_share):
-            return image, phases, int((label + self.rng.integers(1, classes)) % classes)
-        return image, phases, -1
-
-    def _shifted(self, image: np.ndarray) -> np.ndarray:
-        side = int(np.sqrt(len(image)))
-        by = self.rng.integers(-self.schedule.shift, self.schedule.shift + 1, 2)
-        return np.roll(image.reshape(side, side), tuple(by), (0, 1)).reshape(-1)
+            return by, phases, int((label + self.rng.integers(1, classes)) % classes)
+        return by, phases, -1

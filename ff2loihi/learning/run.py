@@ -17,6 +17,7 @@ from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.weight_grid import even, saturated
 from ff2loihi.data.datasets import Dataset
+from ff2loihi.data.jitter import check_square
 from ff2loihi.learning import state as checkpoint
 from ff2loihi.learning.controller import Controller, Schedule
 
@@ -80,11 +81,11 @@ class Run:
     ) -> None:  # fmt: skip
         for images in filter(None, (data, held_out)):
             check_data(program.network, images)
-        if schedule.shift and round(program.network.pixels**0.5) ** 2 != program.network.pixels:
-            raise DataError(f"--shift {schedule.shift}: images of {program.network.pixels} pixels are not square")
+        if schedule.jitter:
+            check_square(program.network.pixels, data.channels)
         self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks
         self.backend, self.file, self.facts, self.held_out = backend, file, facts or {}, held_out
-        self.controller = Controller(program.network, backend, schedule)
+        self.controller = Controller(program.network, backend, schedule, data.channels)
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.log: list[dict] = []
         self.unseen = 0  # samples since the last look at neurons and weights

@@ -30,6 +30,7 @@ from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
 from ff2loihi.processes.learning_rule import Neuron
 from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.streams import stream
 
 NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
 STEPS, WINDOW, BATCH = 24, 9, 50
@@ -154,12 +155,12 @@ def finished_cells(
 
 def label_codes(classes: int, seed: int) -> np.ndarray:
     """(classes, LABEL_INPUTS) bool."""
-    return np.random.default_rng([seed, 0]).random((classes, LABEL_INPUTS)) < CODE_P
+    return stream(seed, "label codes").random((classes, LABEL_INPUTS)) < CODE_P
 
 
 def first_weights(inputs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(inputs, NEURONS) float64 in units of the threshold, and (NEURONS,) bool: the + neurons."""
-    weight = np.random.default_rng([seed, 1]).normal(0, SPREAD, (inputs, NEURONS))
+    weight = stream(seed, "weights").normal(0, SPREAD, (inputs, NEURONS))
     return weight, np.arange(NEURONS) < NEURONS // 2
 
 
@@ -262,7 +263,7 @@ Model = FloatModel | IntegerModel
 
 def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progress: Progress | None = None) -> None:
     """Show every image with its label, then with a random wrong one, `batch` images at a time."""
-    rng = np.random.default_rng([seed, 2])
+    rng = stream(seed, "training")
     size = len(data.labels) // batch * batch
     for epoch in range(epochs):
         order = rng.permutation(len(data.labels))[:size]
@@ -281,7 +282,7 @@ def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progres
 
 def accuracy(model: Model, data: Dataset, seed: int) -> float:
     """The share of right arg-max over the labels' scores: (G+ + theta) / (G + 2 theta), or G for the sigmoid."""
-    found = model.goodness(data.images, np.random.default_rng([seed, 3]))
+    found = model.goodness(data.images, stream(seed, "evaluation"))
     total = found.sum(-1)
     symmetric = model.probability == "symmetric"
     scores = (found[..., 0] + model.theta) / (total + 2 * model.theta) if symmetric else total

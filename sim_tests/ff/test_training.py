@@ -11,8 +11,8 @@ from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError, DataError
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.inference import float_forward, readout
-from ff2loihi.data.datasets import load_data
-from ff2loihi.ff.descent import jittered
+from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.ff.descent import Schedule, descend
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.ff.recipes.pairs import PAIRS
 from ff2loihi.ff.train import evaluate, tensor_of
@@ -146,11 +146,39 @@ def test_truncated_data_is_refused(tmp_path, mnist_root):
         load_data("mnist", "test", root=tmp_path)
 
 
-def test_jitter_moves_an_image_whole_and_by_the_asked_pixels_at_most():
-    generator = torch.Generator().manual_seed(0)
-    images = torch.zeros(200, 8, 8, 2)
-    images[:, 4, 4] = torch.tensor([1.0, 0.5])
-    moved = jittered(images.reshape(200, -1), 2, 2, generator).reshape(images.shape)
-    assert torch.equal(moved.sum((1, 2)), images.sum((1, 2)))  # both channels, together
+def test_training_jitters_each_image_anew_by_the_asked_pixels_at_most():
+    images = np.zeros((400, 8, 8, 2), np.uint8)
+    images[:, 4, 4] = 200, 100
+    data = Dataset("dots", "train", images.reshape(400, -1), np.zeros(400, np.int64), 10, channels=2)
+    weight, seen = torch.nn.Parameter(torch.zeros(1)), []
+
+    def loss(batch, labels, generator):
+        seen.append((batch * 255).round().to(torch.uint8).reshape(-1, 8, 8, 2))
+        return weight.sum()
+
+    descend([weight], loss, data, Schedule(epochs=2, batch=100, rate=0.1, jitter=2), seed=0)
+    moved = torch.cat(seen)
+    assert len(moved) == 800
+    assert torch.equal(moved.sum((1, 2)), torch.tensor([[200, 100]]).expand(800, 2))  # both channels, together
     places = moved[..., 0].nonzero()[:, 1:].unique(dim=0)
     assert torch.equal(places, torch.cartesian_prod(torch.arange(2, 7), torch.arange(2, 7)))
+    assert len(seen[0][..., 0].nonzero()[:, 1:].unique(dim=0)) > 10  # not one move for a batch
+
+
+@pytest.mark.parametrize(("width", "threads"), [(20, 1), (1000, 2)])
+def test_training_takes_the_threads_that_its_work_is_worth(width, threads):
+    data, counts = Dataset("dots", "train", np.zeros((400, 1000), np.uint8), np.zeros(400, np.int64), 10), []
+    weight = torch.nn.Parameter(torch.zeros(1000, width))
+
+    def loss(batch, labels, generator):
+        counts.append(torch.get_num_threads())
+        return (batch @ weight).sum()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(8)
+    try:
+        descend([weight], loss, data, Schedule(epochs=1, batch=200, rate=0.1), seed=0)
+        assert torch.get_num_threads() == 8
+    finally:
+        torch.set_num_threads(before)
+    assert counts == [threads] * 2

@@ -191,7 +191,7 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(
         ("learn {m}/u.ffl --epochs 0", "--epochs"),
         ("learn {m}/u.ffl --negatives easy", "--negatives"),
         ("learn {m}/u.ffl --margin 2", "--margin"),
-        ("learn {m}/u.ffl --shift -1", "--shift"),
+        ("learn {m}/u.ffl --jitter -1", "--jitter"),
         ("learn {m}/u.ffl --rounding nearest", "--rounding"),
         ("learn {m}/t.ffl --rounding chip", "no form for tags"),
         ("learn {m}/u.ffl --plan later", "--plan"),

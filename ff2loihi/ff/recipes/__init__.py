@@ -13,6 +13,7 @@ from ff2loihi.ff.recipes.pairs import PAIRS
 from ff2loihi.ff.recipes.recipe import Choice, Recipe, Trained
 from ff2loihi.ff.recipes.slides import SLIDES
 from ff2loihi.ff.recipes.tosato import TOSATO
+from ff2loihi.streams import torch_seed
 
 RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
 
@@ -29,5 +30,5 @@ def train(name: str, data: Dataset, progress: Progress | None = None, **given) -
         raise FF2LoihiError(f"--{min(odd)}: no meaning with --recipe {name}. Leave it out")
     facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(choice.seed)
+        torch.manual_seed(torch_seed(choice.seed, "weights"))
         return recipe.train(data, choice, facts, progress)

@@ -15,6 +15,7 @@ from ff2loihi.ff.objectives.negatives import Corruption
 from ff2loihi.ff.objectives.prospective import unroll
 from ff2loihi.ff.recipes.recipe import Choice, settle
 from ff2loihi.ff.train import HEAD, fit, fitted_head
+from ff2loihi.streams import torch_seed
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class PairRecipe:
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
         widths, schedule = settle(self, data, choice)
-        generator = torch.Generator().manual_seed(choice.seed)
+        generator = torch.Generator().manual_seed(torch_seed(choice.seed, "label codes"))
         embedding = make_embedding(self.embedding, data.classes, generator, data.channels)
         read = tuple(range(1, len(widths))) if self.upper else None
         rule = Rule(self.goodness, self.probability, self.normalization, self.readout, read)

@@ -39,7 +39,7 @@ class Recipe(Protocol):
     def choices(self) -> frozenset[str]: ...
 
     def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None) -> Trained:
-        """Train on `data`; the caller has seeded torch's global generator. facts: to keep in the checkpoint."""
+        """Train on `data`; the caller has seeded torch's generator for the weights. facts: for the checkpoint."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Shifted worlds: what a network meets that learns on the chip."""
+"""Other worlds: what a network meets that goes on learning on the chip."""
 
 from dataclasses import replace
 
