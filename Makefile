@@ -38,7 +38,8 @@ clean:
 # A shim named python3.13 may exist and not run, so each candidate has to start and say its version: one of ALLOWED.
 # python3.N is looked for with pyenv and uv, too; anything else is a name or a path of one.
 ALLOWED := 3.13 3.12 3.11 3.10
-$(STAMP): requirements.lock pyproject.toml
+# lava-dl exists for 3.10 alone, and asks for an old pytest and torch: it comes without what it asks for.
+$(STAMP): requirements.lock sim_tests/lava-dl.lock pyproject.toml
 	@set -e; \
 	runs() { "$$1" -c 'import sys, ensurepip, venv; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv[1:])' $(ALLOWED) 2>/dev/null; }; \
 	places() { \
@@ -65,4 +66,7 @@ $(STAMP): requirements.lock pyproject.toml
 	[ -x $(UV) ] || .venv/bin/python -m pip install -qq --disable-pip-version-check uv; \
 	$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock; \
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .; \
+	case "$$(.venv/bin/python --version)" in (*" 3.10."*) \
+	  $(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r sim_tests/lava-dl.lock;; \
+	esac; \
 	touch $@

@@ -1,5 +1,6 @@
 """What every test shares: --slow, needs_lava, mnist_root, the commands, and one thread for each xdist worker."""
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -31,8 +32,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     skip_lava = pytest.mark.skip(reason=f"lava is not installed: {INSTALL}")
     has_lava = importlib.util.find_spec("lava") is not None  # looks, imports nothing
     for item in items:
-        # all of Lava's tests in one worker: they look for what their own run left behind
-        group = "lava" if "needs_lava" in item.keywords else item.nodeid.partition("::")[0]
+        # a file's tests share what they make, in one worker; a slow one goes where there is time
+        group = item.nodeid if "slow" in item.keywords else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(skip_slow)
@@ -49,6 +50,20 @@ def mnist_root() -> Path:
     if not (Path(root) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
         pytest.skip(f"MNIST: no MNIST/raw/train-images-idx3-ubyte in FF2LOIHI_DATA={root}")
     return Path(root)
+
+
+@pytest.fixture
+def abandoned_segments():
+    """abandoned_segments() -> names of segments of shared memory that no process maps: those of ended runs."""
+
+    def found() -> set[str]:
+        names, mapped = {path.name for path in Path("/dev/shm").glob("psm_*")}, ""
+        for maps in Path("/proc").glob("[0-9]*/maps"):
+            with contextlib.suppress(OSError):
+                mapped += maps.read_text()
+        return {name for name in names if name not in mapped}
+
+    return found
 
 
 @pytest.fixture

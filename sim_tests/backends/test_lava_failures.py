@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from multiprocessing import shared_memory
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,9 @@ GRADED, LIF = 0, 1  # seeds of the generator
 
 
 @pytest.fixture
-def children(monkeypatch, tmp_path_factory):
+def children(monkeypatch, tmp_path_factory, abandoned_segments):
     """The children that LavaCpu starts; afterwards none of their sessions, segments and folders is left."""
-    shared = set(Path("/dev/shm").glob("psm_*"))
+    before = abandoned_segments()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
     started = []
     real = subprocess.Popen
@@ -46,9 +47,9 @@ def children(monkeypatch, tmp_path_factory):
         assert child.returncode is not None
         assert members(child.pid) == []
     deadline = time.monotonic() + 10
-    while not set(Path("/dev/shm").glob("psm_*")) <= shared and time.monotonic() < deadline:
+    while not abandoned_segments() <= before and time.monotonic() < deadline:
         time.sleep(0.1)  # Python's resource tracker unlinks them, in a process of its own
-    assert set(Path("/dev/shm").glob("psm_*")) <= shared
+    assert abandoned_segments() <= before
     assert list(Path(tempfile.gettempdir()).iterdir()) == []
 
 
@@ -260,3 +261,14 @@ def test_a_child_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="temporarily unavailable"):
         lava_child.Child("ff2loihi.backends.lava.worker", tmp_path / "job")
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
+
+
+def test_a_segment_that_nobody_maps_is_seen_and_one_in_use_is_not(abandoned_segments):
+    held = shared_memory.SharedMemory(create=True, size=4096)
+    try:
+        assert held.name not in abandoned_segments()
+        held.close()
+        assert held.name in abandoned_segments()
+    finally:
+        held.unlink()
+    assert held.name not in abandoned_segments()

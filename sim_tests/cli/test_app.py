@@ -307,8 +307,8 @@ def test_ctrl_c_in_train_is_one_line_and_leaves_no_file(in_session, tmp_path):
 
 
 @pytest.mark.needs_lava
-def test_ctrl_c_in_a_lava_run_leaves_no_process_and_no_file(in_session, made, tmp_path):
-    before = set(Path("/dev/shm").glob("psm_*"))
+def test_ctrl_c_in_a_lava_run_leaves_no_process_and_no_file(in_session, made, tmp_path, abandoned_segments):
+    before = abandoned_segments()
     started = in_session(f"run {made / 'l.ffl'} --backend lava --limit 200 --json r.json", tmp_path)
     deadline = time.monotonic() + 60
     while not (workers := workers_of(started.pid)) and time.monotonic() < deadline:
@@ -321,4 +321,4 @@ def test_ctrl_c_in_a_lava_run_leaves_no_process_and_no_file(in_session, made, tm
     assert members(workers[0]) == []
     assert members(started.pid) == []
     assert list(tmp_path.iterdir()) == []
-    assert set(Path("/dev/shm").glob("psm_*")) <= before
+    assert abandoned_segments() <= before

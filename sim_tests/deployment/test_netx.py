@@ -119,8 +119,8 @@ def test_biases_that_other_readers_take_for_others_are_said(artifacts, tmp_path,
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("recipe", ["ff-mlp", "cwc-ff", "mixed"])
 def test_lava_dl_itself_loads_it_where_it_is_installed(artifacts, mixed_hard, tmp_path, recipe):
-    """Seen with lava-dl 0.6.0, which the project does not install: it brings cv2 and more."""
-    hdf5 = pytest.importorskip("lava.lib.dl.netx.hdf5")
+    """lava-dl 0.6.0, which `make` installs where Python is 3.10."""
+    hdf5 = pytest.importorskip("lava.lib.dl.netx.hdf5", reason="lava-dl is not installed: it needs Python 3.10")
     program = mixed_hard if recipe == "mixed" else artifacts[recipe, "plain", "hard"]
     net = program.network
     interchange.export(program, "netx", tmp_path / "m.net")
