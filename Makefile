@@ -1,4 +1,5 @@
 # make demo | test | test-slow | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
+# make test-slow MINUTES=30: of the slow tests those that start within that time, others with each commit.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 UV := .venv/bin/uv
@@ -18,7 +19,7 @@ test: $(STAMP)
 	$(COVERAGE) .venv/bin/python -m pytest -n 2 --dist loadgroup --cov sim_tests
 
 test-slow: $(STAMP)
-	$(COVERAGE) .venv/bin/python -m pytest -n 2 --dist loadgroup --cov --slow sim_tests
+	$(COVERAGE) .venv/bin/python -m pytest -n 2 --dist loadgroup --cov --slow$(if $(MINUTES),-for $(MINUTES)) sim_tests
 
 lint: $(STAMP)
 	.venv/bin/ruff check .

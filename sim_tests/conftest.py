@@ -1,10 +1,13 @@
-"""What every test shares: --slow, needs_lava, mnist_root, the commands, and one thread for each xdist worker."""
+"""What every test shares: --slow, --slow-for, needs_lava, mnist_root, the commands, and one thread for each worker."""
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,10 +20,25 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 settings.register_profile("ff2loihi", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("ff2loihi")
+STARTED = time.monotonic()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+    parser.addoption("--slow-for", type=float, metavar="MINUTES", help="those of them that start within that time")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("--slow-for")
+    if minutes is not None and "slow" in item.keywords and time.monotonic() - STARTED > 60 * minutes:
+        pytest.skip(f"slow: not started within {minutes:g} minutes")
+
+
+def slow_ones_last(items: list[pytest.Item]) -> None:
+    """In another order for each commit, so that each of them has its turn where the time is short."""
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, check=False)
+    drawn = {item: hashlib.sha256(head.stdout + item.nodeid.encode()).digest() for item in items}
+    items.sort(key=lambda item: drawn[item] if "slow" in item.keywords else b"")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,12 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skip_slow = pytest.mark.skip(reason="slow: takes minutes; run with --slow")
     skip_lava = pytest.mark.skip(reason=f"lava is not installed: {INSTALL}")
+    slow = config.getoption("--slow")
+    if config.getoption("--slow-for") is not None:
+        slow = True
+        slow_ones_last(items)
     has_lava = importlib.util.find_spec("lava") is not None  # looks, imports nothing
     for item in items:
         # a file's tests share what they make, in one worker; a slow one goes where there is time
         group = item.nodeid if "slow" in item.keywords else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
-        if "slow" in item.keywords and not config.getoption("--slow"):
+        if "slow" in item.keywords and not slow:
             item.add_marker(skip_slow)
         if "needs_lava" in item.keywords and not has_lava:
             item.add_marker(skip_lava)
