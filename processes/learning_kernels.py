@@ -203,7 +203,7 @@ def round_step(y, exponent, u, shared):
 
 
 @njit(cache=True, nogil=True)
-def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_plus, m_minus, halve):
+def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_plus, m_minus, trace_shift):
     """A step's spikes z, from the drive a, the control and the modulation of the step before: the next (m+, m-)."""
     plus, minus = sums(r, signs)
     g[0], g[1] = plus, minus
@@ -213,7 +213,7 @@ def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_pl
     integrate(v, r, a, z, neuron)
     for j in range(r.shape[0]):
         m = m_plus if signs[j] else m_minus
-        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> halve
+        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> trace_shift
         y2[j], y3[j] = (q if m > 0 else 0), (q if m < 0 else 0)
     if phase == 0:
         return 0, 0

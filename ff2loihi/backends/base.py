@@ -78,13 +78,13 @@ class Plan(NamedTuple):
 class LearningBackend(Protocol):
     """A place where a LearningNetwork learns, presentation by presentation.
 
-    block: samples that it learns at best in one call; exponent, halve: the rate of its rule.
+    block: samples that it learns at best in one call; exponent, trace_shift: the rate of its rule.
     """
 
     block: int
     network: LearningNetwork
     exponent: int
-    halve: int
+    trace_shift: int
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Take an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""

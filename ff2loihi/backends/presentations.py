@@ -19,7 +19,7 @@ class Presentation:
     label: int
     phase: int
     exponent: int
-    halve: int
+    trace_shift: int
 
 
 def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:

@@ -157,7 +157,7 @@ class Run:
             "learned": c.learned / c.seen,
             "online_accuracy": c.right / c.seen if c.scored else None,
             "exponent": p.exponent,
-            "halve": p.halve,
+            "halve": p.trace_shift,
             "saturated": self._saturated(),
         }
         if self.held_out is not None:

@@ -52,7 +52,7 @@ def learning_equality(
 
 
 def _presented(learner: "Learner | StockLearner | LavaLearner", one: Presentation) -> np.ndarray:
-    learner.exponent, learner.halve = one.exponent, one.halve
+    learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
     learner.show(one.q, one.starts)
     return learner.present(one.label, one.phase)
 

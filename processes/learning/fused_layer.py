@@ -50,14 +50,15 @@ class FusedLayer:
         self.z = np.zeros(n, np.int32)
         self.space = np.zeros(inputs, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int16)
 
-    def fire(self, halve: int) -> np.ndarray:
+    def fire(self, trace_shift: int) -> np.ndarray:
         """The step's spikes (n,) int32, from a, m and control of the step before; r, y2, y3 and g with them.
 
         The array is the same in every step.
         """
         self.m = learning_kernels.fire(
-            self.a, self.v, self.r, self.y2, self.y3, self.g, self.z, *self.constants, *self.control, *self.m, halve
-        )
+            self.a, self.v, self.r, self.y2, self.y3, self.g, self.z,
+            *self.constants, *self.control, *self.m, trace_shift,
+        )  # fmt: skip
         return self.z
 
     def take(self, spikes: np.ndarray, control: tuple[int, int], exponent: int) -> None:

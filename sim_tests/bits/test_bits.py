@@ -177,7 +177,7 @@ def states_of_learning(kind: str) -> dict[str, np.ndarray]:
     learner = emulator_learner(net, record=True)
     goodness, found = [], {}
     for number, one in enumerate(shown_to(kind, net)):
-        learner.exponent, learner.halve = one.exponent, one.halve
+        learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
         learner.show(one.q, one.starts)
         goodness.append(learner.present(one.label, one.phase))
         for name in ("states", "matrices", "units"):

@@ -83,7 +83,7 @@ def lively(net: LearningNetwork, shown: list[Presentation]) -> bool:
     """Whether each layer spikes under both phases, potentiates and depresses, and moves weights (and tags)."""
     learner, active = Learner(net, record=True), Counter()
     for one in shown:
-        learner.exponent, learner.halve = one.exponent, one.halve
+        learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
         for index, states in enumerate(learner.states):

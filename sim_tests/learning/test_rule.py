@@ -38,7 +38,7 @@ def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str,
             for late, layer in enumerate(layers):
                 local = (i - late) % net.period
                 learns = net.steps - net.window - 2 <= local <= net.steps - 3
-                fired = layer.fire(one.halve)
+                fired = layer.fire(one.trace_shift)
                 layer.learn(spikes, (local == 0, one.phase if learns else 0), one.exponent, u, draw)
                 spikes = fired
                 for name in names:
@@ -47,7 +47,7 @@ def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str,
 
 
 def show(learner: Learner, one: Presentation) -> None:
-    learner.exponent, learner.halve = one.exponent, one.halve
+    learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
     learner.show(one.q, one.starts)
 
 
@@ -127,7 +127,7 @@ def test_candidates_are_every_label_presented_without_learning(generate_learning
             ((one.label + 1) % net.classes, -1),
         ]
         goodness += [learner.present(*pair) for pair in labels[-2:]]
-        plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.halve) for pair in labels]
+        plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.trace_shift) for pair in labels]
     expected = simulate(net, plan)
     for late, rows in enumerate(expected):
         assert (np.array(goodness)[:, late] == rows["g"][:, late + net.steps + 1]).all(), late

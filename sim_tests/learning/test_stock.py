@@ -58,9 +58,9 @@ def shown_to(net: LearningNetwork, seed: int) -> list[Presentation]:
     return [
         Presentation(
             rng.integers(0, 200, net.pixels), rng.integers(0, 256, net.pixels), int(rng.integers(net.classes)), phase,
-            net.update.exponent, halve,
+            net.update.exponent, trace_shift,
         )
-        for phase, halve in ((1, 0), (-1, 0), (0, 0), (-1, 1), (1, 1))
+        for phase, trace_shift in ((1, 0), (-1, 0), (0, 0), (-1, 1), (1, 1))
     ]  # fmt: skip
 
 

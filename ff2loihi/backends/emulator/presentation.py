@@ -47,14 +47,14 @@ class Layer(NamedTuple):
 class Rule(NamedTuple):
     """What the update of all layers shares. kind: DIRECT or TAG; window: the last steps, that learn.
 
-    exponent: of dw; halve: a shift of the post traces; tag_exponent, tag_decay: of dt; on_chip: each synapse is rounded
-    by itself, on the even grid.
+    exponent: of dw; trace_shift: of the post traces, to the right; tag_exponent, tag_decay: of dt; on_chip: each
+    synapse is rounded by itself, on the even grid.
     """
 
     kind: int
     window: int
     exponent: int
-    halve: int
+    trace_shift: int
     tag_exponent: int
     tag_decay: int
     on_chip: bool
@@ -155,7 +155,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
             plus, minus = modulation(older[0], older[1], phase, layer.factor, layer.table)
             for j in range(n):
                 m = plus if signs[j] else minus
-                q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> rule.halve
+                q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> rule.trace_shift
                 y[j] = q if m > 0 else -q
                 learns |= q != 0
             if record.on:

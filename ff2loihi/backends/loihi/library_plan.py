@@ -90,7 +90,7 @@ def input_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[
 def control_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[np.ndarray]:
     """What clears and enables in each presentation, see library_rule.controls."""
     for one in shown:
-        stride = 1 << (one.exponent + one.halve)
+        stride = 1 << (one.exponent + one.trace_shift)
         yield controls(network.probability, network.steps, network.window, stride, one.phase)
 
 

@@ -84,9 +84,9 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
         "learning.ff_network.FFNetwork",
         {
             "layers": layers, "source": source | {"period": net.period}, "passed": 0, "folder": str(tmp_path),
-            "exponent": net.update.exponent, "halve": 0, "steps": steps,
+            "exponent": net.update.exponent, "trace_shift": 0, "steps": steps,
         },
-        steps=steps, sets={net.period: {"exponent": np.array([6]), "halve": np.array([1])}},
+        steps=steps, sets={net.period: {"exponent": np.array([6]), "trace_shift": np.array([1])}},
     )  # fmt: skip
     for index, wanted in enumerate(definition(net, rows, net.period)):
         files = {name: wanted[name] for name in VECTORS} | {"g": wanted["g"][net.period :]}

@@ -50,9 +50,9 @@ def test_every_state_is_the_definitions_at_every_step(rng, rule, trace):
     engine.random(), traces.random()
     seen = []
     for t in range(STEPS):
-        halve, exponent = (0, 2) if t < 40 else (1, 4)
-        z = plain.fire(halve)
-        assert (ours.fire(halve) == z).all()
+        trace_shift, exponent = (0, 2) if t < 40 else (1, 4)
+        z = plain.fire(trace_shift)
+        assert (ours.fire(trace_shift) == z).all()
         u, (_, draw) = engine.random(), traces.random(2)
         plain.learn(s[t].astype(bool), tuple(control[t].tolist()), exponent, u, draw)
         ours.take(s[t], tuple(control[t].tolist()), exponent)
