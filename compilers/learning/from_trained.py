@@ -12,7 +12,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.inference.readout import correlation, float_scores, root
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes import limits
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE, ThirdFactor, input_rates, lif, output_trace
@@ -26,7 +26,7 @@ TRAINED_CURVE = "squared"  # linear, adapting loses about a point more on unshif
 PHASE_SEED = 0  # of the start of the pixels' accumulators
 
 
-def started(
+def start_from_trained(
     network: Network, untrained: LearningNetwork, pixels: np.ndarray, labels: np.ndarray, table: tuple[int, ...]
 ) -> LearningNetwork:
     """`untrained` with the weights of `network`, and thresholds and third factors that fit them.
@@ -64,7 +64,7 @@ def grid_scale(weight: np.ndarray) -> float:
 def on_grid(weight: np.ndarray) -> np.ndarray:
     """W times its grid_scale: (out, in) int16, even [weight LSB]."""
     scaled = weight * grid_scale(weight)
-    return even(scaled)
+    return to_even_grid(scaled)
 
 
 def input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import from_spiking, library_rule
-from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, started
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.learning_rule import (
     CONTROL_STEPS,
@@ -85,7 +85,7 @@ def learning_network(
         weight = layer.weight / max(layer.weight.std(), 1e-30) * SPREAD
         third = third_factor(probability, len(layer.positive), options.trace, curve)
         trace = output_trace(options.trace)
-        layers.append(LearningLayer(layer.name, even(weight), layer.positive, Neuron(VTH, LEAK), trace, third))
+        layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, Neuron(VTH, LEAK), trace, third))
     fresh = LearningNetwork(
         pixels=network.pixels,
         input_code=options.input_code,
@@ -99,7 +99,7 @@ def learning_network(
     )
     if options.stock:
         return _of_library_neurons(fresh, options, trained)
-    return started(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
+    return start_from_trained(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
 
 def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOptions, trained: bool) -> LearningNetwork:

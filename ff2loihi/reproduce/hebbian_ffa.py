@@ -22,7 +22,7 @@ from ff2loihi.compilers.learning.rule import (
     output_trace,
     third_factor,
 )
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.recipes import train as train_analog
 from ff2loihi.ff.train import evaluate
@@ -218,7 +218,7 @@ class IntegerModel:
     def __init__(self, cell: Cell, data: Dataset, seed: int) -> None:
         self.probability, self.pixels = cell.probability, data.images.shape[1]
         weight, positive = first_weights(self.pixels + LABEL_INPUTS, seed)
-        grid = even(weight.T * VTH)
+        grid = to_even_grid(weight.T * VTH)
         assert cell.trace is not None  # the analog model alone has none
         trace, factor = output_trace(cell.trace), third_factor(cell.probability, NEURONS, cell.trace)
         self.theta = factor.theta
