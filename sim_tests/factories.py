@@ -126,7 +126,7 @@ class Definition:
         self.v = self.r = self.a = np.zeros(len(layer.positive), np.int64)
         self.m = self.control = (0, 0)
 
-    def fire(self, trace_shift: int):
+    def send_spikes(self, trace_shift: int):
         """The spikes of this step, from the drive, the control and the modulation of the step before."""
         layer, (reset, phase) = self.layer, self.control
         modulation = np.where(layer.positive, *self.m)

@@ -146,8 +146,8 @@ class PyFFLayerModel(PyLoihiProcessModel):
         if self.layer is None:  # Lava sets the Vars' arrays after __init__; from here on they are the layer's
             vectors = {name: getattr(self, name) for name in ("a", "v", "r", "y2", "y3", "g")}
             self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.parts)
-        self.s_out.send(self.layer.fire(int(self.trace_shift[0])))
+        self.s_out.send(self.layer.send_spikes(int(self.trace_shift[0])))
         self.g_out.send(self.g)
         spikes = self.s_in.recv()
         reset, phase = self.c_in.recv()[2 * self.place : 2 * self.place + 2]
-        self.layer.take(spikes, (int(reset), int(phase)), self.exponent)
+        self.layer.receive_spikes(spikes, (int(reset), int(phase)), self.exponent)

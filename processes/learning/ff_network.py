@@ -59,10 +59,10 @@ class PyFFNetworkModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         control, spikes = self.source.step(self.time_step)
         trace_shift, exponent = int(self.trace_shift[0]), int(self.exponent[0])
-        sent = [layer.fire(trace_shift) for layer in self.layers]  # every layer sends before it receives
+        sent = [layer.send_spikes(trace_shift) for layer in self.layers]  # every layer sends before it receives
         control = control.tolist()
         for index, (layer, below) in enumerate(zip(self.layers, [spikes, *sent[:-1]], strict=True)):
-            layer.take(below, tuple(control[2 * index : 2 * index + 2]), exponent)
+            layer.receive_spikes(below, tuple(control[2 * index : 2 * index + 2]), exponent)
         row = self.time_step - 1
         for layer, z, files in zip(self.layers, sent, self.files, strict=True):
             files["g"][row % self.period] = layer.g

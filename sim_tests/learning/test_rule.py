@@ -38,7 +38,7 @@ def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str,
             for late, layer in enumerate(layers):
                 local = (i - late) % net.period
                 learns = net.steps - net.window - 2 <= local <= net.steps - 3
-                fired = layer.fire(one.trace_shift)
+                fired = layer.send_spikes(one.trace_shift)
                 layer.learn(spikes, (local == 0, one.phase if learns else 0), one.exponent, u, draw)
                 spikes = fired
                 for name in names:

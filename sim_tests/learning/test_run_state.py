@@ -80,7 +80,7 @@ def put(*path):
     return change
 
 
-def hold(name, value, at=..., dtype=None):
+def fill(name, value, at=..., dtype=None):
     def change(facts, tensors):
         tensors[name] = tensors[name].astype(dtype or tensors[name].dtype)
         tensors[name][at] = value
@@ -125,19 +125,19 @@ def lose(name):
         (put("identity", {"artifact": "x" * 10**5, "seed": 0}), "direct", "artifact was 'xxx"),
         (put("extra" * 10**4, 1), "direct", "extraextra"),
         (lose("order"), "direct", "an order of float64 (0,)"),
-        (hold("order", 0), "direct", "each of 5 samples must be there once"),
-        (hold("order", 10**9, 0), "direct", "each of 5 samples must be there once"),
-        (hold("order", 0, 0, np.float64), "direct", "an order of float64"),
+        (fill("order", 0), "direct", "each of 5 samples must be there once"),
+        (fill("order", 10**9, 0), "direct", "each of 5 samples must be there once"),
+        (fill("order", 0, 0, np.float64), "direct", "an order of float64"),
         (gain("order", np.arange(6)), "direct", "an order of int64 (6,)"),
         (lose("weights.0"), "direct", "weights.0 is not there"),
-        (hold("weights.0", 256), "direct", "weights.0 256..256, -256..255 are possible"),
-        (hold("weights.0", 0, dtype=np.int32), "tag", "weights.0 holds int32"),
+        (fill("weights.0", 256), "direct", "weights.0 256..256, -256..255 are possible"),
+        (fill("weights.0", 0, dtype=np.int32), "tag", "weights.0 holds int32"),
         (gain("weights.0", np.zeros((1, 1), np.int16)), "tag", "weights.0 holds int16 (1, 1)"),
         (lose("tags.0"), "tag", "tags.0 is not there"),
-        (hold("tags.0", -258), "tag", "tags.0 -258..-258, -257..255 are possible"),
+        (fill("tags.0", -258), "tag", "tags.0 -258..-258, -257..255 are possible"),
         (gain("tags.0", np.zeros((1, 1), np.int16)), "direct", "tags.0 belongs to nothing"),
-        (hold("passed", -1), "direct", "passed -1..-1"),
-        (hold("passed", (1 << 63) - 1), "direct", "passed 9223372036854775807"),
+        (fill("passed", -1), "direct", "passed -1..-1"),
+        (fill("passed", (1 << 63) - 1), "direct", "passed 9223372036854775807"),
         (gain("passed", np.zeros(0, np.int64)), "direct", "passed holds int64 (0,)"),
         (gain("chip", np.zeros(1, np.int64)), "direct", "chip holds int64"),
         (gain("y" * 10**5, np.zeros(1)), "direct", "belongs to nothing"),

@@ -13,7 +13,7 @@ from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
     add_rows,
     apply_tags,
-    hold,
+    decay_post_traces,
     integrate,
     modulation,
     round_step,
@@ -104,7 +104,7 @@ def _update_rows_on_chip(w, idx, n, delta, state):
 
 
 @njit(cache=True, nogil=True)
-def _keep(record, step, layer):
+def _record_weights(record, step, layer):
     tags = layer.tag.shape[0] == layer.w.shape[0]
     for i in range(layer.w.shape[0]):
         for j in range(layer.w.shape[1]):
@@ -121,7 +121,7 @@ def _idle(layer, rule, draws, record, spiked, y, first, end):
             apply_tags(layer.w, layer.tag, layer.active, rule.exponent, draws.u[step])
             update_tags(layer.tag, layer.active, spiked, y, rule.tag_exponent, rule.tag_decay, draws.u[step])
         if record.on:
-            _keep(record, step, layer)
+            _record_weights(record, step, layer)
 
 
 @njit(cache=True, nogil=True)
@@ -175,7 +175,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
         if i < steps and tagged:
             apply_tags(w, layer.tag, layer.active, rule.exponent, draws.u[late + i])
         if learns:
-            hold(y, draws.traces[late + i])
+            decay_post_traces(y, draws.traces[late + i])
             if not tagged:
                 round_step(y, rule.exponent, draws.u[late + i], shared)
                 for group in (below, label):
@@ -195,7 +195,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                     spiked[group.idx[i, k]] = 0
         older, old = old, sums(r, signs)
         if record.on and i < steps:
-            _keep(record, late + i, layer)
+            _record_weights(record, late + i, layer)
     y[:] = 0
     _idle(layer, rule, draws, record, spiked, y, late + steps, end)
     return old

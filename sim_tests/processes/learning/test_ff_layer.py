@@ -45,7 +45,7 @@ def definition(layer, update, s, control) -> dict[str, np.ndarray]:
     engine.random(), traces.random()
     for t in range(STEPS):
         later = t >= 20
-        z = plain.fire(SHIFTED if later else 0)
+        z = plain.send_spikes(SHIFTED if later else 0)
         u, (_, draw) = engine.random(), traces.random(2)
         reset, phase = control[t, 2 * INDEX : 2 * INDEX + 2].tolist()
         plain.learn(s[t], (reset, phase), 6 if later else update.exponent, u, draw)

@@ -55,7 +55,7 @@ def definition(net, rows: np.ndarray, halved_from: int) -> list[dict[str, np.nda
             below = ((starts + q * (i + 1)) // 256 - (starts + q * i) // 256).astype(bool)
         u, (_, draw) = engine.random(), traces.random(2)
         late = t >= halved_from
-        fired = [layer.fire(1 if late else 0) for layer in layers]
+        fired = [layer.send_spikes(1 if late else 0) for layer in layers]
         for index, (layer, spikes) in enumerate(zip(layers, [below, *fired[:-1]], strict=True)):
             local = i - index
             learns = net.steps - net.window - 2 <= local <= net.steps - 3

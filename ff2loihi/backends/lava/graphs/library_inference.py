@@ -85,9 +85,11 @@ class _Soft(Builder):
             unit = soft_unit(layer)
             sums = self._connection(layer, unit.bits - layer.shift)
             below.connect(sums.s_in)
-            hold = RingBuffer(data=library_neurons.hold(period, late))
+            in_pass = RingBuffer(data=library_neurons.in_pass_payloads(period, late))
             bias = RingBuffer(data=library_neurons.bias_payloads(period, late))
-            neuron = library_neurons.soft_neuron(unit.threshold, unit.fires_above, unit.columns, hold.s_out, bias.s_out)
+            neuron = library_neurons.soft_neuron(
+                unit.threshold, unit.fires_above, unit.columns, in_pass.s_out, bias.s_out
+            )
             sums.a_out.connect(neuron.state.a_in1)
             if self.states:
                 self._record(f"{layer.name}.x", neuron.state.s_out, late + 1)
