@@ -76,7 +76,7 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progres
             f"calibration images have {calibration.pixels.shape[1]} pixels, the model takes {net.pixels}. "
             "Use --calibrate with the model's own data set"
         )
-    if len(net.shown) > 1 and calibration.labels.max() >= net.classes:
+    if len(net.pass_labels) > 1 and calibration.labels.max() >= net.classes:
         raise CompileError(f"calibration labels reach {calibration.labels.max()}, the model has {net.classes} classes")
     return net
 

@@ -193,7 +193,7 @@ def bench(
     few = data.images[:lava_samples]
     slow = LavaCpu().run(program, few, progress=progress)
     speeds += [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[1])]
-    passes = len(program.network.shown)
+    passes = len(program.network.pass_labels)
     lava_speed = len(few) / slow.seconds
     return SpeedReport(
         emulator_device=device,

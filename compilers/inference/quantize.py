@@ -106,9 +106,9 @@ def _bound(weight: np.ndarray, top: int) -> int:
 def _signal(network: Network, calibration: Calibration) -> np.ndarray:
     """Calibration inputs (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
     codes = network.label.codes
-    if len(network.shown) == 1:
+    if len(network.pass_labels) == 1:
         return float_forward.inputs(
-            network, calibration.pixels, np.repeat(network.shown, len(calibration.pixels), axis=0)
+            network, calibration.pixels, np.repeat(network.pass_labels, len(calibration.pixels), axis=0)
         )
     shift = 1 + np.arange(len(calibration.labels)) % (network.classes - 1)
     wrong = (calibration.labels + shift) % network.classes

@@ -105,7 +105,7 @@ def _float(network: Network, pixels: np.ndarray, code: np.ndarray) -> tuple[np.n
 
 
 def _float_predictions(network: Network, pixels: np.ndarray) -> np.ndarray:
-    batches = _batches(pixels, len(network.shown) * _widest(network))
+    batches = _batches(pixels, len(network.pass_labels) * _widest(network))
     found = [readout.float_scores(network, float_forward.all_labels(network, batch)).argmax(1) for batch in batches]
     return np.concatenate(found)
 

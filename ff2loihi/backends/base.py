@@ -19,10 +19,10 @@ class Trace:
     """What a run of some samples gave, in the same integers on every back end.
 
     predictions (samples,); scores (samples, classes) float64; sums (samples, labels, layers, powers, parts) int64,
-    the goodness sums (ir.IntNetwork.parts); goodness (samples, labels, layers) float64, in the float network's units;
-    head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero payloads,
-    or None where they were not counted; states: "hidden1.v" -> (samples, labels[, steps], n) int64, where asked for;
-    seconds: of the run alone.
+    the goodness sums (ir.IntNetwork.goodness_parts); goodness (samples, labels, layers) float64, in the float network's
+    units; head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero
+    payloads, or None where they were not counted; states: "hidden1.v" -> (samples, labels[, steps], n) int64, where
+    asked for; seconds: of the run alone.
     """
 
     backend: str
@@ -133,8 +133,8 @@ def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.nda
 
 def host_sums(network: IntNetwork, name: str, activity: np.ndarray) -> np.ndarray:
     """The host's goodness sums of layer `name`: counts or payloads (samples, labels, n) -> (..., powers, parts)."""
-    part_of = network.part_of(next(layer for layer in network.layers if layer.name == name))
-    member = (part_of[:, None] == np.arange(network.parts)).astype(np.int64)
+    part_of = network.goodness_part_of(next(layer for layer in network.layers if layer.name == name))
+    member = (part_of[:, None] == np.arange(network.goodness_parts)).astype(np.int64)
     return np.stack([(activity**power) @ member for power in powers(network)], axis=-2)
 
 

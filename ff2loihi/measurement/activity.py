@@ -73,7 +73,7 @@ def _source_spikes(network: IntNetwork, pixels: np.ndarray) -> tuple[np.ndarray,
     """Spikes of the image's inputs in a pass (samples, n), and of the label's in each pass (passes, n)."""
     image, label = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
     q = quantize_pixels(pixels, network.input_bits).astype(np.int64)[:, image]
-    codes = network.shown.astype(np.int64)
+    codes = network.pass_labels.astype(np.int64)
     if network.neuron == "graded":
         return (q > 0).astype(np.int64), (codes > 0).astype(np.int64)
     full, phases = (1 << network.input_bits) - 1, network.phases.astype(np.int64)

@@ -43,7 +43,7 @@ STOCK = {
     "learned": ("presentation", "neuron", "input"),
 }
 SPACE = ("neuron", "input", "thermometer", "unit")  # axes that are no time
-SHOWN = ("s", "h", "z", "learned")  # states that every recording must have of each layer: without them it shows nothing
+REQUIRED = ("s", "h", "z", "learned")  # states that a recording must have of each layer: without them it shows nothing
 
 
 @dataclass(frozen=True)
@@ -207,14 +207,14 @@ def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
     """The recorded states against the golden ones, those that differ first in time ahead. Raises DataError.
 
     where: the recording's name. A recording of another artifact, of other samples, or without what its layers showed
-    (SHOWN; of our own neurons that learn, the weights) is refused: it could only agree.
+    (REQUIRED; of our own neurons that learn, the weights) is refused: it could only agree.
     """
     if found.artifact != wanted.artifact:
         raise DataError(
             f"{where}: recorded from artifact {found.artifact[:16]}, the golden vectors are of {wanted.artifact[:16]}"
         )
     common = [name for name in wanted.arrays if name in found.arrays]
-    needed = _shown(wanted)
+    needed = _required_states(wanted)
     if not needed:
         raise DataError("the golden vectors hold no layer's states: nothing to compare. Export again")
     missing = [name for name in needed if name not in found.arrays]
@@ -244,11 +244,11 @@ def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
     )
 
 
-def _shown(wanted: Vectors) -> list[str]:
+def _required_states(wanted: Vectors) -> list[str]:
     """The states that a recording must have."""
     last = {name: name.rpartition(".")[2] for name in wanted.arrays}
-    shown = SHOWN if "learned" in last.values() else (*SHOWN, "weights")
-    return [name for name, state in last.items() if state in shown and state != name]
+    required = REQUIRED if "learned" in last.values() else (*REQUIRED, "weights")
+    return [name for name, state in last.items() if state in required and state != name]
 
 
 def _variable(name: str, axes: tuple[str, ...], a: np.ndarray, b: np.ndarray) -> tuple[tuple, Variable]:

@@ -22,7 +22,7 @@ STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.stat
 
 
 def learning_equality(
-    network: LearningNetwork, shown: list[Presentation], form: str = "graph", progress: Progress | None = None
+    network: LearningNetwork, presentations: list[Presentation], form: str = "graph", progress: Progress | None = None
 ) -> EqualityReport:
     """Show everything to both back ends, and compare every state, weight and tag at every step.
 
@@ -32,8 +32,8 @@ def learning_equality(
 
     found: dict[str, Variable] = {}
     emulated = emulator_learner(network, record=True)
-    with lava_learner(network, form, record=len(shown)) as simulated:
-        for number, one in enumerate(shown):
+    with lava_learner(network, form, record=len(presentations)) as simulated:
+        for number, one in enumerate(presentations):
             ours, theirs = (_presented(learner, one) for learner in (emulated, simulated))
             _compare(found, "goodness", ours, theirs, f"presentation {number}")
             if isinstance(emulated, StockLearner):
@@ -41,11 +41,11 @@ def learning_equality(
             else:
                 _presentation(found, emulated, simulated, number)
             if progress:
-                progress(number + 1, len(shown))
+                progress(number + 1, len(presentations))
     return EqualityReport(
         left="emulator",
         right=f"lava, {simulated.form}",
-        samples=len(shown),
+        samples=len(presentations),
         equal=not any(v.differing for v in found.values()),
         variables=tuple(found.values()),
     )

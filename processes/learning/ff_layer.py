@@ -135,17 +135,17 @@ class PyFFLayerModel(PyLoihiProcessModel):
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
         names = ("positive", "neuron", "trace", "factor", "tag", "passed")
-        self.parts = {name: proc_params[name] for name in names}
+        self.constants = {name: proc_params[name] for name in names}
         self.place, self.exponent = proc_params["index"], proc_params["exponent"]
         self.layer: FusedLayer | None = None
 
     def on_var_update(self) -> None:
-        self.exponent = exponents(self.dw, rule_strings(0, self.parts["tag"])[1])[0]
+        self.exponent = exponents(self.dw, rule_strings(0, self.constants["tag"])[1])[0]
 
     def run_spk(self) -> None:
         if self.layer is None:  # Lava sets the Vars' arrays after __init__; from here on they are the layer's
             vectors = {name: getattr(self, name) for name in ("a", "v", "r", "y2", "y3", "g")}
-            self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.parts)
+            self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.constants)
         self.s_out.send(self.layer.send_spikes(int(self.trace_shift[0])))
         self.g_out.send(self.g)
         spikes = self.s_in.recv()

@@ -80,12 +80,12 @@ class PyFFNetworkModel(PyLoihiProcessModel):
 
 def _layer(plan: dict, files: dict[str, np.ndarray], passed: int) -> FusedLayer:
     """The layer of `plan`; its weights, and tags where it has some, live in their file, which so needs no writing."""
-    parts = dict(plan)
-    weights, tags = parts.pop("weights"), parts.pop("tags")
+    constants = dict(plan)
+    weights, tags = constants.pop("weights"), constants.pop("tags")
     w = files["weights"][0].T
     w[:] = weights.T
     t = files["tags"][0].T if plan["tag"] else np.zeros((1, 1), np.int16)
     t[:] = tags.T if plan["tag"] else 0
     n = len(plan["positive"])
     vectors = {name: np.zeros(n, np.int32) for name in ("a", "v", "r", "y2", "y3")}
-    return FusedLayer(w=w, t=t, g=np.zeros(2, np.int32), passed=passed, **vectors, **parts)
+    return FusedLayer(w=w, t=t, g=np.zeros(2, np.int32), passed=passed, **vectors, **constants)

@@ -146,7 +146,7 @@ def learning_network(kind: str) -> LearningNetwork:
     return net
 
 
-def shown_to(kind: str, net: LearningNetwork) -> list[Presentation]:
+def presentations_for(kind: str, net: LearningNetwork) -> list[Presentation]:
     """Positive and negative presentations and one that only looks, at a rate that halves."""
     phases = (1, -1, 1, 0, -1, 1)
     q = draw(f"{kind} q", (len(phases), net.pixels), 0, 120)
@@ -176,7 +176,7 @@ def states_of_learning(kind: str) -> dict[str, np.ndarray]:
     net = learning_network(kind)
     learner = emulator_learner(net, record=True)
     goodness, found = [], {}
-    for number, one in enumerate(shown_to(kind, net)):
+    for number, one in enumerate(presentations_for(kind, net)):
         learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
         learner.show(one.q, one.starts)
         goodness.append(learner.present(one.label, one.phase))
@@ -229,7 +229,7 @@ def test_lava_gives_the_golden_bits(kind):
 @pytest.mark.parametrize("kind", LEARNING)
 def test_lavas_own_learning_processes_give_the_golden_bits(kind):
     net = learning_network(kind)
-    report = learning_equality(net, shown_to(kind, net), "graph")
+    report = learning_equality(net, presentations_for(kind, net), "graph")
     assert {f"{one.name}.weights" for one in net.layers} <= {variable.name for variable in report.variables}
     assert report.first_divergence is None
 

@@ -22,9 +22,9 @@ def learners(generate_learning):
     """Emulators of a rule on weights and of one on tags, after some presentations."""
     found = {}
     for name, seed in (("direct", 0), ("tag", 1)):
-        net, shown = generate_learning(seed)
+        net, presentations = generate_learning(seed)
         found[name] = net, emulator_learner(net)
-        for one in shown:
+        for one in presentations:
             found[name][1].show(one.q, one.starts)
             found[name][1].present(one.label, one.phase)
     return found

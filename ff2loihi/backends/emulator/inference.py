@@ -66,7 +66,7 @@ class Emulator:
 def _batches(network: IntNetwork, pixels: np.ndarray, device: str, least: int = 1) -> list[np.ndarray]:
     """pixels in batches of the device's size, but at least so many where there are as many rows."""
     widest = max(layer.neurons for layer in network.layers)
-    rows = max(1, min(BATCH_ELEMENTS[device] // (widest * len(network.shown)), math.ceil(len(pixels) / least)))
+    rows = max(1, min(BATCH_ELEMENTS[device] // (widest * len(network.pass_labels)), math.ceil(len(pixels) / least)))
     return [pixels[start : start + rows] for start in range(0, len(pixels), rows)]
 
 
@@ -81,7 +81,7 @@ def _on_cpu(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[R
     than the product.
     """
     libraries, forward = ThreadpoolController(), Forward(network)
-    work = len(pixels) * len(network.shown) * network.steps * sum(layer.synapses for layer in network.layers)
+    work = len(pixels) * len(network.pass_labels) * network.steps * sum(layer.synapses for layer in network.layers)
     threads = min(len(pixels), _most_threads(libraries), 1 + work // THREAD_WORK)
     batches = _batches(network, pixels, "cpu", threads)
 

@@ -101,14 +101,14 @@ def _learned(name: str, network: LearningNetwork, recorded: list[_Rows], samples
 
 def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool) -> Result:
     """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
-    labels = len(network.shown)
+    labels = len(network.pass_labels)
     steps = network.steps
     sums, head, spikes, states = [], {}, [], {}
     for rows in recorded:
         name = rows.name
         if name.endswith(".g"):
             totals = rows.values[rows.firsts].reshape(samples, labels, -1)
-            sums.append(totals[..., :-1].reshape(samples, labels, -1, network.parts))
+            sums.append(totals[..., :-1].reshape(samples, labels, -1, network.goodness_parts))
             spikes.append(totals[..., -1])
             continue
         window = rows.window(steps)

@@ -60,15 +60,15 @@ class Loihi:
         return make_trace(self.name, network, _result(network, found, states), seconds)
 
     def show(
-        self, program: Program, shown: list[Presentation], *, states: bool = False, progress: Progress | None = None
+        self, program: Program, presentations: list[Presentation], *, states=False, progress: Progress | None = None
     ) -> tuple[dict[str, np.ndarray], float]:
-        """Let a network of library neurons learn what is shown: (its recording's arrays, seconds).
+        """Let a network of library neurons learn `presentations`: (its recording's arrays, seconds).
 
         states: those of neurons, gates and thermometers, too. Raises CompileError or BackendError.
         """
         check_runs(program.network)
-        with _folder(library_plan.write, program, shown) as folder:
-            return self._run(folder, states, len(shown), progress)
+        with _folder(library_plan.write, program, presentations) as folder:
+            return self._run(folder, states, len(presentations), progress)
 
     def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:
         """The recorded arrays, and how long the run took."""
@@ -100,7 +100,7 @@ class Loihi:
 
 @contextmanager
 def _folder(write: Callable, program: Program, what) -> Iterator[Path]:
-    """A deployment of what is shown that lasts as long as the `with`. Raises BackendError where it has no room."""
+    """A deployment of what is presented that lasts as long as the `with`. Raises BackendError where it has no room."""
     with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
         try:
             write(Path(name), program.network, artifact.pack(program)[0]["sha256"], what)
@@ -126,18 +126,18 @@ def _learned_sums(network: LearningNetwork, found: dict[str, np.ndarray], sample
     return np.concatenate(parts)
 
 
-def _result(network: IntNetwork, found: dict[str, np.ndarray], keep: bool) -> Result:
-    """Goodness sums, head and spike counts from what the layers sent home; keep: and the states."""
+def _result(network: IntNetwork, found: dict[str, np.ndarray], with_states: bool) -> Result:
+    """Goodness sums, head and spike counts from what the layers sent home; with_states: and the states."""
     sums, head, spikes, states = [], [], [], {}
     for index, layer in enumerate(network.layers):
         if network.neuron == "lif":
             activity = found[f"{layer.name}.s"].sum(axis=2, dtype=np.int64)
         else:
             activity = found[f"{layer.name}.h"].astype(np.int64)
-        if keep:
+        if with_states:
             names = [f"{layer.name}.{state}" for state in "shv"]
             states |= {name: found[name].astype(np.int64) for name in names if name in found}
-        if keep and network.neuron == "lif":
+        if with_states and network.neuron == "lif":
             states[f"{layer.name}.r"] = states[f"{layer.name}.s"].cumsum(axis=2)
         sums.append(host_sums(network, layer.name, activity))
         spikes.append((activity if network.neuron == "lif" else activity > 0).sum(-1))

@@ -61,7 +61,7 @@ class Builder:
 
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
         self.network, self.pixels, self.folder, self.states = network, pixels, folder, states
-        self.codes = network.shown
+        self.codes = network.pass_labels
         self.x = np.zeros((len(pixels), network.inputs), np.int32)
         image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
         self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
@@ -93,7 +93,7 @@ class Builder:
             dense = self._connection(layer, -layer.shift if net.neuron == "lif" else 0)
             neuron = self._neuron(layer, index)
             goodness = Goodness(
-                part_of=net.part_of(layer), parts=net.parts, powers=powers(net), period=net.steps,
+                part_of=net.goodness_part_of(layer), parts=net.goodness_parts, powers=powers(net), period=net.steps,
                 offset=(index + 2) % net.steps,
             )  # fmt: skip
             below.connect(dense.s_in)
