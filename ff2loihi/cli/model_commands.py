@@ -168,9 +168,11 @@ def learn(
         from ff2loihi.cli import console
         from ff2loihi.cli.commands.learn import learn_model
 
-        wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed}
-        choice, place = (plan, wanted, single), (rounding, backend)
-        found = learn_model(model, data, split, limit, choice, place, evaluate, files, resume, data_root)
+        found = learn_model(
+            model, data, split, limit, data_root, plan=plan, single=single, rounding=rounding, backend=backend,
+            asked={"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed},
+            evaluate=evaluate, files=files, resume=resume,
+        )  # fmt: skip
         console.write_json(found, json)
 
 
@@ -238,8 +240,8 @@ def analyze(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    chosen = (data, split, samples, layers, unseen)
-    console.write_json(analyze_model(model, spec, *chosen, calibrate, output, data_root), json)
+    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    console.write_json(found, json)
 
 
 @commands.command()
