@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from ff2loihi.backends.base import check_pixels
+from ff2loihi.backends.classification import starts
 from ff2loihi.backends.emulator.inference import Emulator
-from ff2loihi.backends.learned import starts
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ff2loihi.backends.base import Trace
+from ff2loihi.backends.classification import PHASE_SEED
 from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.compilers.board.placement import Mapping
 from ff2loihi.compilers.board.populations import (
     CONTROL,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ff2loihi.backends.classification import starts
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.lava.inference import LavaCpu
-from ff2loihi.backends.learned import starts
 from ff2loihi.compilers.inference.library_form import obstacles, reach
 from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.learning.readout import rates

@@ -11,9 +11,9 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ff2loihi import choices
-from ff2loihi.backends import learned_states
+from ff2loihi.backends import classification_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
-from ff2loihi.backends.learned import classify
+from ff2loihi.backends.classification import classify
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.errors import BackendError, FF2LoihiError
 from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantize_pixels
@@ -48,7 +48,7 @@ class Emulator:
                 raise FF2LoihiError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
             trace = classify(self.name, network, emulator_learner(network), pixels, progress)
             if states and not network.stock:
-                trace = replace(trace, states=learned_states.states(network, pixels))
+                trace = replace(trace, states=classification_states.states(network, pixels))
             return trace
         check_pixels(network, pixels)
         run, done, parts = _on_cuda if self.device == "cuda" else _on_cpu, 0, []

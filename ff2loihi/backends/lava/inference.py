@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import learned, learned_states
+from ff2loihi.backends import classification, classification_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
 from ff2loihi.backends.select import lava_learner
@@ -39,7 +39,7 @@ class LavaCpu:
         network = program.network
         if isinstance(network, LearningNetwork) and not self.stock:
             with lava_learner(network, patience=self.patience) as learner:
-                return learned.classify(self.name, network, learner, pixels, progress)
+                return classification.classify(self.name, network, learner, pixels, progress)
         check_pixels(network, pixels)
         if self.stock:
             _check_stock(network)
@@ -95,8 +95,8 @@ def _learned(name: str, network: LearningNetwork, recorded: list[_Rows], samples
     """The recordings of a network that learns, cut into samples and labels, with r of its spikes."""
     shape = (samples, network.classes, network.steps, -1)
     states = {rows.name: rows.window(network.steps).reshape(shape).astype(np.int64) for rows in recorded}
-    states = learned_states.with_traces(network, states)
-    return learned.make_trace(name, network, learned_states.sums(network, states), states, seconds)
+    states = classification_states.with_traces(network, states)
+    return classification.make_trace(name, network, classification_states.sums(network, states), states, seconds)
 
 
 def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool) -> Result:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import learned, learned_states
+from ff2loihi.backends import classification, classification_states
 from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava.child import Child, ChildFailed
 from ff2loihi.backends.loihi import library_plan
@@ -49,14 +49,15 @@ class Loihi:
             found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
             counts = found[f"{network.layers[0].name}.r"].astype(np.int64)
             counts = {f"{network.layers[0].name}.r": counts.reshape(len(pixels), network.classes, *counts.shape[1:])}
-            return learned.make_trace(self.name, network, learned_states.sums(network, counts), {}, seconds)
+            sums = classification_states.sums(network, counts)
+            return classification.make_trace(self.name, network, sums, {}, seconds)
         with _folder(board_plan.write, program, pixels) as folder:
             probe = states and (isinstance(network, LearningNetwork) or network.neuron == "lif")
             found, seconds = self._run(folder, probe, len(pixels), progress)
         if isinstance(network, LearningNetwork):
             sums = _learned_sums(network, found, len(pixels))
-            found = learned_states.with_traces(network, found) if states else {}
-            return learned.make_trace(self.name, network, sums, found, seconds)
+            found = classification_states.with_traces(network, found) if states else {}
+            return classification.make_trace(self.name, network, sums, found, seconds)
         return make_trace(self.name, network, _result(network, found, states), seconds)
 
     def show(
@@ -117,12 +118,12 @@ def check_runs(network) -> None:
 
 
 def _learned_sums(network: LearningNetwork, found: dict[str, np.ndarray], samples: int) -> np.ndarray:
-    """learned_states.sums of the spikes, a batch of samples at a time."""
+    """classification_states.sums of the spikes, a batch of samples at a time."""
     parts = []
     for start in range(0, samples, BATCH):
         names = (f"{layer.name}.s" for layer in network.layers)
         spikes = {name: found[name][start : start + BATCH] for name in names}
-        parts.append(learned_states.sums(network, learned_states.with_traces(network, spikes)))
+        parts.append(classification_states.sums(network, classification_states.with_traces(network, spikes)))
     return np.concatenate(parts)
 
 

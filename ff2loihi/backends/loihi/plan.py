@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import save_npz
 
-from ff2loihi.backends import learned_states
+from ff2loihi.backends import classification_states
 from ff2loihi.backends.loihi import payload
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.compilers.inference.library_form import reach, soft_unit
@@ -95,7 +95,7 @@ def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> Ite
     what = plan(network, "", 1)
     interval, stride = what["interval"], what["stride"]
     if isinstance(network, LearningNetwork):
-        for spikes in learned_states.input_spikes(network, pixels):
+        for spikes in classification_states.input_spikes(network, pixels):
             yield np.pad(spikes, [(0, 0), (0, interval - network.steps), (0, 0)]).reshape(-1, network.inputs)
         return
     codes, full = network.pass_labels, (1 << network.input_bits) - 1

@@ -13,7 +13,7 @@ from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
 
-from ff2loihi.backends import learned_states
+from ff2loihi.backends import classification_states
 from ff2loihi.backends.lava.graphs.inference import Builder, Graph
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.backends.loihi.payload import library_neurons
@@ -106,7 +106,7 @@ class _Learned(Builder):
         self.network, self.folder, self.states, self.recordings = network, folder, states, []
         self.codes = network.label_codes
         self.rows = len(pixels) * network.classes * network.steps + len(network.layers) + 2
-        blocks = (spikes.reshape(-1, network.inputs) for spikes in learned_states.input_spikes(network, pixels))
+        blocks = (spikes.reshape(-1, network.inputs) for spikes in classification_states.input_spikes(network, pixels))
         board_plan.save_rows(folder / "input.npy", blocks, len(pixels), packed=True)
 
     def build(self) -> Graph:

@@ -1,4 +1,4 @@
-"""Classifying with a learning network: every label, nothing learned, on any back end that presents samples."""
+"""Classifying with a network that learns: every label, nothing learned, on any back end that presents samples."""
 
 import time
 from collections.abc import Iterator

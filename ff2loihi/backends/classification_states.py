@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ff2loihi.backends.learned import starts
+from ff2loihi.backends.classification import starts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.processes.fixed_point import rate_code
