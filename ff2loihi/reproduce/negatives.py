@@ -40,7 +40,7 @@ def prepare(request: Request) -> Table:
     """All rows with the widths of the slides' net and the same number of epochs."""
     data = request.data or ("digits" if request.quick else "mnist")
     images, test = (load_data(data, split, root=request.root, limit=request.limit) for split in ("train", "test"))
-    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.schedule.epochs)
+    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.training.epochs)
     return Table(
         title=f"Negatives, on {data}: {len(test.labels):,} test images, {epochs} epochs",
         columns=("negatives", "slides, MNIST", "float", "8 bit"),

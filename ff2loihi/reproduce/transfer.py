@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.ff.descent import Schedule, tensor_of
+from ff2loihi.ff.descent import Training, tensor_of
 from ff2loihi.ff.networks.model import FFNetwork, normalize
 from ff2loihi.ff.recipes import train
 from ff2loihi.ff.recipes.recipe import Trained
@@ -24,7 +24,7 @@ from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, 
 from ff2loihi.reproduce.negatives import trained
 
 QUICK_EPOCHS = 5
-PROBE = Schedule(epochs=10, batch=200, rate=0.003)
+PROBE = Training(epochs=10, batch=200, rate=0.003)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def prepare(request: Request) -> Table:
         for name in ("mnist", "fashion-mnist")
         for split in ("train", "test")
     }
-    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.schedule.epochs)
+    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.training.epochs)
     return Table(
         title=f"Transfer, MNIST to Fashion-MNIST: {len(sets['mnist', 'test'].labels):,} test images, {epochs} epochs",
         columns=("net", "label", "slides: MNIST", "transfer", "ours: MNIST", "last layer", "all layers", "silent"),
