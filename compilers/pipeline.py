@@ -28,7 +28,7 @@ __all__ = [
     "compile_learning", "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
-Progress = Callable[[str, str], None]  # (stage, what it did)
+StageProgress = Callable[[str, str], None]  # (stage, what it did)
 
 
 def check_options(options: Options | LearningOptions) -> None:
@@ -65,7 +65,7 @@ def options_for(checkpoint: Checkpoint, options: Options | LearningOptions) -> O
     return learning.options_for(checkpoint.spec.neuron, LearningOptions())
 
 
-def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progress) -> Network:
+def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StageProgress) -> Network:
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
@@ -83,7 +83,7 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progres
 
 def compile_learning(
     checkpoint: Checkpoint, calibration: Calibration, options: LearningOptions,
-    progress: Progress = lambda stage, text: None,
+    progress: StageProgress = lambda stage, text: None,
 ) -> Program[LearningNetwork]:  # fmt: skip
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
@@ -113,8 +113,9 @@ def compile_learning(
 
 
 def compile_checkpoint(
-    checkpoint: Checkpoint, calibration: Calibration, options: Options, progress: Progress = lambda stage, text: None
-) -> Program[IntNetwork]:
+    checkpoint: Checkpoint, calibration: Calibration, options: Options,
+    progress: StageProgress = lambda stage, text: None,
+) -> Program[IntNetwork]:  # fmt: skip
     """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
     check_options(options)
     net = _network(checkpoint, calibration, progress)

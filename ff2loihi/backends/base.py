@@ -11,7 +11,7 @@ from ff2loihi.compilers.inference import readout
 from ff2loihi.compilers.inference.integer_forward import Result, powers
 from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork, Network
 
-Progress = Callable[[int, int], None]  # (samples done, samples)
+SampleProgress = Callable[[int, int], None]  # (samples done, samples)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Backend(Protocol):
     name: str
 
     def run(
-        self, program: AnyProgram, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: AnyProgram, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8. Raises DataError or BackendError."""
         ...

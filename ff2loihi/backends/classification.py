@@ -5,14 +5,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ff2loihi.backends.base import Progress, Trace, check_pixels
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates, scores
 
 PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
 
 
-def classify(name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: Progress | None) -> Trace:
+def classify(
+    name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: SampleProgress | None
+) -> Trace:
     """A Trace of pixels (samples, pixels) uint8; its sums are (samples, labels, layers, 1, 2), spikes are not counted.
 
     Raises DataError.

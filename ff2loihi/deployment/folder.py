@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.backends.loihi import search as board_search
@@ -37,7 +37,7 @@ python run_on_board.py "$@"
 LEARNING = "the script classifies; learning there needs microcode: neuron and third factor are processes of ours"
 
 
-def write(path: Path, program: AnyProgram, data: Dataset, progress: Progress | None = None) -> list[str]:
+def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
     A network that stock processes cannot run gets no script: its README says what a board would have to compute. Of

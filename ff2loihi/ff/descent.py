@@ -12,7 +12,7 @@ from ff2loihi.data.jitter import moved
 from ff2loihi.ff.threads import threads_for
 from ff2loihi.streams import torch_seed
 
-Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
+StepProgress = Callable[[int, int, str], None]  # (steps done, steps, note)
 Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins
 
 
@@ -44,7 +44,7 @@ def descend(
     data: Dataset,
     training: Training,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> None:
     """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads.
 

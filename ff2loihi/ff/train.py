@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Training, descend, tensor_of
+from ff2loihi.ff.descent import StepProgress, Training, descend, tensor_of
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 from ff2loihi.ff.objectives.goodness import loss as layer_loss
@@ -44,7 +44,7 @@ def fit(
     data: Dataset,
     training: Training,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     corrupt: Corruption | None = None,
     objective: nn.Module | None = None,
 ) -> None:
@@ -62,7 +62,7 @@ def fit(
 
 
 def fit_by_backprop(
-    network: FFNetwork, data: Dataset, training: Training, seed: int, progress: Progress | None = None
+    network: FFNetwork, data: Dataset, training: Training, seed: int, progress: StepProgress | None = None
 ) -> None:
     """Train in place on the goodness of all layers, by backprop through them: log(1 + exp(sum Gneg - sum Gpos)).
 
@@ -102,7 +102,7 @@ def _pairs(
 
 
 def fitted_head(
-    features_of: Callable[[Tensor], Tensor], data: Dataset, training: Training, seed: int, progress: Progress | None
+    features_of: Callable[[Tensor], Tensor], data: Dataset, training: Training, seed: int, progress: StepProgress | None
 ) -> nn.Linear:
     """A softmax head, fitted on what a frozen network makes of images by cross-entropy (Hinton 2022, sec. 3.3)."""
     generator = torch.Generator().manual_seed(torch_seed(seed, "head"))

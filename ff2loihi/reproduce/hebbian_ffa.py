@@ -29,7 +29,7 @@ from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
 from ff2loihi.processes.learning_rule import Neuron
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 from ff2loihi.streams import stream
 
 NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
@@ -135,7 +135,7 @@ EXPERIMENT = Experiment("Terres-Escudero 2024", frozenset({"table", "data", "epo
 
 
 def finished_cells(
-    table: int, train: Dataset, test: Dataset, epochs: int, seed: int, progress: Progress
+    table: int, train: Dataset, test: Dataset, epochs: int, seed: int, progress: StepProgress
 ) -> Iterator[Cell]:
     """The table's cells with our accuracies; epochs: of the spiking models."""
     for cell in TABLES[table]:
@@ -261,7 +261,7 @@ class IntegerModel:
 Model = FloatModel | IntegerModel
 
 
-def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progress: Progress | None = None) -> None:
+def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progress: StepProgress | None = None) -> None:
     """Show every image with its label, then with a random wrong one, `batch` images at a time."""
     rng = stream(seed, "training")
     size = len(data.labels) // batch * batch

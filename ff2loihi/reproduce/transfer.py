@@ -20,7 +20,7 @@ from ff2loihi.ff.recipes import train
 from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import EVALUATION_BATCH, evaluate, fitted_head
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 from ff2loihi.reproduce.negatives import trained
 
 QUICK_EPOCHS = 5
@@ -89,7 +89,7 @@ def prepare(request: Request) -> Table:
 EXPERIMENT = Experiment("slides 2026, transfer", frozenset({"epochs"}), prepare)
 
 
-def _cells(sets: dict, epochs: int, seed: int, progress: Progress) -> Iterator[Cell]:
+def _cells(sets: dict, epochs: int, seed: int, progress: StepProgress) -> Iterator[Cell]:
     fashion = sets["fashion-mnist", "train"], sets["fashion-mnist", "test"]
     for recipe, cells in groupby(ROWS, key=lambda cell: cell.recipe):
         model = trained_on_mnist(recipe, sets["mnist", "train"], epochs, seed, progress)
@@ -105,7 +105,7 @@ def _cells(sets: dict, epochs: int, seed: int, progress: Progress) -> Iterator[C
             )
 
 
-def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Trained:
+def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: StepProgress) -> Trained:
     """Random features learn nothing here; CwC-FF has its own layers."""
     if recipe == "cwc-ff":
         return train(recipe, images, progress, epochs=epochs, seed=seed)

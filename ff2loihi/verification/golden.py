@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.emulator.library_learner import StockLearner
@@ -55,7 +55,7 @@ class Vectors:
     axes: dict[str, tuple[str, ...]]
 
 
-def golden(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def golden(program: AnyProgram, artifact: str, data: Dataset, progress: SampleProgress | None = None) -> Vectors:
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
     lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
@@ -68,7 +68,9 @@ def golden(program: AnyProgram, artifact: str, data: Dataset, progress: Progress
     return classification(program, artifact, data, progress)
 
 
-def classification(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def classification(
+    program: AnyProgram, artifact: str, data: Dataset, progress: SampleProgress | None = None
+) -> Vectors:
     """`golden` of what only classifies: of a network that learns a, v, s, r under every label, nothing learned."""
     trace = Emulator().run(program, data.images, states=True, progress=progress)
     arrays: dict[str, np.ndarray] = {"inputs": data.images}
@@ -85,7 +87,7 @@ def classification(program: AnyProgram, artifact: str, data: Dataset, progress: 
     return Vectors(artifact, arrays, axes)
 
 
-def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: Progress | None) -> Vectors:
+def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: SampleProgress | None) -> Vectors:
     shown, learner = pairs(network, data), emulator_learner(network, record=True)
     rows: dict[str, list[np.ndarray]] = {}
     for number, one in enumerate(shown):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
@@ -22,8 +22,9 @@ STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.stat
 
 
 def learning_equality(
-    network: LearningNetwork, presentations: list[Presentation], form: str = "graph", progress: Progress | None = None
-) -> EqualityReport:
+    network: LearningNetwork, presentations: list[Presentation], form: str = "graph",
+    progress: SampleProgress | None = None,
+) -> EqualityReport:  # fmt: skip
     """Show everything to both back ends, and compare every state, weight and tag at every step.
 
     form: of Lava's layers, see backends.lava.learner. Raises BackendError.

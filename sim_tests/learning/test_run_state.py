@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from ff2loihi.backends.select import emulator_learner
-from ff2loihi.learning import state as checkpoint
-from ff2loihi.learning.state import CheckpointMismatch, Progress
+from ff2loihi.learning import state as run_state
+from ff2loihi.learning.state import CheckpointMismatch, RunState
 
 SAMPLES, EPOCHS, LINE = 5, 3, 500
 IDENTITY = {"artifact": "abc", "seed": 0}
@@ -38,13 +38,13 @@ def written(learners, tmp_path):
         path = tmp_path / "x.run"
         rng = np.random.default_rng(4).bit_generator.state
         order = np.array([3, 0, 4, 1, 2])
-        checkpoint.write(path, IDENTITY, Progress(1, 3, order, rng, (3, 2, 1), [EPOCH]), learners[kind][1].state())
+        run_state.write(path, IDENTITY, RunState(1, 3, order, rng, (3, 2, 1), [EPOCH]), learners[kind][1].state())
         data = path.read_bytes()
         tensors = load(data)
         facts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["run"])
         change(facts, tensors)
         run = text(json.dumps(facts))
-        path.write_bytes(save(tensors, metadata={"run": run, "sha256": checkpoint._digest(run, tensors)}))
+        path.write_bytes(save(tensors, metadata={"run": run, "sha256": run_state._digest(run, tensors)}))
         return path
 
     return make
@@ -52,7 +52,7 @@ def written(learners, tmp_path):
 
 def read(path, learner_of):
     net, _ = learner_of
-    return checkpoint.read(path, IDENTITY, SAMPLES, EPOCHS, emulator_learner(net).state())
+    return run_state.read(path, IDENTITY, SAMPLES, EPOCHS, emulator_learner(net).state())
 
 
 @pytest.mark.parametrize("kind", ["direct", "tag"])

@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from ff2loihi import choices
 from ff2loihi.backends import classification_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, make_trace
 from ff2loihi.backends.classification import classify
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.errors import BackendError, FF2LoihiError
@@ -39,7 +39,7 @@ class Emulator:
         self.device = device
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8. Raises DataError."""
         network = program.network

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.backends import classification, classification_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
 from ff2loihi.backends.select import lava_learner
 from ff2loihi.compilers import artifact
@@ -33,7 +33,7 @@ class LavaCpu:
         self.patience, self.stock = patience, stock
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
         network = program.network
@@ -86,7 +86,7 @@ def _check_stock(network: IntNetwork | LearningNetwork) -> None:
         raise CompileError(f"no library process computes this network: {'; '.join(wrong)}")
 
 
-def _report(line: str, samples: int, progress: Progress | None) -> None:
+def _report(line: str, samples: int, progress: SampleProgress | None) -> None:
     if progress and line.startswith("progress "):
         progress(int(line.split()[1]), samples)
 

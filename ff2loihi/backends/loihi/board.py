@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi.backends import classification, classification_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava.child import Child, ChildFailed
 from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi import plan as board_plan
@@ -36,7 +36,7 @@ class Loihi:
         self.models: tuple[str, ...] = ()  # "PROCESS MODEL" of the last run, a neurocore's each
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8; states: spikes or payloads, and v, too, of each step.
 
@@ -61,8 +61,9 @@ class Loihi:
         return make_trace(self.name, network, _result(network, found, states), seconds)
 
     def show(
-        self, program: Program, presentations: list[Presentation], *, states=False, progress: Progress | None = None
-    ) -> tuple[dict[str, np.ndarray], float]:
+        self, program: Program, presentations: list[Presentation], *, states: bool = False,
+        progress: SampleProgress | None = None,
+    ) -> tuple[dict[str, np.ndarray], float]:  # fmt: skip
         """Let a network of library neurons learn `presentations`: (its recording's arrays, seconds).
 
         states: those of neurons, gates and thermometers, too. Raises CompileError or BackendError.
@@ -71,7 +72,7 @@ class Loihi:
         with _folder(library_plan.write, program, presentations) as folder:
             return self._run(folder, states, len(presentations), progress)
 
-    def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:
+    def _run(self, folder: Path, probe: bool, samples: int, progress: SampleProgress | None) -> tuple[dict, float]:
         """The recorded arrays, and how long the run took."""
         script = (str(folder / board_plan.SCRIPT), *(("--probe",) if probe else ()))
         times, models = [time.perf_counter()], []

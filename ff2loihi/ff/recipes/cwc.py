@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Training, descend
+from ff2loihi.ff.descent import StepProgress, Training, descend
 from ff2loihi.ff.networks.channels import ConvLayer, CwCNetwork
 from ff2loihi.ff.recipes.recipe import Choice, training_for
 
@@ -59,7 +59,7 @@ class CwCRecipe:
     quick_epochs: int
     choices: frozenset[str] = frozenset({"widths"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> CwCNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> CwCNetwork:
         """0 epochs give the untrained net. Raises DataError for images, FF2LoihiError for channels that do not fit."""
         usual = replace(self.training, epochs=self.quick_epochs) if choice.quick else self.training
         training = training_for(data, choice, usual, self.small_epochs)

@@ -8,7 +8,7 @@ from torch import nn
 
 from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Training
+from ff2loihi.ff.descent import StepProgress, Training
 from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.objectives.negatives import Corruption
@@ -43,7 +43,7 @@ class PairRecipe:
     iterations: int = 1
     upper: bool = False
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
         widths, training = settle(self, data, choice)
         generator = torch.Generator().manual_seed(torch_seed(choice.seed, "label codes"))

@@ -32,7 +32,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Graph:
+class InferenceGraph:
     """The built graph: its source, how many time steps it takes, and what is recorded where.
 
     period, stride: time steps from one pass to the next, and from one step of a pass to the next.
@@ -46,7 +46,7 @@ class Graph:
     recordings: tuple[Recording, ...]
 
 
-def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> InferenceGraph:
     """Connect the processes for pixels (samples, pixels) uint8; the recordings are files in `folder`.
 
     Layer l (from 0) sees a sample's step i at time step t = start + i + l + 1: one step a Dense.
@@ -80,13 +80,13 @@ class Builder:
             graded=net.neuron == "graded",
         )
 
-    def _graph(self, source: Source | Playback) -> Graph:
-        return Graph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
+    def _graph(self, source: Source | Playback) -> InferenceGraph:
+        return InferenceGraph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
 
     def _period(self) -> int:
         return self.network.steps
 
-    def build(self) -> Graph:
+    def build(self) -> InferenceGraph:
         net, source = self.network, self._source()
         below = source.s_out
         for index, layer in enumerate(net.layers):

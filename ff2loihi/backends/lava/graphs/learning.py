@@ -21,7 +21,7 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 
 
 @dataclass(frozen=True)
-class Graph:
+class LearningGraph:
     """The built graph: a process that runs it, and its layers; none where the network is one process."""
 
     source: LearningSource | FFNetwork | StockSource
@@ -57,7 +57,7 @@ def dw_string(network: LearningNetwork, exponent: int) -> str:
     return rule_strings(exponent, tag_exponents(network))[0]
 
 
-def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
+def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
     """The processes; files in `folder`: input.npy and weights.L.npy, tags.L.npy are read, the rest is written.
 
     start: exponent and trace_shift; passed: steps that lie behind; steps: record every state of so many, 0: none.
@@ -69,7 +69,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
         "window": network.window, "period": network.period,
     }  # fmt: skip
     if start["form"] == "one_process":
-        return Graph(_one_process(network, folder, start, plan), (), network)
+        return LearningGraph(_one_process(network, folder, start, plan), (), network)
     source = LearningSource(**plan)
     layers, below = [], source.s_out
     for index, part in enumerate(network.layers):
@@ -104,7 +104,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
             for name, var in matrices.items():
                 probe_var(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
         layers.append(layer)
-    return Graph(source, tuple(layers), network)
+    return LearningGraph(source, tuple(layers), network)
 
 
 def _one_process(network: LearningNetwork, folder: Path, start: dict, source: dict) -> FFNetwork:
