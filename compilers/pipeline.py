@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
@@ -38,8 +38,8 @@ def check_options(options: Options | LearningOptions) -> None:
     wrong = []
     if not MIN_WEIGHT_BITS <= options.weight_bits <= WEIGHT_BITS:
         wrong.append(f"--weight-bits must be in {MIN_WEIGHT_BITS}..{WEIGHT_BITS}, got {options.weight_bits}")
-    if options.neuron not in get_args(Neuron):
-        wrong.append(f"--neuron must be {' or '.join(get_args(Neuron))}, got {options.neuron!r}")
+    if options.neuron not in get_args(NeuronKind):
+        wrong.append(f"--neuron must be {' or '.join(get_args(NeuronKind))}, got {options.neuron!r}")
     if options.reset not in get_args(Reset):
         wrong.append(f"--reset must be {' or '.join(get_args(Reset))}, got {options.reset!r}")
     if not MIN_STEPS <= options.steps <= MAX_STEPS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.ir import Head, IntHead, IntLayer, IntNetwork, Layer, Network, NormTable
@@ -31,7 +31,7 @@ CLIP_STEPS = 40  # candidates of the clip, from 1 down to 1/40 of the largest we
 class Options:
     """What the user chose. steps: time steps of a sample for lif; vth: None means swept on the calibration images."""
 
-    neuron: Neuron = "graded"
+    neuron: NeuronKind = "graded"
     weight_bits: int = 8
     steps: int = 16
     reset: Reset = "soft"

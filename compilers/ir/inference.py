@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
@@ -70,7 +70,7 @@ class IntNetwork(Frozen):
     to the read-out (nets without bias) or absent.
     """
 
-    neuron: Neuron
+    neuron: NeuronKind
     reset: Reset
     steps: int  # time steps of a sample; 1 for graded
     pixels: int

@@ -10,7 +10,7 @@ from typing import get_args
 
 import numpy as np
 
-from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, Trace
+from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, TraceKind
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
 from ff2loihi.compilers.ir.options import LIF
@@ -50,7 +50,7 @@ class LearningOptions:
     stock: --learning stock: the rule of library neurons alone, see processes.library_rule.
     """
 
-    trace: Trace = "relu"
+    trace: TraceKind = "relu"
     eligibility: Eligibility = "none"
     rate_exponent: int | None = None
     input_factor: int | None = None
@@ -167,7 +167,7 @@ def _update(options: LearningOptions) -> UpdateRule:
     return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
 
 
-def output_trace(kind: Trace) -> OutputTrace:
+def output_trace(kind: TraceKind) -> OutputTrace:
     """eq. 13 (relu: the spike count), 11 (li) and 12 (hard-li) in integers."""
     if kind == "relu":
         return OutputTrace("relu", impulse=1, keep=256)
@@ -209,7 +209,7 @@ def sigmoid_table() -> tuple[int, ...]:
 
 def check_options(options: LearningOptions) -> None:
     """Raise CompileError for options that no network could be compiled with."""
-    choices = {"trace": Trace, "eligibility": Eligibility, "input_code": InputCode, "curve": Curve}
+    choices = {"trace": TraceKind, "eligibility": Eligibility, "input_code": InputCode, "curve": Curve}
     wrong = [
         f"--{name.replace('_', '-')} must be one of {', '.join(get_args(allowed))}, got {value!r}"
         for name, allowed in choices.items()

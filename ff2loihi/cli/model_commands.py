@@ -60,7 +60,7 @@ def compile(
     ],
     spec: Spec = None,
     neuron: Annotated[
-        compile_choices.Neuron, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
+        compile_choices.NeuronKind, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
     ] = "graded",
     weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
     steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
@@ -72,7 +72,7 @@ def compile(
         choices.Learning,
         typer.Option(help="on: compile the learning rule too; stock: one of Lava's library neurons alone"),
     ] = "off",
-    trace: Annotated[compile_choices.Trace, typer.Option(help="learning: the output trace")] = "relu",
+    trace: Annotated[compile_choices.TraceKind, typer.Option(help="learning: the output trace")] = "relu",
     eligibility: Annotated[
         compile_choices.Eligibility, typer.Option(help="learning: none, or tag: an eligibility trace")
     ] = "none",

@@ -121,11 +121,11 @@ def transfer(model: Trained, label: str | None, layers: slice, fitted: Dataset, 
         code = label_code(model, label) if label and isinstance(model, FFNetwork) else None
         return torch.cat([normalize(h.flatten(1), "rms") for h in latents(model, images, code)[layers]], dim=1)
 
-    return evaluate(Probe(features, fitted_head(features, fitted, PROBE, seed, None)), test)
+    return evaluate(SoftmaxReadout(features, fitted_head(features, fitted, PROBE, seed, None)), test)
 
 
 @dataclass(frozen=True)
-class Probe:
+class SoftmaxReadout:
     """A softmax layer on a frozen net's activities."""
 
     features: Callable[[Tensor], Tensor]

@@ -18,7 +18,7 @@ FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible
 
 @dataclass(frozen=True)
 class RandomFeatures:
-    """See ff.recipe.Recipe. Layers as torch draws them, frozen; the epochs are the head's."""
+    """See recipe.Recipe. Layers as torch draws them, frozen; the epochs are the head's."""
 
     source: str
     widths: tuple[int, ...]
@@ -38,7 +38,7 @@ class RandomFeatures:
 
 @dataclass(frozen=True)
 class Boltzmann:
-    """See ff.recipe.Recipe and Sized. Sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
+    """See recipe.Recipe and SizedRecipe. Sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
 
     source: str
     widths: tuple[int, ...]

@@ -51,7 +51,7 @@ def _layers(channels: tuple[int, ...], side: int, classes: int) -> tuple[ConvLay
 
 @dataclass(frozen=True)
 class CwCRecipe:
-    """See ff.recipe.Recipe. All layers learn at once, each on its own loss; widths are the layers' channels."""
+    """See recipe.Recipe. All layers learn at once, each on its own loss; widths are the layers' channels."""
 
     source: str
     training: Training

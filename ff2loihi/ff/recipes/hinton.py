@@ -20,7 +20,7 @@ from ff2loihi.ff.train import HEAD, fitted_head
 
 @dataclass(frozen=True)
 class HybridRecipe:
-    """See ff.recipe.Recipe and Sized."""
+    """See recipe.Recipe and SizedRecipe."""
 
     source: str
     widths: tuple[int, ...]

@@ -20,7 +20,7 @@ from ff2loihi.streams import torch_seed
 
 @dataclass(frozen=True)
 class PairRecipe:
-    """See ff.recipe.Recipe and Sized.
+    """See recipe.Recipe and SizedRecipe.
 
     corrupt: what becomes of a negative sample's image; objective: of the widths, what the layers learn by in place of
     each one's own loss; iterations: of the layers whose inputs are their own neurons (ff.prospective); upper: whether

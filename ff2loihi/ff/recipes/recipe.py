@@ -43,7 +43,7 @@ class Recipe(Protocol):
         ...
 
 
-class Sized(Protocol):
+class SizedRecipe(Protocol):
     """What settle() reads of a recipe. quick: what `--quick` changes of widths and epochs."""
 
     @property
@@ -59,7 +59,7 @@ class Sized(Protocol):
     def quick(self) -> Choice: ...
 
 
-def settle(recipe: Sized, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Training]:
+def settle(recipe: SizedRecipe, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Training]:
     """Widths, and how it is trained: what was asked for, else the quick variant's, else the recipe's."""
     short = recipe.quick if choice.quick else Choice()
     usual = replace(recipe.training, epochs=short.epochs or recipe.training.epochs)

@@ -29,7 +29,7 @@ CONTRAST, THRESHOLD = Contrast(kind="contrast"), Sigmoid(kind="sigmoid", theta=3
 
 @dataclass(frozen=True)
 class _Recipe:
-    """See ff.recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes.
+    """See recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes.
 
     own: in place of the paper's.
     """
