@@ -44,10 +44,10 @@ def start_from_trained(
         target = root(float_scores(single, activities))
         trials = []
         for vth in _candidates(drive):
-            r = presented(drive, replace(layer, neuron=replace(layer.neuron, vth=vth)))[0]
+            r = responses(drive, replace(layer, neuron=replace(layer.neuron, vth=vth)))[0]
             trials.append((correlation(root(_scores(r, layer)), target), vth))
         neuron = replace(layer.neuron, vth=max(trials)[1])
-        r, spikes = presented(drive, replace(layer, neuron=neuron))
+        r, spikes = responses(drive, replace(layer, neuron=neuron))
         factor = measured_factor(r[np.arange(len(labels)), labels], layer.factor.probability, table)
         layers.append(replace(layer, weight=weights[index], neuron=neuron, factor=factor))
         if index + 1 < len(weights):
@@ -89,7 +89,7 @@ def _candidates(drive: np.ndarray) -> list[int]:
     return sorted({int(min(limits.VTH_MAX, max(1, vth))) for vth in np.percentile(positive, PERCENTILES)})
 
 
-def presented(drive: np.ndarray, layer: LearningLayer) -> tuple[np.ndarray, np.ndarray]:
+def responses(drive: np.ndarray, layer: LearningLayer) -> tuple[np.ndarray, np.ndarray]:
     """(r at the end, (samples, labels, n) int64; the spikes of each step, (steps, samples, labels, n) bool)."""
     v, r, spikes = np.zeros(drive.shape[1:], np.int64), np.zeros(drive.shape[1:], np.int64), []
     for a in drive:

@@ -149,7 +149,7 @@ def spiking_network(
         layers=tuple(layers),
         update=_update(options),
     )
-    return from_spiking.measured(net, pixels, labels)
+    return from_spiking.with_measured_factors(net, pixels, labels)
 
 
 def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from ff2loihi.backends.base import check_pixels
-from ff2loihi.backends.classification import starts
+from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.inference import float_forward, readout
@@ -126,7 +126,7 @@ def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tupl
 def _learning(network: LearningNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
     learner = emulator_learner(replace(network, label_codes=code[None]))
     out = tuple(np.empty((len(pixels), len(layer.weight)), np.int64) for layer in network.layers)
-    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+    for index, (image, phases) in enumerate(zip(pixels, accumulator_starts(network, len(pixels)), strict=True)):
         learner.show(rates(network, image), phases)
         for layer, counts in zip(out, learner.counts(0), strict=True):
             layer[index] = counts

@@ -24,7 +24,7 @@ def classify(
     learner.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
-    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+    for index, (image, phases) in enumerate(zip(pixels, accumulator_starts(network, len(pixels)), strict=True)):
         learner.show(rates(network, image), phases)
         sums[index] = learner.candidates()
         if progress:
@@ -32,7 +32,7 @@ def classify(
     return make_trace(name, network, sums, {}, time.perf_counter() - started)
 
 
-def starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
+def accumulator_starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
     """Where each image's accumulators start, (pixels,) int64 in 0..255."""
     rng = np.random.default_rng(PHASE_SEED)
     for _ in range(samples):

@@ -22,7 +22,7 @@ from ff2loihi.cli.options import (
 from ff2loihi.cli.outputs import Output
 from ff2loihi.compilers import choices as compile_choices
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import held
+from ff2loihi.compilers.files import locked
 
 commands = typer.Typer()
 
@@ -163,7 +163,7 @@ def learn(
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
     files = outputs.LearningFiles.of(output or model.with_name(f"{model.stem}-learned.ffl"))
     outputs.check((model,), json, *files.outputs())
-    with held(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
+    with locked(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
         files.check_unfinished(resume)
         from ff2loihi.cli import console
         from ff2loihi.cli.commands.learn import learn_model

@@ -66,7 +66,7 @@ def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgre
         else:
             if learns and network.stock:
                 library_plan.write(folder, network, digest, pairs(network, data))
-                if beyond := library_plan.rounded(network, vectors[golden.FILE].arrays):
+                if beyond := library_plan.weights_beyond_grid(network, vectors[golden.FILE].arrays):
                     remarks.append(f"{beyond:,} weights grow beyond 254 in these samples: a board's may differ there")
             else:
                 board_plan.write(folder, network, digest, data.images)

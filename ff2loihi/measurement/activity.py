@@ -113,7 +113,7 @@ def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activ
     return Activity(network.period, spikes, {layer.name: _nonzero(layer.weight) for layer in network.layers}, updates)
 
 
-def presented(one: Activity, times: float, learning: float) -> Activity:
+def over_presentations(one: Activity, times: float, learning: float) -> Activity:
     """`times` presentations, of which `learning` may change weights; the engine can be off in the others."""
     return replace(
         one,

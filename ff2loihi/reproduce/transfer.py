@@ -101,7 +101,7 @@ def _cells(sets: dict, epochs: int, seed: int, progress: StepProgress) -> Iterat
                 source=100 * evaluate(model, sets["mnist", "test"]) if recipe != "random-features" else None,
                 last=100 * last,
                 all=every,
-                silent=100 * silent(model, sets["mnist", "test"]),
+                silent=100 * silent_share(model, sets["mnist", "test"]),
             )
 
 
@@ -153,7 +153,7 @@ def latents(model: Trained, images: Tensor, code: Tensor | None) -> list[Tensor]
 
 
 @torch.no_grad()
-def silent(model: Trained, data: Dataset) -> float:
+def silent_share(model: Trained, data: Dataset) -> float:
     """The share of neurons that no image, with its own label, makes fire."""
     images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
     fires = []

@@ -139,11 +139,11 @@ class Learner:
 
         pixels (steps, pixels) bool; labels (steps, label inputs) bool: a label's inputs spike where its code has a 1.
         """
-        events.taken(pixels, 0, self._net.pixels)
+        events.copy_spikes(pixels, 0, self._net.pixels)
         self._net.known[0] = 0
         given = self._net.labels.events
         for label, code in enumerate(self.network.label_codes > 0):
-            events.taken(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
+            events.copy_spikes(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
         self._net = self._net._replace(labels=Labels.of(given, self.layers[0].w.shape[1]))
 
     def candidates(self) -> np.ndarray:

@@ -94,7 +94,7 @@ def control_rows(network: LearningNetwork, presentations: list[Presentation]) ->
         yield controls(network.probability, network.steps, network.window, stride, one.phase)
 
 
-def rounded(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
+def weights_beyond_grid(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
     """How many weights of golden vectors grow beyond the grid: whether such a one rounds up or down is drawn."""
     [layer] = network.layers
     return int((states[f"{layer.name}.weights"] > WEIGHT_MAX).any(axis=(0, 1)).sum())
