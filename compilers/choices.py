@@ -5,9 +5,9 @@ Each is defined here alone: options are annotated with it, and `get_args` gives 
 
 from typing import Literal
 
-Neuron = Literal["graded", "lif"]
+NeuronKind = Literal["graded", "lif"]
 Reset = Literal["soft", "hard"]
-Trace = Literal["relu", "li", "hard-li"]
+TraceKind = Literal["relu", "li", "hard-li"]
 Eligibility = Literal["none", "tag"]
 InputCode = Literal["pixels", "contrast"]
 Curve = Literal["linear", "squared", "stretched"]

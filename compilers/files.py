@@ -106,7 +106,7 @@ def check_new_folder(path: Path, error: type[FF2LoihiError]) -> None:
 
 
 @contextmanager
-def held(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
+def locked(path: Path, error: type[FF2LoihiError], busy: str) -> Iterator[None]:
     """The lock file `path`, this process's for the `with`, and gone after it; one that a dead process left is taken.
 
     It holds the process's number; a file that holds anything else is left alone. busy: what it means that another
@@ -151,7 +151,7 @@ def _is_lock(handle: int) -> bool:
 
 
 def is_lock(data: bytes) -> bool:
-    """Whether it is what `held` writes into its file, or nothing yet."""
+    """Whether it is what `locked` writes into its file, or nothing yet."""
     return len(data) <= LOCK and (data.isdigit() or not data)
 
 

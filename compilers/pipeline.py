@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
@@ -28,7 +28,7 @@ __all__ = [
     "compile_learning", "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
-Progress = Callable[[str, str], None]  # (stage, what it did)
+StageProgress = Callable[[str, str], None]  # (stage, what it did)
 
 
 def check_options(options: Options | LearningOptions) -> None:
@@ -38,8 +38,8 @@ def check_options(options: Options | LearningOptions) -> None:
     wrong = []
     if not MIN_WEIGHT_BITS <= options.weight_bits <= WEIGHT_BITS:
         wrong.append(f"--weight-bits must be in {MIN_WEIGHT_BITS}..{WEIGHT_BITS}, got {options.weight_bits}")
-    if options.neuron not in get_args(Neuron):
-        wrong.append(f"--neuron must be {' or '.join(get_args(Neuron))}, got {options.neuron!r}")
+    if options.neuron not in get_args(NeuronKind):
+        wrong.append(f"--neuron must be {' or '.join(get_args(NeuronKind))}, got {options.neuron!r}")
     if options.reset not in get_args(Reset):
         wrong.append(f"--reset must be {' or '.join(get_args(Reset))}, got {options.reset!r}")
     if not MIN_STEPS <= options.steps <= MAX_STEPS:
@@ -65,7 +65,7 @@ def options_for(checkpoint: Checkpoint, options: Options | LearningOptions) -> O
     return learning.options_for(checkpoint.spec.neuron, LearningOptions())
 
 
-def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progress) -> Network:
+def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StageProgress) -> Network:
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
@@ -76,14 +76,14 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: Progres
             f"calibration images have {calibration.pixels.shape[1]} pixels, the model takes {net.pixels}. "
             "Use --calibrate with the model's own data set"
         )
-    if len(net.shown) > 1 and calibration.labels.max() >= net.classes:
+    if len(net.pass_labels) > 1 and calibration.labels.max() >= net.classes:
         raise CompileError(f"calibration labels reach {calibration.labels.max()}, the model has {net.classes} classes")
     return net
 
 
 def compile_learning(
     checkpoint: Checkpoint, calibration: Calibration, options: LearningOptions,
-    progress: Progress = lambda stage, text: None,
+    progress: StageProgress = lambda stage, text: None,
 ) -> Program[LearningNetwork]:  # fmt: skip
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
@@ -113,8 +113,9 @@ def compile_learning(
 
 
 def compile_checkpoint(
-    checkpoint: Checkpoint, calibration: Calibration, options: Options, progress: Progress = lambda stage, text: None
-) -> Program[IntNetwork]:
+    checkpoint: Checkpoint, calibration: Calibration, options: Options,
+    progress: StageProgress = lambda stage, text: None,
+) -> Program[IntNetwork]:  # fmt: skip
     """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
     check_options(options)
     net = _network(checkpoint, calibration, progress)

@@ -21,7 +21,7 @@ from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.cli import console
 from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.learning.rule import LearningOptions
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.data.worlds import inverted, rotated
 from ff2loihi.ff.recipes import train
@@ -73,7 +73,7 @@ def adapt(program: Program, plan: Schedule, world: Dataset, tests: dict[str, Dat
         for done in range(len(order) + 1):
             if done in marks:
                 layers = tuple(
-                    replace(layer, weight=even(weight))
+                    replace(layer, weight=to_even_grid(weight))
                     for layer, weight in zip(network.layers, learner.weights, strict=True)
                 )
                 now = Program(replace(network, layers=layers), (), {})

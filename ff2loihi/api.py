@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ff2loihi import choices
-from ff2loihi.backends.base import Backend, Progress
+from ff2loihi.backends.base import Backend, SampleProgress
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import pairs
@@ -94,7 +94,7 @@ def backend(name: str, device: str = "cpu") -> Backend:
 
 
 def run(
-    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: Progress | None = None
+    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
 ) -> AccuracyReport:
     """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
@@ -103,7 +103,7 @@ def run(
 
 
 def verify(
-    program: AnyProgram, data: Dataset | str, progress: Progress | None = None, form: str = "graph"
+    program: AnyProgram, data: Dataset | str, progress: SampleProgress | None = None, form: str = "graph"
 ) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
@@ -170,7 +170,7 @@ def analyze(
 
 def bench(
     program: AnyProgram, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
-    progress: Progress | None = None,
+    progress: SampleProgress | None = None,
 ) -> SpeedReport | LearningSpeedReport:  # fmt: skip
     """Time both back ends on one artifact, Lava between two halves of the emulator's repeats.
 
@@ -193,7 +193,7 @@ def bench(
     few = data.images[:lava_samples]
     slow = LavaCpu().run(program, few, progress=progress)
     speeds += [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[1])]
-    passes = len(program.network.shown)
+    passes = len(program.network.pass_labels)
     lava_speed = len(few) / slow.seconds
     return SpeedReport(
         emulator_device=device,

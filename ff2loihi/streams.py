@@ -8,16 +8,16 @@ import numpy as np
 Use = Literal["weights", "label codes", "training", "head", "presentations", "evaluation"]
 
 
-def spawned(seed: int, use: Use) -> np.random.SeedSequence:
+def seed_of(seed: int, use: Use) -> np.random.SeedSequence:
     """The seed (>= 0) of one use."""
     return np.random.SeedSequence(seed, spawn_key=(get_args(Use).index(use),))
 
 
 def stream(seed: int, use: Use) -> np.random.Generator:
     """numpy's generator of one use."""
-    return np.random.Generator(np.random.PCG64(spawned(seed, use)))
+    return np.random.Generator(np.random.PCG64(seed_of(seed, use)))
 
 
 def torch_seed(seed: int, use: Use) -> int:
     """The same for torch.manual_seed, whose Mersenne twister takes 32 bits."""
-    return int(spawned(seed, use).generate_state(1, np.uint32)[0])
+    return int(seed_of(seed, use).generate_state(1, np.uint32)[0])

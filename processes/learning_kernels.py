@@ -169,14 +169,14 @@ def apply_tags(w, tag, active, exponent, u):
 
 @njit(cache=True, nogil=True)
 def update_tags(tag, active, spiked, y, exponent, decay, u):
-    up, fall, taught = np.int32(UP - u), np.int32(BITS - decay), (y << (BITS - exponent)).astype(np.int32)
+    up, fall, raised = np.int32(UP - u), np.int32(BITS - decay), (y << (BITS - exponent)).astype(np.int32)
     for i in range(tag.shape[0]):
         if not (active[i] or spiked[i]):
             continue
         row, x0, left = tag[i], np.int32(spiked[i] != 0), np.int32(0)
         for j in range(row.shape[0]):
             t = np.int32(row[j])
-            acc = _clip16(np.int32(t << BITS) + np.int32(x0 * taught[j]))
+            acc = _clip16(np.int32(t << BITS) + np.int32(x0 * raised[j]))
             acc = _clip16(np.int32(acc - np.int32(t << fall)))
             t = np.int32(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
             row[j] = t
@@ -185,7 +185,7 @@ def update_tags(tag, active, spiked, y, exponent, decay, u):
 
 
 @njit(cache=True, nogil=True)
-def hold(y, draw):
+def decay_post_traces(y, draw):
     """Signed post traces (n,) int64 as LearningDense holds them: any of them loses one unit now and then."""
     for j in range(y.shape[0]):
         size = abs(y[j])
@@ -203,7 +203,7 @@ def round_step(y, exponent, u, shared):
 
 
 @njit(cache=True, nogil=True)
-def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_plus, m_minus, halve):
+def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_plus, m_minus, trace_shift):
     """A step's spikes z, from the drive a, the control and the modulation of the step before: the next (m+, m-)."""
     plus, minus = sums(r, signs)
     g[0], g[1] = plus, minus
@@ -213,7 +213,7 @@ def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_pl
     integrate(v, r, a, z, neuron)
     for j in range(r.shape[0]):
         m = m_plus if signs[j] else m_minus
-        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> halve
+        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> trace_shift
         y2[j], y3[j] = (q if m > 0 else 0), (q if m < 0 else 0)
     if phase == 0:
         return 0, 0
@@ -221,7 +221,7 @@ def fire(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_pl
 
 
 @njit(cache=True, nogil=True)
-def take(w, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw):
+def receive_spikes(w, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw):
     """a of the input spikes (inputs,), and what they teach; idx, y, shared: space for the events and the update."""
     count = 0
     for i in range(spikes.shape[0]):
@@ -235,10 +235,10 @@ def take(w, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_
         y[j] = y2[j] - y3[j]
         learns |= y[j] != 0
     if tags:
-        hold(y, draw)
+        decay_post_traces(y, draw)
         apply_tags(w, tag, active, exponent, u)
         update_tags(tag, active, spikes, y, tag_exponent, tag_decay, u)
     elif learns:
-        hold(y, draw)
+        decay_post_traces(y, draw)
         round_step(y, exponent, u, shared)
         update_rows(w, idx, count, shared)

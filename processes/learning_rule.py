@@ -132,12 +132,12 @@ def third_factor(plus: int, minus: int, phase: int, factor: ThirdFactor) -> tupl
     return m_plus, m_minus
 
 
-def post_traces(r, m, halve: int):
-    """(y2, y3) of neurons with trace r and signed modulation m: q = min(127, (r |m| + 32) >> 6) >> halve.
+def post_traces(r, m, trace_shift: int):
+    """(y2, y3) of neurons with trace r and signed modulation m: q = min(127, (r |m| + 32) >> 6) >> trace_shift.
 
     y2 potentiates, y3 depresses: the chip's traces are unsigned.
     """
-    q = np.minimum(POST_TRACE_MAX, (r * np.abs(m) + 32) >> 6) >> halve
+    q = np.minimum(POST_TRACE_MAX, (r * np.abs(m) + 32) >> 6) >> trace_shift
     return np.where(m > 0, q, 0), np.where(m < 0, q, 0)
 
 

@@ -58,7 +58,7 @@ def period(steps: int) -> int:
     return 1 << int(np.ceil(np.log2(SLOTS * steps + TAIL)))
 
 
-def taught(steps: int, window: int, stride: int) -> np.ndarray:
+def learning_steps(steps: int, window: int, stride: int) -> np.ndarray:
     """The logical steps whose thermometers are enabled, ascending: their gates teach the inputs of the step after.
 
     stride: one step in so many; the learning rate is its inverse.
@@ -75,7 +75,7 @@ def controls(probability: str, steps: int, window: int, stride: int, phase: int)
     rows = np.zeros((period(steps), 1 + GROUPS), np.uint8)
     rows[SLOTS * steps, 0] = 1
     for group in () if phase == 0 else (0, 1) if phase > 0 else (2, 3):
-        rows[SLOTS * taught(steps, window, stride) + (not potentiates(probability, group)), 1 + group] = 1
+        rows[SLOTS * learning_steps(steps, window, stride) + (not potentiates(probability, group)), 1 + group] = 1
     return rows
 
 

@@ -126,7 +126,7 @@ class Definition:
         self.v = self.r = self.a = np.zeros(len(layer.positive), np.int64)
         self.m = self.control = (0, 0)
 
-    def fire(self, halve: int):
+    def send_spikes(self, trace_shift: int):
         """The spikes of this step, from the drive, the control and the modulation of the step before."""
         layer, (reset, phase) = self.layer, self.control
         modulation = np.where(layer.positive, *self.m)
@@ -136,7 +136,7 @@ class Definition:
             self.v = self.r = np.zeros_like(self.v)
         self.v, self.z = learning_rule.lif(self.v, self.a, layer.neuron)
         self.r = learning_rule.output_trace(self.r, self.z, layer.trace)
-        self.y2, self.y3 = learning_rule.post_traces(self.r, modulation, halve)
+        self.y2, self.y3 = learning_rule.post_traces(self.r, modulation, trace_shift)
         return self.z
 
     def learn(self, spikes, control, exponent: int, u: float, draw: float) -> None:

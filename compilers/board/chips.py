@@ -83,7 +83,7 @@ class Board:
 
 
 @dataclass(frozen=True)
-class Table:
+class ChipTable:
     """Chips and boards by name."""
 
     chips: dict[str, Chip]
@@ -106,7 +106,7 @@ class Table:
         return min(fitting, key=lambda board: board.count, default=None)
 
 
-def load_table(path: Path | None = None) -> Table:
+def load_table(path: Path | None = None) -> ChipTable:
     """The shipped table, with the entries of a user's file in place of or beside it. Raises CompileError."""
     shipped = _parse(SHIPPED)
     own = _parse(path) if path else {"chips": {}, "boards": {}}
@@ -140,7 +140,7 @@ def load_table(path: Path | None = None) -> Table:
             )
     if wrong:
         raise CompileError(f"{path}: {together(wrong)}")
-    return Table(chips, boards)
+    return ChipTable(chips, boards)
 
 
 def known_limits(chip_name: str, chip: Chip) -> dict[str, limits.Limit]:

@@ -120,7 +120,8 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
         yield Population(layer.name, layer.name, n, (rows,))
         sums = len(powers(net))  # of a part; each neuron belongs to one part
-        yield Population(f"{layer.name}.goodness", layer.name, net.parts * sums, (Rows(layer.name, n, fan=sums),))
+        rows = Rows(layer.name, n, fan=sums)
+        yield Population(f"{layer.name}.goodness", layer.name, net.goodness_parts * sums, (rows,))
         if net.head and index in net.readout_layers:
             yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(layer.name, n),))
         below = layer.name

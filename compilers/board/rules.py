@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.board.chips import Board, Chip, Table
+from ff2loihi.compilers.board.chips import Board, Chip, ChipTable
 from ff2loihi.compilers.board.placement import Fill, Mapping
 from ff2loihi.compilers.board.populations import Population
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
@@ -53,7 +53,7 @@ class Design:
     populations: tuple[Population, ...]
     board: Board
     mapping: Mapping | None
-    boards: Table
+    boards: ChipTable
 
     @property
     def chip(self) -> Chip:

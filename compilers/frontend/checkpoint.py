@@ -55,10 +55,10 @@ def load_checkpoint(path: Path, spec_path: Path | None = None) -> Checkpoint:
             f"{path}: not written by ff2loihi train, so it needs --spec spec.yaml, which says what its tensors mean "
             f"(README, 'A checkpoint from elsewhere'). It holds: {shapes}"
         )
-    return described(path, data, tensors, spec, Path(spec_path).parent if spec_path else Path(path).parent, training)
+    return checkpoint_of(path, data, tensors, spec, Path(spec_path or path).parent, training)
 
 
-def described(
+def checkpoint_of(
     path: Path, data: bytes, tensors: dict[str, np.ndarray], spec: Spec, folder: Path, training: dict
 ) -> Checkpoint:
     """The checkpoint of a file's tensors and spec; label codes may lie in `folder`. Raises CheckpointError."""

@@ -42,5 +42,5 @@ def activities(network: Network, x: np.ndarray, normalization: str | None = None
 
 def all_labels(network: Network, pixels: np.ndarray, normalization: str | None = None) -> list[np.ndarray]:
     """The activities under every label (a head: under the neutral one): (samples, labels, n) a layer."""
-    stacked = np.stack([inputs(network, pixels, np.tile(code, (len(pixels), 1))) for code in network.shown], axis=1)
-    return activities(network, stacked, normalization)
+    passes = [inputs(network, pixels, np.tile(code, (len(pixels), 1))) for code in network.pass_labels]
+    return activities(network, np.stack(passes, axis=1), normalization)

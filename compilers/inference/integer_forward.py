@@ -45,8 +45,8 @@ def norm_power(normalization: str) -> int:
 
 @dataclass
 class Result:
-    """sums (samples, labels, layers, powers, parts) int64, see ir.IntNetwork.parts; head (samples, layers, classes)
-    int64 or None.
+    """sums (samples, labels, layers, powers, parts) int64, see ir.IntNetwork.goodness_parts; head (samples, layers,
+    classes) int64 or None.
 
     spikes (samples, labels, layers) int64, graded: non-zero payloads; states: name -> array, where asked for.
     """
@@ -62,8 +62,8 @@ class _Layer:
     """A layer's arrays: weights (in, out) and bias hold W 2^-shift and bias 2^-shift (lif: W 2^-shift and the bias).
 
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
-    patches: of a convolution, whose weights are convolution.Conv.grouped; else None. parts (out, parts): 1 where a
-    neuron belongs to a part; sum_dtype: as dtype, for sums of powers.
+    patches: of a convolution, whose weights are convolution.Conv.grouped; else None. membership (out, parts): 1
+    where a neuron belongs to a part; sum_dtype: as dtype, for sums of powers.
     """
 
     layer: IntLayer
@@ -71,7 +71,7 @@ class _Layer:
     weights: object
     patches: object
     bias: object
-    parts: object
+    membership: object
     sum_dtype: str
 
 
@@ -101,7 +101,7 @@ class Forward:
         activity = layer.top if graded else self.network.steps
         sum_top = len(layer.bias) * activity ** max(self.powers)
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
-        scale = 2.0**-layer.shift
+        scale, part_of = 2.0**-layer.shift, self.network.goodness_part_of(layer)
         weights = layer.conv.grouped(layer.weight) if layer.conv else layer.weight.T
         return _Layer(
             layer=layer,
@@ -109,7 +109,7 @@ class Forward:
             weights=self._to(weights * scale, dtype),
             patches=self._to(layer.conv.patches, "int64") if layer.conv else None,
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
-            parts=self._to(np.arange(self.network.parts) == self.network.part_of(layer)[:, None], sum_dtype),
+            membership=self._to(np.arange(self.network.goodness_parts) == part_of[:, None], sum_dtype),
             sum_dtype=sum_dtype,
         )
 
@@ -123,7 +123,7 @@ class Forward:
     def _label_drive(self):
         """The labels' part of layer 1's sum: graded (classes, n), its bias in it; lif (steps, classes, n)."""
         first = self.layers[0]
-        codes = self.network.shown.astype(np.int64)
+        codes = self.network.pass_labels.astype(np.int64)
         if self.network.neuron == "lif":
             phases = self.network.phases[self.label_columns].astype(np.int64)
             codes = np.stack(list(rate_code(phases, codes, self.full, self.network.steps)))
@@ -153,25 +153,25 @@ class Forward:
     def _sums(self, h, part: _Layer):
         """Sums of h^power over each part: (..., powers, parts), exact."""
         h = self._cast(h, part.sum_dtype)
-        return self.xp.stack([matmul(h if power == 1 else h * h, part.parts) for power in self.powers], -2)
+        return self.xp.stack([matmul(h if power == 1 else h * h, part.membership) for power in self.powers], -2)
 
     def run(self, pixels, states: bool = False) -> Result:
         """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
-        keep: dict[str, object] = {}
+        recorded: dict[str, object] = {}
         forward = self._graded if self.network.neuron == "graded" else self._lif
-        sums, logits, spikes = forward(pixels, keep if states else None)
+        sums, logits, spikes = forward(pixels, recorded if states else None)
         return Result(
             sums=np.stack([self._integers(s) for s in sums], axis=2),
             head=np.stack([self._integers(logits[i]) for i in sorted(logits)], axis=1) if logits else None,
             spikes=np.stack([self._integers(s) for s in spikes], axis=2),
-            states={name: self._integers(value) for name, value in keep.items()},
+            states={name: self._integers(value) for name, value in recorded.items()},
         )
 
     def _integers(self, array) -> np.ndarray:
         array = array if isinstance(array, np.ndarray) else array.cpu().numpy()
         return array.astype(np.int64)
 
-    def _graded(self, pixels, keep: dict | None):
+    def _graded(self, pixels, recorded: dict | None):
         a = self._image_drive(pixels[:, self.image_columns])[:, None] + self.label_drive
         sums, logits, spikes, h = [], {}, [], None
         for index, part in enumerate(self.layers):
@@ -179,18 +179,18 @@ class Forward:
             if index:
                 a = self._drive(h, part)
                 a += part.bias
-            if keep is not None:
-                keep[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
+            if recorded is not None:
+                recorded[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
             h = floor_clip(a, layer.top)
             sums.append(self._sums(h, part))
             spikes.append(self.xp.clip(h, None, 1).sum(-1))
-            if keep is not None:
-                keep[f"{layer.name}.h"] = h
+            if recorded is not None:
+                recorded[f"{layer.name}.h"] = h
             self._read_head(logits, index, h)
             if self.network.norms and index < len(self.network.norms):
                 h = self._normalize(h, index)
-                if keep is not None:
-                    keep[f"{layer.name}.y"] = h
+                if recorded is not None:
+                    recorded[f"{layer.name}.y"] = h
         return sums, logits, spikes
 
     def _read_head(self, logits: dict, index: int, h) -> None:
@@ -205,7 +205,7 @@ class Forward:
         table = self.norm_tables[index]
         return normalize(self._cast(h, "float32"), total, norm.power, table, norm.shift, norm.top, self.xp)
 
-    def _lif(self, pixels, keep: dict | None):
+    def _lif(self, pixels, recorded: dict | None):
         phases = self._to(self.network.phases[self.image_columns], "float32")
         q = self._cast(pixels[:, self.image_columns], "float32")
         image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
@@ -214,13 +214,13 @@ class Forward:
         for index, part in enumerate(self.layers):
             if index:
                 drive = self._drive(trains, part)
-            trains, r = self._integrate(drive, part, keep, first=index == 0, last=index == len(self.layers) - 1)
+            trains, r = self._integrate(drive, part, recorded, first=index == 0, last=index == len(self.layers) - 1)
             sums.append(self._sums(r, part))
             counts.append(r.sum(-1))
             self._read_head(logits, index, r)
         return sums, logits, counts
 
-    def _integrate(self, drive, part: _Layer, keep: dict | None, first: bool, last: bool):
+    def _integrate(self, drive, part: _Layer, recorded: dict | None, first: bool, last: bool):
         """All steps of one layer: the spikes of each step, (steps, samples, labels, n), and their counts.
 
         drive: (steps, samples, labels, n), or for the first layer the images' part of it, (steps, samples, n). The
@@ -231,11 +231,11 @@ class Forward:
         else:
             labels = self.xp.zeros_like(part.bias)[None, None]
         integrate = _integrate_numpy if self.xp is np else _integrate_torch
-        trains, counts, states = integrate(drive, labels, part, self.network, keep is not None, not last)
-        if keep is not None:
+        trains, counts, states = integrate(drive, labels, part, self.network, recorded is not None, not last)
+        if recorded is not None:
             a, v, r = states
             columns = {"a": a, "u": a * (1 << ALIGN), "v": v, "r": r}
-            keep |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
+            recorded |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
         return trains, counts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.ir import Head, IntHead, IntLayer, IntNetwork, Layer, Network, NormTable
@@ -31,7 +31,7 @@ CLIP_STEPS = 40  # candidates of the clip, from 1 down to 1/40 of the largest we
 class Options:
     """What the user chose. steps: time steps of a sample for lif; vth: None means swept on the calibration images."""
 
-    neuron: Neuron = "graded"
+    neuron: NeuronKind = "graded"
     weight_bits: int = 8
     steps: int = 16
     reset: Reset = "soft"
@@ -106,9 +106,9 @@ def _bound(weight: np.ndarray, top: int) -> int:
 def _signal(network: Network, calibration: Calibration) -> np.ndarray:
     """Calibration inputs (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
     codes = network.label.codes
-    if len(network.shown) == 1:
+    if len(network.pass_labels) == 1:
         return float_forward.inputs(
-            network, calibration.pixels, np.repeat(network.shown, len(calibration.pixels), axis=0)
+            network, calibration.pixels, np.repeat(network.pass_labels, len(calibration.pixels), axis=0)
         )
     shift = 1 + np.arange(len(calibration.labels)) % (network.classes - 1)
     wrong = (calibration.labels + shift) % network.classes

@@ -46,7 +46,7 @@ def sweep(
     """
     if vth is not None:
         return _settle(network, integers, pixels, [lambda drive: vth] * len(integers.layers)), []
-    macs = sum(layer.synapses for layer in integers.layers) * integers.steps * len(integers.shown)
+    macs = sum(layer.synapses for layer in integers.layers) * integers.steps * len(integers.pass_labels)
     pixels = pixels[: int(max(50, min(SWEEP_IMAGES, SWEEP_WORK // macs)))]
     shown = blends(pixels)
     target = readout.root(readout.float_scores(_linear(network), float_forward.all_labels(network, shown)))
@@ -94,7 +94,7 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
     """Threshold and bias of each layer, from the lowest up: a layer's drive comes from the spikes below it."""
     full = (1 << integers.input_bits) - 1
     few = quantize_pixels(pixels[:100], integers.input_bits)
-    codes = integers.shown
+    codes = integers.pass_labels
     shown = Forward(replace(integers, layers=integers.layers[:1], head=None, readout="goodness"))
     rates = np.empty((len(few), len(codes), integers.inputs))
     rates[:, :, shown.image_columns] = few[:, None, shown.image_columns] / full

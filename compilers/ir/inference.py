@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.choices import Neuron, Reset
+from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
@@ -70,7 +70,7 @@ class IntNetwork(Frozen):
     to the read-out (nets without bias) or absent.
     """
 
-    neuron: Neuron
+    neuron: NeuronKind
     reset: Reset
     steps: int  # time steps of a sample; 1 for graded
     pixels: int
@@ -94,7 +94,7 @@ class IntNetwork(Frozen):
         return self.label_codes.shape[0]
 
     @property
-    def shown(self) -> np.ndarray:
+    def pass_labels(self) -> np.ndarray:
         """The label codes of a sample's passes: (passes, n)."""
         return self.neutral[None] if self.readout in ONE_PASS else self.label_codes
 
@@ -103,11 +103,11 @@ class IntNetwork(Frozen):
         return self.layers[0].inputs
 
     @property
-    def parts(self) -> int:
+    def goodness_parts(self) -> int:
         """The parts of a layer whose goodness is summed apart: + and -, or one a class (channels)."""
         return self.classes if self.readout == "channels" else 2
 
-    def part_of(self, layer: IntLayer) -> np.ndarray:
+    def goodness_part_of(self, layer: IntLayer) -> np.ndarray:
         """(n,) int64: the part that each neuron of `layer` belongs to."""
         if self.readout != "channels":
             return np.where(layer.positive, 0, 1)

@@ -16,7 +16,7 @@ def unreadable(names: Iterable[str]) -> Iterator[str]:
             yield f"the name {brief(repr(name))} is not 1 to 64 of the letters A-Z and a-z, digits, '_', '.' and '-'"
 
 
-def wrong(names: Sequence[str]) -> Iterator[str]:
+def faults(names: Sequence[str]) -> Iterator[str]:
     """What keeps these from being the names of a network's layers, a line each."""
     bad = list(unreadable(names))
     if bad:

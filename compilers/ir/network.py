@@ -74,7 +74,7 @@ class Network(Frozen):
         return self.label.codes.shape[0]
 
     @property
-    def shown(self) -> np.ndarray:
+    def pass_labels(self) -> np.ndarray:
         """The label codes of a sample's passes: (passes, n)."""
         return self.label.neutral[None] if self.readout in ONE_PASS else self.label.codes
 

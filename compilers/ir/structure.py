@@ -17,7 +17,7 @@ from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_INPUTS, MAX_TAPS
 
 def inference(net: IntNetwork) -> Iterator[str]:
     """Everything that does not fit, a line each."""
-    yield from names.wrong([layer.name for layer in net.layers])
+    yield from names.faults([layer.name for layer in net.layers])
     wrong = list(_labels(net.label_codes, net.label_kind == "none"))
     if not net.layers:
         wrong.append("no layers")
@@ -130,7 +130,7 @@ def _references(net: IntNetwork) -> Iterator[str]:
 
 def learning(net: LearningNetwork) -> Iterator[str]:
     """Everything that does not fit, a line each."""
-    yield from names.wrong([layer.name for layer in net.layers])
+    yield from names.faults([layer.name for layer in net.layers])
     wrong = list(_labels(net.label_codes, none=False))
     if not net.layers:
         wrong.append("no layers")

@@ -16,7 +16,7 @@ from ff2loihi.compilers.learning.from_trained import (
     grid_scale,
     input_drive,
     measured_factor,
-    presented,
+    responses,
 )
 from ff2loihi.processes import limits
 from ff2loihi.processes.learning_rule import RATE_ONE, Neuron, OutputTrace, ThirdFactor
@@ -49,7 +49,9 @@ def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:
     return Neuron(vth, round(DECAY_ONE * (1 - neuron.decay)))
 
 
-def measured(net: LearningNetwork[ThirdFactor], pixels: np.ndarray, labels: np.ndarray) -> LearningNetwork[ThirdFactor]:
+def with_measured_factors(
+    net: LearningNetwork[ThirdFactor], pixels: np.ndarray, labels: np.ndarray
+) -> LearningNetwork[ThirdFactor]:
     """`net` with third factors that fit its goodness of training images. Raises CompileError where nothing fires.
 
     pixels (samples, pixels) uint8, labels (samples,).
@@ -57,7 +59,7 @@ def measured(net: LearningNetwork[ThirdFactor], pixels: np.ndarray, labels: np.n
     pixels, labels = pixels[:IMAGES], labels[:IMAGES]
     drive, layers = input_drive(net, net.layers[0].weight, pixels), []
     for index, layer in enumerate(net.layers):
-        r, spikes = presented(drive, layer)
+        r, spikes = responses(drive, layer)
         own = r[np.arange(len(labels)), labels]
         layers.append(replace(layer, factor=measured_factor(own, layer.factor.probability, layer.factor.table)))
         if index + 1 < len(net.layers):

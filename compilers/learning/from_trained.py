@@ -12,7 +12,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.inference.readout import correlation, float_scores, root
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes import limits
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE, ThirdFactor, input_rates, lif, output_trace
@@ -26,7 +26,7 @@ TRAINED_CURVE = "squared"  # linear, adapting loses about a point more on unshif
 PHASE_SEED = 0  # of the start of the pixels' accumulators
 
 
-def started(
+def start_from_trained(
     network: Network, untrained: LearningNetwork, pixels: np.ndarray, labels: np.ndarray, table: tuple[int, ...]
 ) -> LearningNetwork:
     """`untrained` with the weights of `network`, and thresholds and third factors that fit them.
@@ -44,10 +44,10 @@ def started(
         target = root(float_scores(single, activities))
         trials = []
         for vth in _candidates(drive):
-            r = presented(drive, replace(layer, neuron=replace(layer.neuron, vth=vth)))[0]
+            r = responses(drive, replace(layer, neuron=replace(layer.neuron, vth=vth)))[0]
             trials.append((correlation(root(_scores(r, layer)), target), vth))
         neuron = replace(layer.neuron, vth=max(trials)[1])
-        r, spikes = presented(drive, replace(layer, neuron=neuron))
+        r, spikes = responses(drive, replace(layer, neuron=neuron))
         factor = measured_factor(r[np.arange(len(labels)), labels], layer.factor.probability, table)
         layers.append(replace(layer, weight=weights[index], neuron=neuron, factor=factor))
         if index + 1 < len(weights):
@@ -64,7 +64,7 @@ def grid_scale(weight: np.ndarray) -> float:
 def on_grid(weight: np.ndarray) -> np.ndarray:
     """W times its grid_scale: (out, in) int16, even [weight LSB]."""
     scaled = weight * grid_scale(weight)
-    return even(scaled)
+    return to_even_grid(scaled)
 
 
 def input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def _candidates(drive: np.ndarray) -> list[int]:
     return sorted({int(min(limits.VTH_MAX, max(1, vth))) for vth in np.percentile(positive, PERCENTILES)})
 
 
-def presented(drive: np.ndarray, layer: LearningLayer) -> tuple[np.ndarray, np.ndarray]:
+def responses(drive: np.ndarray, layer: LearningLayer) -> tuple[np.ndarray, np.ndarray]:
     """(r at the end, (samples, labels, n) int64; the spikes of each step, (steps, samples, labels, n) bool)."""
     v, r, spikes = np.zeros(drive.shape[1:], np.int64), np.zeros(drive.shape[1:], np.int64), []
     for a in drive:

@@ -10,13 +10,13 @@ from typing import get_args
 
 import numpy as np
 
-from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, Trace
+from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, TraceKind
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import from_spiking, library_rule
-from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, started
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.learning_rule import (
     CONTROL_STEPS,
@@ -50,7 +50,7 @@ class LearningOptions:
     stock: --learning stock: the rule of library neurons alone, see processes.library_rule.
     """
 
-    trace: Trace = "relu"
+    trace: TraceKind = "relu"
     eligibility: Eligibility = "none"
     rate_exponent: int | None = None
     input_factor: int | None = None
@@ -85,7 +85,7 @@ def learning_network(
         weight = layer.weight / max(layer.weight.std(), 1e-30) * SPREAD
         third = third_factor(probability, len(layer.positive), options.trace, curve)
         trace = output_trace(options.trace)
-        layers.append(LearningLayer(layer.name, even(weight), layer.positive, Neuron(VTH, LEAK), trace, third))
+        layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, Neuron(VTH, LEAK), trace, third))
     fresh = LearningNetwork(
         pixels=network.pixels,
         input_code=options.input_code,
@@ -99,7 +99,7 @@ def learning_network(
     )
     if options.stock:
         return _of_library_neurons(fresh, options, trained)
-    return started(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
+    return start_from_trained(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
 
 def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOptions, trained: bool) -> LearningNetwork:
@@ -149,7 +149,7 @@ def spiking_network(
         layers=tuple(layers),
         update=_update(options),
     )
-    return from_spiking.measured(net, pixels, labels)
+    return from_spiking.with_measured_factors(net, pixels, labels)
 
 
 def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +167,7 @@ def _update(options: LearningOptions) -> UpdateRule:
     return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
 
 
-def output_trace(kind: Trace) -> OutputTrace:
+def output_trace(kind: TraceKind) -> OutputTrace:
     """eq. 13 (relu: the spike count), 11 (li) and 12 (hard-li) in integers."""
     if kind == "relu":
         return OutputTrace("relu", impulse=1, keep=256)
@@ -209,7 +209,7 @@ def sigmoid_table() -> tuple[int, ...]:
 
 def check_options(options: LearningOptions) -> None:
     """Raise CompileError for options that no network could be compiled with."""
-    choices = {"trace": Trace, "eligibility": Eligibility, "input_code": InputCode, "curve": Curve}
+    choices = {"trace": TraceKind, "eligibility": Eligibility, "input_code": InputCode, "curve": Curve}
     wrong = [
         f"--{name.replace('_', '-')} must be one of {', '.join(get_args(allowed))}, got {value!r}"
         for name, allowed in choices.items()

@@ -62,7 +62,7 @@ def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[Sequence[Networ
 def _check_sweep(net: Network) -> None:
     """Raise CompileError for convolutions whose thresholds are too long to sweep beside an analysis."""
     convolutions = [layer.conv for layer in net.layers if layer.conv]
-    macs = sum(conv.synapses for conv in convolutions) * Options().steps * len(net.shown)
+    macs = sum(conv.synapses for conv in convolutions) * Options().steps * len(net.pass_labels)
     work = macs * len(CANDIDATES) * len(net.layers) * SWEEP_IMAGES
     if work > LIF_WORK:
         raise CompileError(

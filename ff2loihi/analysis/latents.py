@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from ff2loihi.backends.base import check_pixels
+from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.emulator.inference import Emulator
-from ff2loihi.backends.learned import starts
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
@@ -105,7 +105,7 @@ def _float(network: Network, pixels: np.ndarray, code: np.ndarray) -> tuple[np.n
 
 
 def _float_predictions(network: Network, pixels: np.ndarray) -> np.ndarray:
-    batches = _batches(pixels, len(network.shown) * _widest(network))
+    batches = _batches(pixels, len(network.pass_labels) * _widest(network))
     found = [readout.float_scores(network, float_forward.all_labels(network, batch)).argmax(1) for batch in batches]
     return np.concatenate(found)
 
@@ -126,7 +126,7 @@ def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tupl
 def _learning(network: LearningNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
     learner = emulator_learner(replace(network, label_codes=code[None]))
     out = tuple(np.empty((len(pixels), len(layer.weight)), np.int64) for layer in network.layers)
-    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+    for index, (image, phases) in enumerate(zip(pixels, accumulator_starts(network, len(pixels)), strict=True)):
         learner.show(rates(network, image), phases)
         for layer, counts in zip(out, learner.counts(0), strict=True):
             layer[index] = counts

@@ -10,7 +10,7 @@ PROBE_ITERATIONS = 1000  # of L-BFGS; where they end, the best weights so far ar
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """accuracy of a linear classifier on held-out latents; by_class: recall of each class, nan where it has none."""
 
     accuracy: float
@@ -19,7 +19,7 @@ class Probe:
 
 def linear_probe(
     train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray, strength: float = 1.0
-) -> Probe:
+) -> ProbeResult:
     """argmax_c (W x + b)_c, a softmax regression with penalty |W|^2 / (2 strength), each latent over its maximum.
 
     Tosato 2025, appendix H: fitted on training latents, judged on test latents. train, test (samples, n); labels
@@ -34,4 +34,4 @@ def linear_probe(
     right = np.equal(probe.predict(scaler.transform(np.asarray(test, np.float64))), test_labels)
     classes = range(int(max(train_labels.max(), test_labels.max())) + 1)
     members = [right[test_labels == one] for one in classes]
-    return Probe(float(right.mean()), tuple(float(m.mean()) if len(m) else float("nan") for m in members))
+    return ProbeResult(float(right.mean()), tuple(float(m.mean()) if len(m) else float("nan") for m in members))

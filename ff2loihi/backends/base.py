@@ -11,7 +11,7 @@ from ff2loihi.compilers.inference import readout
 from ff2loihi.compilers.inference.integer_forward import Result, powers
 from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork, Network
 
-Progress = Callable[[int, int], None]  # (samples done, samples)
+SampleProgress = Callable[[int, int], None]  # (samples done, samples)
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Trace:
     """What a run of some samples gave, in the same integers on every back end.
 
     predictions (samples,); scores (samples, classes) float64; sums (samples, labels, layers, powers, parts) int64,
-    the goodness sums (ir.IntNetwork.parts); goodness (samples, labels, layers) float64, in the float network's units;
-    head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero payloads,
-    or None where they were not counted; states: "hidden1.v" -> (samples, labels[, steps], n) int64, where asked for;
-    seconds: of the run alone.
+    the goodness sums (ir.IntNetwork.goodness_parts); goodness (samples, labels, layers) float64, in the float network's
+    units; head (samples, layers, classes) int64 or None; spikes (samples, labels, layers) int64, graded: non-zero
+    payloads, or None where they were not counted; states: "hidden1.v" -> (samples, labels[, steps], n) int64, where
+    asked for; seconds: of the run alone.
     """
 
     backend: str
@@ -42,7 +42,7 @@ class Backend(Protocol):
     name: str
 
     def run(
-        self, program: AnyProgram, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: AnyProgram, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8. Raises DataError or BackendError."""
         ...
@@ -78,13 +78,13 @@ class Plan(NamedTuple):
 class LearningBackend(Protocol):
     """A place where a LearningNetwork learns, presentation by presentation.
 
-    block: samples that it learns at best in one call; exponent, halve: the rate of its rule.
+    block: samples that it learns at best in one call; exponent, trace_shift: the rate of its rule.
     """
 
     block: int
     network: LearningNetwork
     exponent: int
-    halve: int
+    trace_shift: int
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Take an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
@@ -133,8 +133,8 @@ def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.nda
 
 def host_sums(network: IntNetwork, name: str, activity: np.ndarray) -> np.ndarray:
     """The host's goodness sums of layer `name`: counts or payloads (samples, labels, n) -> (..., powers, parts)."""
-    part_of = network.part_of(next(layer for layer in network.layers if layer.name == name))
-    member = (part_of[:, None] == np.arange(network.parts)).astype(np.int64)
+    part_of = network.goodness_part_of(next(layer for layer in network.layers if layer.name == name))
+    member = (part_of[:, None] == np.arange(network.goodness_parts)).astype(np.int64)
     return np.stack([(activity**power) @ member for power in powers(network)], axis=-2)
 
 

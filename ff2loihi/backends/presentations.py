@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ff2loihi.backends.learned import PHASE_SEED, starts
+from ff2loihi.backends.classification import PHASE_SEED, accumulator_starts
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.data.datasets import Dataset
@@ -19,7 +19,7 @@ class Presentation:
     label: int
     phase: int
     exponent: int
-    halve: int
+    trace_shift: int
 
 
 def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
@@ -35,9 +35,9 @@ def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
 
 
 def under_every_label(network: LearningNetwork, pixels: np.ndarray) -> list[Presentation]:
-    """Each image of pixels (samples, pixels) uint8 under each label, nothing to be learned, as `learned.classify`."""
+    """Each image of pixels (samples, pixels) uint8 under each label, nothing to be learned, as `classify` does."""
     shown = []
-    for image, begin in zip(pixels, starts(network, len(pixels)), strict=True):
+    for image, begin in zip(pixels, accumulator_starts(network, len(pixels)), strict=True):
         q = rates(network, image)
         shown += [Presentation(q, begin, label, 0, network.update.exponent, 0) for label in range(network.classes)]
     return shown

@@ -22,7 +22,7 @@ from ff2loihi.cli.options import (
 from ff2loihi.cli.outputs import Output
 from ff2loihi.compilers import choices as compile_choices
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import held
+from ff2loihi.compilers.files import locked
 
 commands = typer.Typer()
 
@@ -60,7 +60,7 @@ def compile(
     ],
     spec: Spec = None,
     neuron: Annotated[
-        compile_choices.Neuron, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
+        compile_choices.NeuronKind, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
     ] = "graded",
     weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
     steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
@@ -72,7 +72,7 @@ def compile(
         choices.Learning,
         typer.Option(help="on: compile the learning rule too; stock: one of Lava's library neurons alone"),
     ] = "off",
-    trace: Annotated[compile_choices.Trace, typer.Option(help="learning: the output trace")] = "relu",
+    trace: Annotated[compile_choices.TraceKind, typer.Option(help="learning: the output trace")] = "relu",
     eligibility: Annotated[
         compile_choices.Eligibility, typer.Option(help="learning: none, or tag: an eligibility trace")
     ] = "none",
@@ -163,14 +163,16 @@ def learn(
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
     files = outputs.LearningFiles.of(output or model.with_name(f"{model.stem}-learned.ffl"))
     outputs.check((model,), json, *files.outputs())
-    with held(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
+    with locked(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
         files.check_unfinished(resume)
         from ff2loihi.cli import console
         from ff2loihi.cli.commands.learn import learn_model
 
-        wanted = {"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed}
-        choice, place = (plan, wanted, single), (rounding, backend)
-        found = learn_model(model, data, split, limit, choice, place, evaluate, files, resume, data_root)
+        found = learn_model(
+            model, data, split, limit, data_root, plan=plan, single=single, rounding=rounding, backend=backend,
+            asked={"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed},
+            evaluate=evaluate, files=files, resume=resume,
+        )  # fmt: skip
         console.write_json(found, json)
 
 
@@ -238,8 +240,8 @@ def analyze(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    chosen = (data, split, samples, layers, unseen)
-    console.write_json(analyze_model(model, spec, *chosen, calibrate, output, data_root), json)
+    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    console.write_json(found, json)
 
 
 @commands.command()

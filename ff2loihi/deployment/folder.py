@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.backends.loihi import search as board_search
@@ -37,7 +37,7 @@ python run_on_board.py "$@"
 LEARNING = "the script classifies; learning there needs microcode: neuron and third factor are processes of ours"
 
 
-def write(path: Path, program: AnyProgram, data: Dataset, progress: Progress | None = None) -> list[str]:
+def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
     A network that stock processes cannot run gets no script: its README says what a board would have to compute. Of
@@ -66,7 +66,7 @@ def write(path: Path, program: AnyProgram, data: Dataset, progress: Progress | N
         else:
             if learns and network.stock:
                 library_plan.write(folder, network, digest, pairs(network, data))
-                if beyond := library_plan.rounded(network, vectors[golden.FILE].arrays):
+                if beyond := library_plan.weights_beyond_grid(network, vectors[golden.FILE].arrays):
                     remarks.append(f"{beyond:,} weights grow beyond 254 in these samples: a board's may differ there")
             else:
                 board_plan.write(folder, network, digest, data.images)

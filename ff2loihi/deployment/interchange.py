@@ -9,7 +9,7 @@ from ff2loihi.compilers.errors import ArtifactError, CheckpointError
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.compilers.frontend import nir_reader
-from ff2loihi.compilers.frontend.checkpoint import described
+from ff2loihi.compilers.frontend.checkpoint import checkpoint_of
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.frontend.spec import read_spec
 from ff2loihi.compilers.interchange import netx, nir, rule_file
@@ -72,4 +72,4 @@ def load_graph(path: Path, spec_path: Path) -> Checkpoint:
         neuron = spec.neuron or LIF(kind="lif")
         spec = spec.model_copy(update={"neuron": neuron.model_copy(update={"decay": decay, "threshold": 1.0})})
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return described(path, read_bytes(path, CheckpointError, hdf5_file.KIND), tensors, spec, spec_path.parent, {})
+    return checkpoint_of(path, read_bytes(path, CheckpointError, hdf5_file.KIND), tensors, spec, spec_path.parent, {})

@@ -3,7 +3,7 @@
 import dataclasses
 
 from ff2loihi.compilers.board.audit import recount
-from ff2loihi.compilers.board.chips import Table, known_limits, load_table
+from ff2loihi.compilers.board.chips import ChipTable, known_limits, load_table
 from ff2loihi.compilers.board.placer import place
 from ff2loihi.compilers.board.populations import populations
 from ff2loihi.compilers.board.rules import Design, violations
@@ -13,7 +13,7 @@ from ff2loihi.compilers.ir import AnyProgram
 DEFAULT_CHIP = "loihi2"
 
 
-def design(program: AnyProgram, board: str | None = None, table: Table | None = None, pack: bool = False) -> Design:
+def design(program: AnyProgram, board: str | None = None, table: ChipTable | None = None, pack: bool = False) -> Design:
     """A program on a board, by default the smallest one of Loihi 2 that holds it. Raises CompileError."""
     table = table or load_table()
     chosen = table.board(board or DEFAULT_CHIP)

@@ -12,14 +12,15 @@ from ff2loihi.data.jitter import moved
 from ff2loihi.ff.threads import threads_for
 from ff2loihi.streams import torch_seed
 
-Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
+StepProgress = Callable[[int, int, str], None]  # (steps done, steps, note)
 Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """epochs, batch [images], rate: Adam's, falling to 0 as a cosine or constant; hard: share of hard negatives, 0..1.
+class Training:
+    """How a float network is trained; a learning.controller.Schedule says how one learns on the chip.
 
+    epochs, batch [images], rate: Adam's, falling to 0 as a cosine or constant; hard: share of hard negatives, 0..1.
     A paper's pair of samples, positive and negative, is made of one image. jitter: pixels that an image is moved by at
     most, each way, anew each time.
     """
@@ -41,9 +42,9 @@ def descend(
     parameters: Iterable[Tensor] | Iterable[dict],
     loss: Loss,
     data: Dataset,
-    schedule: Schedule,
+    training: Training,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> None:
     """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads.
 
@@ -51,17 +52,17 @@ def descend(
     """
     generator = torch.Generator().manual_seed(torch_seed(seed, "training"))
     labels = torch.from_numpy(data.labels)
-    batch = min(schedule.batch, len(labels))
+    batch = min(training.batch, len(labels))
     steps = len(labels) // batch
-    total = schedule.epochs * steps
-    optimizer = torch.optim.Adam(parameters, lr=schedule.rate, fused=True)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, total)) if schedule.falling else None
+    total = training.epochs * steps
+    optimizer = torch.optim.Adam(parameters, lr=training.rate, fused=True)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, total)) if training.falling else None
     weights = sum(weight.numel() for group in optimizer.param_groups for weight in group["params"])
     with threads_for(weights * batch):
-        for epoch in range(schedule.epochs):
+        for epoch in range(training.epochs):
             order = torch.randperm(len(labels), generator=generator)
             for step, chosen in enumerate(order.split(batch)[:steps]):
-                images, most = data.images[chosen.numpy()], schedule.jitter
+                images, most = data.images[chosen.numpy()], training.jitter
                 if most:
                     by = torch.randint(-most, most + 1, (len(images), 2), generator=generator)
                     images = moved(images, by.numpy(), data.channels)

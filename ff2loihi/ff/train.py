@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule, descend, tensor_of
+from ff2loihi.ff.descent import StepProgress, Training, descend, tensor_of
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 from ff2loihi.ff.objectives.goodness import loss as layer_loss
@@ -17,7 +17,7 @@ from ff2loihi.ff.threads import threads_for
 from ff2loihi.streams import torch_seed
 
 EVALUATION_BATCH = 1000
-HEAD = Schedule(epochs=20, batch=200, rate=0.01)
+HEAD = Training(epochs=20, batch=200, rate=0.01)
 
 
 class Scoring(Protocol):
@@ -42,9 +42,9 @@ class LayerLosses(nn.Module):
 def fit(
     network: FFNetwork,
     data: Dataset,
-    schedule: Schedule,
+    training: Training,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     corrupt: Corruption | None = None,
     objective: nn.Module | None = None,
 ) -> None:
@@ -56,13 +56,13 @@ def fit(
 
     def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         changed = corrupt(images, generator, data.channels) if corrupt else images
-        return objective(network, *_pairs(network, (images, changed), labels, schedule.hard, generator, local=True))
+        return objective(network, *_pairs(network, (images, changed), labels, training.hard, generator, local=True))
 
-    descend([*network.parameters(), *objective.parameters()], loss, data, schedule, seed, progress)
+    descend([*network.parameters(), *objective.parameters()], loss, data, training, seed, progress)
 
 
 def fit_by_backprop(
-    network: FFNetwork, data: Dataset, schedule: Schedule, seed: int, progress: Progress | None = None
+    network: FFNetwork, data: Dataset, training: Training, seed: int, progress: StepProgress | None = None
 ) -> None:
     """Train in place on the goodness of all layers, by backprop through them: log(1 + exp(sum Gneg - sum Gpos)).
 
@@ -72,11 +72,11 @@ def fit_by_backprop(
     def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         positive, negative = (
             sum((goodness(h, network.rule.goodness) for h in layers), torch.zeros(()))
-            for layers in _pairs(network, (images, images), labels, schedule.hard, generator, local=False)
+            for layers in _pairs(network, (images, images), labels, training.hard, generator, local=False)
         )
         return F.softplus(negative - positive).mean()
 
-    descend(network.parameters(), loss, data, schedule, seed, progress)
+    descend(network.parameters(), loss, data, training, seed, progress)
 
 
 def _pairs(
@@ -102,7 +102,7 @@ def _pairs(
 
 
 def fitted_head(
-    features_of: Callable[[Tensor], Tensor], data: Dataset, schedule: Schedule, seed: int, progress: Progress | None
+    features_of: Callable[[Tensor], Tensor], data: Dataset, training: Training, seed: int, progress: StepProgress | None
 ) -> nn.Linear:
     """A softmax head, fitted on what a frozen network makes of images by cross-entropy (Hinton 2022, sec. 3.3)."""
     generator = torch.Generator().manual_seed(torch_seed(seed, "head"))
@@ -112,17 +112,17 @@ def fitted_head(
     head = nn.Linear(features.shape[1], data.classes)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    optimizer = torch.optim.Adam(head.parameters(), lr=schedule.rate)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.epochs)
-    with threads_for(head.weight.numel() * schedule.batch):
-        for epoch in range(schedule.epochs):
-            for chosen in torch.randperm(len(labels), generator=generator).split(schedule.batch):
+    optimizer = torch.optim.Adam(head.parameters(), lr=training.rate)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, training.epochs)
+    with threads_for(head.weight.numel() * training.batch):
+        for epoch in range(training.epochs):
+            for chosen in torch.randperm(len(labels), generator=generator).split(training.batch):
                 optimizer.zero_grad()
                 F.cross_entropy(head(features[chosen]), labels[chosen]).backward()
                 optimizer.step()
             falling.step()
             if progress:
-                progress(epoch + 1, schedule.epochs, "softmax head")
+                progress(epoch + 1, training.epochs, "softmax head")
     return head
 
 

@@ -78,7 +78,7 @@ class Controller:
         """The learning rate when a share `done` of the run lies behind; below the last exponent traces are halved."""
         wanted = self.network.update.exponent + self.schedule.rates[self.part(done)]
         self.backend.exponent = min(RATE_EXPONENT_MAX, wanted)
-        self.backend.halve = wanted - self.backend.exponent
+        self.backend.trace_shift = wanted - self.backend.exponent
 
     def part(self, done: float) -> int:
         """In which of the run's equal parts it is."""

@@ -15,10 +15,10 @@ from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.compilers.learning.weight_grid import even, saturated
+from ff2loihi.compilers.learning.weight_grid import saturated, to_even_grid
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.data.jitter import check_square
-from ff2loihi.learning import state as checkpoint
+from ff2loihi.learning import state as run_state
 from ff2loihi.learning.controller import Controller, Schedule
 
 HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights
@@ -96,12 +96,10 @@ class Run:
         if self.file is None:
             raise ValueError("a run without a file has nothing to continue")
         samples, fresh = len(self.data.labels), self.backend.state()
-        progress, learner = checkpoint.read(self.file, self.facts, samples, self.schedule.epochs, fresh)
-        self.epoch, self.position, self.order, self.log = (
-            progress.epoch, progress.position, progress.order, progress.log,
-        )  # fmt: skip
-        self.controller.rng.bit_generator.state = progress.rng
-        self.controller.seen, self.controller.learned, self.controller.right = progress.counts
+        saved, learner = run_state.read(self.file, self.facts, samples, self.schedule.epochs, fresh)
+        self.epoch, self.position, self.order, self.log = saved.epoch, saved.position, saved.order, saved.log
+        self.controller.rng.bit_generator.state = saved.rng
+        self.controller.seen, self.controller.learned, self.controller.right = saved.counts
         self.backend.restore(learner)
         self.hooks.resumed([json.dumps(entry, sort_keys=True) for entry in self.log])
 
@@ -110,10 +108,10 @@ class Run:
         if self.file is None:
             return
         c = self.controller
-        state = checkpoint.Progress(
+        state = run_state.RunState(
             self.epoch, self.position, self.order, c.rng.bit_generator.state, (c.seen, c.learned, c.right), self.log
         )
-        checkpoint.write(self.file, self.facts, state, self.backend.state())
+        run_state.write(self.file, self.facts, state, self.backend.state())
 
     def go(self) -> Program:
         """Run to the end: the learned program, its weights rounded to the chip's even grid."""
@@ -157,7 +155,7 @@ class Run:
             "learned": c.learned / c.seen,
             "online_accuracy": c.right / c.seen if c.scored else None,
             "exponent": p.exponent,
-            "halve": p.halve,
+            "halve": p.trace_shift,
             "saturated": self._saturated(),
         }
         if self.held_out is not None:
@@ -195,7 +193,7 @@ class Run:
 
     def _program(self) -> Program:
         layers = tuple(
-            dataclasses.replace(layer, weight=even(weight))
+            dataclasses.replace(layer, weight=to_even_grid(weight))
             for layer, weight in zip(self.program.network.layers, self.backend.weights, strict=True)
         )
         learned = {

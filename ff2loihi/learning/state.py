@@ -35,7 +35,7 @@ class CheckpointMismatch(FF2LoihiError):
 
 
 @dataclass
-class Progress:
+class RunState:
     """Where a run stands. order: the epoch's permutation of the samples; rng: the controller's generator.
 
     counts: samples seen, learned and rightly classified in this epoch; log: one entry for each finished epoch.
@@ -72,17 +72,17 @@ class _Facts(Strict):
     log: tuple[LogEntry, ...]
 
 
-def write(path: Path, identity: dict, progress: Progress, learner: dict[str, np.ndarray]) -> None:
+def write(path: Path, identity: dict, run: RunState, learner: dict[str, np.ndarray]) -> None:
     """Write it whole or not at all. identity: the artifact, the data and the options; raises FF2LoihiError."""
     facts = {
         "identity": identity,
-        "epoch": progress.epoch,
-        "position": progress.position,
-        "rng": progress.rng,
-        "counts": progress.counts,
-        "log": progress.log,
+        "epoch": run.epoch,
+        "position": run.position,
+        "rng": run.rng,
+        "counts": run.counts,
+        "log": run.log,
     }
-    tensors = {**learner, "order": progress.order}
+    tensors = {**learner, "order": run.order}
     text = json.dumps(facts, sort_keys=True)
     metadata = {"run": text, "sha256": _digest(text, tensors)}
     write_atomic(path, save(tensors, metadata=metadata), FF2LoihiError)
@@ -90,7 +90,7 @@ def write(path: Path, identity: dict, progress: Progress, learner: dict[str, np.
 
 def read(
     path: Path, identity: dict, samples: int, epochs: int, fresh: dict[str, np.ndarray]
-) -> tuple[Progress, dict[str, np.ndarray]]:
+) -> tuple[RunState, dict[str, np.ndarray]]:
     """The state of a run over that many samples and epochs; fresh: the learner's arrays as they are before it starts.
 
     Raises CheckpointMismatch, naming what differs, where it is another run's, or that of none.
@@ -122,7 +122,7 @@ def read(
     wrong = together([*_misplaced(checked, order, samples, epochs), *_foreign(tensors, fresh)])
     if wrong:
         raise CheckpointMismatch(f"{path}: not the state of such a run: {wrong}. Remove it to start anew")
-    return Progress(checked.epoch, checked.position, order, facts["rng"], checked.counts, facts["log"]), tensors
+    return RunState(checked.epoch, checked.position, order, facts["rng"], checked.counts, facts["log"]), tensors
 
 
 def _misplaced(facts: _Facts, order: np.ndarray, samples: int, epochs: int) -> Iterator[str]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ff2loihi.backends.base import Trace
+from ff2loihi.backends.classification import PHASE_SEED
 from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.compilers.board.placement import Mapping
 from ff2loihi.compilers.board.populations import (
     CONTROL,
@@ -73,7 +73,7 @@ def _source_spikes(network: IntNetwork, pixels: np.ndarray) -> tuple[np.ndarray,
     """Spikes of the image's inputs in a pass (samples, n), and of the label's in each pass (passes, n)."""
     image, label = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
     q = quantize_pixels(pixels, network.input_bits).astype(np.int64)[:, image]
-    codes = network.shown.astype(np.int64)
+    codes = network.pass_labels.astype(np.int64)
     if network.neuron == "graded":
         return (q > 0).astype(np.int64), (codes > 0).astype(np.int64)
     full, phases = (1 << network.input_bits) - 1, network.phases.astype(np.int64)
@@ -113,7 +113,7 @@ def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activ
     return Activity(network.period, spikes, {layer.name: _nonzero(layer.weight) for layer in network.layers}, updates)
 
 
-def presented(one: Activity, times: float, learning: float) -> Activity:
+def over_presentations(one: Activity, times: float, learning: float) -> Activity:
     """`times` presentations, of which `learning` may change weights; the engine can be off in the others."""
     return replace(
         one,

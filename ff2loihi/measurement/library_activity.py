@@ -15,7 +15,7 @@ from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers.board.populations import CLEAR, ENABLE, INPUT
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.processes.library_rule import GROUPS, taught
+from ff2loihi.processes.library_rule import GROUPS, learning_steps
 from ff2loihi.reports.events import Activity
 
 
@@ -46,7 +46,7 @@ def _activity(learner: StockLearner, events: list[np.ndarray], learns: bool) -> 
     net = learner.network
     [layer] = net.layers
     arrived, *sent = np.mean(events, axis=0).tolist()
-    enabled = len(taught(net.steps, net.window, stride(learner))) * GROUPS // 2 if learns else 0
+    enabled = len(learning_steps(net.steps, net.window, stride(learner))) * GROUPS // 2 if learns else 0
     spikes = {
         INPUT: arrived,
         CLEAR: 1.0,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
@@ -54,7 +54,7 @@ class LearningSpeedReport:
 
 
 def learning_speed(
-    network: LearningNetwork, data: Dataset, lava_presentations: int, repeats: int, progress: Progress | None
+    network: LearningNetwork, data: Dataset, lava_presentations: int, repeats: int, progress: SampleProgress | None
 ) -> LearningSpeedReport:
     """Time every back end on the same presentations of `data`, true labels as positives."""
     speeds = []

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Progress = Callable[[int, int, str], None]  # (steps done, steps, note)
+from ff2loihi.ff.descent import StepProgress
+
 QUICK_IMAGES = 1000  # of `--quick`
 
 
@@ -37,7 +38,7 @@ class Table:
     title: str
     columns: tuple[str, ...]
     facts: dict
-    cells: Callable[[Progress], Iterator[Any]]
+    cells: Callable[[StepProgress], Iterator[Any]]
     row: Callable[[Any], tuple[str, ...]]
     notes: Callable[[list], list[str]] = lambda cells: []
 

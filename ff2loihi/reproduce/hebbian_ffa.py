@@ -22,14 +22,14 @@ from ff2loihi.compilers.learning.rule import (
     output_trace,
     third_factor,
 )
-from ff2loihi.compilers.learning.weight_grid import even
+from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.ff.recipes import train as train_analog
 from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
 from ff2loihi.processes.learning_rule import Neuron
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 from ff2loihi.streams import stream
 
 NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
@@ -135,7 +135,7 @@ EXPERIMENT = Experiment("Terres-Escudero 2024", frozenset({"table", "data", "epo
 
 
 def finished_cells(
-    table: int, train: Dataset, test: Dataset, epochs: int, seed: int, progress: Progress
+    table: int, train: Dataset, test: Dataset, epochs: int, seed: int, progress: StepProgress
 ) -> Iterator[Cell]:
     """The table's cells with our accuracies; epochs: of the spiking models."""
     for cell in TABLES[table]:
@@ -218,7 +218,7 @@ class IntegerModel:
     def __init__(self, cell: Cell, data: Dataset, seed: int) -> None:
         self.probability, self.pixels = cell.probability, data.images.shape[1]
         weight, positive = first_weights(self.pixels + LABEL_INPUTS, seed)
-        grid = even(weight.T * VTH)
+        grid = to_even_grid(weight.T * VTH)
         assert cell.trace is not None  # the analog model alone has none
         trace, factor = output_trace(cell.trace), third_factor(cell.probability, NEURONS, cell.trace)
         self.theta = factor.theta
@@ -261,7 +261,7 @@ class IntegerModel:
 Model = FloatModel | IntegerModel
 
 
-def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progress: Progress | None = None) -> None:
+def fit(model: Model, data: Dataset, epochs: int, batch: int, seed: int, progress: StepProgress | None = None) -> None:
     """Show every image with its label, then with a random wrong one, `batch` images at a time."""
     rng = stream(seed, "training")
     size = len(data.labels) // batch * batch

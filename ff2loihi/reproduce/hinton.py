@@ -8,7 +8,7 @@ from ff2loihi.ff.networks.channels import CwCNetwork
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 
 QUICK_EPOCHS = 15
 
@@ -47,7 +47,7 @@ def prepare(request: Request) -> Table:
 EXPERIMENT = Experiment("Hinton 2022", frozenset({"data", "epochs"}), prepare)
 
 
-def finished_cells(train: Dataset, test: Dataset, request: Request, progress: Progress) -> Iterator[Cell]:
+def finished_cells(train: Dataset, test: Dataset, request: Request, progress: StepProgress) -> Iterator[Cell]:
     """Each network trained, compiled, and run."""
     epochs = request.epochs or (QUICK_EPOCHS if request.quick else None)
     for cell in CELLS:

@@ -9,7 +9,7 @@ from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 
 QUICK_EPOCHS = 10
 
@@ -40,7 +40,7 @@ def prepare(request: Request) -> Table:
     """All rows with the widths of the slides' net and the same number of epochs."""
     data = request.data or ("digits" if request.quick else "mnist")
     images, test = (load_data(data, split, root=request.root, limit=request.limit) for split in ("train", "test"))
-    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.schedule.epochs)
+    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.training.epochs)
     return Table(
         title=f"Negatives, on {data}: {len(test.labels):,} test images, {epochs} epochs",
         columns=("negatives", "slides, MNIST", "float", "8 bit"),
@@ -50,13 +50,13 @@ def prepare(request: Request) -> Table:
     )
 
 
-def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: Progress) -> Iterator[Cell]:
+def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: StepProgress) -> Iterator[Cell]:
     for cell in ROWS:
         model = trained(cell.recipe, images, epochs, seed, progress)
         yield replace(cell, ours=100 * evaluate(model, test), compiled=compiled_accuracy(model, images, test))
 
 
-def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Trained:
+def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: StepProgress) -> Trained:
     """A net of the slides' widths; backprop at the rate of its short variant, which suits so few epochs."""
     short = {"quick": True} if recipe == "tosato-bp" else {}
     return train(recipe, images, progress, widths=STANDARD.widths, epochs=epochs, seed=seed, **short)

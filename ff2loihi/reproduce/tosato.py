@@ -19,7 +19,7 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.train import EVALUATION_BATCH
 from ff2loihi.reproduce.compiled import compiled_accuracy
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 
 DATA = ("mnist", "fashion-mnist")
 QUICK_WIDTHS, QUICK_EPOCHS = (200, 200, 200), 10
@@ -88,7 +88,7 @@ def layers(values: tuple[float, ...] | None) -> str:
     return "-" if values is None else " ".join(f"{value:.2f}" for value in values)
 
 
-def finished_cells(names: tuple[str, ...], request: Request, progress: Progress) -> Iterator[Cell]:
+def finished_cells(names: tuple[str, ...], request: Request, progress: StepProgress) -> Iterator[Cell]:
     """Every model of every data set."""
     for name in names:
         train, test = (load_data(name, part, root=request.root, limit=request.limit) for part in ("train", "test"))
@@ -96,7 +96,7 @@ def finished_cells(names: tuple[str, ...], request: Request, progress: Progress)
             yield finished_cell(recipe, train, test, request, progress)
 
 
-def finished_cell(recipe: str, train: Dataset, test: Dataset, request: Request, progress: Progress) -> Cell:
+def finished_cell(recipe: str, train: Dataset, test: Dataset, request: Request, progress: StepProgress) -> Cell:
     """A model trained, its sparsity measured, compiled, and run."""
     choices = {"widths": QUICK_WIDTHS, "epochs": QUICK_EPOCHS} if request.quick else {}
     if request.epochs:

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.ff.descent import Schedule, tensor_of
+from ff2loihi.ff.descent import Training, tensor_of
 from ff2loihi.ff.networks.model import FFNetwork, normalize
 from ff2loihi.ff.recipes import train
 from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import EVALUATION_BATCH, evaluate, fitted_head
-from ff2loihi.reproduce.experiment import Experiment, Progress, Request, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
 from ff2loihi.reproduce.negatives import trained
 
 QUICK_EPOCHS = 5
-PROBE = Schedule(epochs=10, batch=200, rate=0.003)
+PROBE = Training(epochs=10, batch=200, rate=0.003)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def prepare(request: Request) -> Table:
         for name in ("mnist", "fashion-mnist")
         for split in ("train", "test")
     }
-    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.schedule.epochs)
+    epochs = request.epochs or (QUICK_EPOCHS if request.quick else STANDARD.training.epochs)
     return Table(
         title=f"Transfer, MNIST to Fashion-MNIST: {len(sets['mnist', 'test'].labels):,} test images, {epochs} epochs",
         columns=("net", "label", "slides: MNIST", "transfer", "ours: MNIST", "last layer", "all layers", "silent"),
@@ -89,7 +89,7 @@ def prepare(request: Request) -> Table:
 EXPERIMENT = Experiment("slides 2026, transfer", frozenset({"epochs"}), prepare)
 
 
-def _cells(sets: dict, epochs: int, seed: int, progress: Progress) -> Iterator[Cell]:
+def _cells(sets: dict, epochs: int, seed: int, progress: StepProgress) -> Iterator[Cell]:
     fashion = sets["fashion-mnist", "train"], sets["fashion-mnist", "test"]
     for recipe, cells in groupby(ROWS, key=lambda cell: cell.recipe):
         model = trained_on_mnist(recipe, sets["mnist", "train"], epochs, seed, progress)
@@ -101,11 +101,11 @@ def _cells(sets: dict, epochs: int, seed: int, progress: Progress) -> Iterator[C
                 source=100 * evaluate(model, sets["mnist", "test"]) if recipe != "random-features" else None,
                 last=100 * last,
                 all=every,
-                silent=100 * silent(model, sets["mnist", "test"]),
+                silent=100 * silent_share(model, sets["mnist", "test"]),
             )
 
 
-def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: Progress) -> Trained:
+def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: StepProgress) -> Trained:
     """Random features learn nothing here; CwC-FF has its own layers."""
     if recipe == "cwc-ff":
         return train(recipe, images, progress, epochs=epochs, seed=seed)
@@ -121,11 +121,11 @@ def transfer(model: Trained, label: str | None, layers: slice, fitted: Dataset, 
         code = label_code(model, label) if label and isinstance(model, FFNetwork) else None
         return torch.cat([normalize(h.flatten(1), "rms") for h in latents(model, images, code)[layers]], dim=1)
 
-    return evaluate(Probe(features, fitted_head(features, fitted, PROBE, seed, None)), test)
+    return evaluate(SoftmaxReadout(features, fitted_head(features, fitted, PROBE, seed, None)), test)
 
 
 @dataclass(frozen=True)
-class Probe:
+class SoftmaxReadout:
     """A softmax layer on a frozen net's activities."""
 
     features: Callable[[Tensor], Tensor]
@@ -153,7 +153,7 @@ def latents(model: Trained, images: Tensor, code: Tensor | None) -> list[Tensor]
 
 
 @torch.no_grad()
-def silent(model: Trained, data: Dataset) -> float:
+def silent_share(model: Trained, data: Dataset) -> float:
     """The share of neurons that no image, with its own label, makes fire."""
     images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
     fires = []

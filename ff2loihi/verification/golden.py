@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.emulator.library_learner import StockLearner
@@ -43,7 +43,7 @@ STOCK = {
     "learned": ("presentation", "neuron", "input"),
 }
 SPACE = ("neuron", "input", "thermometer", "unit")  # axes that are no time
-SHOWN = ("s", "h", "z", "learned")  # states that every recording must have of each layer: without them it shows nothing
+REQUIRED = ("s", "h", "z", "learned")  # states that a recording must have of each layer: without them it shows nothing
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Vectors:
     axes: dict[str, tuple[str, ...]]
 
 
-def golden(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def golden(program: AnyProgram, artifact: str, data: Dataset, progress: SampleProgress | None = None) -> Vectors:
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
     lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
@@ -68,7 +68,9 @@ def golden(program: AnyProgram, artifact: str, data: Dataset, progress: Progress
     return classification(program, artifact, data, progress)
 
 
-def classification(program: AnyProgram, artifact: str, data: Dataset, progress: Progress | None = None) -> Vectors:
+def classification(
+    program: AnyProgram, artifact: str, data: Dataset, progress: SampleProgress | None = None
+) -> Vectors:
     """`golden` of what only classifies: of a network that learns a, v, s, r under every label, nothing learned."""
     trace = Emulator().run(program, data.images, states=True, progress=progress)
     arrays: dict[str, np.ndarray] = {"inputs": data.images}
@@ -85,7 +87,7 @@ def classification(program: AnyProgram, artifact: str, data: Dataset, progress: 
     return Vectors(artifact, arrays, axes)
 
 
-def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: Progress | None) -> Vectors:
+def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: SampleProgress | None) -> Vectors:
     shown, learner = pairs(network, data), emulator_learner(network, record=True)
     rows: dict[str, list[np.ndarray]] = {}
     for number, one in enumerate(shown):
@@ -207,14 +209,14 @@ def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
     """The recorded states against the golden ones, those that differ first in time ahead. Raises DataError.
 
     where: the recording's name. A recording of another artifact, of other samples, or without what its layers showed
-    (SHOWN; of our own neurons that learn, the weights) is refused: it could only agree.
+    (REQUIRED; of our own neurons that learn, the weights) is refused: it could only agree.
     """
     if found.artifact != wanted.artifact:
         raise DataError(
             f"{where}: recorded from artifact {found.artifact[:16]}, the golden vectors are of {wanted.artifact[:16]}"
         )
     common = [name for name in wanted.arrays if name in found.arrays]
-    needed = _shown(wanted)
+    needed = _required_states(wanted)
     if not needed:
         raise DataError("the golden vectors hold no layer's states: nothing to compare. Export again")
     missing = [name for name in needed if name not in found.arrays]
@@ -244,11 +246,11 @@ def compare(wanted: Vectors, found: Vectors, where: str) -> EqualityReport:
     )
 
 
-def _shown(wanted: Vectors) -> list[str]:
+def _required_states(wanted: Vectors) -> list[str]:
     """The states that a recording must have."""
     last = {name: name.rpartition(".")[2] for name in wanted.arrays}
-    shown = SHOWN if "learned" in last.values() else (*SHOWN, "weights")
-    return [name for name, state in last.items() if state in shown and state != name]
+    required = REQUIRED if "learned" in last.values() else (*REQUIRED, "weights")
+    return [name for name, state in last.items() if state in required and state != name]
 
 
 def _variable(name: str, axes: tuple[str, ...], a: np.ndarray, b: np.ndarray) -> tuple[tuple, Variable]:

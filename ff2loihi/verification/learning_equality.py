@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ff2loihi.backends.base import Progress
+from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
@@ -22,8 +22,9 @@ STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.stat
 
 
 def learning_equality(
-    network: LearningNetwork, shown: list[Presentation], form: str = "graph", progress: Progress | None = None
-) -> EqualityReport:
+    network: LearningNetwork, presentations: list[Presentation], form: str = "graph",
+    progress: SampleProgress | None = None,
+) -> EqualityReport:  # fmt: skip
     """Show everything to both back ends, and compare every state, weight and tag at every step.
 
     form: of Lava's layers, see backends.lava.learner. Raises BackendError.
@@ -32,8 +33,8 @@ def learning_equality(
 
     found: dict[str, Variable] = {}
     emulated = emulator_learner(network, record=True)
-    with lava_learner(network, form, record=len(shown)) as simulated:
-        for number, one in enumerate(shown):
+    with lava_learner(network, form, record=len(presentations)) as simulated:
+        for number, one in enumerate(presentations):
             ours, theirs = (_presented(learner, one) for learner in (emulated, simulated))
             _compare(found, "goodness", ours, theirs, f"presentation {number}")
             if isinstance(emulated, StockLearner):
@@ -41,18 +42,18 @@ def learning_equality(
             else:
                 _presentation(found, emulated, simulated, number)
             if progress:
-                progress(number + 1, len(shown))
+                progress(number + 1, len(presentations))
     return EqualityReport(
         left="emulator",
         right=f"lava, {simulated.form}",
-        samples=len(shown),
+        samples=len(presentations),
         equal=not any(v.differing for v in found.values()),
         variables=tuple(found.values()),
     )
 
 
 def _presented(learner: "Learner | StockLearner | LavaLearner", one: Presentation) -> np.ndarray:
-    learner.exponent, learner.halve = one.exponent, one.halve
+    learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
     learner.show(one.q, one.starts)
     return learner.present(one.label, one.phase)
 

@@ -32,7 +32,7 @@ class FFLayer(AbstractProcess):
     Parameters
     ----------
     weights: (n, inputs) int32, even.  positive: (n,) bool, the + neurons.  neuron, trace, factor: see learning_rule.
-    exponent, halve: the learning rate.  tag: (exponent, decay) of the eligibility tag, or None.
+    exponent, trace_shift: the learning rate.  tag: (exponent, decay) of the eligibility tag, or None.
     index: the layer's place, which picks its two control signals.  layers: how many there are.
     tag_start: (n, inputs) int32 or 0.  passed: steps that lie behind: the rounding draws continue there (fused model).
 
@@ -41,16 +41,16 @@ class FFLayer(AbstractProcess):
     s_in: (inputs,) int32, 0/1.  c_in: (2 layers,) int32, reset and phase of each layer.  s_out: (n,) int32, 0/1.
     g_out: (2,) int32, G+ and G-.
     weights: (n, inputs) int32 [weight LSB].  tag_1: (n, inputs) int32.  a: (n,) int32, W(t) s(t).
-    v, r, y2, y3: (n,) int32.  g: (2,) int32.  dw: the rule's string.  halve: (1,) int32.
+    v, r, y2, y3: (n,) int32.  g: (2,) int32.  dw: the rule's string.  trace_shift: (1,) int32.
     """
 
     def __init__(
-        self, *, weights, positive, neuron: Neuron, trace: OutputTrace, factor: ThirdFactor, exponent: int, halve: int,
-        tag: tuple[int, int] | None, index: int, layers: int, tag_start=0, passed: int = 0,
+        self, *, weights, positive, neuron: Neuron, trace: OutputTrace, factor: ThirdFactor, exponent: int,
+        trace_shift: int, tag: tuple[int, int] | None, index: int, layers: int, tag_start=0, passed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(
             weights=weights, positive=positive, neuron=neuron, trace=trace, factor=factor, exponent=exponent,
-            halve=halve, tag=tag, index=index, layers=layers, passed=passed,
+            trace_shift=trace_shift, tag=tag, index=index, layers=layers, passed=passed,
         )  # fmt: skip
         n, inputs = weights.shape
         self.s_in, self.c_in = InPort(shape=(inputs,)), InPort(shape=(2 * layers,))
@@ -60,7 +60,7 @@ class FFLayer(AbstractProcess):
         for state in ("a", "v", "r", "y2", "y3"):
             setattr(self, state, Var(shape=(n,), init=0))
         self.g = Var(shape=(2,), init=0)
-        self.halve = Var(shape=(1,), init=halve)
+        self.trace_shift = Var(shape=(1,), init=trace_shift)
         self.dw = Var(shape=(256,), init=rule_strings(exponent, tag)[0])
 
 
@@ -83,7 +83,7 @@ class FFLayerGraph(AbstractSubProcessModel):
         dw, dt = rule_strings(p["exponent"], p["tag"])
         rule = Loihi3FLearningRule(dw=dw, dt=dt, t_epoch=1, rng_seed=TRACE_SEED)
         self.plastic = LearningDense(weights=p["weights"], learning_rule=rule)
-        self.neuron = LearningNeuron(n=n, neuron=p["neuron"], trace=p["trace"], halve=p["halve"])
+        self.neuron = LearningNeuron(n=n, neuron=p["neuron"], trace=p["trace"], trace_shift=p["trace_shift"])
         self.unit = ThirdFactorUnit(factor=p["factor"])
         self.sums, self.back = _rows(signs, graded=True), _rows(signs.T, graded=True)
         picks = np.zeros((2, 1, 2 * p["layers"]))
@@ -105,7 +105,7 @@ class FFLayerGraph(AbstractSubProcessModel):
         proc.weights.alias(self.plastic.weights)
         proc.tag_1.alias(self.plastic.tag_1)
         proc.a.alias(self.plastic.a_buff)
-        for state in ("v", "r", "y2", "y3", "halve"):
+        for state in ("v", "r", "y2", "y3", "trace_shift"):
             getattr(proc, state).alias(getattr(self.neuron, state))
         proc.g.alias(self.unit.g)
         proc.dw.alias(self.plastic.dw)
@@ -129,25 +129,25 @@ class PyFFLayerModel(PyLoihiProcessModel):
     y2: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)
     y3: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)
     g: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    halve: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
+    trace_shift: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
     dw: str = LavaPyType(str, str)
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
         names = ("positive", "neuron", "trace", "factor", "tag", "passed")
-        self.parts = {name: proc_params[name] for name in names}
+        self.constants = {name: proc_params[name] for name in names}
         self.place, self.exponent = proc_params["index"], proc_params["exponent"]
         self.layer: FusedLayer | None = None
 
     def on_var_update(self) -> None:
-        self.exponent = exponents(self.dw, rule_strings(0, self.parts["tag"])[1])[0]
+        self.exponent = exponents(self.dw, rule_strings(0, self.constants["tag"])[1])[0]
 
     def run_spk(self) -> None:
         if self.layer is None:  # Lava sets the Vars' arrays after __init__; from here on they are the layer's
             vectors = {name: getattr(self, name) for name in ("a", "v", "r", "y2", "y3", "g")}
-            self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.parts)
-        self.s_out.send(self.layer.fire(int(self.halve[0])))
+            self.layer = FusedLayer(w=self.weights.T, t=self.tag_1.T, **vectors, **self.constants)
+        self.s_out.send(self.layer.send_spikes(int(self.trace_shift[0])))
         self.g_out.send(self.g)
         spikes = self.s_in.recv()
         reset, phase = self.c_in.recv()[2 * self.place : 2 * self.place + 2]
-        self.layer.take(spikes, (int(reset), int(phase)), self.exponent)
+        self.layer.receive_spikes(spikes, (int(reset), int(phase)), self.exponent)

@@ -21,20 +21,20 @@ class FFNetwork(AbstractProcess):
     Parameters
     ----------
     layers: a dict each: weights, tags (n, inputs); positive, neuron, trace, factor, tag: see FusedLayer.
-    source: the parameters of LearningSource.  passed: steps that lie behind.  exponent, halve: the learning rate.
+    source: the parameters of LearningSource.  passed: steps that lie behind.  exponent, trace_shift: the learning rate.
     folder: where what the host reads is written: g.L.npy, weights.L.now.npy, tags.L.now.npy, and the rows of every
     state where steps > 0; see backends.lava.graphs.learning.
 
     State
     -----
-    exponent, halve: (1,) int32.
+    exponent, trace_shift: (1,) int32.
     """
 
     def __init__(
-        self, *, layers, source: dict, passed: int, exponent: int, halve: int, folder: str, steps: int
+        self, *, layers, source: dict, passed: int, exponent: int, trace_shift: int, folder: str, steps: int
     ) -> None:
         super().__init__(layers=layers, source=source, passed=passed, folder=folder, steps=steps)
-        self.exponent, self.halve = Var(shape=(1,), init=exponent), Var(shape=(1,), init=halve)
+        self.exponent, self.trace_shift = Var(shape=(1,), init=exponent), Var(shape=(1,), init=trace_shift)
 
 
 @implements(proc=FFNetwork, protocol=LoihiProtocol)
@@ -42,7 +42,7 @@ class FFNetwork(AbstractProcess):
 @tag("fixed_pt")
 class PyFFNetworkModel(PyLoihiProcessModel):
     exponent: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    halve: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    trace_shift: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
@@ -58,11 +58,11 @@ class PyFFNetworkModel(PyLoihiProcessModel):
 
     def run_spk(self) -> None:
         control, spikes = self.source.step(self.time_step)
-        halve, exponent = int(self.halve[0]), int(self.exponent[0])
-        sent = [layer.fire(halve) for layer in self.layers]  # every layer sends before it receives
+        trace_shift, exponent = int(self.trace_shift[0]), int(self.exponent[0])
+        sent = [layer.send_spikes(trace_shift) for layer in self.layers]  # every layer sends before it receives
         control = control.tolist()
         for index, (layer, below) in enumerate(zip(self.layers, [spikes, *sent[:-1]], strict=True)):
-            layer.take(below, tuple(control[2 * index : 2 * index + 2]), exponent)
+            layer.receive_spikes(below, tuple(control[2 * index : 2 * index + 2]), exponent)
         row = self.time_step - 1
         for layer, z, files in zip(self.layers, sent, self.files, strict=True):
             files["g"][row % self.period] = layer.g
@@ -80,12 +80,12 @@ class PyFFNetworkModel(PyLoihiProcessModel):
 
 def _layer(plan: dict, files: dict[str, np.ndarray], passed: int) -> FusedLayer:
     """The layer of `plan`; its weights, and tags where it has some, live in their file, which so needs no writing."""
-    parts = dict(plan)
-    weights, tags = parts.pop("weights"), parts.pop("tags")
+    constants = dict(plan)
+    weights, tags = constants.pop("weights"), constants.pop("tags")
     w = files["weights"][0].T
     w[:] = weights.T
     t = files["tags"][0].T if plan["tag"] else np.zeros((1, 1), np.int16)
     t[:] = tags.T if plan["tag"] else 0
     n = len(plan["positive"])
     vectors = {name: np.zeros(n, np.int32) for name in ("a", "v", "r", "y2", "y3")}
-    return FusedLayer(w=w, t=t, g=np.zeros(2, np.int32), passed=passed, **vectors, **parts)
+    return FusedLayer(w=w, t=t, g=np.zeros(2, np.int32), passed=passed, **vectors, **constants)

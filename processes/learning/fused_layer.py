@@ -50,22 +50,23 @@ class FusedLayer:
         self.z = np.zeros(n, np.int32)
         self.space = np.zeros(inputs, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int16)
 
-    def fire(self, halve: int) -> np.ndarray:
+    def send_spikes(self, trace_shift: int) -> np.ndarray:
         """The step's spikes (n,) int32, from a, m and control of the step before; r, y2, y3 and g with them.
 
         The array is the same in every step.
         """
-        self.m = learning_kernels.fire(
-            self.a, self.v, self.r, self.y2, self.y3, self.g, self.z, *self.constants, *self.control, *self.m, halve
-        )
+        self.m = learning_kernels.send_spikes(
+            self.a, self.v, self.r, self.y2, self.y3, self.g, self.z,
+            *self.constants, *self.control, *self.m, trace_shift,
+        )  # fmt: skip
         return self.z
 
-    def take(self, spikes: np.ndarray, control: tuple[int, int], exponent: int) -> None:
+    def receive_spikes(self, spikes: np.ndarray, control: tuple[int, int], exponent: int) -> None:
         """a of the input spikes (inputs,) int32 0/1, and what they teach; control (reset, phase) for the next step."""
         self.control = control
         u, (_, draw) = self.engine.random(), self.trace_engine.random(2)
         idx, y, shared = self.space
-        learning_kernels.take(
+        learning_kernels.receive_spikes(
             self.w, self.t, self.active, spikes, idx, self.a, self.y2, self.y3, y, shared, exponent, *self.rule,
             int(128 * u), draw,
         )  # fmt: skip

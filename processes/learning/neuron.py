@@ -28,10 +28,10 @@ class LearningNeuron(AbstractProcess):
     ---------------
     a_in: (n,) int32 [accumulator LSB].  m_in: (n,) int32, the signed modulation.  reset_in: (1,) int32, 0/1.
     z_out: (n,) int32, 0/1.  square_out: (n,) int32, r^2.  y2_out, y3_out: (n,) int32, 0..127.
-    v: (n,) int32 [v LSB], 24 bit.  r: (n,) int32, 7 bit.  y2, y3: (n,) int32.  halve: (1,) int32, shift of y2 and y3.
+    v: (n,) int32 [v LSB], 24 bit.  r: (n,) int32, 7 bit.  y2, y3: (n,) int32.  trace_shift: (1,) int32, of y2 and y3.
     """
 
-    def __init__(self, *, n: int, neuron: Neuron, trace: OutputTrace, halve: int) -> None:
+    def __init__(self, *, n: int, neuron: Neuron, trace: OutputTrace, trace_shift: int) -> None:
         super().__init__(neuron=neuron, trace=trace)
         self.a_in, self.m_in = InPort(shape=(n,)), InPort(shape=(n,))
         self.reset_in = InPort(shape=(1,))
@@ -39,7 +39,7 @@ class LearningNeuron(AbstractProcess):
         self.y2_out, self.y3_out = OutPort(shape=(n,)), OutPort(shape=(n,))
         for state in ("v", "r", "y2", "y3"):
             setattr(self, state, Var(shape=(n,), init=0))
-        self.halve = Var(shape=(1,), init=halve)
+        self.trace_shift = Var(shape=(1,), init=trace_shift)
 
 
 @implements(proc=LearningNeuron, protocol=LoihiProtocol)
@@ -57,7 +57,7 @@ class PyLearningNeuronModel(PyLoihiProcessModel):
     r: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)
     y2: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)
     y3: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=7)
-    halve: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
+    trace_shift: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=3)
 
     def run_spk(self) -> None:
         a, m = self.a_in.recv(), self.m_in.recv()
@@ -66,7 +66,7 @@ class PyLearningNeuronModel(PyLoihiProcessModel):
             self.r[:] = 0
         self.v[:], z = lif(self.v, a, self.proc_params["neuron"])
         self.r[:] = output_trace(self.r, z, self.proc_params["trace"])
-        self.y2[:], self.y3[:] = post_traces(self.r, m, self.halve[0])
+        self.y2[:], self.y3[:] = post_traces(self.r, m, self.trace_shift[0])
         self.z_out.send(z.astype(np.int32))
         self.square_out.send(self.r**2)
         self.y2_out.send(self.y2)

@@ -12,10 +12,10 @@ import yaml
 from ff2loihi import api
 from ff2loihi.analysis.analyze import forms
 from ff2loihi.analysis.latents import latents
+from ff2loihi.backends.classification import PHASE_SEED
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.emulator.library_learner import StockLearner
-from ff2loihi.backends.learned import PHASE_SEED
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork

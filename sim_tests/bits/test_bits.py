@@ -56,7 +56,7 @@ def draw(name: str, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
     return low + ((z >> np.uint64(11)) % np.uint64(high - low)).astype(np.int64).reshape(shape)
 
 
-def even(name: str, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
+def even_weights(name: str, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
     """Even weights in low..high."""
     return (2 * draw(name, shape, low // 2, high // 2 + 1)).astype(np.int16)
 
@@ -69,7 +69,7 @@ def layer(kind: str, index: int, inputs: int, n: int, lif: bool, conv: Conv | No
     vth = (50 if conv else 150) if lif else 0
     bias = draw(f"{name} bias", (channels,), -60, 61) << (3 if lif else 4)
     return IntLayer(
-        name=f"hidden{index}", weight=even(name, shape, -126, 130), weight_bits=8,
+        name=f"hidden{index}", weight=even_weights(name, shape, -126, 130), weight_bits=8,
         bias=np.repeat(bias, n // channels).astype(np.int32), bias_exp=3 if lif else 0,
         shift=1 if lif else 8, top=1 if lif else 255, vth=vth, v0=vth << 5,
         positive=np.arange(n) < (n + 1) // 2, scale=1.0, conv=conv,
@@ -94,7 +94,7 @@ def network(kind: str) -> IntNetwork:
         norms = (NormTable(power=2, table=table, shift=0, top=255, scale=1.0),)
     head = None
     if kind == "graded-head":
-        weights = tuple(even(f"head {i}", (classes, one.neurons), -256, 254) for i, one in enumerate(layers))
+        weights = tuple(even_weights(f"head {i}", (classes, one.neurons), -256, 254) for i, one in enumerate(layers))
         head = IntHead(weights, (1.0, 1.0), np.zeros(classes, np.float32), "raw")
     net = IntNetwork(
         neuron="lif" if lif else "graded", reset="hard" if reset_hard else "soft", steps=7 if lif else 1, pixels=pixels,
@@ -128,7 +128,7 @@ def learning_network(kind: str) -> LearningNetwork:
         trace = (
             OutputTrace("relu", impulse=1, keep=256) if library else learning.output_trace("li" if index else "relu")
         )
-        weight = even(f"{kind} {index}", (n, inputs), -60, 130)
+        weight = even_weights(f"{kind} {index}", (n, inputs), -60, 130)
         layers.append(LearningLayer(f"hidden{index + 1}", weight, positive, Neuron(200, 163), trace, factor))
         inputs = n
     update = {
@@ -146,7 +146,7 @@ def learning_network(kind: str) -> LearningNetwork:
     return net
 
 
-def shown_to(kind: str, net: LearningNetwork) -> list[Presentation]:
+def presentations_for(kind: str, net: LearningNetwork) -> list[Presentation]:
     """Positive and negative presentations and one that only looks, at a rate that halves."""
     phases = (1, -1, 1, 0, -1, 1)
     q = draw(f"{kind} q", (len(phases), net.pixels), 0, 120)
@@ -176,8 +176,8 @@ def states_of_learning(kind: str) -> dict[str, np.ndarray]:
     net = learning_network(kind)
     learner = emulator_learner(net, record=True)
     goodness, found = [], {}
-    for number, one in enumerate(shown_to(kind, net)):
-        learner.exponent, learner.halve = one.exponent, one.halve
+    for number, one in enumerate(presentations_for(kind, net)):
+        learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
         learner.show(one.q, one.starts)
         goodness.append(learner.present(one.label, one.phase))
         for name in ("states", "matrices", "units"):
@@ -229,7 +229,7 @@ def test_lava_gives_the_golden_bits(kind):
 @pytest.mark.parametrize("kind", LEARNING)
 def test_lavas_own_learning_processes_give_the_golden_bits(kind):
     net = learning_network(kind)
-    report = learning_equality(net, shown_to(kind, net), "graph")
+    report = learning_equality(net, presentations_for(kind, net), "graph")
     assert {f"{one.name}.weights" for one in net.layers} <= {variable.name for variable in report.variables}
     assert report.first_divergence is None
 

@@ -160,7 +160,7 @@ def test_an_output_that_knows_no_other_letters_than_ascii_gets_escapes():
 SLEEPS = """
 from pathlib import Path
 from ff2loihi.compilers import files
-with files.held(Path("x.lock"), OSError, "x"), files.folder_atomic(Path("made"), OSError) as folder:
+with files.locked(Path("x.lock"), OSError, "x"), files.folder_atomic(Path("made"), OSError) as folder:
     (folder / "part").write_text("half")
     print("here", flush=True)
     sys.stdin.read()

@@ -163,8 +163,8 @@ def test_an_end_at_any_moment_leaves_the_old_file_alone(tmp_path, monkeypatch, a
 
 def test_a_lock_names_the_process_that_holds_it_and_is_gone_after_it(tmp_path):
     lock = tmp_path / "lock"
-    with files.held(lock, FF2LoihiError, "x: busy"):
-        again = files.held(lock, FF2LoihiError, "x: busy")
+    with files.locked(lock, FF2LoihiError, "x: busy"):
+        again = files.locked(lock, FF2LoihiError, "x: busy")
         with pytest.raises(FF2LoihiError, match=f"x: busy: process {os.getpid()} holds .*lock"), again:
             pass
         assert names(tmp_path) == ["lock"]
@@ -174,7 +174,7 @@ def test_a_lock_names_the_process_that_holds_it_and_is_gone_after_it(tmp_path):
 def test_a_lock_that_a_dead_process_left_is_taken(tmp_path):
     lock = tmp_path / "lock"
     lock.write_text("1")  # a process that lives, but holds nothing: its number was used again
-    with files.held(lock, FF2LoihiError, "x: busy"):
+    with files.locked(lock, FF2LoihiError, "x: busy"):
         assert lock.read_text() == str(os.getpid())
     assert names(tmp_path) == []
 
@@ -186,7 +186,7 @@ def test_a_place_where_nothing_can_be_made_is_refused(tmp_path, parent):
         write(tmp_path / parent / "made")
     with pytest.raises(FF2LoihiError, match=parent), files.folder_atomic(tmp_path / parent / "made", FF2LoihiError):
         pass
-    with pytest.raises(FF2LoihiError, match=parent), files.held(tmp_path / parent / "made", FF2LoihiError, "busy"):
+    with pytest.raises(FF2LoihiError, match=parent), files.locked(tmp_path / parent / "made", FF2LoihiError, "busy"):
         pass
     assert names(tmp_path) == ["file"]
 

@@ -9,12 +9,12 @@ from ff2loihi.compilers.ir import names
     "fine", [["a"], ["hidden1", "hidden2"], ["A-b_c.9"], ["x" * 64], ["h.a", "h.b"], ["hidden", "hidden1"]]
 )
 def test_plain_names_are_taken(fine):
-    assert list(names.wrong(fine)) == []
+    assert list(names.faults(fine)) == []
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "a b", "a/b", "..\\x", "é", "a\n", "\x1b[31m", "a\0", "[/foo]", "ª"])
 def test_other_names_are_refused_in_a_short_plain_line(name):
-    [text] = names.wrong(["hidden1", name])
+    [text] = names.faults(["hidden1", name])
     assert "is not 1 to 64 of the letters" in text
     assert text.isascii() or name.isprintable()
     assert len(text) < 200
@@ -30,5 +30,5 @@ def test_other_names_are_refused_in_a_short_plain_line(name):
     ],
 )
 def test_names_that_read_as_something_else_are_refused(given, words):
-    [text] = names.wrong(given)
+    [text] = names.faults(given)
     assert words in text

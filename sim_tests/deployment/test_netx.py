@@ -95,8 +95,8 @@ def test_a_reader_of_the_documented_fields_computes_the_same_spikes(artifacts, m
     layers = read_net(tmp_path / "m.net")
     states = Emulator().run(program, digits.images, states=True).states
     for sample, image in enumerate(digits.images):
-        one = len(net.shown) == 1
-        code = net.shown[0 if one else 1]
+        one = len(net.pass_labels) == 1
+        code = net.pass_labels[0 if one else 1]
         q = np.concatenate([image, code] if net.label_kind == "append" else [code, image[len(code) :]]).astype(int)
         acc, s = net.phases, []
         for _ in range(net.steps):

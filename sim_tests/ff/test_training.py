@@ -12,7 +12,7 @@ from ff2loihi.compilers.errors import CheckpointError, DataError
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.ff.descent import Schedule, descend
+from ff2loihi.ff.descent import Training, descend
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.ff.recipes.pairs import PAIRS
 from ff2loihi.ff.train import evaluate, tensor_of
@@ -156,7 +156,7 @@ def test_training_jitters_each_image_anew_by_the_asked_pixels_at_most():
         seen.append((batch * 255).round().to(torch.uint8).reshape(-1, 8, 8, 2))
         return weight.sum()
 
-    descend([weight], loss, data, Schedule(epochs=2, batch=100, rate=0.1, jitter=2), seed=0)
+    descend([weight], loss, data, Training(epochs=2, batch=100, rate=0.1, jitter=2), seed=0)
     moved = torch.cat(seen)
     assert len(moved) == 800
     assert torch.equal(moved.sum((1, 2)), torch.tensor([[200, 100]]).expand(800, 2))  # both channels, together
@@ -177,7 +177,7 @@ def test_training_takes_the_threads_that_its_work_is_worth(width, threads):
     before = torch.get_num_threads()
     torch.set_num_threads(8)
     try:
-        descend([weight], loss, data, Schedule(epochs=1, batch=200, rate=0.1), seed=0)
+        descend([weight], loss, data, Training(epochs=1, batch=200, rate=0.1), seed=0)
         assert torch.get_num_threads() == 8
     finally:
         torch.set_num_threads(before)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.ff.descent import Schedule
+from ff2loihi.ff.descent import Training
 from ff2loihi.ff.objectives.negatives import hybrid_images
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.ff.recipes.baselines import contrastive_divergence, free_energy, gibbs
@@ -46,7 +46,7 @@ def test_backprop_reaches_the_first_layer_through_the_second_and_ff_does_not(dig
             net = train("tosato-ff", few, epochs=0, widths=(20, 15))
             torch.manual_seed(seed)
             torch.nn.init.normal_(net.layers[1].weight)
-            learn(net, few, Schedule(epochs=1, batch=50, rate=0.01), 0)
+            learn(net, few, Training(epochs=1, batch=50, rate=0.01), 0)
             first.append(net.layers[0].weight.detach())
         changed[learn.__name__] = not torch.equal(*first)
     assert changed == {"fit": False, "fit_by_backprop": True}
@@ -55,10 +55,10 @@ def test_backprop_reaches_the_first_layer_through_the_second_and_ff_does_not(dig
 def test_tosatos_schedules_are_the_papers_and_quick_ones_are_short():
     mnist, digits = (Dataset(name, "train", np.zeros((1, 1)), np.zeros(n), 10) for name, n in (("mnist", 60000), ("digits", 1000)))  # fmt: skip  # noqa: E501
     recipe = RECIPES["tosato-ff"]
-    assert recipe.schedule(mnist, Choice()) == Schedule(epochs=1200, batch=1024, rate=0.01, falling=False)
-    assert recipe.schedule(mnist, Choice(quick=True)).epochs < 20
-    assert recipe.schedule(mnist, Choice(quick=True, epochs=33)).epochs == 33
-    assert recipe.schedule(digits, Choice()).batch == 50
+    assert recipe.training(mnist, Choice()) == Training(epochs=1200, batch=1024, rate=0.01, falling=False)
+    assert recipe.training(mnist, Choice(quick=True)).epochs < 20
+    assert recipe.training(mnist, Choice(quick=True, epochs=33)).epochs == 33
+    assert recipe.training(digits, Choice()).batch == 50
     assert recipe.widths(mnist, Choice()) == (1000, 1000, 1000)
 
 

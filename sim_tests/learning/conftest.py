@@ -63,7 +63,7 @@ def learning_net(seed: int, attempt: int = 0) -> LearningNetwork:
     return net
 
 
-def shown_to(net: LearningNetwork, seed: int, count: int = 5) -> list[Presentation]:
+def presentations_for(net: LearningNetwork, seed: int, count: int = 5) -> list[Presentation]:
     rng = np.random.default_rng([seed, 1])
     top = rng.choice([20, 64, 257], count)
     rate = [(net.update.exponent, 0), (min(7, net.update.exponent + 1), 0), (7, 1)]
@@ -79,11 +79,11 @@ def shown_to(net: LearningNetwork, seed: int, count: int = 5) -> list[Presentati
     ]
 
 
-def lively(net: LearningNetwork, shown: list[Presentation]) -> bool:
+def lively(net: LearningNetwork, presentations: list[Presentation]) -> bool:
     """Whether each layer spikes under both phases, potentiates and depresses, and moves weights (and tags)."""
     learner, active = Learner(net, record=True), Counter()
-    for one in shown:
-        learner.exponent, learner.halve = one.exponent, one.halve
+    for one in presentations:
+        learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
         for index, states in enumerate(learner.states):
@@ -107,9 +107,9 @@ def generate_learning():
     def make(seed: int) -> tuple[LearningNetwork, list[Presentation]]:
         for attempt in count():
             net = learning_net(seed, attempt)
-            shown = shown_to(net, seed)
-            if lively(net, shown):
-                return net, shown
+            presentations = presentations_for(net, seed)
+            if lively(net, presentations):
+                return net, presentations
         return None
 
     return make

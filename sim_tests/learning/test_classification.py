@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.lava.inference import LavaCpu
-from ff2loihi.backends.learned import starts
 from ff2loihi.compilers.inference.library_form import obstacles, reach
 from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.learning.readout import rates
@@ -34,7 +34,7 @@ def test_its_states_are_those_of_the_learning_net_with_nothing_learned(shown, se
     program, pixels = shown(seed)
     net, trace = program.network, Emulator().run(program, pixels, states=True)
     learner = Learner(net, record=True)
-    for sample, (image, phases) in enumerate(zip(pixels, starts(net, len(pixels)), strict=True)):
+    for sample, (image, phases) in enumerate(zip(pixels, accumulator_starts(net, len(pixels)), strict=True)):
         learner.show(rates(net, image), phases)
         for label in range(net.classes):
             np.testing.assert_array_equal(learner.present(label, 0), trace.sums[sample, label, :, 0])

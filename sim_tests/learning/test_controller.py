@@ -24,7 +24,7 @@ class Recorder:
     """Answers `candidates` with a given goodness and keeps what it was shown."""
 
     def __init__(self, goodness: np.ndarray) -> None:
-        self.goodness, self.exponent, self.halve = goodness, 0, 0
+        self.goodness, self.exponent, self.trace_shift = goodness, 0, 0
         self.images: list[np.ndarray] = []
         self.phases: list[np.ndarray] = []
         self.shown: list[tuple[int, int]] = []  # (label, phase) of each presentation
@@ -73,10 +73,10 @@ def test_a_run_is_cut_in_equal_parts_of_falling_rate(exponent, expected):
     found = []
     for done in np.arange(400) / 400:
         controller.set_rate(done)
-        found.append((recorder.exponent, recorder.halve))
+        found.append((recorder.exponent, recorder.trace_shift))
     assert found == [rate for rate in expected for _ in range(100)]
     controller.set_rate(1.0)
-    assert (recorder.exponent, recorder.halve) == expected[-1]
+    assert (recorder.exponent, recorder.trace_shift) == expected[-1]
 
 
 @given(samples=st.integers(1, 200), parts=st.integers(1, 6), exponent=st.integers(0, 7))
@@ -86,8 +86,8 @@ def test_rates_never_rise_and_every_part_gets_its_share(samples, parts, exponent
     for sample in range(samples):
         controller.set_rate(sample / samples)
         assert recorder.exponent <= 7
-        assert recorder.exponent == 7 or not recorder.halve
-        found.append(recorder.exponent + recorder.halve)
+        assert recorder.exponent == 7 or not recorder.trace_shift
+        found.append(recorder.exponent + recorder.trace_shift)
     assert found == sorted(found)
     assert found[0] == exponent
     whole = [exponent + sample * parts // samples for sample in range(samples)]

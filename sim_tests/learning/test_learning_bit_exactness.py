@@ -10,8 +10,8 @@ from ff2loihi.verification.learning_equality import learning_equality
 FAST, ALL = 4, 200
 
 
-def divergence(network, shown, form):
-    report = learning_equality(network, shown, form)
+def divergence(network, presentations, form):
+    report = learning_equality(network, presentations, form)
     active = {variable.name: variable.active for variable in report.variables}
     states = ("v", "z", "r", "y2", "y3", "a", "weights", *(("tags",) if network.update.eligibility == "tag" else ()))
     names = ["goodness", *(f"{layer.name}.{state}" for layer in network.layers for state in states)]

@@ -17,7 +17,7 @@ SEEDS = range(41)
 STATES = ("v", "z", "r", "y2", "y3")  # columns of Learner.states, a step later than the input; a is the sixth
 
 
-def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str, np.ndarray]]:
+def simulate(net, presentations: list[Presentation], trace_draws=None) -> list[dict[str, np.ndarray]]:
     """What each layer held after each step: name -> (presentations, period, ...)."""
     layers = [Definition(layer, net.update) for layer in net.layers]
     weight_draws = np.random.default_rng(2)
@@ -27,7 +27,7 @@ def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str,
         trace_draws.random()
     names = (*STATES, "a", "g", "weights", "tag")
     rows = [{name: [] for name in names} for _ in layers]
-    for one in shown:
+    for one in presentations:
         q = np.concatenate([one.q, net.label_codes[one.label]]).astype(np.int64)
         acc = np.concatenate([one.starts, net.label_phases]).astype(np.int64)
         for i in range(net.period):
@@ -38,24 +38,27 @@ def simulate(net, shown: list[Presentation], trace_draws=None) -> list[dict[str,
             for late, layer in enumerate(layers):
                 local = (i - late) % net.period
                 learns = net.steps - net.window - 2 <= local <= net.steps - 3
-                fired = layer.fire(one.halve)
+                fired = layer.send_spikes(one.trace_shift)
                 layer.learn(spikes, (local == 0, one.phase if learns else 0), one.exponent, u, draw)
                 spikes = fired
                 for name in names:
                     rows[late][name].append(getattr(layer, name))
-    return [{n: np.array(r).reshape(len(shown), net.period, *np.shape(r[0])) for n, r in one.items()} for one in rows]
+    return [
+        {n: np.array(r).reshape(len(presentations), net.period, *np.shape(r[0])) for n, r in one.items()}
+        for one in rows
+    ]
 
 
 def show(learner: Learner, one: Presentation) -> None:
-    learner.exponent, learner.halve = one.exponent, one.halve
+    learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
     learner.show(one.q, one.starts)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, seed):
-    net, shown = generate_learning(seed)
-    expected, learner = simulate(net, shown), Learner(net, record=True)
-    for k, one in enumerate(shown):
+    net, presentations = generate_learning(seed)
+    expected, learner = simulate(net, presentations), Learner(net, record=True)
+    for k, one in enumerate(presentations):
         show(learner, one)
         goodness = learner.present(one.label, one.phase)
         for late, rows in enumerate(expected):
@@ -73,9 +76,9 @@ def test_the_generated_networks_spike_learn_and_saturate(generate_learning):
     learned = {"none": 0, "tag": 0}
     spiking = saturated = deep = 0
     for seed in SEEDS:
-        net, shown = generate_learning(seed)
+        net, presentations = generate_learning(seed)
         learner = Learner(net)
-        for one in shown:
+        for one in presentations:
             show(learner, one)
             learner.present(one.label, one.phase)
         changed = [bool((w != layer.weight).any()) for w, layer in zip(learner.weights, net.layers, strict=True)]
@@ -102,24 +105,24 @@ class High:
 def test_a_post_trace_is_held_as_the_definition_holds_it_also_where_it_loses_a_unit(generate_learning):
     changed = []
     for seed in SEEDS:
-        net, shown = generate_learning(seed)
-        expected, learner = simulate(net, shown, High()), Learner(net)
+        net, presentations = generate_learning(seed)
+        expected, learner = simulate(net, presentations, High()), Learner(net)
         learner.draws._traces = High()
-        for one in shown:
+        for one in presentations:
             show(learner, one)
             learner.present(one.label, one.phase)
         for late, rows in enumerate(expected):
             assert (learner.weights[late] == rows["weights"][-1, -1]).all(), (seed, late)
-        usual = simulate(net, shown)[0]["weights"]
+        usual = simulate(net, presentations)[0]["weights"]
         changed.append((usual[-1, -1] != expected[0]["weights"][-1, -1]).any())
     assert sum(changed) >= 10  # the losses mattered
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_candidates_are_every_label_presented_without_learning(generate_learning, seed):
-    net, shown = generate_learning(seed)
+    net, presentations = generate_learning(seed)
     learner, plan, goodness = Learner(net), [], []
-    for one in shown[:2]:
+    for one in presentations[:2]:
         show(learner, one)
         goodness += list(learner.candidates())
         labels = [(label, 0) for label in range(net.classes)] + [
@@ -127,7 +130,7 @@ def test_candidates_are_every_label_presented_without_learning(generate_learning
             ((one.label + 1) % net.classes, -1),
         ]
         goodness += [learner.present(*pair) for pair in labels[-2:]]
-        plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.halve) for pair in labels]
+        plan += [Presentation(one.q, one.starts, *pair, one.exponent, one.trace_shift) for pair in labels]
     expected = simulate(net, plan)
     for late, rows in enumerate(expected):
         assert (np.array(goodness)[:, late] == rows["g"][:, late + net.steps + 1]).all(), late
@@ -139,9 +142,9 @@ def test_candidates_are_every_label_presented_without_learning(generate_learning
 @pytest.mark.parametrize("seed", [1, 6, 11, 24])
 @pytest.mark.parametrize("on_chip", [False, True])
 def test_a_restored_learner_goes_on_with_the_same_bits(generate_learning, seed, on_chip):
-    net, shown = generate_learning(seed)
+    net, presentations = generate_learning(seed)
     whole, cut = Learner(net, on_chip), Learner(net, on_chip)
-    for one in shown:
+    for one in presentations:
         state, cut = cut.state(), Learner(net, on_chip)
         cut.restore(state)
         for learner in (whole, cut):
@@ -191,9 +194,9 @@ def test_rounding_on_the_chip_stays_within_the_weights_width():
 
 @pytest.mark.parametrize("seed", [4, 6, 10, 12])
 def test_a_learner_that_rounds_as_the_chip_keeps_weights_even(generate_learning, seed):
-    net, shown = generate_learning(seed)
+    net, presentations = generate_learning(seed)
     learner = Learner(net, on_chip=True)
-    for one in shown:
+    for one in presentations:
         show(learner, one)
         learner.present(one.label, one.phase)
     assert not any((w % 2).any() for w in learner.weights)

@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from ff2loihi.backends.select import emulator_learner
-from ff2loihi.learning import state as checkpoint
-from ff2loihi.learning.state import CheckpointMismatch, Progress
+from ff2loihi.learning import state as run_state
+from ff2loihi.learning.state import CheckpointMismatch, RunState
 
 SAMPLES, EPOCHS, LINE = 5, 3, 500
 IDENTITY = {"artifact": "abc", "seed": 0}
@@ -22,9 +22,9 @@ def learners(generate_learning):
     """Emulators of a rule on weights and of one on tags, after some presentations."""
     found = {}
     for name, seed in (("direct", 0), ("tag", 1)):
-        net, shown = generate_learning(seed)
+        net, presentations = generate_learning(seed)
         found[name] = net, emulator_learner(net)
-        for one in shown:
+        for one in presentations:
             found[name][1].show(one.q, one.starts)
             found[name][1].present(one.label, one.phase)
     return found
@@ -38,13 +38,13 @@ def written(learners, tmp_path):
         path = tmp_path / "x.run"
         rng = np.random.default_rng(4).bit_generator.state
         order = np.array([3, 0, 4, 1, 2])
-        checkpoint.write(path, IDENTITY, Progress(1, 3, order, rng, (3, 2, 1), [EPOCH]), learners[kind][1].state())
+        run_state.write(path, IDENTITY, RunState(1, 3, order, rng, (3, 2, 1), [EPOCH]), learners[kind][1].state())
         data = path.read_bytes()
         tensors = load(data)
         facts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["run"])
         change(facts, tensors)
         run = text(json.dumps(facts))
-        path.write_bytes(save(tensors, metadata={"run": run, "sha256": checkpoint._digest(run, tensors)}))
+        path.write_bytes(save(tensors, metadata={"run": run, "sha256": run_state._digest(run, tensors)}))
         return path
 
     return make
@@ -52,7 +52,7 @@ def written(learners, tmp_path):
 
 def read(path, learner_of):
     net, _ = learner_of
-    return checkpoint.read(path, IDENTITY, SAMPLES, EPOCHS, emulator_learner(net).state())
+    return run_state.read(path, IDENTITY, SAMPLES, EPOCHS, emulator_learner(net).state())
 
 
 @pytest.mark.parametrize("kind", ["direct", "tag"])
@@ -80,7 +80,7 @@ def put(*path):
     return change
 
 
-def hold(name, value, at=..., dtype=None):
+def fill(name, value, at=..., dtype=None):
     def change(facts, tensors):
         tensors[name] = tensors[name].astype(dtype or tensors[name].dtype)
         tensors[name][at] = value
@@ -125,19 +125,19 @@ def lose(name):
         (put("identity", {"artifact": "x" * 10**5, "seed": 0}), "direct", "artifact was 'xxx"),
         (put("extra" * 10**4, 1), "direct", "extraextra"),
         (lose("order"), "direct", "an order of float64 (0,)"),
-        (hold("order", 0), "direct", "each of 5 samples must be there once"),
-        (hold("order", 10**9, 0), "direct", "each of 5 samples must be there once"),
-        (hold("order", 0, 0, np.float64), "direct", "an order of float64"),
+        (fill("order", 0), "direct", "each of 5 samples must be there once"),
+        (fill("order", 10**9, 0), "direct", "each of 5 samples must be there once"),
+        (fill("order", 0, 0, np.float64), "direct", "an order of float64"),
         (gain("order", np.arange(6)), "direct", "an order of int64 (6,)"),
         (lose("weights.0"), "direct", "weights.0 is not there"),
-        (hold("weights.0", 256), "direct", "weights.0 256..256, -256..255 are possible"),
-        (hold("weights.0", 0, dtype=np.int32), "tag", "weights.0 holds int32"),
+        (fill("weights.0", 256), "direct", "weights.0 256..256, -256..255 are possible"),
+        (fill("weights.0", 0, dtype=np.int32), "tag", "weights.0 holds int32"),
         (gain("weights.0", np.zeros((1, 1), np.int16)), "tag", "weights.0 holds int16 (1, 1)"),
         (lose("tags.0"), "tag", "tags.0 is not there"),
-        (hold("tags.0", -258), "tag", "tags.0 -258..-258, -257..255 are possible"),
+        (fill("tags.0", -258), "tag", "tags.0 -258..-258, -257..255 are possible"),
         (gain("tags.0", np.zeros((1, 1), np.int16)), "direct", "tags.0 belongs to nothing"),
-        (hold("passed", -1), "direct", "passed -1..-1"),
-        (hold("passed", (1 << 63) - 1), "direct", "passed 9223372036854775807"),
+        (fill("passed", -1), "direct", "passed -1..-1"),
+        (fill("passed", (1 << 63) - 1), "direct", "passed 9223372036854775807"),
         (gain("passed", np.zeros(0, np.int64)), "direct", "passed holds int64 (0,)"),
         (gain("chip", np.zeros(1, np.int64)), "direct", "chip holds int64"),
         (gain("y" * 10**5, np.zeros(1)), "direct", "belongs to nothing"),

@@ -53,14 +53,14 @@ def stock_net(seed: int, longest: int = 31) -> LearningNetwork:
     return net
 
 
-def shown_to(net: LearningNetwork, seed: int) -> list[Presentation]:
+def presentations_for(net: LearningNetwork, seed: int) -> list[Presentation]:
     rng = np.random.default_rng([seed, 1])
     return [
         Presentation(
             rng.integers(0, 200, net.pixels), rng.integers(0, 256, net.pixels), int(rng.integers(net.classes)), phase,
-            net.update.exponent, halve,
+            net.update.exponent, trace_shift,
         )
-        for phase, halve in ((1, 0), (-1, 0), (0, 0), (-1, 1), (1, 1))
+        for phase, trace_shift in ((1, 0), (-1, 0), (0, 0), (-1, 1), (1, 1))
     ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def shown_to(net: LearningNetwork, seed: int) -> list[Presentation]:
 @pytest.mark.parametrize("seed", range(FAST))
 def test_library_processes_learn_the_emulators_bits(seed):
     net = stock_net(seed, longest=11)
-    report = learning_equality(net, shown_to(net, seed))
+    report = learning_equality(net, presentations_for(net, seed))
     assert {v.name for v in report.variables} >= {"goodness", "hidden1.gate", "hidden1.units", "hidden1.weights"}
     assert report.first_divergence is None
 
@@ -78,7 +78,7 @@ def test_library_processes_learn_the_emulators_bits(seed):
 @pytest.mark.parametrize("seed", range(FAST, ALL))
 def test_more_generated_networks_of_library_processes_learn_the_emulators_bits(seed):
     net = stock_net(seed)
-    assert learning_equality(net, shown_to(net, seed)).first_divergence is None
+    assert learning_equality(net, presentations_for(net, seed)).first_divergence is None
 
 
 def test_the_generated_networks_learn_saturate_and_gather():
@@ -86,7 +86,7 @@ def test_the_generated_networks_learn_saturate_and_gather():
     for seed in range(ALL):
         net = stock_net(seed)
         learner = emulator_learner(net)
-        for one in shown_to(net, seed):
+        for one in presentations_for(net, seed):
             learner.show(one.q, one.starts)
             learner.present(one.label, one.phase)
         changed.append((net.layers[0].weight != learner.w.T).any())
@@ -181,9 +181,9 @@ def test_a_controller_with_pairs_margin_and_balance_learns_the_same_inside_lava(
 
 
 def test_a_learner_continues_with_its_gates_where_another_stopped():
-    net, shown = stock_net(5), shown_to(stock_net(5), 5)
+    net, presentations = stock_net(5), presentations_for(stock_net(5), 5)
     whole, first, second = (emulator_learner(net) for _ in range(3))
-    for number, one in enumerate(shown):
+    for number, one in enumerate(presentations):
         part = first if number < 2 else second
         if number == 2:
             second.restore(first.state())

@@ -21,8 +21,8 @@ from ff2loihi.measurement.activity import (
     counts,
     inference_activity,
     input_spikes,
+    over_presentations,
     presentation_activity,
-    presented,
     summed,
 )
 from ff2loihi.measurement.library_activity import stock_presentations
@@ -177,7 +177,7 @@ def test_learning_costs_updates_that_inference_does_not(eligibility):
     net = learning_net(eligibility)
     mapping = place(populations(net), "loihi2", LOIHI2)
     one = presentation_activity(net, PIXELS.astype(np.uint8))
-    inference, learning = (counts(presented(one, 2, share), mapping) for share in (0, 2))
+    inference, learning = (counts(over_presentations(one, 2, share), mapping) for share in (0, 2))
     assert inference.synaptic_ops == learning.synaptic_ops
     assert inference.synaptic_updates[0] == 0
     assert learning.synaptic_updates[0] > 0

@@ -86,16 +86,16 @@ def test_the_modulation_is_the_definitions(probability, plus, minus, phase, gain
     )
 
 
-@given(seed=SEED, exponent=EXPONENT, draw=DRAW, hold=st.floats(0.99, 1, exclude_max=True))
-def test_an_update_of_the_rows_that_spiked_is_the_definitions(seed, exponent, draw, hold):
+@given(seed=SEED, exponent=EXPONENT, draw=DRAW, trace_draw=st.floats(0.99, 1, exclude_max=True))
+def test_an_update_of_the_rows_that_spiked_is_the_definitions(seed, exponent, draw, trace_draw):
     rng = np.random.default_rng(seed)
     w, (y2, y3), spiked = weights(rng), post(rng), np.flatnonzero(rng.random(INPUTS) < 0.6)
     wanted = w.copy()
     wanted[spiked] = learning_rule.update(
-        w[spiked], learning_rule.decayed(y2, hold), learning_rule.decayed(y3, hold), exponent, draw
+        w[spiked], learning_rule.decayed(y2, trace_draw), learning_rule.decayed(y3, trace_draw), exponent, draw
     )
     y, shared = (y2 - y3).astype(np.int64), np.zeros(N, np.int16)
-    learning_kernels.hold(y, hold)
+    learning_kernels.decay_post_traces(y, trace_draw)
     learning_kernels.round_step(y, exponent, int(128 * draw), shared)
     learning_kernels.update_rows(w, spiked.astype(np.int32), len(spiked), shared)
     assert (w == wanted).all()
@@ -103,10 +103,10 @@ def test_an_update_of_the_rows_that_spiked_is_the_definitions(seed, exponent, dr
 
 def test_a_held_trace_loses_a_unit_where_the_draw_is_above_what_is_left():
     y = np.array([127, -127, 1, -1, 0], np.int64)
-    learning_kernels.hold(y, 1 - 2**-53)
+    learning_kernels.decay_post_traces(y, 1 - 2**-53)
     assert y.tolist() == [126, -126, 0, 0, 0]
     y = np.array([127, -127, 1, -1, 0], np.int64)
-    learning_kernels.hold(y, 0.99)
+    learning_kernels.decay_post_traces(y, 0.99)
     assert y.tolist() == [127, -127, 1, -1, 0]
 
 

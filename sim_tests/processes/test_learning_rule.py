@@ -119,12 +119,12 @@ def test_no_goodness_gives_more_than_the_largest_modulation(factor, plus, minus,
     )
 
 
-@given(r=st.integers(0, POST_TRACE_MAX), m=st.integers(-(2**23) + 1, 2**23 - 1), halve=st.integers(0, 6))
-def test_post_traces_are_unsigned_7_bit_and_one_of_them_is_zero(r, m, halve):
-    (y2,), (y3,) = learning_rule.post_traces(one(r), one(m), halve)
+@given(r=st.integers(0, POST_TRACE_MAX), m=st.integers(-(2**23) + 1, 2**23 - 1), trace_shift=st.integers(0, 6))
+def test_post_traces_are_unsigned_7_bit_and_one_of_them_is_zero(r, m, trace_shift):
+    (y2,), (y3,) = learning_rule.post_traces(one(r), one(m), trace_shift)
     assert min(y2, y3) >= 0
-    assert max(y2, y3) <= POST_TRACE_MAX >> halve
-    assert (y2 if m > 0 else y3) == min(POST_TRACE_MAX, int(r * abs(m) / 64 + 0.5)) // 2**halve
+    assert max(y2, y3) <= POST_TRACE_MAX >> trace_shift
+    assert (y2 if m > 0 else y3) == min(POST_TRACE_MAX, int(r * abs(m) / 64 + 0.5)) // 2**trace_shift
     assert (y3 if m > 0 else y2) == 0
 
 

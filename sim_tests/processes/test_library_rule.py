@@ -29,7 +29,7 @@ def test_a_period_is_the_smallest_power_of_two_that_holds_the_steps_and_the_tail
 def test_the_last_steps_of_a_window_are_taught_one_in_so_many(steps, share, stride):
     window = 1 + int(share * (steps - 2))
     wanted = [s for s in range(steps - 1) if s > steps - 2 - window and (steps - 2 - s) % stride == 0]
-    assert library_rule.taught(steps, window, stride).tolist() == wanted
+    assert library_rule.learning_steps(steps, window, stride).tolist() == wanted
     assert wanted[-1] == steps - 2
 
 

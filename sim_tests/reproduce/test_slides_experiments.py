@@ -46,7 +46,7 @@ def test_neurons_that_never_fire_are_silent():
     x[:, :10] = np.eye(10)[digits.labels]
     dead = (x @ net.layers[0].weight.detach().numpy().T <= 0).all(0).sum()
     assert dead > 0
-    assert transfer.silent(net, digits) == pytest.approx((dead + 12) / 40)
+    assert transfer.silent_share(net, digits) == pytest.approx((dead + 12) / 40)
 
 
 @pytest.mark.parametrize(("label", "ones"), [("mean", 1.0), ("zeros", 0.0), ("label 0", 1.0)])

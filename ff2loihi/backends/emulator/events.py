@@ -41,7 +41,7 @@ def encode(q, phases, full, events):
 
 
 @njit(cache=True, nogil=True)
-def taken(spikes, first, events):
+def copy_spikes(spikes, first, events):
     """Spikes (steps, inputs) bool as they are; first: the index of their first input."""
     events.counts[:] = 0
     for step in range(spikes.shape[0]):

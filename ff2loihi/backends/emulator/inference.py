@@ -11,9 +11,9 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ff2loihi import choices
-from ff2loihi.backends import learned_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, make_trace
-from ff2loihi.backends.learned import classify
+from ff2loihi.backends import classification_states
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, make_trace
+from ff2loihi.backends.classification import classify
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.errors import BackendError, FF2LoihiError
 from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantize_pixels
@@ -39,7 +39,7 @@ class Emulator:
         self.device = device
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8. Raises DataError."""
         network = program.network
@@ -48,7 +48,7 @@ class Emulator:
                 raise FF2LoihiError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
             trace = classify(self.name, network, emulator_learner(network), pixels, progress)
             if states and not network.stock:
-                trace = replace(trace, states=learned_states.states(network, pixels))
+                trace = replace(trace, states=classification_states.states(network, pixels))
             return trace
         check_pixels(network, pixels)
         run, done, parts = _on_cuda if self.device == "cuda" else _on_cpu, 0, []
@@ -66,7 +66,7 @@ class Emulator:
 def _batches(network: IntNetwork, pixels: np.ndarray, device: str, least: int = 1) -> list[np.ndarray]:
     """pixels in batches of the device's size, but at least so many where there are as many rows."""
     widest = max(layer.neurons for layer in network.layers)
-    rows = max(1, min(BATCH_ELEMENTS[device] // (widest * len(network.shown)), math.ceil(len(pixels) / least)))
+    rows = max(1, min(BATCH_ELEMENTS[device] // (widest * len(network.pass_labels)), math.ceil(len(pixels) / least)))
     return [pixels[start : start + rows] for start in range(0, len(pixels), rows)]
 
 
@@ -81,7 +81,7 @@ def _on_cpu(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[R
     than the product.
     """
     libraries, forward = ThreadpoolController(), Forward(network)
-    work = len(pixels) * len(network.shown) * network.steps * sum(layer.synapses for layer in network.layers)
+    work = len(pixels) * len(network.pass_labels) * network.steps * sum(layer.synapses for layer in network.layers)
     threads = min(len(pixels), _most_threads(libraries), 1 + work // THREAD_WORK)
     batches = _batches(network, pixels, "cpu", threads)
 

@@ -87,7 +87,7 @@ class Learner:
     def __init__(self, network: LearningNetwork, on_chip: bool = False, record: bool = False) -> None:
         self.network, self.on_chip = network, on_chip
         self.tags = network.update.eligibility == "tag"
-        self.exponent, self.halve = network.update.exponent, 0
+        self.exponent, self.trace_shift = network.update.exponent, 0
         self.draws = Stream()
         self._chip_state = np.array([ENGINE_SEED], np.uint64)
         steps, several = network.steps, len(network.layers) > 1
@@ -123,7 +123,7 @@ class Learner:
     def _rule(self) -> Rule:
         net, update = self.network, self.network.update
         return Rule(
-            kind=TAG if self.tags else DIRECT, window=net.window, exponent=self.exponent, halve=self.halve,
+            kind=TAG if self.tags else DIRECT, window=net.window, exponent=self.exponent, trace_shift=self.trace_shift,
             tag_exponent=update.tag_exponent, tag_decay=update.tag_decay, on_chip=self.on_chip,
         )  # fmt: skip
 
@@ -139,11 +139,11 @@ class Learner:
 
         pixels (steps, pixels) bool; labels (steps, label inputs) bool: a label's inputs spike where its code has a 1.
         """
-        events.taken(pixels, 0, self._net.pixels)
+        events.copy_spikes(pixels, 0, self._net.pixels)
         self._net.known[0] = 0
         given = self._net.labels.events
         for label, code in enumerate(self.network.label_codes > 0):
-            events.taken(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
+            events.copy_spikes(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
         self._net = self._net._replace(labels=Labels.of(given, self.layers[0].w.shape[1]))
 
     def candidates(self) -> np.ndarray:

@@ -119,7 +119,7 @@ def _teach(w, idx, n, grow, fall, u):
 
 
 @njit(cache=True, nogil=True)
-def _keep(states, t, v, z, r, gate, a):
+def _record_states(states, t, v, z, r, gate, a):
     for j in range(v.shape[0]):
         states[t, 0, j], states[t, 1, j], states[t, 2, j], states[t, 3, j] = v[j], z[j], r[j], gate[j]
         states[t, 4, j] = a[j]
@@ -201,7 +201,7 @@ def present(
             sent[COUNT] += _active(r)
             sent[PRODUCT] += _products(late_r, late, signs)
         if record:
-            _keep(states, 4 * i, v, grow, r, gate, nothing)
+            _record_states(states, 4 * i, v, grow, r, gate, nothing)
             units[4 * i] = t
         # A2: the input's drive, from weights that this step has not taught yet; what the gates teach
         _force(v, fallen, share, threshold, force, fall)
@@ -217,7 +217,7 @@ def present(
             sent[PRODUCT] += _products(r, early, signs)
         early_r = r.copy()
         if record:
-            _keep(states, 4 * i + 1, v, fall, r, gate, a)
+            _record_states(states, 4 * i + 1, v, fall, r, gate, a)
             units[4 * i + 1] = t
         # B1: own spikes
         _integrate(v, a, share, threshold, own)
@@ -231,7 +231,7 @@ def present(
             sent[COUNT] += _active(r)
         before_b1 = sums(r, signs)
         if record:
-            _keep(states, 4 * i + 2, v, own, r, gate, nothing)
+            _record_states(states, 4 * i + 2, v, own, r, gate, nothing)
             units[4 * i + 2] = t
         # B2: they are counted, the early gates gather
         _decay(v, share, 1)
@@ -248,7 +248,7 @@ def present(
             sent[GATES] += grown.sum() + fallen.sum()
             sent[TAUGHT] += forced * count[i]
         if record:
-            _keep(states, 4 * i + 3, v, nothing, r, gate, nothing)
+            _record_states(states, 4 * i + 3, v, nothing, r, gate, nothing)
             units[4 * i + 3] = t
             matrices[i] = w
     if sent is not None:

@@ -40,7 +40,7 @@ class StockLearner:
         self._pixels, self._labels = Events.of(network.steps, network.pixels), label_events(network)
         self._both = Events.of(network.steps, network.inputs)
         factor, n = layer.factor, len(layer.positive)
-        self.exponent, self.halve = network.update.exponent, 0
+        self.exponent, self.trace_shift = network.update.exponent, 0
         self.w = np.array(layer.weight.T, np.int16, order="C")
         self.gate = np.zeros(n)
         self.signs = layer.positive.astype(np.int64)
@@ -141,7 +141,7 @@ class StockLearner:
 
 def stride(learner) -> int:
     """One logical step in so many of the window is enabled, at the rate that a controller has set."""
-    return 1 << (learner.exponent + learner.halve)
+    return 1 << (learner.exponent + learner.trace_shift)
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
     add_rows,
     apply_tags,
-    hold,
+    decay_post_traces,
     integrate,
     modulation,
     round_step,
@@ -47,14 +47,14 @@ class Layer(NamedTuple):
 class Rule(NamedTuple):
     """What the update of all layers shares. kind: DIRECT or TAG; window: the last steps, that learn.
 
-    exponent: of dw; halve: a shift of the post traces; tag_exponent, tag_decay: of dt; on_chip: each synapse is rounded
-    by itself, on the even grid.
+    exponent: of dw; trace_shift: of the post traces, to the right; tag_exponent, tag_decay: of dt; on_chip: each
+    synapse is rounded by itself, on the even grid.
     """
 
     kind: int
     window: int
     exponent: int
-    halve: int
+    trace_shift: int
     tag_exponent: int
     tag_decay: int
     on_chip: bool
@@ -104,7 +104,7 @@ def _update_rows_on_chip(w, idx, n, delta, state):
 
 
 @njit(cache=True, nogil=True)
-def _keep(record, step, layer):
+def _record_weights(record, step, layer):
     tags = layer.tag.shape[0] == layer.w.shape[0]
     for i in range(layer.w.shape[0]):
         for j in range(layer.w.shape[1]):
@@ -121,7 +121,7 @@ def _idle(layer, rule, draws, record, spiked, y, first, end):
             apply_tags(layer.w, layer.tag, layer.active, rule.exponent, draws.u[step])
             update_tags(layer.tag, layer.active, spiked, y, rule.tag_exponent, rule.tag_decay, draws.u[step])
         if record.on:
-            _keep(record, step, layer)
+            _record_weights(record, step, layer)
 
 
 @njit(cache=True, nogil=True)
@@ -155,7 +155,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
             plus, minus = modulation(older[0], older[1], phase, layer.factor, layer.table)
             for j in range(n):
                 m = plus if signs[j] else minus
-                q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> rule.halve
+                q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> rule.trace_shift
                 y[j] = q if m > 0 else -q
                 learns |= q != 0
             if record.on:
@@ -175,7 +175,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
         if i < steps and tagged:
             apply_tags(w, layer.tag, layer.active, rule.exponent, draws.u[late + i])
         if learns:
-            hold(y, draws.traces[late + i])
+            decay_post_traces(y, draws.traces[late + i])
             if not tagged:
                 round_step(y, rule.exponent, draws.u[late + i], shared)
                 for group in (below, label):
@@ -195,7 +195,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                     spiked[group.idx[i, k]] = 0
         older, old = old, sums(r, signs)
         if record.on and i < steps:
-            _keep(record, late + i, layer)
+            _record_weights(record, late + i, layer)
     y[:] = 0
     _idle(layer, rule, draws, record, spiked, y, late + steps, end)
     return old

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import learned, learned_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
+from ff2loihi.backends import classification, classification_states
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
 from ff2loihi.backends.select import lava_learner
 from ff2loihi.compilers import artifact
@@ -33,13 +33,13 @@ class LavaCpu:
         self.patience, self.stock = patience, stock
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
         network = program.network
         if isinstance(network, LearningNetwork) and not self.stock:
             with lava_learner(network, patience=self.patience) as learner:
-                return learned.classify(self.name, network, learner, pixels, progress)
+                return classification.classify(self.name, network, learner, pixels, progress)
         check_pixels(network, pixels)
         if self.stock:
             _check_stock(network)
@@ -86,7 +86,7 @@ def _check_stock(network: IntNetwork | LearningNetwork) -> None:
         raise CompileError(f"no library process computes this network: {'; '.join(wrong)}")
 
 
-def _report(line: str, samples: int, progress: Progress | None) -> None:
+def _report(line: str, samples: int, progress: SampleProgress | None) -> None:
     if progress and line.startswith("progress "):
         progress(int(line.split()[1]), samples)
 
@@ -95,20 +95,20 @@ def _learned(name: str, network: LearningNetwork, recorded: list[_Rows], samples
     """The recordings of a network that learns, cut into samples and labels, with r of its spikes."""
     shape = (samples, network.classes, network.steps, -1)
     states = {rows.name: rows.window(network.steps).reshape(shape).astype(np.int64) for rows in recorded}
-    states = learned_states.with_traces(network, states)
-    return learned.make_trace(name, network, learned_states.sums(network, states), states, seconds)
+    states = classification_states.with_traces(network, states)
+    return classification.make_trace(name, network, classification_states.sums(network, states), states, seconds)
 
 
 def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool) -> Result:
     """The recordings, cut into samples and labels; kept: the states of neurons are wanted."""
-    labels = len(network.shown)
+    labels = len(network.pass_labels)
     steps = network.steps
     sums, head, spikes, states = [], {}, [], {}
     for rows in recorded:
         name = rows.name
         if name.endswith(".g"):
             totals = rows.values[rows.firsts].reshape(samples, labels, -1)
-            sums.append(totals[..., :-1].reshape(samples, labels, -1, network.parts))
+            sums.append(totals[..., :-1].reshape(samples, labels, -1, network.goodness_parts))
             spikes.append(totals[..., -1])
             continue
         window = rows.window(steps)

@@ -31,8 +31,8 @@ class LavaLearner:
     ) -> None:
         require_lava()
         self.network, self.form, self.record, self.patience = network, form, record, patience
-        self.exponent, self.halve = network.update.exponent, 0
-        self._sent = self.exponent, self.halve
+        self.exponent, self.trace_shift = network.update.exponent, 0
+        self._sent = self.exponent, self.trace_shift
         self._weights = [layer.weight for layer in network.layers]
         self._tags = [np.zeros(layer.weight.shape, np.int16) for layer in network.layers]
         self._before = self._ran = 0  # steps, presentations
@@ -61,9 +61,9 @@ class LavaLearner:
         self._input = np.lib.format.open_memmap(self.folder / "input.npy", mode="w+", dtype=np.int32, shape=shape)
         job = {
             "form": self.form, "passed": self._before, "steps": self.record * net.period,
-            "exponent": self.exponent, "halve": self.halve,
+            "exponent": self.exponent, "trace_shift": self.trace_shift,
         }  # fmt: skip
-        self._sent = self.exponent, self.halve
+        self._sent = self.exponent, self.trace_shift
         (self.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         child = self._stack.enter_context(Child("ff2loihi.backends.lava.learning_worker", self.folder, self.patience))
         self._child = child
@@ -104,9 +104,9 @@ class LavaLearner:
         return goodness
 
     def _set_rate(self, child: Child) -> None:
-        if (self.exponent, self.halve) != self._sent:
-            child.ask(f"rate {self.exponent} {self.halve}")
-            self._sent = self.exponent, self.halve
+        if (self.exponent, self.trace_shift) != self._sent:
+            child.ask(f"rate {self.exponent} {self.trace_shift}")
+            self._sent = self.exponent, self.trace_shift
 
     @property
     def weights(self) -> list[np.ndarray]:

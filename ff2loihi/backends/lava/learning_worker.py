@@ -1,7 +1,7 @@
 """What Lava's child does to learn: see inside.
 
-Commands, a line each: "present" runs one presentation, "rate EXPONENT HALVE" sets the learning rate; each is answered
-with "done". What goes in and out lies in the folder's files, see graphs.learning.
+Commands, a line each: "present" runs one presentation, "rate EXPONENT TRACE_SHIFT" sets the learning rate; each is
+answered with "done". What goes in and out lies in the folder's files, see graphs.learning.
 """
 
 import json
@@ -31,6 +31,6 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
         if command == "present":
             graph.source.run(condition=condition, run_cfg=config)
         else:
-            exponent, halve = map(int, numbers)
-            graph.set_rate(exponent, halve)
+            exponent, trace_shift = map(int, numbers)
+            graph.set_rate(exponent, trace_shift)
         print("done", flush=True)

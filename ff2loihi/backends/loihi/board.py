@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends import learned, learned_states
-from ff2loihi.backends.base import Progress, Trace, check_pixels, host_sums, make_trace
+from ff2loihi.backends import classification, classification_states
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, host_sums, make_trace
 from ff2loihi.backends.lava.child import Child, ChildFailed
 from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi import plan as board_plan
@@ -36,7 +36,7 @@ class Loihi:
         self.models: tuple[str, ...] = ()  # "PROCESS MODEL" of the last run, a neurocore's each
 
     def run(
-        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: Progress | None = None
+        self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8; states: spikes or payloads, and v, too, of each step.
 
@@ -49,28 +49,30 @@ class Loihi:
             found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
             counts = found[f"{network.layers[0].name}.r"].astype(np.int64)
             counts = {f"{network.layers[0].name}.r": counts.reshape(len(pixels), network.classes, *counts.shape[1:])}
-            return learned.make_trace(self.name, network, learned_states.sums(network, counts), {}, seconds)
+            sums = classification_states.sums(network, counts)
+            return classification.make_trace(self.name, network, sums, {}, seconds)
         with _folder(board_plan.write, program, pixels) as folder:
             probe = states and (isinstance(network, LearningNetwork) or network.neuron == "lif")
             found, seconds = self._run(folder, probe, len(pixels), progress)
         if isinstance(network, LearningNetwork):
             sums = _learned_sums(network, found, len(pixels))
-            found = learned_states.with_traces(network, found) if states else {}
-            return learned.make_trace(self.name, network, sums, found, seconds)
+            found = classification_states.with_traces(network, found) if states else {}
+            return classification.make_trace(self.name, network, sums, found, seconds)
         return make_trace(self.name, network, _result(network, found, states), seconds)
 
     def show(
-        self, program: Program, shown: list[Presentation], *, states: bool = False, progress: Progress | None = None
-    ) -> tuple[dict[str, np.ndarray], float]:
-        """Let a network of library neurons learn what is shown: (its recording's arrays, seconds).
+        self, program: Program, presentations: list[Presentation], *, states: bool = False,
+        progress: SampleProgress | None = None,
+    ) -> tuple[dict[str, np.ndarray], float]:  # fmt: skip
+        """Let a network of library neurons learn `presentations`: (its recording's arrays, seconds).
 
         states: those of neurons, gates and thermometers, too. Raises CompileError or BackendError.
         """
         check_runs(program.network)
-        with _folder(library_plan.write, program, shown) as folder:
-            return self._run(folder, states, len(shown), progress)
+        with _folder(library_plan.write, program, presentations) as folder:
+            return self._run(folder, states, len(presentations), progress)
 
-    def _run(self, folder: Path, probe: bool, samples: int, progress: Progress | None) -> tuple[dict, float]:
+    def _run(self, folder: Path, probe: bool, samples: int, progress: SampleProgress | None) -> tuple[dict, float]:
         """The recorded arrays, and how long the run took."""
         script = (str(folder / board_plan.SCRIPT), *(("--probe",) if probe else ()))
         times, models = [time.perf_counter()], []
@@ -100,7 +102,7 @@ class Loihi:
 
 @contextmanager
 def _folder(write: Callable, program: Program, what) -> Iterator[Path]:
-    """A deployment of what is shown that lasts as long as the `with`. Raises BackendError where it has no room."""
+    """A deployment of what is presented that lasts as long as the `with`. Raises BackendError where it has no room."""
     with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
         try:
             write(Path(name), program.network, artifact.pack(program)[0]["sha256"], what)
@@ -117,27 +119,27 @@ def check_runs(network) -> None:
 
 
 def _learned_sums(network: LearningNetwork, found: dict[str, np.ndarray], samples: int) -> np.ndarray:
-    """learned_states.sums of the spikes, a batch of samples at a time."""
+    """classification_states.sums of the spikes, a batch of samples at a time."""
     parts = []
     for start in range(0, samples, BATCH):
         names = (f"{layer.name}.s" for layer in network.layers)
         spikes = {name: found[name][start : start + BATCH] for name in names}
-        parts.append(learned_states.sums(network, learned_states.with_traces(network, spikes)))
+        parts.append(classification_states.sums(network, classification_states.with_traces(network, spikes)))
     return np.concatenate(parts)
 
 
-def _result(network: IntNetwork, found: dict[str, np.ndarray], keep: bool) -> Result:
-    """Goodness sums, head and spike counts from what the layers sent home; keep: and the states."""
+def _result(network: IntNetwork, found: dict[str, np.ndarray], with_states: bool) -> Result:
+    """Goodness sums, head and spike counts from what the layers sent home; with_states: and the states."""
     sums, head, spikes, states = [], [], [], {}
     for index, layer in enumerate(network.layers):
         if network.neuron == "lif":
             activity = found[f"{layer.name}.s"].sum(axis=2, dtype=np.int64)
         else:
             activity = found[f"{layer.name}.h"].astype(np.int64)
-        if keep:
+        if with_states:
             names = [f"{layer.name}.{state}" for state in "shv"]
             states |= {name: found[name].astype(np.int64) for name in names if name in found}
-        if keep and network.neuron == "lif":
+        if with_states and network.neuron == "lif":
             states[f"{layer.name}.r"] = states[f"{layer.name}.s"].cumsum(axis=2)
         sums.append(host_sums(network, layer.name, activity))
         spikes.append((activity if network.neuron == "lif" else activity > 0).sum(-1))

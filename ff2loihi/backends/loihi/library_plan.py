@@ -61,14 +61,14 @@ def constants(network: LearningNetwork) -> dict:
     }
 
 
-def plan(network: LearningNetwork, artifact: str, shown: list[Presentation]) -> dict:
+def plan(network: LearningNetwork, artifact: str, presentations: list[Presentation]) -> dict:
     """board.json: constants, and what runs when; steps: time steps of a presentation that are recorded."""
     return {
         "artifact": artifact,
         "layer": network.layers[0].name,
         "inputs": network.inputs,
-        "presentations": len(shown),
-        "learns": any(one.phase for one in shown),
+        "presentations": len(presentations),
+        "learns": any(one.phase for one in presentations),
         "steps": SLOTS * network.steps,
         "steps_in": ADAPTER_STEPS_IN,
         "steps_out": ADAPTER_STEPS_OUT,
@@ -77,9 +77,9 @@ def plan(network: LearningNetwork, artifact: str, shown: list[Presentation]) -> 
     }
 
 
-def input_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[np.ndarray]:
+def input_rows(network: LearningNetwork, presentations: list[Presentation]) -> Iterator[np.ndarray]:
     """The spikes of each presentation, a row a time step: (period, inputs) uint8."""
-    for one in shown:
+    for one in presentations:
         q = np.concatenate([one.q, network.label_codes[one.label]])
         acc = np.concatenate([one.starts, network.label_phases])
         rows = np.zeros((network.period, network.inputs), np.uint8)
@@ -87,24 +87,24 @@ def input_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[
         yield rows
 
 
-def control_rows(network: LearningNetwork, shown: list[Presentation]) -> Iterator[np.ndarray]:
+def control_rows(network: LearningNetwork, presentations: list[Presentation]) -> Iterator[np.ndarray]:
     """What clears and enables in each presentation, see library_rule.controls."""
-    for one in shown:
-        stride = 1 << (one.exponent + one.halve)
+    for one in presentations:
+        stride = 1 << (one.exponent + one.trace_shift)
         yield controls(network.probability, network.steps, network.window, stride, one.phase)
 
 
-def rounded(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
+def weights_beyond_grid(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
     """How many weights of golden vectors grow beyond the grid: whether such a one rounds up or down is drawn."""
     [layer] = network.layers
     return int((states[f"{layer.name}.weights"] > WEIGHT_MAX).any(axis=(0, 1)).sum())
 
 
-def write(folder: Path, network: LearningNetwork, artifact: str, shown: list[Presentation]) -> None:
+def write(folder: Path, network: LearningNetwork, artifact: str, presentations: list[Presentation]) -> None:
     """Write the script, what it imports, board.json, network.net and the host's rows. Raises CompileError."""
     (folder / "network.net").write_bytes(netx.to_bytes(network, artifact))
-    text = json.dumps(plan(network, artifact, shown), indent=1)
+    text = json.dumps(plan(network, artifact, presentations), indent=1)
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
     for name, blocks in (("inputs", input_rows), ("control", control_rows)):
-        save_rows(folder / f"{name}.npy", blocks(network, shown), len(shown), packed=True)
+        save_rows(folder / f"{name}.npy", blocks(network, presentations), len(presentations), packed=True)
     copy_payload(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import save_npz
 
-from ff2loihi.backends import learned_states
+from ff2loihi.backends import classification_states
 from ff2loihi.backends.loihi import payload
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.compilers.inference.library_form import reach, soft_unit
@@ -73,7 +73,7 @@ def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> 
         "units": [[unit.bits, unit.threshold, unit.fires_above] for unit in soft],
         "inputs": network.inputs,
         "samples": samples,
-        "labels": network.classes if learns else len(network.shown),
+        "labels": network.classes if learns else len(network.pass_labels),
         "steps": network.steps,
         "stride": STRIDE[kind],
         "interval": STRIDE[kind] * (network.steps + 1) if soft else 1 << (network.steps - 1).bit_length(),
@@ -95,10 +95,10 @@ def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> Ite
     what = plan(network, "", 1)
     interval, stride = what["interval"], what["stride"]
     if isinstance(network, LearningNetwork):
-        for spikes in learned_states.input_spikes(network, pixels):
+        for spikes in classification_states.input_spikes(network, pixels):
             yield np.pad(spikes, [(0, 0), (0, interval - network.steps), (0, 0)]).reshape(-1, network.inputs)
         return
-    codes, full = network.shown, (1 << network.input_bits) - 1
+    codes, full = network.pass_labels, (1 << network.input_bits) - 1
     image, label = split_input(network.pixels, codes.shape[1], network.label_kind)
     x = np.zeros((len(codes), network.inputs), np.int32)
     x[:, label] = codes

@@ -31,7 +31,7 @@ DEFAULT_GENERATION = "N3B3"  # of lava.utils.loihi
 
 
 @dataclass(frozen=True)
-class Part:
+class Finding:
     """One thing that was looked for: text says what was found, or what is missing."""
 
     ok: bool
@@ -39,13 +39,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Board:
+class BoardSearch:
     """environment: what Lava's runtime reads to find the board; empty where there is none."""
 
-    extension: Part
-    slurm: Part
-    host: Part
-    generation: Part
+    extension: Finding
+    slurm: Finding
+    host: Finding
+    generation: Finding
     environment: dict[str, str]
 
     @property
@@ -62,19 +62,19 @@ class Board:
         return "; ".join(parts)
 
 
-def search() -> Board:
+def search() -> BoardSearch:
     """Look for everything; takes at most three outside commands."""
     generation = _generation()
     slurm, environment = _slurm()
-    host = Part(False, "no Ethernet host is asked for")
+    host = Finding(False, "no Ethernet host is asked for")
     if not slurm.ok:
         host, environment = _host()
     if environment:
         environment["LOIHI_GEN"] = os.environ.get("LOIHI_GEN") or DEFAULT_GENERATION
-    return Board(_extension(), slurm, host, generation, environment)
+    return BoardSearch(_extension(), slurm, host, generation, environment)
 
 
-def require_board() -> Board:
+def require_board() -> BoardSearch:
     """What was found. Raises BackendError, saying what is missing, where no board can be reached."""
     board = search()
     if not board.ready:
@@ -106,21 +106,21 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _extension() -> Part:
+def _extension() -> Finding:
     lava, version = _version("lava-nc"), _version("lava-loihi")
     if lava is None:
-        return Part(False, "lava-nc is not installed, and so no extension")
+        return Finding(False, "lava-nc is not installed, and so no extension")
     absent = [name for name in PARTS if not _findable(name)]
     if version is None and len(absent) == len(PARTS):
-        return Part(False, "Intel's extension lava-loihi is not installed (it is for Python 3.10 alone)")
+        return Finding(False, "Intel's extension lava-loihi is not installed (it is for Python 3.10 alone)")
     if version is None:
-        return Part(False, "modules of lava-loihi are there, but no such package: its version is unknown")
+        return Finding(False, "modules of lava-loihi are there, but no such package: its version is unknown")
     wanted = EXTENSION_OF_LAVA.get(".".join(lava.split(".")[:2]))
     if ".".join(version.split(".")[:2]) != wanted:
-        return Part(False, f"lava-loihi {version} does not belong to lava-nc {lava}, which wants {wanted}")
+        return Finding(False, f"lava-loihi {version} does not belong to lava-nc {lava}, which wants {wanted}")
     if absent:
-        return Part(False, f"lava-loihi {version} is not whole: no {', '.join(absent)}")
-    return Part(True, f"lava-loihi {version} with lava-nc {lava}")
+        return Finding(False, f"lava-loihi {version} is not whole: no {', '.join(absent)}")
+    return Finding(True, f"lava-loihi {version} with lava-nc {lava}")
 
 
 def _findable(module: str) -> bool:
@@ -130,13 +130,13 @@ def _findable(module: str) -> bool:
         return False
 
 
-def _generation() -> Part:
+def _generation() -> Finding:
     wanted = os.environ.get("LOIHI_GEN")
     if not wanted:
-        return Part(True, f"{DEFAULT_GENERATION} (LOIHI_GEN is not set)")
+        return Finding(True, f"{DEFAULT_GENERATION} (LOIHI_GEN is not set)")
     if wanted not in GENERATIONS:
-        return Part(False, f"LOIHI_GEN={wanted} is no generation of Loihi 2: {', '.join(GENERATIONS)}")
-    return Part(True, wanted)
+        return Finding(False, f"LOIHI_GEN={wanted} is no generation of Loihi 2: {', '.join(GENERATIONS)}")
+    return Finding(True, wanted)
 
 
 def _said(*command: str) -> tuple[int | None, str]:
@@ -148,31 +148,31 @@ def _said(*command: str) -> tuple[int | None, str]:
     return done.returncode, done.stdout
 
 
-def _slurm() -> tuple[Part, dict[str, str]]:
+def _slurm() -> tuple[Finding, dict[str, str]]:
     if os.environ.get("NOSLURM"):
-        return Part(False, "SLURM is switched off (NOSLURM)"), {}
+        return Finding(False, "SLURM is switched off (NOSLURM)"), {}
     if not shutil.which("sinfo"):
-        return Part(False, "no SLURM (sinfo)"), {}
+        return Finding(False, "no SLURM (sinfo)"), {}
     status, text = _said("sinfo", "-N")
     if status != 0:
-        return Part(False, f"sinfo {'did not answer' if status is None else f'failed with status {status}'}"), {}
+        return Finding(False, f"sinfo {'did not answer' if status is None else f'failed with status {status}'}"), {}
     head, *rows = [line.split() for line in text.splitlines() if line.strip()] or [[]]
     if head != ["NODELIST", "NODES", "PARTITION", "STATE"]:
-        return Part(False, "sinfo answers, but not with a table of nodes"), {}
+        return Finding(False, "sinfo answers, but not with a table of nodes"), {}
     nodes = [(row[0], row[2].rstrip("*"), row[3]) for row in rows if len(row) == 4]
     asked = os.environ.get("BOARD"), os.environ.get("PARTITION")
     boards = [node for node in nodes if _asked_for(node, *asked)]
     if not boards:
         wish = f" for BOARD={asked[0] or ''} PARTITION={asked[1] or ''}" if any(asked) else ""
-        return Part(False, f"SLURM lists {len(nodes)} nodes, no Loihi board{wish}"), {}
+        return Finding(False, f"SLURM lists {len(nodes)} nodes, no Loihi board{wish}"), {}
     up = [node for node in boards if node[2] in UP]
     if not up:
-        return Part(False, f"SLURM lists {boards[0][0]}, which is {boards[0][2]}"), {}
+        return Finding(False, f"SLURM lists {boards[0][0]}, which is {boards[0][2]}"), {}
     board, partition, state = up[0]
     status, _ = _said("srun", "--test-only", "-p", partition, "-w", board, "true")
     if status != 0:
-        return Part(False, f"SLURM lists {board} as {state}, but srun --test-only does not grant it"), {}
-    return Part(True, f"{board} in {partition}, {state}"), {"SLURM": "1", "BOARD": board, "PARTITION": partition}
+        return Finding(False, f"SLURM lists {board} as {state}, but srun --test-only does not grant it"), {}
+    return Finding(True, f"{board} in {partition}, {state}"), {"SLURM": "1", "BOARD": board, "PARTITION": partition}
 
 
 def _asked_for(node: tuple[str, str, str], board: str | None, partition: str | None) -> bool:
@@ -181,12 +181,12 @@ def _asked_for(node: tuple[str, str, str], board: str | None, partition: str | N
     return bool(LOIHI_NAMES.search(node[0]) or LOIHI_NAMES.search(node[1]))
 
 
-def _host() -> tuple[Part, dict[str, str]]:
+def _host() -> tuple[Finding, dict[str, str]]:
     address = os.environ.get("NXSDKHOST")
     if not address:
-        return Part(False, "no Ethernet host (NXSDKHOST)"), {}
+        return Finding(False, "no Ethernet host (NXSDKHOST)"), {}
     status, _ = _said("ping", "-c", "1", "-W", "1", address)
     if status != 0:
-        return Part(False, f"NXSDKHOST={address} does not answer a ping"), {}
+        return Finding(False, f"NXSDKHOST={address} does not answer a ping"), {}
     binary = os.environ.get("HOST_BINARY", "nxcore/bin/nx_driver_server")
-    return Part(True, f"{address}, {binary}"), {"NOSLURM": "1", "NXSDKHOST": address, "HOST_BINARY": binary}
+    return Finding(True, f"{address}, {binary}"), {"NOSLURM": "1", "NXSDKHOST": address, "HOST_BINARY": binary}

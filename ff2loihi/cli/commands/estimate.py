@@ -17,8 +17,8 @@ from ff2loihi.measurement.activity import (
     Activity,
     counts,
     inference_activity,
+    over_presentations,
     presentation_activity,
-    presented,
     summed,
 )
 from ff2loihi.measurement.library_activity import stock_presentations
@@ -75,7 +75,7 @@ def _learning(program: Program[LearningNetwork], images: Dataset) -> dict[str, A
         quiet, teaching = stock_presentations(net, images)
     else:
         one = presentation_activity(net, images.images)
-        quiet, teaching = presented(one, 1, 0), presented(one, 1, 1)
+        quiet, teaching = over_presentations(one, 1, 0), over_presentations(one, 1, 1)
     log = [entry for run in program.provenance.get("learned", []) for entry in run["log"]]
     share = log[-1]["learned"] if log else 1.0
     pairs = f"learning, pairs of {share:.0%} of the images"

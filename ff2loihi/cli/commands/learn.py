@@ -19,36 +19,40 @@ SMALL, SMALL_EPOCHS = 10_000, 20  # samples below which an epoch is short, and h
 PLANS = {"scratch": Schedule(), "continue": CONTINUE, "adapt": ADAPT}
 
 
-def schedule_for(program: AnyProgram, samples: int, plan: str | None, wanted: dict, single: bool) -> Schedule:
+def schedule_for(program: AnyProgram, samples: int, plan: str | None, asked: dict, single: bool) -> Schedule:
     """The plan's schedule with what was asked for in place of its defaults. plan None: what fits the artifact."""
     trained = program.provenance.get("options", {}).get("start") == "trained"
     if plan is None:
         plan = "adapt" if trained else "continue" if program.provenance.get("learned") else "scratch"
-    if single and wanted["margin"] is not None:
+    if single and asked["margin"] is not None:
         raise FF2LoihiError("--margin has no meaning with --single")
     schedule = PLANS[plan]
     if plan == "scratch" and samples < SMALL:
         schedule = replace(schedule, epochs=SMALL_EPOCHS)
-    schedule = replace(schedule, **{name: value for name, value in wanted.items() if value is not None})
+    schedule = replace(schedule, **{name: value for name, value in asked.items() if value is not None})
     return replace(schedule, margin=None) if single else schedule
 
 
 def learn_model(
-    model: Path, data, split, limit, choice, place, evaluate, files: LearningFiles, resume, data_root
-) -> dict:
-    """Learn, show each epoch, and write the artifact and its log; `files` are this process's alone."""
+    model: Path, data, split, limit, data_root, *, plan: str | None, asked: dict, single: bool, rounding, backend: str,
+    evaluate: str | None, files: LearningFiles, resume: bool,
+) -> dict:  # fmt: skip
+    """Learn, show each epoch, and write the artifact and its log; `files` are this process's alone.
+
+    plan, asked, single: see schedule_for.
+    """
     program = api.load(model)
     images = dataset(program, data, split, limit, data_root)
-    schedule = schedule_for(program, len(images.labels), *choice)
+    schedule = schedule_for(program, len(images.labels), plan, asked, single)
     held_out = _held_out(program, data, evaluate, data_root)
     lines: list[str] = []
 
-    def keep(more: list[str]) -> None:
+    def write_log(more: list[str]) -> None:
         lines.extend(more)
         write_atomic(files.log, "".join(f"{line}\n" for line in lines).encode(), FF2LoihiError)
 
     def epoch(entry: dict) -> None:
-        keep([json.dumps(entry, sort_keys=True)])
+        write_log([json.dumps(entry, sort_keys=True)])
         shown = ", ".join(
             f"{words} {entry[key]:.2%}"
             for key, words in (("online_accuracy", "online"), ("held_out_accuracy", "held out"))
@@ -57,8 +61,7 @@ def learn_model(
         console.say(f"epoch {entry['epoch']:>3}  learned from {entry['learned']:.1%} of the images  {shown}")
 
     with console.progress(f"learn {images.name}") as show:
-        hooks = Hooks(progress=show, epoch=epoch, resumed=keep, warn=console.warn)
-        rounding, backend = place
+        hooks = Hooks(progress=show, epoch=epoch, resumed=write_log, warn=console.warn)
         learned = api.learn(program, images, schedule, backend, rounding, files.state, resume, hooks, held_out)
     digest = api.save(learned, files.artifact)
     files.state.unlink(missing_ok=True)

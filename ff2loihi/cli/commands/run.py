@@ -83,7 +83,8 @@ def inspect_file(model: Path) -> dict:
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
         "input": f"{net.pixels} pixels of {net.input_bits} bits",
-        "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, {len(net.shown)} passes",
+        "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, "
+        f"{len(net.pass_labels)} passes",
         "goodness": f"{net.goodness}, {net.probability.model_dump()}",
         "normalisation": f"{net.normalization}{' at the read-out' if net.deferred else ''}",
         "read-out": f"{net.readout}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",

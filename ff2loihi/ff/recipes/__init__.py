@@ -5,7 +5,7 @@ import torch
 from ff2loihi import choices
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress
+from ff2loihi.ff.descent import StepProgress
 from ff2loihi.ff.recipes.baselines import BASELINES
 from ff2loihi.ff.recipes.cwc import CWC
 from ff2loihi.ff.recipes.hinton import HINTON
@@ -18,7 +18,7 @@ from ff2loihi.streams import torch_seed
 RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
 
 
-def train(name: str, data: Dataset, progress: Progress | None = None, **given) -> Trained:
+def train(name: str, data: Dataset, progress: StepProgress | None = None, **given) -> Trained:
     """Train a recipe on `data`; given: the fields of Choice. All randomness comes from the seed.
 
     Raises FF2LoihiError for an unknown name, and for a choice that means nothing to the recipe.

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule, descend
+from ff2loihi.ff.descent import StepProgress, Training, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
-from ff2loihi.ff.recipes.recipe import Choice, schedule_for, settle
+from ff2loihi.ff.recipes.recipe import Choice, settle, training_for
 from ff2loihi.ff.train import HEAD, fitted_head
 
 FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible biases start at the pixels' log odds
@@ -18,42 +18,42 @@ FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible
 
 @dataclass(frozen=True)
 class RandomFeatures:
-    """See ff.recipe.Recipe. Layers as torch draws them, frozen; the epochs are the head's."""
+    """See recipe.Recipe. Layers as torch draws them, frozen; the epochs are the head's."""
 
     source: str
     widths: tuple[int, ...]
-    schedule: Schedule
+    training: Training
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "bias"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
-        usual = replace(self.schedule, epochs=self.quick.epochs if choice.quick else self.schedule.epochs)
-        schedule = schedule_for(data, choice, usual, usual.epochs)
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
+        usual = replace(self.training, epochs=self.quick.epochs if choice.quick else self.training.epochs)
+        training = training_for(data, choice, usual, usual.epochs)
         widths = choice.widths or self.widths
-        kind, facts = Plain(read=tuple(range(len(widths)))), {**facts, "epochs": schedule.epochs}
+        kind, facts = Plain(read=tuple(range(len(widths)))), {**facts, "epochs": training.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
-        network.head = fitted_head(network.features, data, schedule, choice.seed, progress)
+        network.head = fitted_head(network.features, data, training, choice.seed, progress)
         return network
 
 
 @dataclass(frozen=True)
 class Boltzmann:
-    """See ff.recipe.Recipe and Sized. Sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
+    """See recipe.Recipe and SizedRecipe. Sigmoid units by contrastive divergence; gibbs: steps of its chain (CD-k)."""
 
     source: str
     widths: tuple[int, ...]
-    schedule: Schedule
+    training: Training
     gibbs: int
     small_epochs: int
     quick: Choice
     choices: frozenset[str] = frozenset({"widths"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
         """The head sees p(h = 1 | v). Raises FF2LoihiError for more than one layer."""
-        widths, schedule = settle(self, data, choice)
+        widths, training = settle(self, data, choice)
         if len(widths) > 1:
             raise FF2LoihiError(f"--widths: a Boltzmann machine has one layer, got {'-'.join(map(str, widths))}")
-        kind, facts = Plain(read=(0,), raw=True, activation="sigmoid"), {**facts, "epochs": schedule.epochs}
+        kind, facts = Plain(read=(0,), raw=True, activation="sigmoid"), {**facts, "epochs": training.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
         (layer,), share = network.layers, torch.from_numpy(data.images.mean(0, dtype="float32") / 255)
         visible = torch.nn.Parameter(torch.logit(share, eps=1 / len(data.images)))
@@ -65,8 +65,8 @@ class Boltzmann:
         def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
             return contrastive_divergence(images, *machine, self.gibbs, generator)
 
-        descend(machine, loss, data, schedule, choice.seed, progress)
-        network.head = fitted_head(network.features, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
+        descend(machine, loss, data, training, choice.seed, progress)
+        network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, progress)
         return network
 
 
@@ -97,11 +97,11 @@ def gibbs(v: Tensor, weight: Tensor, hidden: Tensor, visible: Tensor, steps: int
 BASELINES = {
     "random-features": RandomFeatures(
         source="the slides' baseline: a frozen random ReLU layer, softmax head",
-        widths=(2000,), schedule=replace(HEAD, epochs=20), quick=Choice(epochs=5),
+        widths=(2000,), training=replace(HEAD, epochs=20), quick=Choice(epochs=5),
     ),
     "rbm": Boltzmann(
         source="restricted Boltzmann machine, contrastive divergence (CD-1), softmax head",
-        widths=(500,), schedule=Schedule(epochs=15, batch=100, rate=3e-3), gibbs=1, small_epochs=30,
+        widths=(500,), training=Training(epochs=15, batch=100, rate=3e-3), gibbs=1, small_epochs=30,
         quick=Choice(epochs=2),
     ),
 }  # fmt: skip

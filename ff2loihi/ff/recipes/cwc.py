@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule, descend
+from ff2loihi.ff.descent import StepProgress, Training, descend
 from ff2loihi.ff.networks.channels import ConvLayer, CwCNetwork
-from ff2loihi.ff.recipes.recipe import Choice, schedule_for
+from ff2loihi.ff.recipes.recipe import Choice, training_for
 
 SMALL_SIDE = 16  # pixels: the last layer of smaller images is padded, or nothing would be left for it
 LAYERS = (
@@ -51,21 +51,21 @@ def _layers(channels: tuple[int, ...], side: int, classes: int) -> tuple[ConvLay
 
 @dataclass(frozen=True)
 class CwCRecipe:
-    """See ff.recipe.Recipe. All layers learn at once, each on its own loss; widths are the layers' channels."""
+    """See recipe.Recipe. All layers learn at once, each on its own loss; widths are the layers' channels."""
 
     source: str
-    schedule: Schedule
+    training: Training
     small_epochs: int
     quick_epochs: int
     choices: frozenset[str] = frozenset({"widths"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> CwCNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> CwCNetwork:
         """0 epochs give the untrained net. Raises DataError for images, FF2LoihiError for channels that do not fit."""
-        usual = replace(self.schedule, epochs=self.quick_epochs) if choice.quick else self.schedule
-        schedule = schedule_for(data, choice, usual, self.small_epochs)
+        usual = replace(self.training, epochs=self.quick_epochs) if choice.quick else self.training
+        training = training_for(data, choice, usual, self.small_epochs)
         shape = image_shape(data)
         layers = _layers(choice.widths or tuple(layer.channels for layer in LAYERS), shape[1], data.classes)
-        network = CwCNetwork(shape, layers, data.classes, {**facts, "epochs": schedule.epochs})
+        network = CwCNetwork(shape, layers, data.classes, {**facts, "epochs": training.epochs})
 
         def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
             losses = (F.cross_entropy(network.goodness(h), labels) for h in network.activities(images))
@@ -73,14 +73,14 @@ class CwCRecipe:
 
         rates = zip(network.convolutions, layers, strict=True)
         groups = [{"params": part.parameters(), "lr": layer.rate} for part, layer in rates]
-        descend(groups, loss, data, schedule, choice.seed, progress)
+        descend(groups, loss, data, training, choice.seed, progress)
         return network
 
 
 CWC = {
     "cwc-ff": CwCRecipe(
         source="Papachristodoulou 2024, channel-wise competition of four convolutions",
-        schedule=Schedule(epochs=4, batch=128, rate=0.005, jitter=1),
+        training=Training(epochs=4, batch=128, rate=0.005, jitter=1),
         small_epochs=40,
         quick_epochs=1,
     ),

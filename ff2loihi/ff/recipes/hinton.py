@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule, descend
+from ff2loihi.ff.descent import StepProgress, Training, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
 from ff2loihi.ff.objectives.goodness import phase_loss
 from ff2loihi.ff.objectives.negatives import hybrid_images
@@ -20,21 +20,21 @@ from ff2loihi.ff.train import HEAD, fitted_head
 
 @dataclass(frozen=True)
 class HybridRecipe:
-    """See ff.recipe.Recipe and Sized."""
+    """See recipe.Recipe and SizedRecipe."""
 
     source: str
     widths: tuple[int, ...]
     probability: Sigmoid
-    schedule: Schedule
+    training: Training
     small_epochs: int
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "bias"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
         """The head sees the l2-normalised activities of all layers but the first, of a single layer those."""
-        widths, schedule = settle(self, data, choice)
+        widths, training = settle(self, data, choice)
         kind = Plain(read=tuple(range(1, len(widths))) or (0,), normalization="rms")
-        facts = {**facts, "epochs": schedule.epochs}
+        facts = {**facts, "epochs": training.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
 
         def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
@@ -46,8 +46,8 @@ class HybridRecipe:
             )
             return sum(losses, torch.zeros(()))
 
-        descend(network.layers.parameters(), loss, data, schedule, choice.seed, progress)
-        network.head = fitted_head(network.features, data, replace(HEAD, batch=schedule.batch), choice.seed, progress)
+        descend(network.layers.parameters(), loss, data, training, choice.seed, progress)
+        network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, progress)
         return network
 
 
@@ -55,7 +55,7 @@ HINTON = {
     "hinton-unsupervised": HybridRecipe(
         source="Hinton 2022, unsupervised: hybrid images as negatives, softmax head on all layers but the first",
         widths=(2000, 2000, 2000, 2000), probability=Sigmoid(kind="sigmoid", theta=0.1, alpha=100.0),
-        schedule=Schedule(epochs=100, batch=200, rate=0.001), small_epochs=30,
+        training=Training(epochs=100, batch=200, rate=0.001), small_epochs=30,
         quick=Choice(widths=(500, 500, 500), epochs=4),
     ),
 }  # fmt: skip

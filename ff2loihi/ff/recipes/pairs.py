@@ -8,7 +8,7 @@ from torch import nn
 
 from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule
+from ff2loihi.ff.descent import StepProgress, Training
 from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.objectives.negatives import Corruption
@@ -20,7 +20,7 @@ from ff2loihi.streams import torch_seed
 
 @dataclass(frozen=True)
 class PairRecipe:
-    """See ff.recipe.Recipe and Sized.
+    """See recipe.Recipe and SizedRecipe.
 
     corrupt: what becomes of a negative sample's image; objective: of the widths, what the layers learn by in place of
     each one's own loss; iterations: of the layers whose inputs are their own neurons (ff.prospective); upper: whether
@@ -34,7 +34,7 @@ class PairRecipe:
     probability: Probability
     normalization: str
     readout: str
-    schedule: Schedule
+    training: Training
     small_epochs: int
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "head", "bias"})
@@ -43,22 +43,22 @@ class PairRecipe:
     iterations: int = 1
     upper: bool = False
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> FFNetwork:
         """0 epochs give the untrained net."""
-        widths, schedule = settle(self, data, choice)
+        widths, training = settle(self, data, choice)
         generator = torch.Generator().manual_seed(torch_seed(choice.seed, "label codes"))
         embedding = make_embedding(self.embedding, data.classes, generator, data.channels)
         read = tuple(range(1, len(widths))) if self.upper else None
         rule = Rule(self.goodness, self.probability, self.normalization, self.readout, read)
-        facts = {**facts, "epochs": schedule.epochs}
+        facts = {**facts, "epochs": training.epochs}
         network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, facts)
         if self.iterations > 1:
             unroll(network, self.iterations)
         objective = self.objective(widths) if self.objective else None
-        fit(network, data, schedule, choice.seed, progress, self.corrupt, objective)
+        fit(network, data, training, choice.seed, progress, self.corrupt, objective)
         if choice.head:
-            schedule = replace(HEAD, batch=schedule.batch)
-            network.head = fitted_head(network.features, data, schedule, choice.seed, progress)
+            training = replace(HEAD, batch=training.batch)
+            network.head = fitted_head(network.features, data, training, choice.seed, progress)
         return network
 
 
@@ -68,37 +68,37 @@ PAIRS = {
         source="Terres-Escudero 2024, analog FFA, sigmoid probability",
         widths=(200,), embedding="binary", goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=40.0),
         normalization="none", readout="goodness",
-        schedule=Schedule(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
+        training=Training(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
     ),
     "ffa-sigmoid-sparse": PairRecipe(
         source="Terres-Escudero 2024, sigmoid probability near the paper's alpha theta: latents as sparse as its own",
         widths=(200,), embedding="binary", goodness="sum_squares",
         probability=Sigmoid(kind="sigmoid", theta=15.0, alpha=0.3), normalization="none", readout="goodness",
-        schedule=Schedule(epochs=24, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
+        training=Training(epochs=24, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
     ),
     "ffa-symmetric": PairRecipe(
         source="Terres-Escudero 2024, analog FFA, symmetric probability",
         widths=(200,), embedding="binary", goodness="sum_squares", probability=Symmetric(kind="symmetric", epsilon=0.1),
         normalization="none", readout="goodness",
-        schedule=Schedule(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
+        training=Training(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
     ),
     "ff-mlp": PairRecipe(
         source="Tosato 2025, FF: softplus loss, l2 normalisation; the goodness squared, which did better (RESULTS.md)",
         widths=(500, 500), embedding="pixels", goodness="sum_squares", probability=Contrast(kind="contrast"),
         normalization="l2", readout="softmax",
-        schedule=Schedule(epochs=15, batch=200, rate=0.002, hard=1.0), small_epochs=60, quick=QUICK,
+        training=Training(epochs=15, batch=200, rate=0.002, hard=1.0), small_epochs=60, quick=QUICK,
     ),
     "ff-hinton": PairRecipe(
         source="Hinton 2022, supervised: threshold loss on the mean square, length normalisation, 4 x 2000",
         widths=(2000, 2000, 2000, 2000), embedding="pixels", goodness="mean_squares",
         probability=Sigmoid(kind="sigmoid", theta=0.1, alpha=100.0), normalization="rms", readout="goodness",
-        schedule=Schedule(epochs=60, batch=200, rate=0.002, hard=1.0), small_epochs=60,
+        training=Training(epochs=60, batch=200, rate=0.002, hard=1.0), small_epochs=60,
         quick=Choice(widths=(500, 500), epochs=4),
     ),
 }  # fmt: skip
 PAIRS["ff-hinton-jittered"] = replace(
     PAIRS["ff-hinton"],
     source="Hinton 2022, supervised, jittered images (by 1 pixel; his by 2); goodness of all layers but the first",
-    schedule=replace(PAIRS["ff-hinton"].schedule, jitter=1),
+    training=replace(PAIRS["ff-hinton"].training, jitter=1),
     upper=True,
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule
+from ff2loihi.ff.descent import StepProgress, Training
 from ff2loihi.ff.networks.channels import CwCNetwork
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.networks.plain import PlainNetwork
@@ -38,19 +38,19 @@ class Recipe(Protocol):
     @property
     def choices(self) -> frozenset[str]: ...
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None) -> Trained:
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None) -> Trained:
         """Train on `data`; the caller has seeded torch's generator for the weights. facts: for the checkpoint."""
         ...
 
 
-class Sized(Protocol):
+class SizedRecipe(Protocol):
     """What settle() reads of a recipe. quick: what `--quick` changes of widths and epochs."""
 
     @property
     def widths(self) -> tuple[int, ...]: ...
 
     @property
-    def schedule(self) -> Schedule: ...
+    def training(self) -> Training: ...
 
     @property
     def small_epochs(self) -> int: ...
@@ -59,14 +59,14 @@ class Sized(Protocol):
     def quick(self) -> Choice: ...
 
 
-def settle(recipe: Sized, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Schedule]:
-    """Widths and schedule of a training: what was asked for, else the quick variant's, else the recipe's."""
+def settle(recipe: SizedRecipe, data: Dataset, choice: Choice) -> tuple[tuple[int, ...], Training]:
+    """Widths, and how it is trained: what was asked for, else the quick variant's, else the recipe's."""
     short = recipe.quick if choice.quick else Choice()
-    usual = replace(recipe.schedule, epochs=short.epochs or recipe.schedule.epochs)
-    return choice.widths or short.widths or recipe.widths, schedule_for(data, choice, usual, recipe.small_epochs)
+    usual = replace(recipe.training, epochs=short.epochs or recipe.training.epochs)
+    return choice.widths or short.widths or recipe.widths, training_for(data, choice, usual, recipe.small_epochs)
 
 
-def schedule_for(data: Dataset, choice: Choice, usual: Schedule, small_epochs: int) -> Schedule:
+def training_for(data: Dataset, choice: Choice, usual: Training, small_epochs: int) -> Training:
     """`usual`, but `small_epochs` of batches of 50 or less on a small data set; with the epochs that were asked for."""
     small = len(data.labels) <= SMALL
     epochs = small_epochs if small else usual.epochs

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import get_args
 
 from ff2loihi.compilers.ir.options import Sigmoid
-from ff2loihi.ff.descent import Schedule
+from ff2loihi.ff.descent import Training
 from ff2loihi.ff.objectives.collaboration import Collaboration
 from ff2loihi.ff.objectives.negatives import NEGATIVES
 from ff2loihi.ff.objectives.predictive import PredictionErrors
@@ -20,14 +20,14 @@ STANDARD = PairRecipe(
     source="slides 2026: standard FF",
     widths=(500, 500), embedding="pixels", goodness="sum_squares",
     probability=Sigmoid(kind="sigmoid", theta=10.0), normalization="l2", readout="goodness",
-    schedule=Schedule(epochs=4, batch=200, rate=0.002, hard=0.0), small_epochs=60, quick=QUICK,
+    training=Training(epochs=4, batch=200, rate=0.002, hard=0.0), small_epochs=60, quick=QUICK,
 )  # fmt: skip
 
 
 def _negatives(name: str) -> PairRecipe:
     hard, corrupt = NEGATIVES[name]
-    schedule = replace(STANDARD.schedule, hard=hard)
-    return replace(STANDARD, source=f"slides 2026: {name} negatives", schedule=schedule, corrupt=corrupt)
+    training = replace(STANDARD.training, hard=hard)
+    return replace(STANDARD, source=f"slides 2026: {name} negatives", training=training, corrupt=corrupt)
 
 
 def _three_factor(sources: Sources) -> PairRecipe:

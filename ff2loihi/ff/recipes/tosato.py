@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import Progress, Schedule, descend
+from ff2loihi.ff.descent import StepProgress, Training, descend
 from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
-from ff2loihi.ff.recipes.recipe import Choice, schedule_for
+from ff2loihi.ff.recipes.recipe import Choice, training_for
 from ff2loihi.ff.train import fit, fit_by_backprop
 
 LAYERS = 3
@@ -29,24 +29,24 @@ CONTRAST, THRESHOLD = Contrast(kind="contrast"), Sigmoid(kind="sigmoid", theta=3
 
 @dataclass(frozen=True)
 class _Recipe:
-    """See ff.recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes.
+    """See recipe.Recipe. paper: (epochs, rate) for a data set (Table 6, app. K); short: what `--quick` takes.
 
     own: in place of the paper's.
     """
 
     source: str
     paper: dict[str, tuple[int, float]]
-    short: Schedule
-    own: Schedule | None = None
+    short: Training
+    own: Training | None = None
     choices: frozenset[str] = frozenset({"widths"})
 
-    def schedule(self, data: Dataset, choice: Choice) -> Schedule:
-        """The paper's rate is constant; a small set, or one that the paper has not, gets the short schedule's."""
+    def training(self, data: Dataset, choice: Choice) -> Training:
+        """The paper's rate is constant; a small set, or one that the paper has not, gets the rate of `short`."""
         usual = self.short if choice.quick or not self.own else self.own
         if data.name in self.paper and not choice.quick:
             epochs, rate = self.paper[data.name]
-            usual = Schedule(epochs, BATCH, rate, falling=False)
-        return schedule_for(data, choice, usual, SMALL_EPOCHS)
+            usual = Training(epochs, BATCH, rate, falling=False)
+        return training_for(data, choice, usual, SMALL_EPOCHS)
 
     def widths(self, data: Dataset, choice: Choice) -> tuple[int, ...]:
         return choice.widths or (WIDTH if data.channels == 1 else COLOUR_WIDTH,) * LAYERS
@@ -60,14 +60,14 @@ class GoodnessRecipe(_Recipe):
     probability: Probability = field(default_factory=lambda: CONTRAST)
     backprop: bool = False
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> FFNetwork:
-        schedule = self.schedule(data, choice)
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> FFNetwork:
+        training = self.training(data, choice)
         embedding = make_embedding("pixels", data.classes, torch.Generator(), data.channels)
         rule = Rule(self.norm, self.probability, self.norm, "softmax")
-        facts = {**facts, "epochs": schedule.epochs}
+        facts = {**facts, "epochs": training.epochs}
         network = FFNetwork(data.images.shape[1], self.widths(data, choice), embedding, rule, True, facts)
         learn = fit_by_backprop if self.backprop else fit
-        learn(network, data, schedule, choice.seed, progress)
+        learn(network, data, training, choice.seed, progress)
         return network
 
 
@@ -75,16 +75,16 @@ class GoodnessRecipe(_Recipe):
 class BackpropRecipe(_Recipe):
     """BP: no label in the input, a linear layer on the last layer's activities as they are."""
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: Progress | None = None) -> PlainNetwork:
-        schedule, widths = self.schedule(data, choice), self.widths(data, choice)
+    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
+        training, widths = self.training(data, choice), self.widths(data, choice)
         kind = Plain(read=(len(widths) - 1,), raw=True)
-        facts = {**facts, "epochs": schedule.epochs}
+        facts = {**facts, "epochs": training.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
 
         def loss(images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
             return F.cross_entropy(network.head(network.features(images, local=False)), labels)
 
-        descend(network.parameters(), loss, data, schedule, choice.seed, progress)
+        descend(network.parameters(), loss, data, training, choice.seed, progress)
         return network
 
 
@@ -96,7 +96,7 @@ _FF = _table((1200, 0.01), (100, 0.01), (1000, 1e-4), (1000, 1e-4))
 _BP_FF = _table((300, 1e-4), (300, 1e-4), (200, 1e-4), (200, 1e-4))
 _BP = _table((80, 1e-4), (80, 1e-4), (80, 1e-4), (80, 1e-4))
 _L1 = {"mnist": (300, 1e-3), "fashion-mnist": (300, 1e-3)}
-_SHORT, _SHORT_FF = Schedule(epochs=4, batch=128, rate=1e-3), Schedule(epochs=6, batch=128, rate=3e-3)
+_SHORT, _SHORT_FF = Training(epochs=4, batch=128, rate=1e-3), Training(epochs=6, batch=128, rate=3e-3)
 
 TOSATO = {
     "tosato-ff": GoodnessRecipe("Tosato 2025, FF, l2 goodness", _FF, _SHORT_FF, probability=THRESHOLD),
@@ -106,10 +106,10 @@ TOSATO = {
     "tosato-bp-ff-hard": GoodnessRecipe(
         "Tosato 2025, BP/FF; ours: every second negative the hardest",
         {},
-        Schedule(1, 128, 1e-3, hard=0.5),
-        own=Schedule(16, 128, 1e-3, hard=0.5),
+        Training(1, 128, 1e-3, hard=0.5),
+        own=Training(16, 128, 1e-3, hard=0.5),
         backprop=True,
     ),
     "tosato-bp-ff-l1": GoodnessRecipe("Tosato 2025, app. K, BP/FF, l1", _L1, _SHORT, norm="l1", backprop=True),
-    "tosato-bp": BackpropRecipe("Tosato 2025, BP: cross-entropy", _BP, Schedule(6, 128, 5e-4)),
+    "tosato-bp": BackpropRecipe("Tosato 2025, BP: cross-entropy", _BP, Training(6, 128, 5e-4)),
 }

@@ -146,7 +146,7 @@ def test_a_backprop_net_without_a_label_input_is_taken_as_it_is(files, tensors, 
     about = spec(pixels=9, label={"kind": "none", "classes": 3}, readout=backprop_readout())
     del about["probability"]
     net = made(files(tensors(**head_tensors()), about))
-    assert (net.classes, net.label.codes.shape, net.shown.shape) == (3, (3, 0), (1, 0))
+    assert (net.classes, net.label.codes.shape, net.pass_labels.shape) == (3, (3, 0), (1, 0))
     assert (net.readout, net.readout_layers, net.head.activities) == ("head", (1,), "raw")
 
 

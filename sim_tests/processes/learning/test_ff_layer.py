@@ -23,7 +23,7 @@ RULES = {
     "post traces": {"eligibility": "none", "exponent": 5},
     "a tag": {"eligibility": "tag", "exponent": 4, "tag_exponent": 0, "tag_decay": 2},
 }
-LATER, HALVED = {"post traces": "2^-6*x0*y2 - 2^-6*x0*y3", "a tag": "2^-6*t*u0"}, 1  # the rate after step 20
+LATER, SHIFTED = {"post traces": "2^-6*x0*y2 - 2^-6*x0*y3", "a tag": "2^-6*t*u0"}, 1  # the rate after step 20
 STATES = ("weights", "tag_1", "a", "v", "r", "y2", "y3", "g")
 
 
@@ -45,7 +45,7 @@ def definition(layer, update, s, control) -> dict[str, np.ndarray]:
     engine.random(), traces.random()
     for t in range(STEPS):
         later = t >= 20
-        z = plain.fire(HALVED if later else 0)
+        z = plain.send_spikes(SHIFTED if later else 0)
         u, (_, draw) = engine.random(), traces.random(2)
         reset, phase = control[t, 2 * INDEX : 2 * INDEX + 2].tolist()
         plain.learn(s[t], (reset, phase), 6 if later else update.exponent, u, draw)
@@ -64,11 +64,11 @@ def test_every_state_is_the_definitions_at_every_step(run_process, shown, rule, 
         "learning.ff_layer.FFLayer",
         {
             "weights": layer.weight.astype(np.int32), "positive": layer.positive, "neuron": layer.neuron,
-            "trace": layer.trace, "factor": layer.factor, "exponent": update.exponent, "halve": 0, "tag": tag,
+            "trace": layer.trace, "factor": layer.factor, "exponent": update.exponent, "trace_shift": 0, "tag": tag,
             "index": INDEX, "layers": LAYERS,
         },
         steps=STEPS, inputs={"s_in": s, "c_in": control}, ports=["s_out", "g_out"], states=STATES, models=FORMS[form],
-        sets={20: {"dw": LATER[rule], "halve": np.array([HALVED])}},
+        sets={20: {"dw": LATER[rule], "trace_shift": np.array([SHIFTED])}},
     )  # fmt: skip
     wanted = definition(layer, update, s, control)
     assert set(found) == set(wanted)

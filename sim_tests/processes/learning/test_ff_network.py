@@ -55,7 +55,7 @@ def definition(net, rows: np.ndarray, halved_from: int) -> list[dict[str, np.nda
             below = ((starts + q * (i + 1)) // 256 - (starts + q * i) // 256).astype(bool)
         u, (_, draw) = engine.random(), traces.random(2)
         late = t >= halved_from
-        fired = [layer.fire(1 if late else 0) for layer in layers]
+        fired = [layer.send_spikes(1 if late else 0) for layer in layers]
         for index, (layer, spikes) in enumerate(zip(layers, [below, *fired[:-1]], strict=True)):
             local = i - index
             learns = net.steps - net.window - 2 <= local <= net.steps - 3
@@ -84,9 +84,9 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
         "learning.ff_network.FFNetwork",
         {
             "layers": layers, "source": source | {"period": net.period}, "passed": 0, "folder": str(tmp_path),
-            "exponent": net.update.exponent, "halve": 0, "steps": steps,
+            "exponent": net.update.exponent, "trace_shift": 0, "steps": steps,
         },
-        steps=steps, sets={net.period: {"exponent": np.array([6]), "halve": np.array([1])}},
+        steps=steps, sets={net.period: {"exponent": np.array([6]), "trace_shift": np.array([1])}},
     )  # fmt: skip
     for index, wanted in enumerate(definition(net, rows, net.period)):
         files = {name: wanted[name] for name in VECTORS} | {"g": wanted["g"][net.period :]}

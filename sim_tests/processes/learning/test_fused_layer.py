@@ -50,12 +50,12 @@ def test_every_state_is_the_definitions_at_every_step(rng, rule, trace):
     engine.random(), traces.random()
     seen = []
     for t in range(STEPS):
-        halve, exponent = (0, 2) if t < 40 else (1, 4)
-        z = plain.fire(halve)
-        assert (ours.fire(halve) == z).all()
+        trace_shift, exponent = (0, 2) if t < 40 else (1, 4)
+        z = plain.send_spikes(trace_shift)
+        assert (ours.send_spikes(trace_shift) == z).all()
         u, (_, draw) = engine.random(), traces.random(2)
         plain.learn(s[t].astype(bool), tuple(control[t].tolist()), exponent, u, draw)
-        ours.take(s[t], tuple(control[t].tolist()), exponent)
+        ours.receive_spikes(s[t], tuple(control[t].tolist()), exponent)
         seen.append(held(ours, z))
         for name in (*VECTORS, "weights", "tag", "g"):
             assert (seen[-1][name] == getattr(plain, name)).all(), (t, name)
@@ -75,8 +75,8 @@ def test_a_layer_goes_on_from_its_states_and_the_steps_that_lie_behind(rng, rule
     (s, control), ours, weights = presented(rng), fused(layer, update), []
 
     def step(which: FusedLayer, t: int) -> dict[str, np.ndarray]:
-        z = which.fire(0).copy()
-        which.take(s[t], tuple(control[t].tolist()), 3)
+        z = which.send_spikes(0).copy()
+        which.receive_spikes(s[t], tuple(control[t].tolist()), 3)
         return held(which, z)
 
     for t in range(CUT):

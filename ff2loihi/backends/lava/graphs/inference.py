@@ -32,7 +32,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Graph:
+class InferenceGraph:
     """The built graph: its source, how many time steps it takes, and what is recorded where.
 
     period, stride: time steps from one pass to the next, and from one step of a pass to the next.
@@ -46,7 +46,7 @@ class Graph:
     recordings: tuple[Recording, ...]
 
 
-def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> InferenceGraph:
     """Connect the processes for pixels (samples, pixels) uint8; the recordings are files in `folder`.
 
     Layer l (from 0) sees a sample's step i at time step t = start + i + l + 1: one step a Dense.
@@ -61,7 +61,7 @@ class Builder:
 
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
         self.network, self.pixels, self.folder, self.states = network, pixels, folder, states
-        self.codes = network.shown
+        self.codes = network.pass_labels
         self.x = np.zeros((len(pixels), network.inputs), np.int32)
         image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
         self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
@@ -80,20 +80,20 @@ class Builder:
             graded=net.neuron == "graded",
         )
 
-    def _graph(self, source: Source | Playback) -> Graph:
-        return Graph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
+    def _graph(self, source: Source | Playback) -> InferenceGraph:
+        return InferenceGraph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
 
     def _period(self) -> int:
         return self.network.steps
 
-    def build(self) -> Graph:
+    def build(self) -> InferenceGraph:
         net, source = self.network, self._source()
         below = source.s_out
         for index, layer in enumerate(net.layers):
             dense = self._connection(layer, -layer.shift if net.neuron == "lif" else 0)
             neuron = self._neuron(layer, index)
             goodness = Goodness(
-                part_of=net.part_of(layer), parts=net.parts, powers=powers(net), period=net.steps,
+                part_of=net.goodness_part_of(layer), parts=net.goodness_parts, powers=powers(net), period=net.steps,
                 offset=(index + 2) % net.steps,
             )  # fmt: skip
             below.connect(dense.s_in)

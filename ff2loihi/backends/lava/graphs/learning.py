@@ -21,21 +21,21 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 
 
 @dataclass(frozen=True)
-class Graph:
+class LearningGraph:
     """The built graph: a process that runs it, and its layers; none where the network is one process."""
 
     source: LearningSource | FFNetwork | StockSource
     layers: tuple[FFLayer, ...]
     network: LearningNetwork
 
-    def set_rate(self, exponent: int, halve: int) -> None:
+    def set_rate(self, exponent: int, trace_shift: int) -> None:
         """The learning rate from the next step on."""
         for layer in self.layers:
             layer.dw.set(dw_string(self.network, exponent))
-            layer.halve.set(np.array([halve]))
+            layer.trace_shift.set(np.array([trace_shift]))
         if isinstance(self.source, FFNetwork):
             self.source.exponent.set(np.array([exponent]))
-            self.source.halve.set(np.array([halve]))
+            self.source.trace_shift.set(np.array([trace_shift]))
 
 
 def run_config(form: str) -> Loihi2SimCfg:
@@ -57,10 +57,10 @@ def dw_string(network: LearningNetwork, exponent: int) -> str:
     return rule_strings(exponent, tag_exponents(network))[0]
 
 
-def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
+def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
     """The processes; files in `folder`: input.npy and weights.L.npy, tags.L.npy are read, the rest is written.
 
-    start: exponent and halve; passed: steps that lie behind; steps: record every state of so many, 0: none.
+    start: exponent and trace_shift; passed: steps that lie behind; steps: record every state of so many, 0: none.
     Files g.L.npy (period, 2): the goodness of the last presentation, at row L + steps + 1; weights.L.now.npy and, with
     the tag rule, tags.L.now.npy (1, n, inputs) at its end.
     """
@@ -69,7 +69,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
         "window": network.window, "period": network.period,
     }  # fmt: skip
     if start["form"] == "one_process":
-        return Graph(_one_process(network, folder, start, plan), (), network)
+        return LearningGraph(_one_process(network, folder, start, plan), (), network)
     source = LearningSource(**plan)
     layers, below = [], source.s_out
     for index, part in enumerate(network.layers):
@@ -82,7 +82,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
             trace=part.trace,
             factor=part.factor,
             exponent=start["exponent"],
-            halve=start["halve"],
+            trace_shift=start["trace_shift"],
             tag=tag_exponents(network),
             index=index,
             layers=len(network.layers),
@@ -104,7 +104,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
             for name, var in matrices.items():
                 probe_var(var, folder / f"{name}.all.{index}.npy", start["steps"], dtype=np.int16)
         layers.append(layer)
-    return Graph(source, tuple(layers), network)
+    return LearningGraph(source, tuple(layers), network)
 
 
 def _one_process(network: LearningNetwork, folder: Path, start: dict, source: dict) -> FFNetwork:
@@ -127,7 +127,7 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
                 "tag": tag_exponents(network),
             }
         )  # fmt: skip
-    rate = {name: start[name] for name in ("exponent", "halve", "passed", "steps")}
+    rate = {name: start[name] for name in ("exponent", "trace_shift", "passed", "steps")}
     return FFNetwork(layers=layers, source=source, folder=str(folder), **rate)
 
 

@@ -13,8 +13,8 @@ from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
 
-from ff2loihi.backends import learned_states
-from ff2loihi.backends.lava.graphs.inference import Builder, Graph
+from ff2loihi.backends import classification_states
+from ff2loihi.backends.lava.graphs.inference import Builder, InferenceGraph
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.backends.loihi.payload import library_neurons
 from ff2loihi.compilers.inference.library_form import soft_unit
@@ -23,7 +23,7 @@ from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.limits import DU_NO_MEMORY
 
 
-def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> Graph:
+def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> InferenceGraph:
     """As inference.build, with the recordings "LAYER.s" in place of "LAYER.g", for what LavaCpu lets pass."""
     if isinstance(network, LearningNetwork):
         return _Learned(network, pixels, folder, states).build()
@@ -33,7 +33,7 @@ def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Pat
 
 
 class _Graded(Builder):
-    def build(self) -> Graph:
+    def build(self) -> InferenceGraph:
         source = self._source()
         below, late = source.s_out, 0
         one = RingBuffer(data=np.array(library_neurons.DIGITS, np.int32)[:, None])
@@ -50,7 +50,7 @@ class _Graded(Builder):
 
 
 class _Hard(Builder):
-    def build(self) -> Graph:
+    def build(self) -> InferenceGraph:
         source = self._source()
         below = source.s_out
         for index, layer in enumerate(self.network.layers):
@@ -75,7 +75,7 @@ class _Soft(Builder):
     def _period(self) -> int:
         return library_neurons.STRIDE * (self.network.steps + 1)
 
-    def build(self) -> Graph:
+    def build(self) -> InferenceGraph:
         period, file = self._period(), self.folder / "input.npy"
         board_plan.save_rows(file, board_plan.input_rows(self.network, self.pixels), len(self.pixels), packed=True)
         source = Playback(n=self.network.inputs, file=str(file), packed=True)
@@ -85,9 +85,11 @@ class _Soft(Builder):
             unit = soft_unit(layer)
             sums = self._connection(layer, unit.bits - layer.shift)
             below.connect(sums.s_in)
-            hold = RingBuffer(data=library_neurons.hold(period, late))
+            in_pass = RingBuffer(data=library_neurons.in_pass_payloads(period, late))
             bias = RingBuffer(data=library_neurons.bias_payloads(period, late))
-            neuron = library_neurons.soft_neuron(unit.threshold, unit.fires_above, unit.columns, hold.s_out, bias.s_out)
+            neuron = library_neurons.soft_neuron(
+                unit.threshold, unit.fires_above, unit.columns, in_pass.s_out, bias.s_out
+            )
             sums.a_out.connect(neuron.state.a_in1)
             if self.states:
                 self._record(f"{layer.name}.x", neuron.state.s_out, late + 1)
@@ -104,10 +106,10 @@ class _Learned(Builder):
         self.network, self.folder, self.states, self.recordings = network, folder, states, []
         self.codes = network.label_codes
         self.rows = len(pixels) * network.classes * network.steps + len(network.layers) + 2
-        blocks = (spikes.reshape(-1, network.inputs) for spikes in learned_states.input_spikes(network, pixels))
+        blocks = (spikes.reshape(-1, network.inputs) for spikes in classification_states.input_spikes(network, pixels))
         board_plan.save_rows(folder / "input.npy", blocks, len(pixels), packed=True)
 
-    def build(self) -> Graph:
+    def build(self) -> InferenceGraph:
         net = self.network
         source = Playback(n=net.inputs, file=str(self.folder / "input.npy"), packed=True)
         below = source.s_out

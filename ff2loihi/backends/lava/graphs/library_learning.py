@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.lava.graphs.learning import Graph, probe_var, record_port
+from ff2loihi.backends.lava.graphs.learning import LearningGraph, probe_var, record_port
 from ff2loihi.backends.loihi.library_plan import constants
 from ff2loihi.backends.loihi.payload.library_neurons import connect
 from ff2loihi.compilers.ir import LearningNetwork
@@ -12,7 +12,7 @@ from ff2loihi.processes.library.source import StockSource
 from ff2loihi.processes.library_rule import SLOTS
 
 
-def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
+def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
     """The processes; files in `folder`: input.npy and weights.0.npy are read, the rest is written.
 
     start["steps"]: record every state of so many time steps, 0: none. Files r.0.npy (rows, n): the counts of the last
@@ -38,4 +38,4 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> Graph:
         for name, var in states:
             probe_var(var, folder / f"{name}.0.npy", rows)
         probe_var(found.plastic.weights, folder / "weights.all.0.npy", rows // SLOTS, SLOTS, dtype=np.int16)
-    return Graph(source, (), network)
+    return LearningGraph(source, (), network)

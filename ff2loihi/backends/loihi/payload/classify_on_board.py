@@ -101,13 +101,13 @@ def _hard(plan: dict, layer: dict, index: int, below) -> tuple:
 
 def _soft(plan: dict, layer: dict, index: int, below) -> tuple:
     """(Spikes with a payload, None: v is no state of one process)."""
-    from library_neurons import bias_payloads, hold, soft_neuron
+    from library_neurons import bias_payloads, in_pass_payloads, soft_neuron
 
     (bits, threshold, fires_above), late = plan["units"][index], plan["stride"] * index
     bias = (layer["bias"] << layer["biasExp"]) >> (BIAS_EXP - bits)
     columns = np.stack([bias, np.full(len(bias), layer["v0"] >> (BIAS_EXP - bits))], axis=1)
     neuron = soft_neuron(
-        threshold, fires_above, columns, _rows(hold(plan["interval"], late)),
+        threshold, fires_above, columns, _rows(in_pass_payloads(plan["interval"], late)),
         _rows(bias_payloads(plan["interval"], late), num_message_bits=plan["adapter_bits"]),
     )  # fmt: skip
     _sums(layer, below, bits - layer["shift"]).a_out.connect(neuron.state.a_in1)

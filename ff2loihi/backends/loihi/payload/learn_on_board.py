@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 
-def late(plan: dict) -> tuple[int, int]:
+def delays(plan: dict) -> tuple[int, int]:
     """(time steps that the host waits at the start, time steps by which the cores run behind the rows).
 
     The second is a whole number of the learning rule's epochs, whatever the adapters take.
@@ -37,7 +37,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     from playback import Playback
     from record import Recorder
 
-    wait, behind = late(plan)
+    wait, behind = delays(plan)
     arriving, n = [], len(plan["positive"])
     for name, size in (("inputs", plan["inputs"]), ("control", 1 + len(plan["thresholds"]))):
         source = Playback(n=size, file=str(folder / f"{name}.npy"), packed=True, late=wait)
@@ -71,7 +71,7 @@ def _file(folder: Path, plan: dict, name: str, n: int) -> Path:
 
 def total(plan: dict) -> int:
     """Time steps of the whole run."""
-    return plan["presentations"] * plan["period"] + late(plan)[1] + plan["steps_out"]
+    return plan["presentations"] * plan["period"] + delays(plan)[1] + plan["steps_out"]
 
 
 def cut(plan: dict, rows: np.ndarray, delay: int) -> np.ndarray:
@@ -81,7 +81,7 @@ def cut(plan: dict, rows: np.ndarray, delay: int) -> np.ndarray:
     """
     starts = np.arange(plan["presentations"])[:, None] * plan["period"]
     steps = np.arange(plan["steps"])[0 if plan["learns"] else -1 :]
-    return rows[starts + steps + late(plan)[1] + delay]
+    return rows[starts + steps + delays(plan)[1] + delay]
 
 
 def run(folder: Path, probe: bool) -> None:
@@ -91,7 +91,7 @@ def run(folder: Path, probe: bool) -> None:
 
     plan = json.loads((folder / "board.json").read_text(encoding="utf-8"))
     found, config, probes = graph(folder, plan, probe)
-    weights, ahead = [], late(plan)[1]
+    weights, ahead = [], delays(plan)[1]
     for done in range(1, plan["presentations"] + 1):
         last = plan["steps_out"] if done == plan["presentations"] else 0
         found.neuron.run(condition=RunSteps(num_steps=plan["period"] + ahead + last), run_cfg=config)

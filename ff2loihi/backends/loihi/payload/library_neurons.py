@@ -9,12 +9,12 @@ One that learns, `connect`:
 
 A soft reset, `soft_neuron`, in steps of two time steps, with k bits below a sum's unit:
 
-    X  ProdNeuron      x = (a 2^k + b + y - s th) hold           at even time steps; 0 at odd ones
+    X  ProdNeuron      x = (a 2^k + b + y - s th) in_pass        at even time steps; 0 at odd ones
     Y  GradedVec       y = x                                     one time step later, and back to X
     C  GradedReluVec   spikes, with payload x, where x > th      the same time step, and back to X and up
 
-x is SoftLIF's v before its spike, in 2^(6 - k) v LSB, as long as v does not saturate; th = vth 2^k. hold is 1, and 0
-in the step behind a pass, which ends the loop. b: the bias and, in a pass's first step, v0: constants that a host's
+x is SoftLIF's v before its spike, in 2^(6 - k) v LSB, as long as v does not saturate; th = vth 2^k. in_pass is 1, and
+0 in the step behind a pass, which ends the loop. b: the bias and, in a pass's first step, v0: constants that a host's
 payloads carry. C's receivers take its payload for a spike.
 
 Needs lava-nc, numpy and scipy, nothing of ff2loihi: a deployment's scripts build the same networks with a copy of
@@ -145,7 +145,7 @@ def constants(columns: np.ndarray) -> list[Dense]:
     return found
 
 
-def hold(period: int, late: int) -> np.ndarray:
+def in_pass_payloads(period: int, late: int) -> np.ndarray:
     """What multiplies X, (1, period) of 0/1 a time step; late: time steps that the layer is behind the first."""
     found = np.ones((1, period), np.int32)
     found[0, period - STRIDE] = 0
@@ -168,15 +168,15 @@ class SoftNeuron:
     spikes: GradedReluVec
 
 
-def soft_neuron(threshold: int, fires_above: int, columns: np.ndarray, hold_out, bias_out) -> SoftNeuron:
+def soft_neuron(threshold: int, fires_above: int, columns: np.ndarray, in_pass_out, bias_out) -> SoftNeuron:
     """th = threshold, spikes where x > fires_above; columns (n, 2): bias and v0; all in x's unit.
 
-    hold_out, bias_out: ports with the payloads of `hold` and `bias_payloads`.
+    in_pass_out, bias_out: ports with the payloads of `in_pass_payloads` and `bias_payloads`.
     """
     n = len(columns)
     state, held = ProdNeuron(shape=(n,), vth=0), GradedVec(shape=(n,), vth=0)
     spikes = GradedReluVec(shape=(n,), vth=fires_above)
-    link(hold_out, Dense(weights=np.ones((n, 1), int), sign_mode=SignMode.EXCITATORY), state.a_in2)
+    link(in_pass_out, Dense(weights=np.ones((n, 1), int), sign_mode=SignMode.EXCITATORY), state.a_in2)
     for dense in constants(columns):
         link(bias_out, dense, state.a_in1)
     link(state.s_out, identity(n), held.a_in, spikes.a_in)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ff2loihi.backends.learned import starts
+from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.processes.fixed_point import rate_code
@@ -18,7 +18,7 @@ def input_spikes(network: LearningNetwork, pixels: np.ndarray) -> Iterator[np.nd
     """The spikes that `classify` shows, of each sample under every label: (labels, steps, inputs) uint8."""
     codes, phases = network.label_codes.astype(np.int64), network.label_phases.astype(np.int64)
     label = np.stack(list(rate_code(phases, codes, RATE_ONE, network.steps)), axis=1)
-    for image, begin in zip(pixels, starts(network, len(pixels)), strict=True):
+    for image, begin in zip(pixels, accumulator_starts(network, len(pixels)), strict=True):
         rows = np.empty((network.classes, network.steps, network.inputs), np.uint8)
         rows[..., : network.pixels] = list(rate_code(begin, rates(network, image), RATE_ONE, network.steps))
         rows[..., network.pixels :] = label

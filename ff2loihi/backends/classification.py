@@ -1,18 +1,20 @@
-"""Classifying with a learning network: every label, nothing learned, on any back end that presents samples."""
+"""Classifying with a network that learns: every label, nothing learned, on any back end that presents samples."""
 
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from ff2loihi.backends.base import Progress, Trace, check_pixels
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates, scores
 
 PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
 
 
-def classify(name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: Progress | None) -> Trace:
+def classify(
+    name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: SampleProgress | None
+) -> Trace:
     """A Trace of pixels (samples, pixels) uint8; its sums are (samples, labels, layers, 1, 2), spikes are not counted.
 
     Raises DataError.
@@ -22,7 +24,7 @@ def classify(name: str, network: LearningNetwork, learner, pixels: np.ndarray, p
     learner.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
-    for index, (image, phases) in enumerate(zip(pixels, starts(network, len(pixels)), strict=True)):
+    for index, (image, phases) in enumerate(zip(pixels, accumulator_starts(network, len(pixels)), strict=True)):
         learner.show(rates(network, image), phases)
         sums[index] = learner.candidates()
         if progress:
@@ -30,7 +32,7 @@ def classify(name: str, network: LearningNetwork, learner, pixels: np.ndarray, p
     return make_trace(name, network, sums, {}, time.perf_counter() - started)
 
 
-def starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
+def accumulator_starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
     """Where each image's accumulators start, (pixels,) int64 in 0..255."""
     rng = np.random.default_rng(PHASE_SEED)
     for _ in range(samples):
