@@ -89,8 +89,8 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
                 name=layer.name,
                 neuron=_Neuron(**asdict(layer.neuron)),
                 trace=_Trace(**asdict(layer.trace)),
-                factor=None if net.stock else _Factor(**asdict(layer.factor)),
-                gates=_GateFactor(**asdict(layer.factor)) if net.stock else None,
+                factor=None if net.library else _Factor(**asdict(layer.factor)),
+                gates=_GateFactor(**asdict(layer.factor)) if net.library else None,
             )
             for layer in net.layers
         ),
@@ -99,11 +99,11 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
     return manifest, tensors
 
 
-def _factor(layer: _Layer, stock: bool) -> ThirdFactor | GateFactor:
-    wanted, other = (layer.gates, layer.factor) if stock else (layer.factor, layer.gates)
+def _factor(layer: _Layer, library: bool) -> ThirdFactor | GateFactor:
+    wanted, other = (layer.gates, layer.factor) if library else (layer.factor, layer.gates)
     if wanted is None or other is not None:
-        raise ValueError(f"{layer.name} must have {'gates' if stock else 'a factor'} alone")
-    return (GateFactor if stock else ThirdFactor)(**wanted.model_dump())
+        raise ValueError(f"{layer.name} must have {'gates' if library else 'a factor'} alone")
+    return (GateFactor if library else ThirdFactor)(**wanted.model_dump())
 
 
 def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[LearningNetwork]:

@@ -73,11 +73,11 @@ class LearningNetwork(Frozen, Generic[Factor]):
         return self.layers[0].factor.probability
 
     @property
-    def stock(self) -> bool:
+    def library(self) -> bool:
         """Whether it learns with library neurons alone; steps and window are then of four time steps each."""
         return self.update.eligibility == "gate"
 
     @property
     def period(self) -> int:
         """Time steps from one presentation to the next: the last layer's goodness is out before the next begins."""
-        return library_period(self.steps) if self.stock else self.steps + len(self.layers) + 1
+        return library_period(self.steps) if self.library else self.steps + len(self.layers) + 1

@@ -87,13 +87,13 @@ def readme(
         lines += [f"- {obstacle}" for obstacle in wrong]
         return "\n".join([*lines, *_microcode(network, digest, golden.FILE), ""])
     text = "\n".join(lines) + _runs(network, digest)
-    if isinstance(network, LearningNetwork) and not network.stock:
+    if isinstance(network, LearningNetwork) and not network.library:
         text += "\n".join(["", "## To learn there", *_microcode(network, digest, golden.LEARNING_FILE), ""])
     return text
 
 
 def _runs(network, digest: str) -> str:
-    if isinstance(network, LearningNetwork) and network.stock:
+    if isinstance(network, LearningNetwork) and network.library:
         when = LEARNING_WHEN.format(interval=network.period)
     else:
         plan = board_plan.plan(network, digest, 1)
