@@ -9,6 +9,7 @@ from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
 from ff2loihi.processes.library_rule import period as library_period
+from ff2loihi.processes.limits import Int
 
 Factor = TypeVar("Factor", bound=ThirdFactor | GateFactor)
 
@@ -35,9 +36,9 @@ class UpdateRule:
     """
 
     eligibility: Literal["none", "tag", "gate"]
-    exponent: int
-    tag_exponent: int = 0
-    tag_decay: int = 0
+    exponent: Int
+    tag_exponent: Int
+    tag_decay: Int
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from ff2loihi.processes.learning_rule import (
     OutputTrace,
     ThirdFactor,
 )
+from ff2loihi.processes.limits import POST_TRACE_MAX
 
 STEPS, WINDOW = 23, 8  # of a presentation, and its last ones that learn (Terres-Escudero 2024: 24 and 9)
 LEAK = 614  # of 4096 a step: the paper's decay factor 0.85
@@ -119,7 +120,7 @@ def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOpti
         steps=library_rule.STEPS,
         window=library_rule.WINDOW,
         layers=(replace(layer, neuron=lif, factor=factor),),
-        update=UpdateRule("gate", options.rate_exponent or 0),
+        update=UpdateRule("gate", options.rate_exponent or 0, 0, 0),
     )
 
 
@@ -164,14 +165,14 @@ def _update(options: LearningOptions) -> UpdateRule:
     """The string and the first exponent of the weights' update."""
     tag = options.eligibility == "tag"
     rate = options.rate_exponent if options.rate_exponent is not None else TAG_RATE if tag else RATE_EXPONENT
-    return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
+    return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate, 0, 0)
 
 
 def output_trace(kind: Trace) -> OutputTrace:
     """eq. 13 (relu: the spike count), 11 (li) and 12 (hard-li) in integers."""
     if kind == "relu":
-        return OutputTrace("relu", impulse=1, keep=256)
-    return OutputTrace(kind, impulse=LI_IMPULSE, keep=TRACE_KEEP)
+        return OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
+    return OutputTrace(kind, impulse=LI_IMPULSE, keep=TRACE_KEEP, top=POST_TRACE_MAX)
 
 
 def third_factor(probability: str, neurons: int, trace: str, curve: str = "linear") -> ThirdFactor:

@@ -17,9 +17,10 @@ from ff2loihi.compilers.learning import library_rule
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.library_rule import GROUPS
+from ff2loihi.processes.limits import POST_TRACE_MAX
 from ff2loihi.verification.learning_equality import learning_equality
 
-RELU = OutputTrace("relu", impulse=1, keep=256)
+RELU = OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
 FAST, ALL = 1, 40
 
 
@@ -47,7 +48,7 @@ def library_net(seed: int, longest: int = 31) -> LearningNetwork:
         steps=steps,
         window=int(rng.integers(1, steps)),
         layers=(LearningLayer("hidden1", weight, np.arange(n) < (n + 1) // 2, neuron, RELU, factor),),
-        update=UpdateRule("gate", int(rng.integers(0, 2))),
+        update=UpdateRule("gate", int(rng.integers(0, 2)), 0, 0),
     )
     learning_fit.check(net)
     return net
@@ -145,7 +146,7 @@ def test_a_presentation_is_the_rule_in_logical_steps():
     factor = replace(library_rule.gate_factor("symmetric", len(layer.positive), 20), thresholds=wide, gain=1, vth=17)
     weight = (2 * rng.integers(-20, 60, layer.weight.shape)).astype(np.int16)
     layer = replace(layer, weight=weight, neuron=Neuron(256, 163), factor=factor)
-    net = replace(net, layers=(layer,), steps=20, window=9, update=UpdateRule("gate", 0))
+    net = replace(net, layers=(layer,), steps=20, window=9, update=UpdateRule("gate", 0, 0, 0))
     learner = emulator_learner(net)
     expected = np.zeros(len(layer.positive), int)
     for label, phase in ((0, 1), (1, -1), (0, -1), (1, 1)):
@@ -218,7 +219,7 @@ def test_an_artifact_keeps_the_rule_and_refuses_another_rules_factor(tmp_path):
     assert (back.layers[0].factor, back.update) == (program.network.layers[0].factor, program.network.update)
     header = {"format": FORMAT, "version": VERSION, "provenance": {}, "sha256": ""}
     manifest, tensors = learning_manifest.pack(program, header)
-    direct = manifest.update.model_copy(update={"eligibility": "none"})
+    direct = replace(manifest.update, eligibility="none")
     with pytest.raises(ValueError, match="hidden1 must have a factor alone"):
         learning_manifest.unpack(manifest.model_copy(update={"update": direct}), tensors)
 
