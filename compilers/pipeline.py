@@ -103,9 +103,9 @@ def compile_learning(
     provenance = {
         "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
         "options": {
-            "learning": "stock" if integers.stock else "on",
+            "learning": "library" if integers.library else "on",
             "start": "trained" if trained else "untrained",
-            **{name: value for name, value in asdict(options).items() if name != "stock"},
+            **{name: value for name, value in asdict(options).items() if name != "library"},
         },
         "calibration": calibration.facts,
     }

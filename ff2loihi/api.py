@@ -114,10 +114,10 @@ def verify(
     data = _data(data, "test")
     if learns(program):
         check_data(program.network, data)
-    if learns(program) and (form != "library" or program.network.stock):
+    if learns(program) and (form != "library" or program.network.library):
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
-    simulated = LavaCpu(stock=form == "library").run(program, data.images, states=True, progress=progress)
+    simulated = LavaCpu(library=form == "library").run(program, data.images, states=True, progress=progress)
     if form == "library":  # library processes show some of the states
         emulated = replace(emulated, states={name: emulated.states[name] for name in simulated.states})
     return equality_report(emulated, simulated)
@@ -142,7 +142,7 @@ def learn(
     choices.check("--backend", backend, choices.LearningBackend)
     if rounding not in get_args(choices.Rounding) or (backend == "lava" and rounding != "lava"):
         raise FF2LoihiError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
-    if rounding == "chip" and program.network.stock:
+    if rounding == "chip" and program.network.library:
         raise FF2LoihiError("--rounding chip has no meaning for library neurons: their updates are never rounded")
     if rounding == "chip" and program.network.update.eligibility == "tag":
         raise FF2LoihiError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
@@ -179,7 +179,7 @@ def bench(
     data = _data(data, "test")
     if learns(program):
         check_data(program.network, data)
-        if program.network.stock:
+        if program.network.library:
             raise FF2LoihiError("bench compares the forms of --learning on; a network of library neurons has one")
         if device != "cpu":
             raise FF2LoihiError(f"--device {device}: a network learns on the CPU. Use --device cpu")

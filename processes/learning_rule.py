@@ -18,6 +18,7 @@ from ff2loihi.processes.limits import (
     UPDATE_BITS,
     V_LIMIT,
     WEIGHT_MIN,
+    Int,
 )
 
 RATE_ONE = 256  # the rate, in 1/256 a step, at which an input spikes in every step
@@ -37,9 +38,9 @@ class OutputTrace:
     """
 
     kind: Literal["relu", "li", "hard-li"]
-    impulse: int
-    keep: int
-    top: int = POST_TRACE_MAX
+    impulse: Int
+    keep: Int
+    top: Int
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ class ThirdFactor:
     """
 
     probability: Literal["symmetric", "sigmoid"]
-    gain: int  # K: the modulation of a neuron is K (1 - P) / (G + theta), with the sigmoid K (1 - P)
-    theta: int  # of r^2: keeps the division finite and silent neurons alive; the sigmoid's threshold
-    target: int  # GT: the layer's goodness that balance holds
-    balance_shift: int  # d = (GT - G) >> balance_shift; with the sigmoid also the scale of its table
-    table: tuple[int, ...]
+    gain: Int  # K: the modulation of a neuron is K (1 - P) / (G + theta), with the sigmoid K (1 - P)
+    theta: Int  # of r^2: keeps the division finite and silent neurons alive; the sigmoid's threshold
+    target: Int  # GT: the layer's goodness that balance holds
+    balance_shift: Int  # d = (GT - G) >> balance_shift; with the sigmoid also the scale of its table
+    table: tuple[Int, ...]
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Neuron:
     v saturates at +-(2^23 - 1).
     """
 
-    vth: int
-    dv: int
+    vth: Int
+    dv: Int
 
 
 def input_rates(pixels: np.ndarray, code: str, factor: int) -> np.ndarray:

@@ -17,6 +17,8 @@ from typing import Literal
 
 import numpy as np
 
+from ff2loihi.processes.limits import Int
+
 DW = "2^1*x0*y0 - 2^-2*y0*x1"  # Loihi2FLearningRule, x1_impulse = 16, x1_tau = 0
 X1_IMPULSE = 16
 T_EPOCH = 2  # time steps
@@ -45,12 +47,12 @@ class GateFactor:
     """
 
     probability: Literal["symmetric", "sigmoid"]
-    target: int
-    weights: tuple[tuple[int, int], ...]  # (plus, minus) of each group, even
-    shift: int
-    thresholds: tuple[tuple[int, ...], ...]  # (GROUPS, K)
-    gain: int
-    vth: int
+    target: Int
+    weights: tuple[tuple[Int, Int], ...]  # (plus, minus) of each group, even
+    shift: Int
+    thresholds: tuple[tuple[Int, ...], ...]  # (GROUPS, K)
+    gain: Int
+    vth: Int
 
 
 def period(steps: int) -> int:

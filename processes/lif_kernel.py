@@ -1,4 +1,4 @@
-"""The stock LIF of inference in numba: fixed_point.integrate and the reset, all steps of a neuron in one pass."""
+"""The LIF of inference in numba: fixed_point.integrate and the reset, all steps of a neuron in one pass."""
 
 import numpy as np
 from numba import njit

@@ -5,7 +5,11 @@ notebook or repository, "I" inferred. What limits a real chip is a Limit, with
 its certainty; compilers/board/chips.yaml puts them together into chips and boards, and costs.py says what events cost.
 """
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+Int = Annotated[int, Field(strict=True, ge=-(1 << 31), lt=1 << 31)]  # a constant of a network, as a file may hold it
 
 WEIGHT_MIN = -256  # weight LSB; mixed-sign weights are even, 8 bit (Lava: clip_weights, truncate_weights)
 WEIGHT_MAX = 254  # weight LSB

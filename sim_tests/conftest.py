@@ -160,7 +160,7 @@ def networks(tmp_path_factory):
         "conv": ("c", Options()),
         "head": ("h", Options()),
         "on": ("u", LearningOptions()),
-        "stock": ("u", LearningOptions(stock=True)),
+        "library": ("u", LearningOptions(library=True)),
     }
     for name, (source, options) in forms.items():
         api.save(

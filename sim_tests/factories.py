@@ -64,7 +64,7 @@ def integer_network(neuron: str = "lif", n: int = 4, inputs: int = 6, **changes)
     bias = changes.pop("bias", np.zeros(n)).astype(np.int32)
     layer = IntLayer(
         name="hidden1", weight=weight, weight_bits=8, bias=bias, bias_exp=0, shift=0,
-        top=1 if lif else 255, vth=100 if lif else 0, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0,
+        top=1 if lif else 255, vth=100 if lif else 0, v0=0, positive=np.arange(n) % 2 == 0, scale=1.0, conv=None,
     )  # fmt: skip
     network = IntNetwork(
         neuron=neuron, reset="soft", steps=16 if neuron == "lif" else 1, pixels=inputs - 2, input_bits=8,
@@ -95,7 +95,7 @@ def learning_network(
     """`each` label inputs a class, at rate `code`; changes: fields of the network or of its UpdateRule."""
     layers = layers or (learning_layer(),)
     codes = (np.kron(np.eye(classes), np.ones(each)) * code).astype(np.int32)
-    update = UpdateRule("none", 5)
+    update = UpdateRule("none", 5, 0, 0)
     network = LearningNetwork(
         pixels=layers[0].weight.shape[1] - codes.shape[1], input_code="pixels", input_factor=64, label_codes=codes,
         label_phases=np.zeros(codes.shape[1], np.int32), steps=23, window=8, layers=layers, update=update,

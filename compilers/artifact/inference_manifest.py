@@ -1,55 +1,14 @@
 """The artifact's form of an IntNetwork."""
 
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.artifact.manifest import (
-    Flag,
-    Float,
-    Header,
-    Int,
-    Strict,
-)
+from ff2loihi.compilers.artifact.manifest import Flag, Header
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
-from ff2loihi.compilers.ir.convolution import Conv
-from ff2loihi.compilers.ir.options import Probability
-
-
-class _Conv(Strict):
-    shape: tuple[Int, Int, Int]
-    channels: Int
-    kernel: tuple[Int, Int]
-    stride: Int
-    padding: Int
-    groups: Int
-
-
-class _Layer(Strict):
-    name: str
-    conv: _Conv | None
-    weight_bits: Int
-    bias_exp: Int
-    shift: Int
-    top: Int
-    vth: Int
-    v0: Int
-    scale: Float
-
-
-class _Norm(Strict):
-    power: Int
-    shift: Int
-    top: Int
-    scale: Float
-
-
-class _Loss(Strict):
-    weight_sqnr_db: Float
-    clipped: Float
-    saturated: Float
-    activity_corr: Float
+from ff2loihi.compilers.ir.options import Float, Probability
+from ff2loihi.processes.limits import Int
 
 
 class InferenceManifest(Header):
@@ -68,11 +27,11 @@ class InferenceManifest(Header):
     deferred: Flag
     readout: Literal["goodness", "softmax", "head", "channels"]
     readout_layers: tuple[Int, ...]
-    layers: tuple[_Layer, ...]
-    norms: tuple[_Norm, ...]
+    layers: tuple[IntLayer, ...]
+    norms: tuple[NormTable, ...]
     head_scales: tuple[Float, ...] | None
     head_activities: Literal["l2", "raw"] | None
-    losses: tuple[_Loss, ...]
+    losses: tuple[LayerLoss, ...]
 
 
 _SCALARS = (
@@ -99,18 +58,13 @@ def pack(program: Program[IntNetwork], header: dict) -> tuple[InferenceManifest,
         **header,
         kind="inference",
         **{name: getattr(net, name) for name in _SCALARS},
-        layers=tuple(_pack_layer(layer) for layer in net.layers),
-        norms=tuple(_Norm(**{name: getattr(norm, name) for name in _Norm.model_fields}) for norm in net.norms),
+        layers=net.layers,
+        norms=net.norms,
         head_scales=net.head.scales if net.head else None,
         head_activities=net.head.activities if net.head else None,
-        losses=tuple(_Loss(**asdict(loss)) for loss in program.losses),
+        losses=program.losses,
     )
     return manifest, tensors
-
-
-def _pack_layer(layer: IntLayer) -> _Layer:
-    conv = _Conv(**{name: getattr(layer.conv, name) for name in _Conv.model_fields}) if layer.conv else None
-    return _Layer(conv=conv, **{name: getattr(layer, name) for name in _Layer.model_fields if name != "conv"})
 
 
 def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntNetwork]:
@@ -119,12 +73,11 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntN
     Whether they fit one another is for arithmetic_rules.check to say.
     """
     layers = tuple(
-        IntLayer(
+        replace(
+            layer,
             weight=tensors.pop(f"layers.{i}.weight"),
             bias=tensors.pop(f"layers.{i}.bias"),
             positive=tensors.pop(f"layers.{i}.positive"),
-            conv=Conv(**layer.conv.model_dump()) if layer.conv else None,
-            **layer.model_dump(exclude={"conv"}),
         )
         for i, layer in enumerate(m.layers)
     )
@@ -140,9 +93,9 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntN
         neutral=tensors.pop("label.neutral"),
         phases=tensors.pop("phases"),
         layers=layers,
-        norms=tuple(NormTable(table=tensors.pop(f"norms.{i}.table"), **n.model_dump()) for i, n in enumerate(m.norms)),
+        norms=tuple(replace(norm, table=tensors.pop(f"norms.{i}.table")) for i, norm in enumerate(m.norms)),
         head=head,
     )
     if m.losses and len(m.losses) != len(layers):
         raise ValueError(f"{len(m.losses)} losses of {len(layers)} layers")
-    return Program(network, tuple(LayerLoss(**loss.model_dump()) for loss in m.losses), m.provenance)
+    return Program(network, m.losses, m.provenance)

@@ -1,60 +1,23 @@
 """The artifact's form of a LearningNetwork."""
 
-from dataclasses import asdict
 from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.artifact.manifest import Header, Int, Strict
+from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
+from ff2loihi.compilers.ir.options import Strict
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
-
-
-class _Neuron(Strict):
-    vth: Int
-    dv: Int
-
-
-class _Trace(Strict):
-    kind: Literal["relu", "li", "hard-li"]
-    impulse: Int
-    keep: Int
-    top: Int
-
-
-class _Factor(Strict):
-    probability: Literal["symmetric", "sigmoid"]
-    gain: Int
-    theta: Int
-    target: Int
-    balance_shift: Int
-    table: tuple[Int, ...]
-
-
-class _GateFactor(Strict):
-    probability: Literal["symmetric", "sigmoid"]
-    target: Int
-    weights: tuple[tuple[Int, Int], ...]
-    shift: Int
-    thresholds: tuple[tuple[Int, ...], ...]
-    gain: Int
-    vth: Int
+from ff2loihi.processes.limits import Int
 
 
 class _Layer(Strict):
     name: str
-    neuron: _Neuron
-    trace: _Trace
-    factor: _Factor | None = None
-    gates: _GateFactor | None = None  # in place of factor where the update is "gate"
-
-
-class _Update(Strict):
-    eligibility: Literal["none", "tag", "gate"]
-    exponent: Int
-    tag_exponent: Int
-    tag_decay: Int
+    neuron: Neuron
+    trace: OutputTrace
+    factor: ThirdFactor | None = None
+    gates: GateFactor | None = None  # in place of factor where the update is "gate"
 
 
 class LearningManifest(Header):
@@ -67,7 +30,7 @@ class LearningManifest(Header):
     steps: Int
     window: Int
     layers: tuple[_Layer, ...]
-    update: _Update
+    update: UpdateRule
 
 
 _SCALARS = ("pixels", "input_code", "input_factor", "steps", "window")
@@ -87,23 +50,23 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
         layers=tuple(
             _Layer(
                 name=layer.name,
-                neuron=_Neuron(**asdict(layer.neuron)),
-                trace=_Trace(**asdict(layer.trace)),
-                factor=None if net.stock else _Factor(**asdict(layer.factor)),
-                gates=_GateFactor(**asdict(layer.factor)) if net.stock else None,
+                neuron=layer.neuron,
+                trace=layer.trace,
+                factor=layer.factor if isinstance(layer.factor, ThirdFactor) else None,
+                gates=layer.factor if isinstance(layer.factor, GateFactor) else None,
             )
             for layer in net.layers
         ),
-        update=_Update(**asdict(net.update)),
+        update=net.update,
     )
     return manifest, tensors
 
 
-def _factor(layer: _Layer, stock: bool) -> ThirdFactor | GateFactor:
-    wanted, other = (layer.gates, layer.factor) if stock else (layer.factor, layer.gates)
+def _factor(layer: _Layer, library: bool) -> ThirdFactor | GateFactor:
+    wanted, other = (layer.gates, layer.factor) if library else (layer.factor, layer.gates)
     if wanted is None or other is not None:
-        raise ValueError(f"{layer.name} must have {'gates' if stock else 'a factor'} alone")
-    return (GateFactor if stock else ThirdFactor)(**wanted.model_dump())
+        raise ValueError(f"{layer.name} must have {'gates' if library else 'a factor'} alone")
+    return wanted
 
 
 def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[LearningNetwork]:
@@ -116,8 +79,8 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[Learn
             name=layer.name,
             weight=tensors.pop(f"layers.{i}.weight"),
             positive=tensors.pop(f"layers.{i}.positive"),
-            neuron=Neuron(**layer.neuron.model_dump()),
-            trace=OutputTrace(**layer.trace.model_dump()),
+            neuron=layer.neuron,
+            trace=layer.trace,
             factor=_factor(layer, m.update.eligibility == "gate"),
         )
         for i, layer in enumerate(m.layers)
@@ -127,6 +90,6 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[Learn
         label_codes=tensors.pop("label.codes"),
         label_phases=tensors.pop("label.phases"),
         layers=layers,
-        update=UpdateRule(**m.update.model_dump()),
+        update=m.update,
     )
     return Program(network, (), m.provenance)

@@ -8,18 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer, WrapValidator
 
+from ff2loihi.compilers.ir.options import Float, Strict
+from ff2loihi.processes.limits import Int
+
 FORMAT, VERSION = "ff2loihi-artifact", 2
 
-Int = Annotated[int, Field(strict=True, ge=-(1 << 31), lt=1 << 31)]
 Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]
-Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
-
-
-class Strict(BaseModel):
-    """A part of a manifest: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class _Open(BaseModel):

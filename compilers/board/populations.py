@@ -132,8 +132,8 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
 
 def _learning(net: LearningNetwork) -> Iterator[Population]:
     """Plastic layers, which also take their modulation and the control's signals; each with its third factor."""
-    if net.stock:
-        yield from _stock(net)
+    if net.library:
+        yield from _library(net)
         return
     below, inputs = INPUT, net.inputs
     for layer in net.layers:
@@ -145,7 +145,7 @@ def _learning(net: LearningNetwork) -> Iterator[Population]:
         below, inputs = layer.name, n
 
 
-def _stock(net: LearningNetwork[GateFactor]) -> Iterator[Population]:
+def _library(net: LearningNetwork[GateFactor]) -> Iterator[Population]:
     """The layer and the library neurons of its third factor, 4 n + 4 K: see backends.lava.graphs.library_learning."""
     [layer] = net.layers
     n, units = layer.neurons, GROUPS * len(layer.factor.thresholds[0])

@@ -125,7 +125,7 @@ def neuron_model(d: Design) -> Iterator[Broken]:
     if d.chip.microcode:
         return
     if isinstance(net, LearningNetwork):
-        what = "graded counters and products" if net.stock else "neurons of our own"
+        what = "graded counters and products" if net.library else "neurons of our own"
     elif net.neuron == "lif" and net.reset == "hard" and not net.head:
         return
     else:
@@ -182,7 +182,7 @@ def graded_payload(d: Design) -> Iterator[Broken]:
 
 
 def third_factor(d: Design) -> Iterator[Broken]:
-    if isinstance(d.network, LearningNetwork) and not d.network.stock and not d.chip.third_factor:
+    if isinstance(d.network, LearningNetwork) and not d.network.library and not d.chip.third_factor:
         text = f"a third factor for each neuron, {d.board.chip_name}'s post traces are its own spikes alone"
         yield Broken("network", 1, 0, text, LOIHI2)
 

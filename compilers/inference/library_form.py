@@ -11,7 +11,7 @@ from ff2loihi.processes.limits import ALIGN, STATE_BITS
 def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
     """Why library processes cannot run it, a line each; empty where they can. Of a network that learns: classify."""
     if isinstance(network, LearningNetwork):
-        return [] if network.stock else _sums_that_wrap(network)
+        return [] if network.library else _sums_that_wrap(network)
     found = []
     if network.neuron == "lif" and network.reset == "soft":
         fine = [layer.name for layer in network.layers if layer.shift and soft_unit(layer).bits]
@@ -28,7 +28,7 @@ def _sums_that_wrap(network: LearningNetwork) -> list[str]:
     found = []
     for layer in network.layers:
         if reach(layer) > top:
-            found.append(f"{layer.name}: its sums may reach {reach(layer):,}, the stock LIFReset wraps beyond {top:,}")
+            found.append(f"{layer.name}: its sums may reach {reach(layer):,}, Lava's own LIFReset wraps beyond {top:,}")
     return found
 
 

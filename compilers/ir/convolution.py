@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ff2loihi.processes.limits import Int
+
 CHUNK = 1 << 20  # elements of the patches that are formed at a time: what a core's cache holds
 
 
@@ -20,12 +22,12 @@ class Conv:
     shape[0] / groups of the channels below. Neurons are numbered channel by channel, row by row.
     """
 
-    shape: tuple[int, int, int]
-    channels: int
-    kernel: tuple[int, int]
-    stride: int
-    padding: int
-    groups: int
+    shape: tuple[Int, Int, Int]
+    channels: Int
+    kernel: tuple[Int, Int]
+    stride: Int
+    padding: Int
+    groups: Int
 
     @property
     def out_shape(self) -> tuple[int, int, int]:

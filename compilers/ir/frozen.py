@@ -1,10 +1,20 @@
 """What every part of a network is made of: fields that nobody changes, arrays that nobody writes to."""
 
 from dataclasses import dataclass, fields
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, GetPydanticSchema
+from pydantic_core.core_schema import is_instance_schema, with_default_schema
 
 from ff2loihi.compilers.ir.convolution import Conv
+
+# Of a part that JSON holds but for its arrays: what is read from there has empty ones until its own take their place.
+Array = Annotated[
+    np.ndarray,
+    Field(exclude=True),
+    GetPydanticSchema(lambda kind, _: with_default_schema(is_instance_schema(kind), default=np.zeros(0))),
+]
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Sized(Frozen):
 
     weight: np.ndarray
     positive: np.ndarray
-    conv: Conv | None = None
+    conv: Conv | None
 
     @property
     def inputs(self) -> int:

@@ -7,9 +7,10 @@ import numpy as np
 
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
-from ff2loihi.compilers.ir.frozen import Frozen, Sized
+from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
-from ff2loihi.compilers.ir.options import Probability
+from ff2loihi.compilers.ir.options import Float, Probability
+from ff2loihi.processes.limits import Int
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,17 @@ class IntLayer(Sized):
     """
 
     name: str
-    weight: np.ndarray
-    weight_bits: int
-    bias: np.ndarray
-    bias_exp: int
-    shift: int
-    top: int
-    vth: int
-    v0: int
-    positive: np.ndarray
-    scale: float
-    conv: Conv | None = None
+    weight: Array
+    weight_bits: Int
+    bias: Array
+    bias_exp: Int
+    shift: Int
+    top: Int
+    vth: Int
+    v0: Int
+    positive: Array
+    scale: Float
+    conv: Conv | None
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class NormTable(Frozen):
     table (entries,) int32; shift; top; the unit of y is `scale` (float value of one unit).
     """
 
-    power: int
-    table: np.ndarray
-    shift: int
-    top: int
-    scale: float
+    power: Int
+    table: Array
+    shift: Int
+    top: Int
+    scale: Float
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class LayerLoss:
     saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
     """
 
-    weight_sqnr_db: float
-    clipped: float
-    saturated: float
-    activity_corr: float
+    weight_sqnr_db: Float
+    clipped: Float
+    saturated: Float
+    activity_corr: Float

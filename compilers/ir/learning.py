@@ -9,6 +9,7 @@ from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
 from ff2loihi.processes.library_rule import period as library_period
+from ff2loihi.processes.limits import Int
 
 Factor = TypeVar("Factor", bound=ThirdFactor | GateFactor)
 
@@ -35,9 +36,9 @@ class UpdateRule:
     """
 
     eligibility: Literal["none", "tag", "gate"]
-    exponent: int
-    tag_exponent: int = 0
-    tag_decay: int = 0
+    exponent: Int
+    tag_exponent: Int
+    tag_decay: Int
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class LearningNetwork(Frozen, Generic[Factor]):
         return self.layers[0].factor.probability
 
     @property
-    def stock(self) -> bool:
+    def library(self) -> bool:
         """Whether it learns with library neurons alone; steps and window are then of four time steps each."""
         return self.update.eligibility == "gate"
 
     @property
     def period(self) -> int:
         """Time steps from one presentation to the next: the last layer's goodness is out before the next begins."""
-        return library_period(self.steps) if self.stock else self.steps + len(self.layers) + 1
+        return library_period(self.steps) if self.library else self.steps + len(self.layers) + 1

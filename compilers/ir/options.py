@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
+Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # as an artifact holds it
+
 
 class Strict(BaseModel):
     """Refuses unknown keys, NaN and infinity, and is never changed."""

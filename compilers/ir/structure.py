@@ -139,7 +139,7 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         return  # nothing can be said of the rest
     if net.pixels < 1:
         yield f"{net.pixels} pixels, at least 1 is wanted"
-    if net.stock and len(net.layers) > 1:
+    if net.library and len(net.layers) > 1:
         yield f"{len(net.layers)} layers of library neurons: one learns"
     yield from _array("label.phases", net.label_phases, np.int32, net.label_codes.shape[1:])
     width = net.inputs
@@ -150,7 +150,7 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         if width > MAX_LEARNING_INPUTS:
             yield f"{layer.name}: {width:,} inputs, a layer that learns has at most {MAX_LEARNING_INPUTS:,}"
         width = n
-        if net.stock:
+        if net.library:
             factor = layer.factor
             units = {len(thresholds) for thresholds in factor.thresholds}
             if not len(factor.weights) == len(factor.thresholds) == GROUPS:

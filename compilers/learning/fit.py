@@ -125,12 +125,12 @@ RULES = (
     weights_fit, sums_fit, neuron_fits, trace_fits, goodness_fits, third_factor_fits, rate_fits, schedule_fits,
     input_fits,
 )  # fmt: skip
-STOCK_RULES = (weights_fit, sums_fit, neuron_fits, trace_fits, input_fits, *library_rule.RULES)
+LIBRARY_RULES = (weights_fit, sums_fit, neuron_fits, trace_fits, input_fits, *library_rule.RULES)
 
 
 def rules(net: LearningNetwork) -> tuple:
     """The rules that hold for its form."""
-    return STOCK_RULES if net.stock else RULES
+    return LIBRARY_RULES if net.library else RULES
 
 
 def check(net: LearningNetwork) -> None:
@@ -144,7 +144,7 @@ def check(net: LearningNetwork) -> None:
 
 def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
     """(quantity, the paper's equation, what the chip computes), for `ff2loihi inspect`; Terres-Escudero 2024."""
-    if net.stock:
+    if net.library:
         layer = net.layers[0]
         return [
             ("neuron", "LIF", _lif_row(layer.neuron)),
@@ -169,7 +169,7 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
 def engine_strings(net: LearningNetwork) -> dict[str, str]:
     """dw, and dt where there are tags, as Loihi 2's learning engine reads them."""
     rule = net.update
-    if net.stock:
+    if net.library:
         return {"dw": DW}
     if rule.eligibility == "none":
         return {"dw": f"2^-{rule.exponent}*x0*y2 - 2^-{rule.exponent}*x0*y3"}

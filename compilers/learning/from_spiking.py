@@ -32,10 +32,10 @@ def input_factor(neuron: LIF) -> int:
 def output_trace(neuron: LIF) -> OutputTrace:
     """The net's trace in integers; li: the largest impulse with which a spike in every step stays within 127."""
     if neuron.trace == "relu":
-        return OutputTrace("relu", impulse=1, keep=256)
+        return OutputTrace("relu", impulse=1, keep=256, top=limits.POST_TRACE_MAX)
     keep, top = round(256 * neuron.trace_decay), limits.POST_TRACE_MAX
     impulse = int(top / (neuron.trace_decay ** np.arange(neuron.steps)).sum())
-    return OutputTrace(neuron.trace, impulse=impulse, keep=keep)
+    return OutputTrace(neuron.trace, impulse=impulse, keep=keep, top=limits.POST_TRACE_MAX)
 
 
 def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:

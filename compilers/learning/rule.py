@@ -27,6 +27,7 @@ from ff2loihi.processes.learning_rule import (
     OutputTrace,
     ThirdFactor,
 )
+from ff2loihi.processes.limits import POST_TRACE_MAX
 
 STEPS, WINDOW = 23, 8  # of a presentation, and its last ones that learn (Terres-Escudero 2024: 24 and 9)
 LEAK = 614  # of 4096 a step: the paper's decay factor 0.85
@@ -47,7 +48,7 @@ class LearningOptions:
 
     input_factor: None: 64, or 128 for images of fewer than 256 pixels.
     curve: of the symmetric probability, see `probability_table`; None: linear, and squared for a trained network.
-    stock: --learning stock: the rule of library neurons alone, see processes.library_rule.
+    library: --learning library: the rule of library neurons alone, see processes.library_rule.
     """
 
     trace: TraceKind = "relu"
@@ -56,7 +57,7 @@ class LearningOptions:
     input_factor: int | None = None
     input_code: InputCode = "pixels"
     curve: Curve | None = None
-    stock: bool = False
+    library: bool = False
 
 
 def learning_network(
@@ -97,7 +98,7 @@ def learning_network(
         layers=tuple(layers),
         update=_update(options),
     )
-    if options.stock:
+    if options.library:
         return _of_library_neurons(fresh, options, trained)
     return start_from_trained(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
@@ -111,7 +112,7 @@ def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOpti
     if above:
         wrong.append(f"{len(net.layers)} layers: forced spikes would reach the layer above, use one")
     if wrong:
-        raise CompileError(f"--learning stock has no form for {'; '.join(wrong)}")
+        raise CompileError(f"--learning library has no form for {'; '.join(wrong)}")
     factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), library_rule.STEPS)
     lif = Neuron(layer.neuron.vth, library_rule.LEAK)
     return replace(
@@ -119,7 +120,7 @@ def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOpti
         steps=library_rule.STEPS,
         window=library_rule.WINDOW,
         layers=(replace(layer, neuron=lif, factor=factor),),
-        update=UpdateRule("gate", options.rate_exponent or 0),
+        update=UpdateRule("gate", options.rate_exponent or 0, 0, 0),
     )
 
 
@@ -164,14 +165,14 @@ def _update(options: LearningOptions) -> UpdateRule:
     """The string and the first exponent of the weights' update."""
     tag = options.eligibility == "tag"
     rate = options.rate_exponent if options.rate_exponent is not None else TAG_RATE if tag else RATE_EXPONENT
-    return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate)
+    return UpdateRule("tag", rate, TAG_EXPONENT, TAG_DECAY) if tag else UpdateRule("none", rate, 0, 0)
 
 
 def output_trace(kind: TraceKind) -> OutputTrace:
     """eq. 13 (relu: the spike count), 11 (li) and 12 (hard-li) in integers."""
     if kind == "relu":
-        return OutputTrace("relu", impulse=1, keep=256)
-    return OutputTrace(kind, impulse=LI_IMPULSE, keep=TRACE_KEEP)
+        return OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
+    return OutputTrace(kind, impulse=LI_IMPULSE, keep=TRACE_KEEP, top=POST_TRACE_MAX)
 
 
 def third_factor(probability: str, neurons: int, trace: str, curve: str = "linear") -> ThirdFactor:
@@ -217,10 +218,10 @@ def check_options(options: LearningOptions) -> None:
     ]
     if options.input_factor is not None and not 1 <= options.input_factor <= 256:
         wrong.append(f"--input-factor must be in 1..256, got {options.input_factor}")
-    if options.stock:
+    if options.library:
         names = ("trace", "eligibility", "curve")
         wrong += [
-            f"--{name} {value}: has no form with --learning stock"
+            f"--{name} {value}: has no form with --learning library"
             for name in names
             if (value := getattr(options, name)) != getattr(LearningOptions, name)
         ]
@@ -231,8 +232,8 @@ def check_options(options: LearningOptions) -> None:
 def options_for(neuron: LIF, options: LearningOptions) -> LearningOptions:
     """`options` with the trace that the net was trained with. Raises CompileError where they ask for another."""
     wrong = []
-    if options.stock:
-        wrong.append("--learning stock: a net that was trained as it spikes keeps its own neuron, use --learning on")
+    if options.library:
+        wrong.append("--learning library: a net that was trained as it spikes keeps its own neuron, use --learning on")
     if options.trace not in (LearningOptions.trace, neuron.trace):
         wrong.append(f"--trace {options.trace}: the net was trained with {neuron.trace} (neuron.trace of its spec)")
     if options.input_factor is not None:

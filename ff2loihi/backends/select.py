@@ -10,16 +10,18 @@ from ff2loihi.compilers.ir import LearningNetwork
 
 if TYPE_CHECKING:
     from ff2loihi.backends.emulator.learner import Learner
-    from ff2loihi.backends.emulator.library_learner import StockLearner
+    from ff2loihi.backends.emulator.library_learner import LibraryLearner
     from ff2loihi.backends.lava.learner import LavaLearner
 
 
-def emulator_learner(network: LearningNetwork, on_chip: bool = False, record: bool = False) -> "Learner | StockLearner":
+def emulator_learner(
+    network: LearningNetwork, on_chip: bool = False, record: bool = False
+) -> "Learner | LibraryLearner":
     """The emulator that learns the network."""
     from ff2loihi.backends.emulator.learner import Learner
-    from ff2loihi.backends.emulator.library_learner import StockLearner
+    from ff2loihi.backends.emulator.library_learner import LibraryLearner
 
-    return StockLearner(network, record) if network.stock else Learner(network, on_chip, record)
+    return LibraryLearner(network, record) if network.library else Learner(network, on_chip, record)
 
 
 def lava_learner(
@@ -27,8 +29,10 @@ def lava_learner(
 ) -> "LavaLearner":
     """Lava as it learns the network; form: of a network that has several."""
     from ff2loihi.backends.lava.learner import LavaLearner
-    from ff2loihi.backends.lava.library_learner import LavaStockLearner
+    from ff2loihi.backends.lava.library_learner import LavaLibraryLearner
 
     return (
-        LavaStockLearner(network, record, patience) if network.stock else LavaLearner(network, form, record, patience)
+        LavaLibraryLearner(network, record, patience)
+        if network.library
+        else LavaLearner(network, form, record, patience)
     )

@@ -50,7 +50,7 @@ def show_speed(model: Path, report: LearningSpeedReport) -> None:
         ("emulator", report.emulator_presentations, f"{report.emulator_per_second:,.0f}", f"{report.ratio:,.0f}"),
         (f"Lava, one process, {report.one_process_ms_per_step:.2f} ms a step", report.lava_presentations,
          f"{report.one_process_per_second:,.1f}", f"{report.one_process_ratio:,.1f}"),
-        (f"Lava, stock LearningDense, {report.graph_ms_per_step:.2f} ms a step", report.lava_presentations,
+        (f"Lava's own LearningDense, {report.graph_ms_per_step:.2f} ms a step", report.lava_presentations,
          f"{report.graph_per_second:,.2f}", "1"),
     ]  # fmt: skip
     columns = ("back end", "presentations", "a second", "ratio")

@@ -65,12 +65,12 @@ def compile(
     weight_bits: Annotated[int, typer.Option(help="2 to 8")] = 8,
     steps: Annotated[int, typer.Option(help="lif: time steps of a sample")] = 16,
     reset: Annotated[
-        compile_choices.Reset, typer.Option(help="lif: soft (our neuron) or hard (Lava's stock LIFReset)")
+        compile_choices.Reset, typer.Option(help="lif: soft (our neuron) or hard (Lava's own LIFReset)")
     ] = "soft",
     vth: Annotated[int | None, typer.Option(help="lif: the threshold's mantissa [default: swept]")] = None,
     learning: Annotated[
         choices.Learning,
-        typer.Option(help="on: compile the learning rule too; stock: one of Lava's library neurons alone"),
+        typer.Option(help="on: compile the learning rule too; library: one of Lava's library neurons alone"),
     ] = "off",
     trace: Annotated[compile_choices.TraceKind, typer.Option(help="learning: the output trace")] = "relu",
     eligibility: Annotated[

@@ -40,7 +40,7 @@ LEARNING = "the script classifies; learning there needs microcode: neuron and th
 def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgress | None = None) -> list[str]:
     """Write the folder `path`, whole or not at all; returns what a reader should know. Raises DataError, CompileError.
 
-    A network that stock processes cannot run gets no script: its README says what a board would have to compute. Of
+    A network that library processes cannot run gets no script: its README says what a board would have to compute. Of
     one that learns with our neurons the script classifies, and the README says the same of its learning. What `map`
     would refuse is told, and the mapping written all the same: its limits are planned, not the board's own word.
     """
@@ -48,7 +48,7 @@ def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgre
     network, digest = program.network, manifest["sha256"]
     wrong = obstacles(network)
     learns = isinstance(network, LearningNetwork)
-    classifies = learns and not network.stock and not wrong
+    classifies = learns and not network.library and not wrong
     vectors = {golden.FILE: golden.golden(program, digest, data, progress)}
     if classifies:
         vectors = {
@@ -64,7 +64,7 @@ def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgre
         if wrong:
             (folder / "network.net").write_bytes(netx.to_bytes(network, digest))
         else:
-            if learns and network.stock:
+            if learns and network.library:
                 library_plan.write(folder, network, digest, pairs(network, data))
                 if beyond := library_plan.weights_beyond_grid(network, vectors[golden.FILE].arrays):
                     remarks.append(f"{beyond:,} weights grow beyond 254 in these samples: a board's may differ there")

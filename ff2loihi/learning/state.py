@@ -15,10 +15,11 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ff2loihi.compilers.artifact.manifest import Count, LogEntry, Strict
+from ff2loihi.compilers.artifact.manifest import Count, LogEntry
 from ff2loihi.compilers.errors import FF2LoihiError, brief, together
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import strict_json
+from ff2loihi.compilers.ir.options import Strict
 from ff2loihi.processes.limits import TAG_MAX, TAG_MIN, V_LIMIT, WEIGHT_MIN
 
 RANGES = {  # of a learner's arrays, by the first part of their names; a learned weight need not be even

@@ -10,7 +10,7 @@ from ff2loihi.backends.emulator.library_kernels import (
     TAUGHT,
     THERMOMETER,
 )
-from ff2loihi.backends.emulator.library_learner import StockLearner, stride
+from ff2loihi.backends.emulator.library_learner import LibraryLearner, stride
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers.board.populations import CLEAR, ENABLE, INPUT
 from ff2loihi.compilers.ir import LearningNetwork
@@ -19,12 +19,12 @@ from ff2loihi.processes.library_rule import GROUPS, learning_steps
 from ff2loihi.reports.events import Activity
 
 
-def stock_presentations(network: LearningNetwork, data: Dataset) -> tuple[Activity, Activity]:
+def library_presentations(network: LearningNetwork, data: Dataset) -> tuple[Activity, Activity]:
     """Of one presentation: the mean under every label, nothing learned; the mean of right and wrong ones that teach.
 
     The weights stay those of the network; gates go on gathering, at the learning rate it was compiled with.
     """
-    learner, w = StockLearner(network, tally=True), network.layers[0].weight.T
+    learner, w = LibraryLearner(network, tally=True), network.layers[0].weight.T
     quiet, lessons = [], []
     for number, one in enumerate(pairs(network, data)):
         learner.show(one.q, one.starts)
@@ -36,13 +36,13 @@ def stock_presentations(network: LearningNetwork, data: Dataset) -> tuple[Activi
     return _activity(learner, quiet, False), _activity(learner, lessons, True)
 
 
-def _events(learner: StockLearner, label: int, phase: int) -> np.ndarray:
+def _events(learner: LibraryLearner, label: int, phase: int) -> np.ndarray:
     """Spikes of the input, then what library_kernels counts."""
     learner.present(label, phase)
     return np.concatenate([[learner.input_spikes], learner.sent])
 
 
-def _activity(learner: StockLearner, events: list[np.ndarray], learns: bool) -> Activity:
+def _activity(learner: LibraryLearner, events: list[np.ndarray], learns: bool) -> Activity:
     net = learner.network
     [layer] = net.layers
     arrived, *sent = np.mean(events, axis=0).tolist()

@@ -36,7 +36,7 @@ class LearningSpeedReport:
     """Presentations a second that learn, without start-up, each form of Lava's layers and the emulator in one run.
 
     repeats: the emulator's figure of each repeat, of which the median counts. ratio: emulator over Lava's graph with
-    the stock LearningDense; one_process_ratio: Lava's network in one process over that graph. equal: all three end
+    Lava's own LearningDense; one_process_ratio: Lava's network in one process over that graph. equal: all three end
     with the same weights.
     """
 

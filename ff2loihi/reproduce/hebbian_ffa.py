@@ -231,7 +231,7 @@ class IntegerModel:
             steps=STEPS,
             window=WINDOW,
             layers=(LearningLayer("hidden", grid, positive, Neuron(VTH, LEAK), trace, factor),),
-            update=UpdateRule("none", RATE_EXPONENT),
+            update=UpdateRule("none", RATE_EXPONENT, 0, 0),
         )
         self.learner = Learner(self.network)
         self._controller = Controller(self.network, self.learner, Schedule())

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.emulator.library_learner import StockLearner
+from ff2loihi.backends.emulator.library_learner import LibraryLearner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.choices import GOLDEN_FILE
@@ -29,7 +29,7 @@ from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, learns
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.processes.library_rule import SLOTS
 from ff2loihi.verification.equality import EqualityReport, Variable
-from ff2loihi.verification.learning_equality import STOCK_VECTORS, VECTORS
+from ff2loihi.verification.learning_equality import LIBRARY_VECTORS, VECTORS
 
 GOLDEN, RECORDING, VERSION = "ff2loihi-golden", "ff2loihi-recording", 1
 FILE = GOLDEN_FILE
@@ -37,7 +37,7 @@ LEARNING_FILE = "golden-learning.npz"  # beside FILE, of a network that classifi
 SHIFTS = (-3, -2, -1, 1, 2, 3)  # steps by which a recording may be late as a whole
 INFERENCE, PRESENTED = ("sample", "label", "step", "neuron"), ("presentation", "step", "neuron", "input")
 LOGICAL = "logical step"  # of SLOTS steps
-STOCK = {
+LIBRARY = {
     "units": ("presentation", "step", "thermometer", "unit"),
     "weights": ("presentation", LOGICAL, "neuron", "input"),
     "learned": ("presentation", "neuron", "input"),
@@ -93,7 +93,7 @@ def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: 
     for number, one in enumerate(shown):
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
-        for name, values in _stock_states(learner) if isinstance(learner, StockLearner) else _states(learner):
+        for name, values in _library_states(learner) if isinstance(learner, LibraryLearner) else _states(learner):
             rows.setdefault(name, []).append(values)
         if progress:
             progress(number + 1, len(shown))
@@ -106,7 +106,7 @@ def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: 
     axes = {name: ("presentation", "pixel")[: array.ndim] for name, array in arrays.items()}
     for name, values in rows.items():
         arrays[name] = np.stack(values)
-        own = STOCK.get(name.rpartition(".")[2]) if network.stock else None
+        own = LIBRARY.get(name.rpartition(".")[2]) if network.library else None
         axes[name] = own or PRESENTED[: arrays[name].ndim]
     return Vectors(artifact, arrays, axes)
 
@@ -122,9 +122,9 @@ def _states(learner: Learner) -> Iterator[tuple[str, np.ndarray]]:
             yield f"{layer.name}.{name}", learner.matrices[index][place].transpose(0, 2, 1).astype(np.int16)
 
 
-def _stock_states(learner: StockLearner) -> Iterator[tuple[str, np.ndarray]]:
+def _library_states(learner: LibraryLearner) -> Iterator[tuple[str, np.ndarray]]:
     name = learner.network.layers[0].name
-    for column, variable in enumerate(STOCK_VECTORS):
+    for column, variable in enumerate(LIBRARY_VECTORS):
         yield f"{name}.{variable}", learner.states[:, column].astype(np.int32)
     yield f"{name}.units", learner.units.astype(np.int32)
     yield f"{name}.weights", learner.matrices.transpose(0, 2, 1).copy()

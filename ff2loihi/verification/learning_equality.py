@@ -13,12 +13,12 @@ from ff2loihi.verification.equality import EqualityReport, Variable
 
 if TYPE_CHECKING:
     from ff2loihi.backends.emulator.learner import Learner
-    from ff2loihi.backends.emulator.library_learner import StockLearner
+    from ff2loihi.backends.emulator.library_learner import LibraryLearner
     from ff2loihi.backends.lava.learner import LavaLearner
 
 # name, column of Learner.states, rows by which it is later than the input
 VECTORS = (("v", 0, 1), ("z", 1, 1), ("r", 2, 1), ("y2", 3, 1), ("y3", 4, 1), ("a", 5, 0))
-STOCK_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of StockLearner.states
+LIBRARY_VECTORS = ("v", "z", "r", "gate", "a")  # the columns of LibraryLearner.states
 
 
 def learning_equality(
@@ -29,7 +29,7 @@ def learning_equality(
 
     form: of Lava's layers, see backends.lava.learner. Raises BackendError.
     """
-    from ff2loihi.backends.emulator.library_learner import StockLearner
+    from ff2loihi.backends.emulator.library_learner import LibraryLearner
 
     found: dict[str, Variable] = {}
     emulated = emulator_learner(network, record=True)
@@ -37,8 +37,8 @@ def learning_equality(
         for number, one in enumerate(presentations):
             ours, theirs = (_presented(learner, one) for learner in (emulated, simulated))
             _compare(found, "goodness", ours, theirs, f"presentation {number}")
-            if isinstance(emulated, StockLearner):
-                _stock_presentation(found, emulated, simulated, number)
+            if isinstance(emulated, LibraryLearner):
+                _library_presentation(found, emulated, simulated, number)
             else:
                 _presentation(found, emulated, simulated, number)
             if progress:
@@ -52,7 +52,7 @@ def learning_equality(
     )
 
 
-def _presented(learner: "Learner | StockLearner | LavaLearner", one: Presentation) -> np.ndarray:
+def _presented(learner: "Learner | LibraryLearner | LavaLearner", one: Presentation) -> np.ndarray:
     learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
     learner.show(one.q, one.starts)
     return learner.present(one.label, one.phase)
@@ -75,14 +75,14 @@ def _presentation(found: dict[str, Variable], emulated: "Learner", simulated: "L
             _compare(found, f"{layer.name}.{name}", ours, theirs, f"presentation {number}", rest)
 
 
-def _stock_presentation(
-    found: dict[str, Variable], emulated: "StockLearner", simulated: "LavaLearner", number: int
+def _library_presentation(
+    found: dict[str, Variable], emulated: "LibraryLearner", simulated: "LavaLearner", number: int
 ) -> None:
     """Every time step of the neurons, gates and thermometers, and the weights after every logical step."""
     net, name = emulated.network, emulated.network.layers[0].name
     start, steps = number * net.period, SLOTS * net.steps
     where = f"presentation {number}"
-    for column, variable in enumerate(STOCK_VECTORS):
+    for column, variable in enumerate(LIBRARY_VECTORS):
         theirs = simulated.states(0, variable)[start : start + steps]
         _compare(found, f"{name}.{variable}", emulated.states[:, column], theirs, where)
     theirs = simulated.states(0, "units")[start : start + steps].reshape(emulated.units.shape)

@@ -39,7 +39,7 @@ def exponents(dw: str, dt: str | None) -> tuple[int, tuple[int, int] | None]:
 @requires(CPU)
 @tag("fixed_pt")
 class PyPlasticModel(PyLearningDenseModelBitApproximate):
-    """Chosen through a run configuration's exception_proc_model_map; bit-identical to the stock model."""
+    """Chosen through a run configuration's exception_proc_model_map; bit-identical to Lava's own model."""
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)

@@ -20,11 +20,11 @@ from ff2loihi.processes.library_rule import (
 )
 
 
-class StockSource(AbstractProcess):
+class LibrarySource(AbstractProcess):
     """s(t) of input i is the overflow of acc += q_i at 256, in slot A2 of each logical step; see library_rule.
 
     At time step 1 of every period the host's presentation is read from `file`: the phase (+1, -1, 0: no learning), the
-    stride, the rates q and the accumulators' start. Control rows: stock_rule.controls.
+    stride, the rates q and the accumulators' start. Control rows: library_rule.controls.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ class StockSource(AbstractProcess):
         self.c_out = OutPort(shape=(1 + GROUPS,))
 
 
-@implements(proc=StockSource, protocol=LoihiProtocol)
+@implements(proc=LibrarySource, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyStockSourceModel(PyLoihiProcessModel):
+class PyLibrarySourceModel(PyLoihiProcessModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     c_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 

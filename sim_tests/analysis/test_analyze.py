@@ -15,7 +15,7 @@ from ff2loihi.analysis.latents import latents
 from ff2loihi.backends.classification import PHASE_SEED
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.backends.emulator.library_learner import StockLearner
+from ff2loihi.backends.emulator.library_learner import LibraryLearner
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -91,19 +91,19 @@ def test_a_learning_networks_latents_are_the_spikes_of_its_recorded_states(made)
 
 
 @pytest.fixture(scope="module")
-def stock(made):
+def library(made):
     """A network of library neurons, one layer, and its file."""
     train("ffa-symmetric", made.data, widths=(20,), epochs=0).save(made.folder / "u.pt")
-    program = api.compile(made.folder / "u.pt", load_data("digits", "train", limit=200), LearningOptions(stock=True))
-    api.save(program, made.folder / "stock.ffl")
-    return program, made.folder / "stock.ffl"
+    program = api.compile(made.folder / "u.pt", load_data("digits", "train", limit=200), LearningOptions(library=True))
+    api.save(program, made.folder / "library.ffl")
+    return program, made.folder / "library.ffl"
 
 
-def test_the_latents_of_library_neurons_are_what_their_counters_hold_at_the_end(made, stock):
+def test_the_latents_of_library_neurons_are_what_their_counters_hold_at_the_end(made, library):
     """r of a recorded presentation with all gates and thermometers, none of which is enabled."""
-    network, images, labels = stock[0].network, made.test.images[:6], made.test.labels[:6]
-    found = latents(stock[0], images, labels)
-    learner = StockLearner(network, record=True)
+    network, images, labels = library[0].network, made.test.images[:6], made.test.labels[:6]
+    found = latents(library[0], images, labels)
+    learner = LibraryLearner(network, record=True)
     for label in set(labels.tolist()):
         rng = np.random.default_rng(PHASE_SEED)
         for index in np.flatnonzero(labels == label):
@@ -114,9 +114,9 @@ def test_the_latents_of_library_neurons_are_what_their_counters_hold_at_the_end(
     assert not np.array_equal(found.true[0], found.neutral[0])
 
 
-def test_analyze_of_library_neurons_that_learn_shows_their_form(ff2loihi, stock, tmp_path):
+def test_analyze_of_library_neurons_that_learn_shows_their_form(ff2loihi, library, tmp_path):
     line = ("--samples", SAMPLES, "-o", tmp_path / "p", "--json", tmp_path / "a.json")
-    code, _, err = ff2loihi("analyze", stock[1], *line)
+    code, _, err = ff2loihi("analyze", library[1], *line)
     assert (code, err) == (0, "")
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["representations"] == [["learning", "hidden1"]]

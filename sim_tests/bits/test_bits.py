@@ -37,6 +37,7 @@ from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GROUPS
+from ff2loihi.processes.limits import POST_TRACE_MAX
 from ff2loihi.verification.equality import equality_report
 from ff2loihi.verification.learning_equality import learning_equality
 
@@ -126,15 +127,17 @@ def learning_network(kind: str) -> LearningNetwork:
             else ThirdFactor("symmetric", 6000, 100, 300, 3, learning.probability_table("linear"))
         )
         trace = (
-            OutputTrace("relu", impulse=1, keep=256) if library else learning.output_trace("li" if index else "relu")
+            OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
+            if library
+            else learning.output_trace("li" if index else "relu")
         )
         weight = even_weights(f"{kind} {index}", (n, inputs), -60, 130)
         layers.append(LearningLayer(f"hidden{index + 1}", weight, positive, Neuron(200, 163), trace, factor))
         inputs = n
     update = {
-        "direct": UpdateRule("none", 3),
+        "direct": UpdateRule("none", 3, 0, 0),
         "tag": UpdateRule("tag", 4, tag_exponent=2, tag_decay=3),
-        "library": UpdateRule("gate", 0),
+        "library": UpdateRule("gate", 0, 0, 0),
     }[kind]
     net = LearningNetwork(
         pixels=pixels, input_code="pixels", input_factor=64,

@@ -24,7 +24,7 @@ def made(tmp_path_factory):
         ("g", 1, Options()),
         ("l", 1, Options(neuron="lif", reset="hard", steps=12)),
         ("p", 0, LearningOptions()),
-        ("s", 0, LearningOptions(stock=True)),
+        ("s", 0, LearningOptions(library=True)),
     ):
         train("ffa-symmetric", images, widths=(20, 12) if epochs else (20,), epochs=epochs).save(folder / "m.pt")
         api.save(api.compile(folder / "m.pt", api.calibration_set("digits:60"), options), folder / f"{name}.ffl")

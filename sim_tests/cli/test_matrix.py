@@ -7,7 +7,7 @@ import pytest
 
 from ff2loihi.analysis import pictures
 
-INFERENCE, LEARNING = ("graded", "soft", "hard", "conv", "head"), ("on", "stock", "learned")
+INFERENCE, LEARNING = ("graded", "soft", "hard", "conv", "head"), ("on", "library", "learned")
 ARTIFACTS = INFERENCE + LEARNING
 WRONG = (
     "m.pt", "old.pt", "g.nir", "on.nir", "g.net", "on.rule.json", "on.ffl.run", "on.jsonl", "golden.npz", "plain.npz",
@@ -93,7 +93,7 @@ def test_every_command_on_a_wrong_kind_of_file(refused, ff2loihi, here, name):
 @pytest.mark.needs_lava
 def test_lavas_commands_on_an_artifact_of_library_neurons(ff2loihi, refused, here):
     """On the others: sim_tests/cli/test_app.py and sim_tests/learning/test_learn_command.py."""
-    code, out, err = ff2loihi("verify", "stock.ffl", "--samples", 1)
+    code, out, err = ff2loihi("verify", "library.ffl", "--samples", 1)
     assert (code, err) == (0, "")
     assert "every bit agrees" in out
-    assert "has one" in refused("bench", "stock.ffl")[1]
+    assert "has one" in refused("bench", "library.ffl")[1]

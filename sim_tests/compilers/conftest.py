@@ -137,9 +137,9 @@ def programs(float_net, images):
         net, options = float_net(9, probability=probability), learning.LearningOptions(**choices)
         rule = learning.learning_network(net, options, False, images(), np.arange(60) % 4)
         found[name] = Program(rule, (), LEARNED)
-    options = learning.LearningOptions(stock=True)
+    options = learning.LearningOptions(library=True)
     net = float_net(9, (20,), probability="symmetric")
-    found["stock"] = Program(learning.learning_network(net, options, False, images(), np.arange(60) % 4), (), {})
+    found["library"] = Program(learning.learning_network(net, options, False, images(), np.arange(60) % 4), (), {})
     return found
 
 

@@ -39,7 +39,7 @@ def test_an_array_that_a_network_was_made_of_stays_the_callers(float_net):
     assert not layer.weight.flags.writeable
 
 
-@pytest.mark.parametrize("kind", ["direct", "tag", "stock"])
+@pytest.mark.parametrize("kind", ["direct", "tag", "library"])
 def test_a_learner_of_one_neuron_learns_with_weights_of_its_own(programs, kind):
     """A matrix of one row is contiguous either way: what looks like a copy would be the network's own."""
     net = programs[kind].network

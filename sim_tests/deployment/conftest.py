@@ -23,7 +23,7 @@ FORMS = {
     "hard": Options(neuron="lif", steps=4, reset="hard", vth=60),
     "rule": LearningOptions(),
     "tag": LearningOptions(eligibility="tag"),
-    "stock": LearningOptions(stock=True),
+    "library": LearningOptions(library=True),
 }
 
 

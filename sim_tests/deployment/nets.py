@@ -2,7 +2,7 @@
 
 import pytest
 
-INFERENCE, LEARNING = ("graded", "soft", "hard"), ("rule", "tag", "stock")
+INFERENCE, LEARNING = ("graded", "soft", "hard"), ("rule", "tag", "library")
 
 # What keeps a net from learning on the chip: the words of the refusal.
 REASONS = {

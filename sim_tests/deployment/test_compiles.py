@@ -29,7 +29,7 @@ def test_every_recipe_is_stated():
 def test_it_compiles(artifacts, net):
     program, (*_, form) = artifacts[net], net
     if form in LEARNING:
-        eligibility = {"rule": "none", "tag": "tag", "stock": "gate"}[form]
+        eligibility = {"rule": "none", "tag": "tag", "library": "gate"}[form]
         assert program.network.update.eligibility == eligibility
     else:
         assert (program.network.neuron, program.network.reset) == {

@@ -192,7 +192,7 @@ def test_a_board_with_another_delay_is_told_by_its_recording(board, refused, art
 
 @pytest.mark.needs_lava
 def test_a_network_of_library_neurons_learns_on_the_board_bit_for_bit(board, artifacts, tmp_path):
-    program = artifacts["ffa-symmetric", "plain", "stock"]
+    program = artifacts["ffa-symmetric", "plain", "library"]
     done = deploy(board, program, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((tmp_path / "d.json").read_text())
@@ -216,7 +216,7 @@ def test_its_dry_run_learns_behind_adapters_of_any_delay(board, ff2loihi, artifa
     models = board.tree / "lava/proc/embedded_io/models.py"
     models.write_text(models.read_text().replace("DELAY = 1", f"DELAY = {delay}"))
     folder = tmp_path / "deployment"
-    deployment.write(folder, artifacts["ffa-sigmoid", "plain", "stock"], load_data("digits", "test", limit=2))
+    deployment.write(folder, artifacts["ffa-sigmoid", "plain", "library"], load_data("digits", "test", limit=2))
     plan = json.loads((folder / "board.json").read_text())
     (folder / "board.json").write_text(json.dumps(plan | {"steps_in": delay, "steps_out": delay}))
     done = board(folder / "run_on_board.py", cwd=tmp_path)
@@ -233,7 +233,7 @@ def test_a_learning_engine_whose_epochs_begin_elsewhere_is_told_by_the_weights(b
     text, _, _ = model.read_text().rpartition("pass")
     model.write_text(text + "def lrn_guard(self):\n        return (self.time_step + 1) % 2 == 0\n")
     folder = tmp_path / "deployment"
-    deployment.write(folder, artifacts["ffa-symmetric", "plain", "stock"], load_data("digits", "test", limit=1))
+    deployment.write(folder, artifacts["ffa-symmetric", "plain", "library"], load_data("digits", "test", limit=1))
     done = board(folder / "run_on_board.py", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     code, line = refused("diff-golden", folder, folder / "recording.npz")
@@ -244,7 +244,7 @@ def test_a_learning_engine_whose_epochs_begin_elsewhere_is_told_by_the_weights(b
 @pytest.mark.slow
 @pytest.mark.needs_lava
 def test_library_neurons_classify_on_the_board_as_on_the_emulator(board, artifacts, tmp_path):
-    model, found = saved(artifacts["ffa-symmetric", "plain", "stock"], tmp_path), []
+    model, found = saved(artifacts["ffa-symmetric", "plain", "library"], tmp_path), []
     for backend in ("emulator", "loihi"):
         done = board(
             "-m", "ff2loihi", "run", model, "--backend", backend, "--limit", 3, "--json", "r.json", cwd=tmp_path

@@ -19,7 +19,7 @@ from ff2loihi.deployment import mapping as boards
 
 
 def test_a_deployment_that_learns_holds_the_rule_and_nothing_of_ours(artifacts, tmp_path):
-    program, folder = artifacts["ffa-symmetric", "plain", "stock"], tmp_path / "d"
+    program, folder = artifacts["ffa-symmetric", "plain", "library"], tmp_path / "d"
     assert deployment.write(folder, program, load_data("digits", "test", limit=2)) == []
     text = (folder / "README.md").read_text()
     for file in folder.iterdir():
@@ -73,7 +73,7 @@ def test_a_network_that_learns_gets_a_script_that_classifies_and_what_learning_n
         assert lessons["hidden1.tags"].any()
 
 
-def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_compute(artifacts, tmp_path):
+def test_what_library_processes_cannot_run_gets_no_script_but_what_a_board_must_compute(artifacts, tmp_path):
     program, said = artifacts["ff-mlp", "bias", "graded"], "Normalize"
     remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
     assert any(said in remark for remark in remarks)
@@ -83,7 +83,7 @@ def test_what_stock_processes_cannot_run_gets_no_script_but_what_a_board_must_co
 
 
 def test_weights_that_leave_the_grid_are_counted(artifacts, tmp_path):
-    program, images = artifacts["ffa-symmetric", "plain", "stock"], load_data("digits", "test", limit=1)
+    program, images = artifacts["ffa-symmetric", "plain", "library"], load_data("digits", "test", limit=1)
     [layer] = program.network.layers
     for top, said in ((200, False), (254, True)):
         full = dataclasses.replace(layer, weight=np.full_like(layer.weight, top))

@@ -18,7 +18,7 @@ NAMES = {
     "hard": ("inputs", "hidden1.a", "hidden1.u", "hidden1.v", "hidden1.s", "hidden1.r"),
     "graded": ("inputs", "hidden1.a", "hidden1.h"),
     "tag": tuple(f"hidden1.{name}" for name in ("v", "z", "r", "y2", "y3", "a", "weights", "tags")),
-    "stock": tuple(f"hidden1.{name}" for name in ("v", "z", "r", "gate", "a", "units", "weights", "learned")),
+    "library": tuple(f"hidden1.{name}" for name in ("v", "z", "r", "gate", "a", "units", "weights", "learned")),
 }
 
 
@@ -56,7 +56,7 @@ def test_every_state_is_there_at_every_step(exported, digits, form):
     program, folder = exported[form]
     vectors = golden.read(folder / "golden.npz", golden.GOLDEN)
     assert set(NAMES[form]) <= set(vectors.arrays)
-    if form in ("tag", "stock"):
+    if form in ("tag", "library"):
         learner = emulator_learner(program.network)
         for number, one in enumerate(pairs(program.network, api.load_data("digits", "test", limit=2))):
             learner.show(one.q, one.starts)
@@ -76,7 +76,7 @@ def test_every_state_is_there_at_every_step(exported, digits, form):
         np.testing.assert_array_equal(spikes.cumsum(2), trace.states["hidden1.r"])
 
 
-SENT = {"hard": ("s",), "graded": ("h",), "tag": ("z", "weights"), "stock": ("z", "learned")}
+SENT = {"hard": ("s",), "graded": ("h",), "tag": ("z", "weights"), "library": ("z", "learned")}
 
 
 @pytest.mark.parametrize("form", NAMES)
@@ -128,7 +128,8 @@ def test_of_library_neurons_that_learn_the_first_state_is_the_first_in_time_step
     while places:
         first, place = next((name, place) for name, (_, place) in places.items())
         folder, path = recorded(
-            "stock", lambda arrays: [arrays[f"hidden1.{name}"].__setitem__(at, 77) for name, (at, _) in places.items()]
+            "library",
+            lambda arrays: [arrays[f"hidden1.{name}"].__setitem__(at, 77) for name, (at, _) in places.items()],
         )
         code, line = refused("diff-golden", folder, path)
         assert (code, f"hidden1.{first}[presentation 1, {place}]: golden" in line) == (1, True)

@@ -425,7 +425,7 @@ def programs(specs, tensors, compiled, used, tmp_path_factory):
         "hard": ("conv", Options(neuron="lif", reset="hard", steps=4, vth=40), 1),
         "rule": ("dense", LearningOptions(), 0), "spiking": ("spiking", LearningOptions(), 1),
         "tag": ("dense", LearningOptions(eligibility="tag", trace="hard-li"), 0),
-        "stock": ("one", LearningOptions(stock=True), 0),
+        "library": ("one", LearningOptions(library=True), 0),
     }  # fmt: skip
     path, found = tmp_path_factory.mktemp("good") / "m.pt", {}
     for name, (spec, options, epochs) in kinds.items():

@@ -60,12 +60,12 @@ def test_a_hostile_state_of_a_run_goes_on_or_is_refused(fuzz, change, programs, 
     def stop(entry):
         raise Stop
 
-    for name in ("rule", "tag", "stock", "spiking"):
+    for name in ("rule", "tag", "library", "spiking"):
         run = run_of(name, tmp_path / "state", Hooks(epoch=stop))
         try:
             run.go()
         except Stop:
-            if name in ("tag", "stock"):  # within the second epoch, where the others begin it
+            if name in ("tag", "library"):  # within the second epoch, where the others begin it
                 run.position = run.controller.seen = run.controller.learned = 1
                 run.controller.right = 0
             run.save()
@@ -89,7 +89,7 @@ def test_a_hostile_state_of_a_run_goes_on_or_is_refused(fuzz, change, programs, 
 
 def test_hostile_golden_vectors_and_recordings_are_compared_or_refused(fuzz, change, programs, samples, tmp_path):
     bases, good = {}, {}
-    for name in ("graded", "soft", "rule", "stock"):
+    for name in ("graded", "soft", "rule", "library"):
         shown = samples(programs[name].network.pixels, 2)
         good[name] = golden.golden(programs[name], "0" * 64, shown)
         for kind in (golden.GOLDEN, golden.RECORDING):

@@ -15,7 +15,7 @@ from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.compilers.interchange import nir as nir_file
 from ff2loihi.deployment import interchange
 
-KINDS = ("graded", "conv", "soft", "hard", "head", "rule", "stock")
+KINDS = ("graded", "conv", "soft", "hard", "head", "rule", "library")
 TEXT = "node/metadata/ff2loihi/manifest"
 
 
@@ -149,7 +149,7 @@ def test_graphs_of_damaged_bytes_are_read_or_refused(fuzz, change, exported, mon
 
 @pytest.mark.usefixtures("without_a_child")
 def test_a_hostile_rule_is_learned_or_refused(fuzz, change, exported, used, hashed):
-    bases = {kind: json.loads(exported[kind][1]) for kind in ("rule", "stock")}
+    bases = {kind: json.loads(exported[kind][1]) for kind in ("rule", "library")}
     forms = st.sampled_from(list(bases)).flatmap(
         lambda kind: st.tuples(st.just(kind), st.one_of(
             st.tuples(st.just("tree"), change.tree(bases[kind])),

@@ -36,7 +36,7 @@ def made(tmp_path_factory):
         ("graded", Options()),
         ("lif", Options(neuron="lif", steps=4)),
         ("learns", LearningOptions()),
-        ("library", LearningOptions(stock=True)),
+        ("library", LearningOptions(library=True)),
     ):
         api.save(api.compile(folder / "u.pt", images, options), folder / f"{name}.ffl")
     return folder

@@ -17,6 +17,7 @@ from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
+from ff2loihi.processes.limits import POST_TRACE_MAX
 
 TRACES = ("relu", "li", "hard-li")
 
@@ -27,7 +28,7 @@ def _layer(rng: np.random.Generator, index: int, inputs: int, probability: str) 
     weight = np.clip(2 * np.rint(rng.normal(10, spread, (n, inputs)) / 2), -256, 254).astype(np.int16)
     kind = str(rng.choice(TRACES))
     keep, impulse = int(rng.integers(0, 257)), int(rng.integers(1, 60))
-    trace = learning.output_trace(kind) if rng.random() < 0.5 else OutputTrace(kind, impulse, keep)
+    trace = learning.output_trace(kind) if rng.random() < 0.5 else OutputTrace(kind, impulse, keep, POST_TRACE_MAX)
     curve = learning.probability_table(str(rng.choice(get_args(Curve))))
     table = learning.sigmoid_table() if probability == "sigmoid" else curve
     theta = int(rng.choice([1, 50, 400, 20000]))
@@ -57,7 +58,7 @@ def learning_net(seed: int, attempt: int = 0) -> LearningNetwork:
         steps=steps,
         window=int(rng.integers(1, steps - 2)),
         layers=tuple(layers),
-        update=tags if seed % 2 else UpdateRule("none", int(rng.integers(0, 8))),
+        update=tags if seed % 2 else UpdateRule("none", int(rng.integers(0, 8)), 0, 0),
     )
     learning_fit.check(net)
     return net

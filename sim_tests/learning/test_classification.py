@@ -48,7 +48,7 @@ def test_its_states_are_those_of_the_learning_net_with_nothing_learned(shown, se
 
 def divergence(program, pixels):
     emulated = Emulator().run(program, pixels, states=True)
-    simulated = LavaCpu(stock=True).run(program, pixels, states=True)
+    simulated = LavaCpu(library=True).run(program, pixels, states=True)
     names = {f"{layer.name}.{name}" for layer in program.network.layers for name in VECTORS}
     assert set(emulated.states) == set(simulated.states) == names
     assert emulated.sums.any()
@@ -82,11 +82,11 @@ def test_sums_beyond_16_bits_are_the_emulators_too(shown):
 
 
 @pytest.mark.parametrize("weight", [254, -256])
-def test_sums_that_would_wrap_in_the_stock_neuron_are_refused(shown, weight):
+def test_sums_that_would_wrap_in_the_library_neuron_are_refused(shown, weight):
     program, _ = shown(2)
     assert not obstacles(program.network)
     program = heavy(program, weight)
     assert reach(program.network.layers[0]) > 131071
     [said] = obstacles(program.network)
     assert said.startswith("hidden1: its sums may reach 1")
-    assert "the stock LIFReset wraps beyond 131,071" in said
+    assert "Lava's own LIFReset wraps beyond 131,071" in said

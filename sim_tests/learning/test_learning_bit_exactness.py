@@ -28,7 +28,7 @@ def test_a_generated_network_learns_the_same_bits_on_lava(generate_learning, see
 
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("seed", [4, 1])  # dw on the traces, on tags
-def test_our_plastic_model_learns_the_same_bits_as_the_stock_one(generate_learning, seed):
+def test_our_plastic_model_learns_the_same_bits_as_lavas_own(generate_learning, seed):
     assert divergence(*generate_learning(seed), "own_plastic") is None
 
 

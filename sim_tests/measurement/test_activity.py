@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
-from ff2loihi.backends.emulator.library_learner import StockLearner
+from ff2loihi.backends.emulator.library_learner import LibraryLearner
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.board.placer import place
@@ -25,7 +25,7 @@ from ff2loihi.measurement.activity import (
     presentation_activity,
     summed,
 )
-from ff2loihi.measurement.library_activity import stock_presentations
+from ff2loihi.measurement.library_activity import library_presentations
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.learning_rule import input_rates
 from ff2loihi.reports.neurobench import neurobench
@@ -47,7 +47,7 @@ def compiled(neuron: str, convolutions: tuple[Conv, ...] = ()):
     return integers if neuron == "graded" else thresholds.sweep(net, integers, PIXELS.astype(np.uint8), None)[0]
 
 
-def stock_net() -> LearningNetwork:
+def library_net() -> LearningNetwork:
     """Weights of which no sum is negative: every gate that spikes forces its neuron."""
     weight = 2 * np.random.default_rng(2).integers(0, 30, (10, 14)).astype(np.int16)
     factor = dataclasses.replace(library_rule.gate_factor("symmetric", 10, 31), vth=9)
@@ -187,11 +187,11 @@ def test_learning_costs_updates_that_inference_does_not(eligibility):
 
 
 def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states():
-    net = stock_net()
+    net = library_net()
     [layer] = net.layers
     data = Dataset("own", "test", PIXELS, np.arange(7) % 2, 2)
-    quiet, lessons = stock_presentations(net, data)
-    learner, found = StockLearner(net, record=True), []
+    quiet, lessons = library_presentations(net, data)
+    learner, found = LibraryLearner(net, record=True), []
     for one in pairs(net, data):
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
@@ -230,8 +230,8 @@ def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states
 
 def test_the_sums_of_library_neurons_go_over_all_their_links():
     """By hand: each of the graph's links once, its messages times the neurons that each reaches."""
-    net = stock_net()
-    quiet, lessons = stock_presentations(net, Dataset("own", "test", PIXELS, np.arange(7) % 2, 2))
+    net = library_net()
+    quiet, lessons = library_presentations(net, Dataset("own", "test", PIXELS, np.arange(7) % 2, 2))
     both = summed((quiet, 2), (lessons, 0.5))
     sums = counts(both, place(populations(net), "loihi2", LOIHI2))
     s = both.spikes

@@ -47,7 +47,7 @@ class Emulator:
             if self.device != "cpu":
                 raise FF2LoihiError(f"--device {self.device}: learning networks run on the CPU. Use --device cpu")
             trace = classify(self.name, network, emulator_learner(network), pixels, progress)
-            if states and not network.stock:
+            if states and not network.library:
                 trace = replace(trace, states=classification_states.states(network, pixels))
             return trace
         check_pixels(network, pixels)

@@ -25,7 +25,7 @@ from ff2loihi.processes.library_rule import (
 from ff2loihi.processes.limits import ALIGN
 
 
-class StockLearner:
+class LibraryLearner:
     """Presents samples to a LearningNetwork whose rule is "gate", and keeps its weights and gates; see learner.Learner.
 
     tally: count what the last presentation sends: `sent`, by the names in library_kernels.

@@ -27,27 +27,27 @@ class LavaCpu:
 
     name = "lava"
 
-    def __init__(self, patience: float = PATIENCE, stock: bool = False) -> None:
-        """stock: to classify, library processes alone: see graphs.library_inference."""
+    def __init__(self, patience: float = PATIENCE, library: bool = False) -> None:
+        """library: to classify, library processes alone: see graphs.library_inference."""
         require_lava()
-        self.patience, self.stock = patience, stock
+        self.patience, self.library = patience, library
 
     def run(
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
         network = program.network
-        if isinstance(network, LearningNetwork) and not self.stock:
+        if isinstance(network, LearningNetwork) and not self.library:
             with lava_learner(network, patience=self.patience) as learner:
                 return classification.classify(self.name, network, learner, pixels, progress)
         check_pixels(network, pixels)
-        if self.stock:
-            _check_stock(network)
+        if self.library:
+            _check_library(network)
         with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
             folder = Path(name)
             artifact.write(program, folder / "job.ffl")
             np.save(folder / "pixels.npy", pixels)
-            (folder / "job.json").write_text(json.dumps({"states": states, "stock": self.stock}), encoding="utf-8")
+            (folder / "job.json").write_text(json.dumps({"states": states, "library": self.library}), encoding="utf-8")
             with Child("ff2loihi.backends.lava.worker", folder, self.patience) as child:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
                 timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def _recorded(folder: Path, samples: int) -> Iterator[_Rows]:
         yield _Rows(name, np.load(folder / file), starts + delay, facts["stride"])
 
 
-def _check_stock(network: IntNetwork | LearningNetwork) -> None:
+def _check_library(network: IntNetwork | LearningNetwork) -> None:
     """Raise CompileError with everything in the network that no library process computes."""
     wrong = obstacles(network)
     if wrong:

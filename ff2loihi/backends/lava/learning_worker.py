@@ -22,7 +22,7 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
     network = artifact.read(folder / "job.ffl")[0].network
     assert isinstance(network, LearningNetwork)  # LavaLearner wrote it
     start = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    build = library_learning.build if network.stock else graphs.build
+    build = library_learning.build if network.library else graphs.build
     graph = build(network, folder, start)
     config, condition = graphs.run_config(start["form"]), RunSteps(num_steps=network.period)
     print("done", flush=True)

@@ -10,7 +10,7 @@ from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.library_rule import SLOTS
 
 
-class LavaStockLearner(LavaLearner):
+class LavaLibraryLearner(LavaLearner):
     """A LavaLearner whose form is "library", see graphs.library_learning."""
 
     def __init__(self, network: LearningNetwork, record: int = 0, patience: float = PATIENCE) -> None:

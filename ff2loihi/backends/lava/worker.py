@@ -24,7 +24,7 @@ def run(folder: Path, _commands: object) -> None:
     program, _ = artifact.read(folder / "job.ffl")
     pixels = np.load(folder / "pixels.npy")
     options = json.loads((folder / "job.json").read_text())
-    if options["stock"] or isinstance(program.network, LearningNetwork):
+    if options["library"] or isinstance(program.network, LearningNetwork):
         graph = library_inference.build(program.network, pixels, folder, options["states"])
     else:
         graph = lava_network.build(program.network, pixels, folder, options["states"])

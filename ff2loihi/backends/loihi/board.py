@@ -40,12 +40,12 @@ class Loihi:
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8; states: spikes or payloads, and v, too, of each step.
 
-        Raises DataError, CompileError for a network that stock processes cannot run, or BackendError.
+        Raises DataError, CompileError for a network that library processes cannot run, or BackendError.
         """
         network = program.network
         check_runs(network)
         check_pixels(network, pixels)
-        if isinstance(network, LearningNetwork) and network.stock:
+        if isinstance(network, LearningNetwork) and network.library:
             found, seconds = self.show(program, under_every_label(network, pixels), progress=progress)
             counts = found[f"{network.layers[0].name}.r"].astype(np.int64)
             counts = {f"{network.layers[0].name}.r": counts.reshape(len(pixels), network.classes, *counts.shape[1:])}
@@ -112,7 +112,7 @@ def _folder(write: Callable, program: Program, what) -> Iterator[Path]:
 
 
 def check_runs(network) -> None:
-    """Raise CompileError with everything that keeps a network off the stock neurocore models."""
+    """Raise CompileError with everything that keeps a network off library neurocore models."""
     wrong = obstacles(network)
     if wrong:
         raise CompileError(f"this artifact does not run on the extension's neurocore models: {'; '.join(wrong)}")

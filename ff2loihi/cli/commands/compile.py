@@ -17,7 +17,7 @@ def compile_options(learning: str, inference: dict, rule: dict) -> Options | Lea
     """The options of one kind; raise where one of the other kind was given."""
     on = learning != "off"
     wanted, other = (LearningOptions, Options) if on else (Options, LearningOptions)
-    values, idle = ({**rule, "stock": learning == "stock"}, inference) if on else (inference, rule)
+    values, idle = ({**rule, "library": learning == "library"}, inference) if on else (inference, rule)
     idle = [f"--{name.replace('_', '-')}" for name, value in idle.items() if value != getattr(other(), name)]
     if idle:
         raise FF2LoihiError(f"{', '.join(idle)}: no meaning with --learning {learning}")

@@ -48,7 +48,7 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
 
     board, accuracy = Loihi(), None
     check_runs(program.network)
-    learns = isinstance(program.network, LearningNetwork) and program.network.stock
+    learns = isinstance(program.network, LearningNetwork) and program.network.library
     wanted = (golden.golden if learns else golden.classification)(program, digest, images)
     with console.progress("Loihi 2") as show:
         if learns:

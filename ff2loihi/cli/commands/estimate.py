@@ -21,7 +21,7 @@ from ff2loihi.measurement.activity import (
     presentation_activity,
     summed,
 )
-from ff2loihi.measurement.library_activity import stock_presentations
+from ff2loihi.measurement.library_activity import library_presentations
 from ff2loihi.reports.accuracy import accuracy_report
 from ff2loihi.reports.energy import Estimate, estimate
 from ff2loihi.reports.neurobench import neurobench
@@ -71,8 +71,8 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
 def _learning(program: Program[LearningNetwork], images: Dataset) -> dict[str, Activity]:
     """Inference under every label; one presentation that learns; scores, then pairs, as the artifact's last run did."""
     net = program.network
-    if net.stock:
-        quiet, teaching = stock_presentations(net, images)
+    if net.library:
+        quiet, teaching = library_presentations(net, images)
     else:
         one = presentation_activity(net, images.images)
         quiet, teaching = over_presentations(one, 1, 0), over_presentations(one, 1, 1)

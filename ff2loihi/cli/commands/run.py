@@ -51,7 +51,7 @@ def run_model(model, data, split, limit, backend, device, data_root) -> dict:
 def verify_model(model, data, samples, form, data_root, json) -> None:
     """Compare both back ends; raise CheckFailed where they differ."""
     program = api.load(model)
-    ours = learns(program) and not program.network.stock
+    ours = learns(program) and not program.network.library
     if form in ("own_plastic", "per_layer", "one_process") and not ours:
         raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use graph or library")
     images = dataset(program, data, "test", samples, data_root)

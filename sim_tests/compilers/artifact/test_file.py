@@ -13,7 +13,7 @@ from safetensors.numpy import save
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import ArtifactError
 
-KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "direct", "tag", "stock")
+KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "direct", "tag", "library")
 LEARNING = ("direct", "tag")
 
 

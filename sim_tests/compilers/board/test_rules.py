@@ -23,7 +23,7 @@ TABLE = load_table()
 OHEO = TABLE.board("oheo-gulch")
 
 
-def stock(vth=256) -> LearningNetwork:
+def library(vth=256) -> LearningNetwork:
     return library_network(learning_layer(vth=vth))
 
 
@@ -125,11 +125,11 @@ def test_a_convolutions_states_saturate_as_those_of_a_dense_layer_with_its_taps(
 
 def test_library_neurons_that_learn_need_loihi_2_but_no_third_factor_and_force_the_neuron():
     """A gate adds 255 << 7 to what a neuron is driven by."""
-    found = broken(stock(), loihi1())
+    found = broken(library(), loihi1())
     assert found == {"neuron_model", "graded_payload"}
-    assert broken(stock(), OHEO) == set()
-    assert broken(stock(vth=131071 - 32640), OHEO) == set()
-    assert broken(stock(vth=131072 - 32640), OHEO) == {"states_may_saturate"}
+    assert broken(library(), OHEO) == set()
+    assert broken(library(vth=131071 - 32640), OHEO) == set()
+    assert broken(library(vth=131072 - 32640), OHEO) == {"states_may_saturate"}
 
 
 @pytest.mark.parametrize("network", [inference(), inference("graded"), inference(reset="hard"), learning()])

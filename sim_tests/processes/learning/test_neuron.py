@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
+from ff2loihi.processes.limits import POST_TRACE_MAX
 
 pytestmark = pytest.mark.needs_lava
 LIMIT, N, STEPS = (1 << 23) - 1, 6, 40
 CASES = {  # neuron, trace, trace_shift at first
-    "relu, a leak": (Neuron(64, 614), OutputTrace("relu", 1, 256), 0),
-    "li, no leak": (Neuron(1, 0), OutputTrace("li", 40, 200), 1),
-    "hard-li, no memory": (Neuron(256, 4096), OutputTrace("hard-li", 1, 230), 0),
-    "the largest threshold": (Neuron((1 << 17) - 1, 1), OutputTrace("li", 127, 128), 2),
+    "relu, a leak": (Neuron(64, 614), OutputTrace("relu", 1, 256, POST_TRACE_MAX), 0),
+    "li, no leak": (Neuron(1, 0), OutputTrace("li", 40, 200, POST_TRACE_MAX), 1),
+    "hard-li, no memory": (Neuron(256, 4096), OutputTrace("hard-li", 1, 230, POST_TRACE_MAX), 0),
+    "the largest threshold": (Neuron((1 << 17) - 1, 1), OutputTrace("li", 127, 128, POST_TRACE_MAX), 2),
 }
 
 

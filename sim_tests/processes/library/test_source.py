@@ -1,4 +1,4 @@
-"""The Process StockSource: spikes by counting, in the slots of the rule, and the rule's control rows."""
+"""The Process LibrarySource: spikes by counting, in the slots of the rule, and the rule's control rows."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_spikes_come_in_the_second_slot_of_each_logical_step(run_process, tmp_pa
     np.save(tmp_path / "input.npy", np.array([[phase, stride, *q, *starts]], np.int32))
     parameters = {"file": str(tmp_path / "input.npy"), "n": N, "steps": STEPS, "window": WINDOW}
     found = run_process(
-        "library.source.StockSource", {**parameters, "probability": probability}, steps=2 * PERIOD,
+        "library.source.LibrarySource", {**parameters, "probability": probability}, steps=2 * PERIOD,
         ports=["s_out", "c_out"],
     )  # fmt: skip
     spikes = np.zeros((2 * PERIOD, N), int)
@@ -36,4 +36,4 @@ def test_spikes_come_in_the_second_slot_of_each_logical_step(run_process, tmp_pa
 def test_a_window_that_does_not_fit_the_steps_is_refused(run_process, window):
     parameters = {"file": "", "n": N, "steps": STEPS, "window": window, "probability": "symmetric"}
     with pytest.raises(ValueError, match=f"window must be in 1..5, got {window}"):
-        run_process("library.source.StockSource", parameters)
+        run_process("library.source.LibrarySource", parameters)

@@ -15,7 +15,7 @@ from ff2loihi.processes.learning.ff_network import FFNetwork
 from ff2loihi.processes.learning.plastic_dense import PyPlasticModel, rule_strings
 from ff2loihi.processes.learning.source import LearningSource
 from ff2loihi.processes.learning_rule import ThirdFactor
-from ff2loihi.processes.library.source import StockSource
+from ff2loihi.processes.library.source import LibrarySource
 
 VECTORS = ("v", "r", "y2", "y3", "a")
 
@@ -24,7 +24,7 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 class LearningGraph:
     """The built graph: a process that runs it, and its layers; none where the network is one process."""
 
-    source: LearningSource | FFNetwork | StockSource
+    source: LearningSource | FFNetwork | LibrarySource
     layers: tuple[FFLayer, ...]
     network: LearningNetwork
 

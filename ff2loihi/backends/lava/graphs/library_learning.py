@@ -8,7 +8,7 @@ from ff2loihi.backends.lava.graphs.learning import LearningGraph, probe_var, rec
 from ff2loihi.backends.loihi.library_plan import constants
 from ff2loihi.backends.loihi.payload.library_neurons import connect
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.processes.library.source import StockSource
+from ff2loihi.processes.library.source import LibrarySource
 from ff2loihi.processes.library_rule import SLOTS
 
 
@@ -19,7 +19,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
     presentation, or of all; weights.0.now.npy (1, n, inputs) and gates.0.now.npy (1, n) at its end.
     """
     rows = start["steps"] or network.period
-    source = StockSource(
+    source = LibrarySource(
         file=str(folder / "input.npy"),
         n=network.inputs,
         steps=network.steps,

@@ -1,4 +1,4 @@
-"""The stock Dense and LearningDense on neurocores: Lava's own arithmetic."""
+"""Dense and LearningDense on neurocores, with Lava's own arithmetic."""
 
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.nc.model import AbstractNcProcessModel

@@ -1,4 +1,4 @@
-"""The stock GradedVec and GradedReluVec on neurocores: Lava's own arithmetic."""
+"""GradedVec and GradedReluVec on neurocores, with Lava's own arithmetic."""
 
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.nc.model import AbstractNcProcessModel

@@ -1,4 +1,4 @@
-"""The stock ProdNeuron on a neurocore: Lava's own arithmetic."""
+"""ProdNeuron on a neurocore, with Lava's own arithmetic."""
 
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.nc.model import AbstractNcProcessModel

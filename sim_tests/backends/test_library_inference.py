@@ -32,7 +32,7 @@ def test_library_processes_give_the_emulators_bits(generate, seed):
     program, pixels = generate(seed, wide=20)
     program = without_tables(program)
     emulated = Emulator().run(program, pixels, states=True)
-    simulated = LavaCpu(stock=True).run(program, pixels, states=True)
+    simulated = LavaCpu(library=True).run(program, pixels, states=True)
     net = program.network
     kind = "graded" if net.neuron == "graded" else net.reset
     assert {name.rpartition(".")[2] for name in simulated.states} == STATES[kind]
@@ -72,4 +72,4 @@ def test_the_pieces_of_a_threshold_are_weights_of_a_connection_and_sum_to_it(val
 def test_what_no_library_process_computes_is_refused(generate, seed, reason):
     program, pixels = generate(seed, wide=20)
     with pytest.raises(CompileError, match=reason):
-        LavaCpu(stock=True).run(program, pixels)
+        LavaCpu(library=True).run(program, pixels)
