@@ -1,6 +1,6 @@
 """The table of contents: a checkpoint goes through these stages, in this order, and leaves as a Program.
 
-Checkpoint -> Network (float, checked) -> IntNetwork -> thresholds (lif) -> chip rules -> losses -> Program
+Checkpoint -> Network (float, checked) -> folded -> IntNetwork -> thresholds (lif) -> chip rules -> losses -> Program
                                        -> LearningNetwork, with its rule -> the rule's fit -> Program
 A net that was trained as it spikes takes the second way, with its own neuron in place of a swept threshold.
 """
@@ -15,7 +15,8 @@ from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, quantize, thresholds
+from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
+from ff2loihi.compilers.inference.fold import fold
 from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
@@ -87,7 +88,8 @@ def compile_learning(
 ) -> Program[LearningNetwork]:  # fmt: skip
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
-    net = _network(checkpoint, calibration, progress)
+    own = _network(checkpoint, calibration, progress)
+    net = fold(own, quantize.calibration_inputs(own, calibration))
     trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
     if net.neuron:
         integers = learning.spiking_network(net, net.neuron, options, calibration.pixels, calibration.labels)
@@ -118,7 +120,8 @@ def compile_checkpoint(
 ) -> Program[IntNetwork]:  # fmt: skip
     """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
     check_options(options)
-    net = _network(checkpoint, calibration, progress)
+    own = _network(checkpoint, calibration, progress)
+    net = fold(own, quantize.calibration_inputs(own, calibration))
     integers = quantize.quantize(net, calibration, options)
     progress("quantize", f"{options.weight_bits}-bit weights, {integers.input_bits}-bit inputs, {options.neuron}")
     trials = []
@@ -131,6 +134,11 @@ def compile_checkpoint(
     found = quantization_error.measure(net, integers, calibration.pixels)
     for layer, loss in zip(integers.layers, found, strict=True):
         progress("loss", f"{layer.name}: weights {loss.weight_sqnr_db:.1f} dB, activity r = {loss.activity_corr:.4f}")
+    checked = agreement.agreement(own, integers, calibration)
+    progress("check", str(checked))
+    if checkpoint.training.get("epochs") != 0:
+        for remark in agreement.remarks(own, checked, calibration):
+            progress("warning", remark)
     provenance = {
         "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
         "options": {
@@ -139,6 +147,7 @@ def compile_checkpoint(
             **({"steps": options.steps, "reset": options.reset, "vth": options.vth} if options.neuron == "lif" else {}),
         },
         "calibration": calibration.facts,
+        "check": checked.facts,
         "sweep": [{"layer": t.layer, "candidate": t.name, "vth": list(t.vth), "fidelity": t.fidelity} for t in trials],
     }
     return Program(integers, found, provenance)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, shortened, together
+from ff2loihi.compilers.frontend import input_form
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec
-from ff2loihi.compilers.ir import Head, Label, Layer, Network
+from ff2loihi.compilers.ir import Head, Layer, Network
 from ff2loihi.compilers.ir.convolution import Conv
 
 MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
@@ -40,12 +41,11 @@ def build(checkpoint: Checkpoint) -> Network:
         )
     codes = _codes(reader)
     reader.stop_if_wrong()
-    width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
-    if spec.label.kind == "overwrite" and codes.shape[1] >= spec.pixels:
-        reader.wrong.append(f"label: {codes.shape[1]} label inputs cannot overwrite {spec.pixels} pixels")
     if spec.image and math.prod(spec.image) != spec.pixels:
         reader.wrong.append(f"image: {' x '.join(map(str, spec.image))} is not pixels = {spec.pixels}")
+    reader.wrong += input_form.violations(spec, codes)
     reader.stop_if_wrong()
+    width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
     layers, image = [], spec.image
     for index, part in enumerate(spec.layers):
         layer = _layer(reader, f"hidden{index + 1}", part, width, image, spec)
@@ -74,10 +74,10 @@ def build(checkpoint: Checkpoint) -> Network:
     reader.stop_if_wrong()
     head = _head(reader, spec.readout.head, layers, used, codes.shape[0]) if spec.readout.head else None
     reader.stop_if_wrong()
-    neutral = codes.mean(axis=0) if spec.label.neutral == "mean" else np.zeros(codes.shape[1], np.float32)
+    label, own_input, layers[0] = input_form.form(spec, codes, layers[0])
     return Network(
         pixels=spec.pixels,
-        label=Label(spec.label.kind, codes, neutral),
+        label=label,
         layers=tuple(layers),
         goodness=spec.goodness,
         probability=spec.probability,
@@ -86,6 +86,7 @@ def build(checkpoint: Checkpoint) -> Network:
         readout_layers=tuple(used),
         head=head,
         neuron=spec.neuron,
+        input=own_input,
     )
 
 
@@ -98,10 +99,9 @@ def _codes(reader: _Reader) -> np.ndarray:
         return codes
     elif not codes.shape[1]:
         reader.wrong.append("label codes: no label inputs. Set label.kind to none for a network that sees no label")
-    elif codes.min() < 0 or codes.max() > 1:
+    elif np.abs(codes).max() > MAX_WEIGHT:
         reader.wrong.append(
-            f"label codes: values {codes.min():g}..{codes.max():g}, must be in 0..1. "
-            "Divide the codes by their maximum and multiply the weights' label columns by it"
+            f"label codes: values {codes.min():g}..{codes.max():g}, at most {MAX_WEIGHT:g} are taken. Rescale them"
         )
     return codes
 
@@ -152,8 +152,11 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
 
 def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int, ...], image) -> Conv | None:
     """The geometry of a convolution whose weight (tensor `key`) has that shape, above that image."""
-    if name == "hidden1" and reader.checkpoint.spec.label.kind == "append":
-        reader.wrong.append(f"{name}: a convolution has no place for label inputs behind the image: overwrite, or none")
+    label = reader.checkpoint.spec.label
+    if name == "hidden1" and (label.kind in ("append", "prepend") or label.pixels):
+        reader.wrong.append(
+            f"{name}: a convolution has no place for label inputs beside the image: overwrite the first pixels, or none"
+        )
         return None
     if image is None:
         below = "image: [channels, height, width] is missing" if name == "hidden1" else "the layer below is dense"
@@ -187,7 +190,8 @@ def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec,
     text = f"{name}: {shortened(part.weight)} takes {shape[1]} inputs, "
     if name == "hidden1":
         joints = {
-            "append": " with the label behind them", "overwrite": " with the label over the first ones", "none": "",
+            "append": " with the label behind them", "prepend": " with the label before them",
+            "overwrite": " with the label over some of them", "none": "",
         }  # fmt: skip
         text += f"{spec.pixels} pixels{joints[spec.label.kind]} are {inputs}"
     else:

@@ -40,10 +40,30 @@ class LayerSpec(Strict):
     polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
 
 
-class LabelSpec(Strict):
-    """How a label enters: appended behind the pixels, written over the first ones, or not at all (none)."""
+Values = float | tuple[float, ...]  # one number, or one a channel of `image`
 
-    kind: Literal["append", "overwrite", "none"]
+
+class InputSpec(Strict):
+    """What the net makes of pixels in 0..1 before its first layer: (pixel - mean) / std, then divided by its norm.
+
+    norm: l2: by ||x||_2 over all inputs, label included; rms: by sqrt(mean x^2); none.
+    """
+
+    mean: Values = 0.0
+    std: Values = 1.0
+    norm: Literal["none", "l2", "rms"] = "none"
+
+
+class LabelSpec(Strict):
+    """How a label enters: appended behind the pixels, put before them, written over some, or not at all (none).
+
+    A label input has the value background + code (value - background), in the net's own units, after mean and std.
+    """
+
+    kind: Literal["append", "prepend", "overwrite", "none"]
+    value: float | Literal["max"] = 1.0  # of a code of 1; max: what a pixel of 255 has, as x.max() gives it
+    background: float = 0.0  # of a code of 0
+    pixels: tuple[int, ...] | None = None  # which ones are overwritten: the first where absent
     codes: str = "one_hot"  # "one_hot", "key:NAME" (a tensor of the checkpoint), or a .npy/.pt file beside the spec
     classes: int = Field(default=10, ge=2, le=MAX_CLASSES)
     neutral: Literal["mean", "zero"] = "mean"  # the label of a softmax head's single pass
@@ -79,11 +99,12 @@ class ReadoutSpec(Strict):
 
 
 class Spec(Strict):
-    """The meaning of a checkpoint's tensors. Pixels and label codes lie in [0, 1]."""
+    """The meaning of a checkpoint's tensors. Pixels lie in [0, 1], before `input`."""
 
     version: Literal[1] = 1
     pixels: Side
     image: tuple[Side, Side, Side] | None = None  # channels, height, width, for convolutions
+    input: InputSpec = InputSpec()
     label: LabelSpec
     layers: tuple[LayerSpec, ...] = Field(min_length=1, max_length=100)
     activation: str = "relu"  # of analog neurons

@@ -8,12 +8,19 @@ from ff2loihi.compilers.ir.convolution import product
 
 
 def inputs(network: Network, pixels: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """x (samples, inputs) float32 in [0, 1]: pixels (samples, pixels) uint8 with the label codes (samples, n)."""
+    """u (samples, inputs) float32 in [0, 1]: pixels (samples, pixels) uint8 with the label codes (samples, n)."""
     image, label = split_input(network.pixels, codes.shape[1], network.label.kind)
-    x = np.empty((len(pixels), network.layers[0].inputs), np.float32)
-    x[:, image] = pixels[:, image] / np.float32(255)
-    x[:, label] = codes
-    return x
+    u = np.empty((len(pixels), network.layers[0].inputs), np.float32)
+    u[:, image] = pixels[:, image] / np.float32(255)
+    u[:, label] = codes
+    return u
+
+
+def entering(network: Network, u: np.ndarray) -> np.ndarray:
+    """x (..., inputs): what the first layer sees of u, the net's own scaling and normalisation applied."""
+    if network.input is None:
+        return u
+    return normalize(network.input.scale * u + network.input.offset, network.input.norm)
 
 
 def normalize(h: np.ndarray, normalization: str) -> np.ndarray:
@@ -27,10 +34,10 @@ def normalize(h: np.ndarray, normalization: str) -> np.ndarray:
     return h / np.maximum(total ** (1 / power), np.float32(1e-12))
 
 
-def activities(network: Network, x: np.ndarray, normalization: str | None = None) -> list[np.ndarray]:
-    """h_l = relu(W_l n(h_(l-1)) + b_l) for each layer; x (..., inputs). The input is not normalised."""
+def activities(network: Network, u: np.ndarray, normalization: str | None = None) -> list[np.ndarray]:
+    """h_l = relu(W_l n(h_(l-1)) + b_l) for each layer, h_0 = `entering` u (..., inputs), without n."""
     normalization = network.normalization if normalization is None else normalization
-    out = []
+    out, x = [], entering(network, u)
     for index, layer in enumerate(network.layers):
         a = product(normalize(x, normalization) if index else x, layer.weight, layer.conv)
         if layer.bias is not None:

@@ -103,8 +103,8 @@ def _bound(weight: np.ndarray, top: int) -> int:
     return int(max(np.maximum(w, 0).sum(1).max(), -np.minimum(w, 0).sum(1).min())) * top
 
 
-def _signal(network: Network, calibration: Calibration) -> np.ndarray:
-    """Calibration inputs (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
+def calibration_inputs(network: Network, calibration: Calibration) -> np.ndarray:
+    """u (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
     codes = network.label.codes
     if len(network.pass_labels) == 1:
         return float_forward.inputs(
@@ -154,7 +154,7 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         readout_layers=network.readout_layers,
         head=None,
     )
-    signal = _signal(network, calibration)
+    signal = calibration_inputs(network, calibration)
     head = quantize_head(network.head, bits) if network.head else None
     if options.neuron == "graded":
         layers, norms = _graded_layers(network, grids, head, bits, np.rint(signal * full), full, tables)

@@ -27,6 +27,18 @@ class Layer(Sized):
 
 
 @dataclass(frozen=True)
+class Input(Frozen):
+    """What a net that does not take u = pixels / 255 and label codes in 0..1 makes of them: x = scale u + offset.
+
+    scale, offset (inputs,) float32. norm: the net divides x by ||x||_2 (l2) or sqrt(mean x^2) (rms).
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+    norm: Literal["none", "l2", "rms"] = "none"
+
+
+@dataclass(frozen=True)
 class Label(Frozen):
     """codes (classes, n) in [0, 1]; neutral (n,). The label inputs stand behind the pixels, or on the first n.
 
@@ -55,7 +67,7 @@ class Network(Frozen):
     """A float Forward-Forward network, checked: shapes chain, values are finite, everything has a chip form.
 
     readout_layers: the layers that the read-out uses. head: None unless readout is "head". neuron: of a net that
-    was trained as it spikes, in place of the layers' relu.
+    was trained as it spikes, in place of the layers' relu. input: None where the first layer sees u as it is.
     """
 
     pixels: int
@@ -68,6 +80,7 @@ class Network(Frozen):
     readout_layers: tuple[int, ...]
     head: Head | None = None
     neuron: LIF | None = None
+    input: Input | None = None
 
     @property
     def classes(self) -> int:
