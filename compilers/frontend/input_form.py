@@ -84,7 +84,7 @@ def _label_values(spec: Spec, codes: np.ndarray) -> _Values:
 def _of_pixels(spec: Spec) -> tuple[np.ndarray, np.ndarray]:
     """scale and offset (pixels,) of x = (u - mean) / std."""
     mean, std = (_each_pixel(values, spec) for values in (spec.input.mean, spec.input.std))
-    return 1 / std, -mean / std
+    return 1 / std, 0 - mean / std
 
 
 def _each_pixel(values: Values, spec: Spec) -> np.ndarray:
@@ -114,8 +114,11 @@ def form(spec: Spec, codes: np.ndarray, first: Layer) -> tuple[Label, Input | No
     if kind == "overwrite":
         scale[:n], offset[:n] = width, low
     elif kind == "append":
+        scale[list(places or ())] = offset[list(places or ())] = 0  # no pixel reaches the norm there
         scale, offset = np.concatenate([scale, width]), np.concatenate([offset, low])
     label = Label(kind, u.clip(0, 1).astype(np.float32), neutral.clip(0, 1).astype(np.float32))
-    if spec.input.norm == "none" and (scale == 1).all() and not offset.any():
+    own = spec.pixels + (n if spec.label.kind in ("append", "prepend") else 0)  # inputs that its norm sees
+    length = {"none": None, "l2": 1.0, "rms": own**0.5}[spec.input.norm]
+    if length is None and (scale == 1).all() and not offset.any():
         return label, None, first
-    return label, Input(scale.astype(np.float32), offset.astype(np.float32), spec.input.norm), first
+    return label, Input(scale.astype(np.float32), offset.astype(np.float32), length), first

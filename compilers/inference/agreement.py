@@ -102,13 +102,13 @@ def _readings(network: Network, calibration: Calibration) -> Iterator[tuple[str,
             scale[label] *= (1 - mean) / std
             both = replace(now, scale=scale, offset=offset)
             yield f"{line} and label.value: max", replace(network, input=both)
-            yield f"{line}, norm: l2, and label.value: max", replace(network, input=replace(both, norm="l2"))
-    if now.norm == "none":
-        yield "input.norm: l2", replace(network, input=replace(now, norm="l2"))
-    elif not plain:
-        yield "input.norm: none", replace(network, input=replace(now, norm="none"))
+            yield f"{line}, norm: l2, and label.value: max", replace(network, input=replace(both, length=1.0))
+    if now.length is None:
+        yield "input.norm: l2", replace(network, input=replace(now, length=1.0))
+    else:
+        yield "input.norm: none", replace(network, input=replace(now, length=None))
     if not plain:
         yield (
             "no input.mean and std",
-            replace(network, input=Input(np.ones(inputs, np.float32), np.zeros(inputs, np.float32), now.norm)),
+            replace(network, input=Input(np.ones(inputs, np.float32), np.zeros(inputs, np.float32), now.length)),
         )

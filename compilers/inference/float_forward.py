@@ -20,7 +20,8 @@ def entering(network: Network, u: np.ndarray) -> np.ndarray:
     """x (..., inputs): what the first layer sees of u, the net's own scaling and normalisation applied."""
     if network.input is None:
         return u
-    return normalize(network.input.scale * u + network.input.offset, network.input.norm)
+    x = network.input.scale * u + network.input.offset
+    return x if network.input.length is None else np.float32(network.input.length) * normalize(x, "l2")
 
 
 def normalize(h: np.ndarray, normalization: str) -> np.ndarray:

@@ -11,14 +11,15 @@ from ff2loihi.compilers.ir.convolution import product
 def fold(network: Network, u: np.ndarray) -> Network:
     """The network that sees u (samples, inputs) in [0, 1] itself: W (s u + o) / N + b = (W s / N) u + (b + W o / N).
 
-    N: the mean over the samples u of the norm that the net divides by, 1 where it does not. That is exact without a
+    N: the mean over the samples u of what the net divides x by, 1 where it does not. That is exact without a
     norm; with one, it is as good as N varies little from image to image.
     """
     own, first = network.input, network.layers[0]
     if own is None:
         return network
-    norms = _norms(own.scale * u + own.offset, own.norm)
-    size = float(norms.mean()) if own.norm != "none" else 1.0
+    size = 1.0
+    if own.length is not None:
+        size = float(np.linalg.norm((own.scale * u + own.offset).astype(np.float64), axis=-1).mean()) / own.length
     offset = product(own.offset.astype(np.float64)[None], first.weight.astype(np.float64), first.conv)[0] / size
     bias = offset if first.bias is None else first.bias + offset
     scale = own.scale.astype(np.float64) / size
@@ -31,8 +32,3 @@ def fold(network: Network, u: np.ndarray) -> Network:
         weight = first.weight * scale
     layer = replace(first, weight=weight.astype(np.float32), bias=bias.astype(np.float32) if bias.any() else None)
     return replace(network, layers=(layer, *network.layers[1:]), input=None)
-
-
-def _norms(x: np.ndarray, norm: str) -> np.ndarray:
-    total = (x.astype(np.float64) ** 2).sum(-1)
-    return np.sqrt(total / x.shape[-1] if norm == "rms" else total)

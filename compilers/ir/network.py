@@ -30,12 +30,12 @@ class Layer(Sized):
 class Input(Frozen):
     """What a net that does not take u = pixels / 255 and label codes in 0..1 makes of them: x = scale u + offset.
 
-    scale, offset (inputs,) float32. norm: the net divides x by ||x||_2 (l2) or sqrt(mean x^2) (rms).
+    scale, offset (inputs,) float32. length: what the net brings ||x||_2 to, None: x stays as it is.
     """
 
     scale: np.ndarray
     offset: np.ndarray
-    norm: Literal["none", "l2", "rms"] = "none"
+    length: float | None = None
 
 
 @dataclass(frozen=True)

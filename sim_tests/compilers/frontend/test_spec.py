@@ -38,7 +38,7 @@ def test_a_missing_key_is_named(files, spec, key):
         ({"pixels": "many"}, "pixels:"),
         ({"goodness": "sum"}, "goodness:"),
         ({"normalization": "batch"}, "normalization:"),
-        ({"label": {"kind": "prepend"}}, "label.kind"),
+        ({"label": {"kind": "beside"}}, "label.kind"),
         ({"label": {"kind": "append", "classes": 1}}, "label.classes"),
         ({"probability": {"kind": "sigmoid"}}, "theta"),
         ({"probability": {"kind": "tanh"}}, "probability"),
