@@ -179,9 +179,7 @@ def read(path: Path, kind: str) -> Vectors:
     try:
         facts = _Facts.model_validate(said)
     except ValidationError as failure:
-        first = failure.errors()[0]
-        where = brief(".".join(str(part) for part in first["loc"]), 100)
-        raise DataError(f"{path}: manifest: {where}: {brief(first['msg'], 200)}. Record or export again") from None
+        raise DataError(f"{path}: manifest: {strict_json.misfit(failure)}. Record or export again") from None
     for name, array in arrays.items():
         if array.dtype.kind not in "biu":
             raise DataError(f"{path}: {brief(name)} holds {array.dtype}, whole numbers are wanted. Record again")
