@@ -86,9 +86,7 @@ def unpack(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> tupl
             else inference_manifest.unpack(checked, rest)
         )
     except ValidationError as failure:
-        first = failure.errors()[0]
-        where = brief(".".join(str(part) for part in first["loc"]), 100)
-        raise ArtifactError(f"{path}: manifest: {where}: {brief(first['msg'], 200)}. Compile the model again") from None
+        raise ArtifactError(f"{path}: manifest: {strict_json.misfit(failure)}. Compile the model again") from None
     except KeyError as failure:
         raise ArtifactError(f"{path}: no tensor {failure}. Compile the model again") from None
     except ValueError as failure:

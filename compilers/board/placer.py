@@ -27,7 +27,7 @@ def place(populations: tuple[Population, ...], chip_name: str, chip: Chip, pack:
     counts = _core_counts(populations, chip, _core_counts(populations, chip, {}))
     blocks = [_split(population, counts[population.name]) for population in populations]
     if pack:
-        blocks = _packed(blocks, counts, populations, chip)
+        blocks = _packed(blocks, populations, chip)
     homes = _chips(blocks, populations, chip)
     targets = _targets(populations, blocks)
     cores, used = [], {}
@@ -115,7 +115,7 @@ def _split(population: Population, cores: int) -> list[Parts]:
     return parts
 
 
-def _packed(blocks: list[list[Parts]], counts: dict[str, int], populations, chip: Chip) -> list[list[Parts]]:
+def _packed(blocks: list[list[Parts]], populations: tuple[Population, ...], chip: Chip) -> list[list[Parts]]:
     """First fit, the fullest first: populations of a single core join a core that still has room."""
     targets = _targets(populations, blocks)
     single = [block for block in blocks if len(block) == 1]

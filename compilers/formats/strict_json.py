@@ -3,6 +3,10 @@
 import json
 from collections import Counter
 
+from pydantic import ValidationError
+
+from ff2loihi.compilers.errors import brief
+
 DEPTH = 64  # objects and arrays within one another; a manifest of ours has 8
 
 
@@ -32,6 +36,14 @@ def loads_object(text: str | bytes) -> dict:
     if not isinstance(value, dict):
         raise ValueError("JSON that is no object")
     return value
+
+
+def misfit(failure: ValidationError) -> str:
+    """Where a value first is not what its model says, and why; of an unknown key the same words everywhere."""
+    first = failure.errors()[0]
+    where = brief(".".join(str(part) for part in first["loc"]), 100)
+    unknown = first["type"] == "unexpected_keyword_argument"  # of a dataclass
+    return f"{where}: {'Extra inputs are not permitted' if unknown else brief(first['msg'], 200)}"
 
 
 def _no_number(text: str) -> float:

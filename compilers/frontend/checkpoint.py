@@ -63,7 +63,7 @@ def checkpoint_of(
 ) -> Checkpoint:
     """The checkpoint of a file's tensors and spec; label codes may lie in `folder`. Raises CheckpointError."""
     _keys_exist(path, spec, tensors)
-    codes = _codes(path, spec, tensors, folder)
+    codes = _codes(spec, tensors, folder)
     for name, array in (tensors | {CODES: codes}).items():
         _finite(path, name, array)
     return Checkpoint(tensors | {CODES: codes}, spec, str(path), hashlib.sha256(data).hexdigest(), training)
@@ -220,7 +220,7 @@ def _keys_exist(path: Path, spec: Spec, tensors: dict) -> None:
         )
 
 
-def _codes(path: Path, spec: Spec, tensors: dict, folder: Path) -> np.ndarray:
+def _codes(spec: Spec, tensors: dict, folder: Path) -> np.ndarray:
     label = spec.label
     if label.kind == "none":
         return np.zeros((label.classes, 0), np.float32)

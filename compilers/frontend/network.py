@@ -127,7 +127,7 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
         if conv is None:
             return None
     elif weight.shape[1] != inputs:
-        reader.wrong.append(_misfit(reader, name, weight.shape, part, inputs, spec))
+        reader.wrong.append(_misfit(name, weight.shape, part, inputs, spec))
         return None
     channels, n = len(weight), conv.neurons if conv else len(weight)
     if not weight.any():
@@ -186,7 +186,7 @@ def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int
     return conv
 
 
-def _misfit(reader: _Reader, name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
+def _misfit(name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
     text = f"{name}: {shortened(part.weight)} takes {shape[1]} inputs, "
     if name == "hidden1":
         joints = {

@@ -56,7 +56,7 @@ def sweep(
         found = []
         for candidate in CANDIDATES:
             rules = [*chosen[:index], candidate, *chosen[index + 1 :]]
-            settled = _settle(network, integers, pixels, [_rule(*rule) for rule in rules])
+            settled = _settle(network, integers, pixels, [_rule(low, high) for _, low, high in rules])
             result = Forward(settled).run(quantized)
             fidelity = readout.correlation(
                 readout.root(readout.scores(_linear(settled), result.sums, result.head)), target
@@ -81,7 +81,7 @@ def _linear(network):
     return replace(network, readout="goodness") if network.readout == "softmax" else network
 
 
-def _rule(name: str, low: float, high: float):
+def _rule(low: float, high: float):
     return lambda drive: np.sqrt(_percentile(drive, low) * _percentile(drive, high))
 
 

@@ -109,9 +109,7 @@ def read(
     try:
         checked = _Facts.model_validate(facts)
     except ValidationError as failure:
-        first = failure.errors()[0]
-        where = brief(".".join(str(part) for part in first["loc"]), 100)
-        raise CheckpointMismatch(f"{path}: {where}: {brief(first['msg'], 200)}. Remove it to start anew") from None
+        raise CheckpointMismatch(f"{path}: {strict_json.misfit(failure)}. Remove it to start anew") from None
     other = [
         f"{key} was {brief(repr(checked.identity.get(key)))}, is {brief(repr(value))}"
         for key, value in json.loads(json.dumps(identity)).items()

@@ -88,20 +88,20 @@ def classification(
 
 
 def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: SampleProgress | None) -> Vectors:
-    shown, learner = pairs(network, data), emulator_learner(network, record=True)
+    presentations, learner = pairs(network, data), emulator_learner(network, record=True)
     rows: dict[str, list[np.ndarray]] = {}
-    for number, one in enumerate(shown):
+    for number, one in enumerate(presentations):
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
         for name, values in _library_states(learner) if isinstance(learner, LibraryLearner) else _states(learner):
             rows.setdefault(name, []).append(values)
         if progress:
-            progress(number + 1, len(shown))
+            progress(number + 1, len(presentations))
     arrays = {
-        "rates": np.stack([one.q for one in shown]).astype(np.int32),
-        "starts": np.stack([one.starts for one in shown]).astype(np.int32),
-        "labels": np.array([one.label for one in shown], np.int32),
-        "phases": np.array([one.phase for one in shown], np.int32),
+        "rates": np.stack([one.q for one in presentations]).astype(np.int32),
+        "starts": np.stack([one.starts for one in presentations]).astype(np.int32),
+        "labels": np.array([one.label for one in presentations], np.int32),
+        "phases": np.array([one.phase for one in presentations], np.int32),
     }
     axes = {name: ("presentation", "pixel")[: array.ndim] for name, array in arrays.items()}
     for name, values in rows.items():
@@ -179,9 +179,7 @@ def read(path: Path, kind: str) -> Vectors:
     try:
         facts = _Facts.model_validate(said)
     except ValidationError as failure:
-        first = failure.errors()[0]
-        where = brief(".".join(str(part) for part in first["loc"]), 100)
-        raise DataError(f"{path}: manifest: {where}: {brief(first['msg'], 200)}. Record or export again") from None
+        raise DataError(f"{path}: manifest: {strict_json.misfit(failure)}. Record or export again") from None
     for name, array in arrays.items():
         if array.dtype.kind not in "biu":
             raise DataError(f"{path}: {brief(name)} holds {array.dtype}, whole numbers are wanted. Record again")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ff2loihi.backends.emulator.learner import Learner
-from ff2loihi.compilers.choices import Trace
+from ff2loihi.compilers.choices import TraceKind
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
@@ -28,7 +28,7 @@ def two_class_net(probability: str, trace: str, eligibility: str) -> LearningNet
 
 
 @pytest.mark.parametrize("eligibility", ["none", "tag"])
-@pytest.mark.parametrize("trace", get_args(Trace))
+@pytest.mark.parametrize("trace", get_args(TraceKind))
 @pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
 def test_pairs_of_samples_part_their_probabilities_and_balance_holds_the_goodness(probability, trace, eligibility):
     net = two_class_net(probability, trace, eligibility)

@@ -7,13 +7,47 @@ import pytest
 from ff2loihi.processes import costs
 from ff2loihi.reports.energy import CERTAINTIES, estimate
 from ff2loihi.reports.events import Counts
-from ff2loihi.reports.published import MNIST, PILOTNET_LAYERS, pilotnet
+from ff2loihi.reports.published import MNIST
 
 RATES = (0.01, 0.05, 0.2)  # spikes a neuron and step: nobody printed PilotNet's
 ONE = Counts(
     steps=10, spikes=100, copies=200, crossings=30, synaptic_ops=(4000, 5000), neuron_updates=6000,
     synaptic_updates=(70, 80), core_neurons=50, core_ops=40, core_updates=(2, 3),
 )  # fmt: skip
+
+# Neurons, synapses of a neuron, neurons of the layer below, cores: the shapes that the notebook prints.
+PILOTNET_LAYERS = (
+    (200 * 66 * 3, 0, 0, 13),
+    (99 * 32 * 24, 3 * 3 * 3, 200 * 66 * 3, 25),
+    (49 * 15 * 36, 3 * 3 * 24, 99 * 32 * 24, 13),
+    (24 * 7 * 48, 3 * 3 * 36, 49 * 15 * 36, 3),
+    (22 * 4 * 64, 3 * 3 * 48, 24 * 7 * 48, 3),
+    (20 * 2 * 64, 3 * 3 * 64, 22 * 4 * 64, 2),
+    (100, 2560, 2560, 12),
+    (50, 100, 100, 1),
+    (10, 50, 50, 1),
+    (1, 10, 10, 1),
+)
+PILOTNET_STEPS = 16
+
+
+def pilotnet(rate: float) -> Counts:
+    """PilotNet LIF's events of one inference if a neuron spikes in a share `rate` of the steps: nobody printed it."""
+    ops = [neurons * synapses * rate for neurons, synapses, _, _ in PILOTNET_LAYERS]
+    spikes = rate * sum(neurons for neurons, *_ in PILOTNET_LAYERS)
+    total = PILOTNET_STEPS * sum(ops)
+    return Counts(
+        steps=PILOTNET_STEPS,
+        spikes=PILOTNET_STEPS * spikes,
+        copies=PILOTNET_STEPS * spikes * 2,
+        crossings=0,
+        synaptic_ops=(total, total),
+        neuron_updates=PILOTNET_STEPS * costs.PILOTNET_NEURONS.value,
+        synaptic_updates=(0, 0),
+        core_neurons=costs.PILOTNET_BUSIEST.value,
+        core_ops=max(each / cores for each, (*_, cores) in zip(ops, PILOTNET_LAYERS, strict=True)),
+        core_updates=(0, 0),
+    )
 
 
 def test_pilotnets_shapes_are_those_of_the_printed_table():

@@ -21,7 +21,7 @@ class LavaLearner:
 
     form: graph (the chip's processes, with Lava's own LearningDense), own_plastic (the same with our model of it),
     per_layer (one process a layer) or one_process, the fastest: the last three run the emulator's kernels. See
-    processes.ff_layer and ff_network. record: presentations of which every state is kept, see `states`.
+    processes.ff_layer and fused_network. record: presentations of which every state is kept, see `states`.
     """
 
     block = 1

@@ -8,7 +8,6 @@ from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.cli import console
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.board.chips import load_table
-from ff2loihi.compilers.board.rules import Design
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork, Program, learns
 from ff2loihi.data.datasets import Dataset
@@ -52,7 +51,7 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
     for mode, one in estimates.items():
         _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one)
     if images.name == MNIST_NAME:
-        _show_published(program.network, found, estimates, f"{100 * accuracy:.1f} ({len(images.labels):,} images)")
+        _show_published(program.network, estimates, f"{100 * accuracy:.1f} ({len(images.labels):,} images)")
     return {
         "estimated": True,
         "data": images.name,
@@ -95,7 +94,7 @@ def _show(title: str, one: Estimate) -> None:
     console.say(f"a step takes {low:.3g} to {high:.3g} us; traffic with the host is not counted")
 
 
-def _show_published(network, found: Design, estimates: dict[str, Estimate], accuracy: str) -> None:
+def _show_published(network, estimates: dict[str, Estimate], accuracy: str) -> None:
     """Our bands of the chip, dynamic and static, above what others measured."""
     widths = (("CNN" if layer.conv else layer.neurons) for layer in network.layers)
     shape = "-".join(map(str, (network.inputs, *widths)))

@@ -155,7 +155,7 @@ def test_layers_of_two_probabilities_are_refused():
 
 @pytest.mark.parametrize("neurons", [1, 200, 1000, 4000])
 @pytest.mark.parametrize("curve", get_args(choices.Curve))
-@pytest.mark.parametrize("trace", get_args(choices.Trace))
+@pytest.mark.parametrize("trace", get_args(choices.TraceKind))
 @pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
 def test_the_tuned_constants_fit_at_every_width(probability, trace, curve, neurons):
     third = learning.third_factor(probability, neurons, trace, curve)

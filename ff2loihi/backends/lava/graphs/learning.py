@@ -11,7 +11,7 @@ from ff2loihi.backends.lava import models as lava_models
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.processes.host_io.record import Probe, Recorder
 from ff2loihi.processes.learning.ff_layer import FFLayer
-from ff2loihi.processes.learning.ff_network import FFNetwork
+from ff2loihi.processes.learning.fused_network import FusedNetwork
 from ff2loihi.processes.learning.plastic_dense import PyPlasticModel, rule_strings
 from ff2loihi.processes.learning.source import LearningSource
 from ff2loihi.processes.learning_rule import ThirdFactor
@@ -24,7 +24,7 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 class LearningGraph:
     """The built graph: a process that runs it, and its layers; none where the network is one process."""
 
-    source: LearningSource | FFNetwork | LibrarySource
+    source: LearningSource | FusedNetwork | LibrarySource
     layers: tuple[FFLayer, ...]
     network: LearningNetwork
 
@@ -33,7 +33,7 @@ class LearningGraph:
         for layer in self.layers:
             layer.dw.set(dw_string(self.network, exponent))
             layer.trace_shift.set(np.array([trace_shift]))
-        if isinstance(self.source, FFNetwork):
+        if isinstance(self.source, FusedNetwork):
             self.source.exponent.set(np.array([exponent]))
             self.source.trace_shift.set(np.array([trace_shift]))
 
@@ -107,7 +107,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
     return LearningGraph(source, tuple(layers), network)
 
 
-def _one_process(network: LearningNetwork, folder: Path, start: dict, source: dict) -> FFNetwork:
+def _one_process(network: LearningNetwork, folder: Path, start: dict, source: dict) -> FusedNetwork:
     layers = []
     for index, part in enumerate(network.layers):
         shape = part.weight.shape
@@ -128,7 +128,7 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
             }
         )  # fmt: skip
     rate = {name: start[name] for name in ("exponent", "trace_shift", "passed", "steps")}
-    return FFNetwork(layers=layers, source=source, folder=str(folder), **rate)
+    return FusedNetwork(layers=layers, source=source, folder=str(folder), **rate)
 
 
 def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type, fortran: bool = False) -> None:

@@ -15,7 +15,7 @@ from ff2loihi.processes.learning.fused_layer import FusedLayer
 from ff2loihi.processes.learning.source import RateSource
 
 
-class FFNetwork(AbstractProcess):
+class FusedNetwork(AbstractProcess):
     """LearningSource -> FFLayer -> FFLayer ..., the same states at the same steps, without a message between them.
 
     Parameters
@@ -37,10 +37,10 @@ class FFNetwork(AbstractProcess):
         self.exponent, self.trace_shift = Var(shape=(1,), init=exponent), Var(shape=(1,), init=trace_shift)
 
 
-@implements(proc=FFNetwork, protocol=LoihiProtocol)
+@implements(proc=FusedNetwork, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyFFNetworkModel(PyLoihiProcessModel):
+class PyFusedNetworkModel(PyLoihiProcessModel):
     exponent: np.ndarray = LavaPyType(np.ndarray, np.int32)
     trace_shift: np.ndarray = LavaPyType(np.ndarray, np.int32)
 

@@ -1,4 +1,4 @@
-"""The Process FFNetwork, a whole learning network with its files, against a chain of layers as they are defined."""
+"""The Process FusedNetwork, a whole learning network with its files, against a chain of layers as they are defined."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
     ]  # fmt: skip
     source = {"file": str(tmp_path / "input.npy"), "n": 7, "layers": 2, "steps": net.steps, "window": net.window}
     run_process(
-        "learning.ff_network.FFNetwork",
+        "learning.fused_network.FusedNetwork",
         {
             "layers": layers, "source": source | {"period": net.period}, "passed": 0, "folder": str(tmp_path),
             "exponent": net.update.exponent, "trace_shift": 0, "steps": steps,
