@@ -20,7 +20,7 @@ WIDTHS = {"ffa": (12,), "random": (12,), "ff-prospective": (12, 12), "cwc-ff": (
 FORMS = {
     "graded": Options(),
     "soft": Options(neuron="lif", steps=4),
-    "hard": Options(neuron="lif", steps=4, reset="hard", vth=60),
+    "hard": Options(neuron="lif", steps=4, reset="hard", vth=70),
     "rule": LearningOptions(),
     "tag": LearningOptions(eligibility="tag"),
     "library": LearningOptions(library=True),
@@ -86,7 +86,7 @@ def mixed(mixed_content, tmp_path_factory):
     torch.save(mixed_content[0], folder / "m.pt")
     (folder / "spec.yaml").write_text(yaml.safe_dump(mixed_content[1]))
     read = load_checkpoint(folder / "m.pt", folder / "spec.yaml")
-    forms = {"graded": Options(), "hard": Options(neuron="lif", steps=8, reset="hard", vth=60)}
+    forms = {"graded": Options(), "hard": Options(neuron="lif", steps=8, reset="hard", vth=70)}
     return {form: api.compile(read, images, options) for form, options in forms.items()}
 
 
