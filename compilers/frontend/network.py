@@ -154,9 +154,7 @@ def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int
     """The geometry of a convolution whose weight (tensor `key`) has that shape, above that image."""
     label = reader.checkpoint.spec.label
     if name == "hidden1" and (label.kind in ("append", "prepend") or label.pixels):
-        reader.wrong.append(
-            f"{name}: a convolution has no place for label inputs beside the image: overwrite the first pixels, or none"
-        )
+        reader.wrong.append(f"{name}: a convolution has no place for label inputs beside the image: overwrite, or none")
         return None
     if image is None:
         below = "image: [channels, height, width] is missing" if name == "hidden1" else "the layer below is dense"

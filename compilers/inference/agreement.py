@@ -16,7 +16,7 @@ from ff2loihi.compilers.ir import Input, IntNetwork, Network, split_input
 
 IMAGES, BATCH = 500, 50
 WORK = 5 * 10**10  # weights x passes that the other readings of the input may take together
-GAIN = 0.05  # by how much another reading of the input has to be better before it is told
+GAIN = 0.03  # by how much another reading of the input has to be better before it is told
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,19 @@ def remarks(network: Network, found: Agreement, calibration: Calibration) -> lis
     """Other readings of the input under which the float net does better, and that it does no better than chance."""
     pixels, labels = calibration.pixels[:IMAGES], calibration.labels[:IMAGES]
     work = sum(layer.synapses for layer in network.layers) * len(pixels) * len(network.pass_labels)
-    said = []
+    better, most = [], found.float_accuracy
     for text, other in list(_readings(network, calibration))[: WORK // max(1, work)]:
         accuracy = float((_classified(other, pixels) == labels).mean())
+        most = max(most, accuracy)
         if accuracy > found.float_accuracy + GAIN:
-            said.append((accuracy, f"with {text} the float net would classify {accuracy:.1%} of them rightly"))
-    best = [text for _, text in sorted(said, reverse=True)[:3]]
-    if found.float_accuracy < 2 * found.chance and not best:
-        best = [
+            better.append((accuracy, f"with {text} the float net would classify {accuracy:.1%} of them rightly"))
+    said = [text for _, text in sorted(better, reverse=True)[:3]]
+    if most < 2 * found.chance:
+        said.append(
             "the float net itself does little better than chance. Look at input (mean, std, norm), label (where it "
             "stands, its codes and their value) and each layer's orientation"
-        ]
-    return best
+        )
+    return said
 
 
 def _readings(network: Network, calibration: Calibration) -> Iterator[tuple[str, Network]]:

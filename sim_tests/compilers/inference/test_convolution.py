@@ -146,7 +146,7 @@ APPENDED = {
         ({"tensors": {"b": torch.ones(9, 6, 5, 5)}}, "hidden2: a kernel of 5 x 5 with padding 0 leaves 4 x 6"),
         ({"tensors": {"b": torch.ones(8, 6, 2, 2)}}, "hidden2: 8 channels are not 3 subsets of the same size"),
         (APPENDED | {"readout": {"kind": "channels"}}, "use label.kind 'none'"),
-        (APPENDED, "no place for label inputs behind the image"),
+        (APPENDED, "no place for label inputs beside the image"),
         ({"probability": {"kind": "symmetric"}}, "probability: label.kind 'none'"),
         ({"layers": [{"weight": "a"}, {"weight": "b"}]}, "For a convolution give the layer conv"),
     ],
