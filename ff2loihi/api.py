@@ -1,6 +1,6 @@
 """The Python form of the commands; ff2loihi.cli prints what these return.
 
-A data set is a Dataset or NAME[:N], a back end a Backend or its name.
+A data set is a Dataset, or NAME[:N] where a path will do for the name, a back end a Backend or its name.
 """
 
 import statistics
@@ -32,16 +32,16 @@ from ff2loihi.verification.learning_equality import learning_equality
 
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
-    """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
-    name, count = choices.name_and_count(text, "--calibrate")
+    """DATA or DATA:N -> the first N images of that data set's training split. Raises DataError."""
+    name, count = choices.data_and_count(text, "--calibrate")
     return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
 def _data(data: Dataset | str, split: str) -> Dataset:
-    """The data set itself, or the first N samples of that split of NAME[:N]. Raises DataError."""
+    """The data set itself, or the first N samples of that split of DATA[:N]. Raises DataError."""
     if isinstance(data, Dataset):
         return data
-    name, count = choices.name_and_count(data, "data")
+    name, count = choices.data_and_count(data, "data")
     return load_data(name, split, limit=count)
 
 
@@ -62,7 +62,7 @@ def compile(  # the command's name
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
     options = pipeline.options_for(checkpoint, options or Options())
-    images = Calibration(calibration.images, calibration.labels, calibration.name)
+    images = Calibration(calibration.images, calibration.labels, calibration.name, calibration.sha256)
     if isinstance(options, LearningOptions):
         return pipeline.compile_learning(checkpoint, images, options, progress)
     return pipeline.compile_checkpoint(checkpoint, images, options, progress)

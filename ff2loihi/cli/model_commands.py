@@ -8,6 +8,7 @@ import typer
 from ff2loihi import choices
 from ff2loihi.cli import inputs, kinds, outputs
 from ff2loihi.cli.options import (
+    DATA_HELP,
     Artifact,
     BoardName,
     Calibrate,
@@ -32,7 +33,9 @@ def train(
     recipe: Annotated[
         choices.Recipe, typer.Option(metavar="RECIPE", help=f"what to train: {', '.join(get_args(choices.Recipe))}")
     ] = "ffa-symmetric",
-    data: Annotated[choices.DataName, typer.Option(help="what is learned")] = "digits",
+    data: Annotated[
+        str, typer.Option(metavar="DATA", callback=inputs.data, help=f"what is learned: {DATA_HELP}")
+    ] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
     epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
