@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ff2loihi import choices
-from ff2loihi.backends.base import Backend, SampleProgress
+from ff2loihi.backends.base import Backend, SampleProgress, Trace
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import pairs
@@ -37,12 +37,12 @@ def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
-def _data(data: Dataset | str, split: str) -> Dataset:
+def _data(data: Dataset | str, split: str, unlabelled: bool = False) -> Dataset:
     """The data set itself, or the first N samples of that split of DATA[:N]. Raises DataError."""
     if isinstance(data, Dataset):
         return data
     name, count = choices.data_and_count(data, "data")
-    return load_data(name, split, limit=count)
+    return load_data(name, split, limit=count, unlabelled=unlabelled)
 
 
 def compile(  # the command's name
@@ -98,8 +98,19 @@ def run(
 ) -> AccuracyReport:
     """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
-    _check_labels(program, data)
-    return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
+    if not data.classes:
+        raise DataError(f"{data.name}: images without labels have no accuracy. Use ff2loihi.classify")
+    return accuracy_report(program.network, classify(program, data, on, progress), data.labels)
+
+
+def classify(
+    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
+) -> Trace:
+    """The predictions, and what they come from, of `data`, which needs no labels. Raises DataError or BackendError."""
+    data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
+    if data.classes:
+        _check_labels(program, data)
+    return on.run(program, data.images, progress=progress)
 
 
 def verify(

@@ -13,7 +13,7 @@ def _tables_elsewhere(target: str | None) -> str | None:
     """Where standard output takes the JSON, standard error takes the tables."""
     from ff2loihi.cli import console
 
-    console.tables_on_stderr(target in (outputs.TABLES, "/dev/stdout"))
+    console.tables_on_stderr(target in (outputs.TABLES, str(outputs.STDOUT)))
     return target
 
 

@@ -7,10 +7,15 @@ from ff2loihi.compilers.ir import AnyProgram
 from ff2loihi.data.datasets import Dataset, load_data
 
 
-def dataset(program: AnyProgram, name: str | None, split: str, limit: int | None, root: Path | None) -> Dataset:
-    """The data set of that name, or the one that the program was compiled with. Raises DataError."""
+def dataset(
+    program: AnyProgram, name: str | None, split: str, limit: int | None, root: Path | None, unlabelled: bool = False
+) -> Dataset:
+    """The data set of that name, or the one that the program was compiled with. Raises DataError.
+
+    unlabelled: whether images alone will do.
+    """
     if name is not None:
-        return load_data(name, split, root=root, limit=limit)
+        return load_data(name, split, root=root, limit=limit, unlabelled=unlabelled)
     facts = program.provenance.get("calibration", {})
     name = facts.get("data")
     if name is None:

@@ -20,6 +20,7 @@ TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN"
 IDX = ("mnist", "fashion-mnist")
 NAMES, SPLITS = get_args(DataName), get_args(Split)
 HELD_OUT = 10_000  # last training images, held out for tuning; digits and small sets: the last fifth
+UNKNOWN = -1  # in place of a label
 FIFTH_SEED = 0  # of the one permutation that splits a set
 
 
@@ -27,7 +28,8 @@ FIFTH_SEED = 0  # of the one permutation that splits a set
 class Dataset:
     """images (samples, height width channels) uint8, channels last; labels (samples,) int64 in 0..classes - 1.
 
-    name: or path; sides: height and width, None for square images; sha256: of what was read of a person's own files.
+    name: or path; sides: height and width, None for square images; sha256: of what was read of a person's own files;
+    places: of the images in the person's own set, None where they are as they lie. Images alone: classes 0, labels -1.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Dataset:
     channels: int = 1
     sides: tuple[int, int] | None = None
     sha256: str | None = None
+    places: np.ndarray | None = None
 
     @property
     def shape(self) -> Shape:
@@ -51,13 +54,14 @@ def data_folder() -> Path:
 
 
 def load_data(
-    name: str, split: str, root: Path | None = None, limit: int | None = None, download: bool = True
-) -> Dataset:
+    name: str, split: str, root: Path | None = None, limit: int | None = None, download: bool = True,
+    unlabelled: bool = False,
+) -> Dataset:  # fmt: skip
     """A split: train, test; fit and validation are train without, and only, its last 10,000 images (tuning).
 
     name: or the path of one's own set, of which a fifth is held out where it has fewer than 50,000 training images.
     root: torchvision's layout, else data_folder(); a missing set is downloaded into the cache folder alone.
-    Raises DataError.
+    unlabelled: whether images alone will do. Raises DataError.
     """
     if name not in NAMES and not os.path.exists(name):
         raise DataError(f"data set must be one of {', '.join(NAMES)}, or a file or folder, got {name!r}")
@@ -66,6 +70,10 @@ def load_data(
     if limit is not None and limit < 1:
         raise DataError(f"limit must be at least 1, got {limit}")
     found = _named(name, split == "test", root, download) if name in NAMES else _own(name, split == "test")
+    if not (found.classes or unlabelled):
+        raise DataError(f"{name}: images without labels. Only run --predictions FILE takes such")
+    if not found.classes and split != "test":
+        raise DataError(f"{name}: images without labels are the test split, got {split}. Leave out --split")
     part = slice(None)
     if split in ("fit", "validation"):
         few = name == "digits" or (name not in NAMES and len(found.labels) < 5 * HELD_OUT)
@@ -74,7 +82,8 @@ def load_data(
     images, labels = found.images[part][:limit], found.labels[part][:limit]
     if not len(labels):
         raise DataError(f"{name}: too few images: none is left for the split {split}")
-    return replace(found, split=split, images=images, labels=labels)
+    places = None if found.places is None else found.places[part][:limit]
+    return replace(found, split=split, images=images, labels=labels, places=places)
 
 
 def _named(name: str, test: bool, root: Path | None, download: bool) -> Dataset:
@@ -83,13 +92,17 @@ def _named(name: str, test: bool, root: Path | None, download: bool) -> Dataset:
 
 
 def _own(name: str, test: bool) -> Dataset:
-    """The test images that are given, else the last fifth of all."""
+    """The test images that are given, else the last fifth of all; all of those that have no labels."""
     found = own.read(Path(name))
-    part = found.test if test and found.test else found.train
-    chosen = slice(None) if found.test else _fifth_apart(len(part.labels), test)
-    samples, height, width, channels = part.images.shape
-    rows = part.images.reshape(samples, -1)[chosen]
-    return Dataset(name, "", rows, part.labels[chosen], found.classes, channels, (height, width), found.sha256)
+    images, labels = found.test if test and found.test else found.train
+    samples, height, width, channels = images.shape
+    rows, places = images.reshape(samples, -1), None
+    if labels is None:
+        labels = np.full(samples, UNKNOWN)
+    elif not found.test:
+        places = _fifth_apart(samples, test)
+        rows, labels = rows[places], labels[places]
+    return Dataset(name, "", rows, labels, found.classes, channels, (height, width), found.sha256, places)
 
 
 def _fifth_apart(samples: int, test: bool) -> np.ndarray:

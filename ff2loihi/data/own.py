@@ -5,7 +5,7 @@ Each function raises DataError, in one line, for what cannot be used as it is.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ from ff2loihi.compilers.formats.array_files import from_npy, from_npz
 from ff2loihi.data.folders import Folder
 from ff2loihi.data.idx import IDX_FILES, from_idx
 
-TRAIN_NAMES = (("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train"))
+IMAGES = "images"
+TRAIN_NAMES = ((IMAGES, "labels"), ("train_images", "train_labels"), ("x_train", "y_train"))
 TEST_NAMES = (("test_images", "test_labels"), ("x_test", "y_test"))
 NPY_FILES = ("images.npy", "labels.npy")
 SPLIT_FOLDERS = ("train", "test")
@@ -28,14 +29,14 @@ FOLDER = f"a folder with a folder of pictures for each class, or with {' and '.j
 
 
 class Part(NamedTuple):
-    """images (samples, height, width, channels) uint8; labels (samples,) int64."""
+    """images (samples, height, width, channels) uint8; labels (samples,) int64, or None for images alone."""
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
 
 
 class Own(NamedTuple):
-    """test: None where one set is all there is; sha256: of a file's bytes, of a folder see Folder.digest."""
+    """test: None where one set is all there is; classes: 0 without labels; sha256: of a folder, see Folder.digest."""
 
     train: Part
     test: Part | None
@@ -50,7 +51,10 @@ def read(path: Path) -> Own:
     sizes = [" x ".join(map(str, part.images.shape[1:])) for part in parts]
     if len(set(sizes)) > 1:
         raise DataError(f"{path}: training images are {sizes[0]}, test images {sizes[1]}. Make them of one size")
-    least, most = (pick(int(pick(part.labels)) for part in parts) for pick in (min, max))
+    labels = [part.labels for part in parts if part.labels is not None]
+    if not labels:
+        return Own(train, test, 0, digest)
+    least, most = (pick(int(pick(found)) for found in labels) for pick in (min, max))
     if least < 0:
         raise DataError(f"{path}: a label is {least}. Number the classes from 0")
     if least > 0:
@@ -70,6 +74,8 @@ def _npz(path: Path) -> tuple[Part, Part | None, str]:
         next((_part(path, *pair, arrays) for pair in names if arrays.keys() >= set(pair)), None)
         for names in (TRAIN_NAMES, TEST_NAMES)
     )
+    if train is None and IMAGES in arrays:
+        train = Part(_images(f"{path}: {IMAGES}", arrays[IMAGES]), None)
     if train is None:
         raise DataError(f"{path}: holds {brief(', '.join(arrays) or 'nothing')}. Use {NPZ}")
     return train, test, hashlib.sha256(data).hexdigest()
@@ -78,16 +84,24 @@ def _npz(path: Path) -> tuple[Part, Part | None, str]:
 def _folder(path: Path) -> tuple[Part, Part | None, str]:
     folder, test = Folder(path), None
     if folder.has(*NPY_FILES):
-        train = _read_pair(folder, NPY_FILES, lambda _, data: from_npy(data))
+        train = _part(path, *NPY_FILES, _read(folder, NPY_FILES, _from_npy))
+    elif folder.has(NPY_FILES[0]):
+        arrays = _read(folder, NPY_FILES[:1], _from_npy)
+        train = Part(_images(f"{path}: {NPY_FILES[0]}", arrays[NPY_FILES[0]]), None)
     elif folder.has(*IDX_FILES[0]):
-        train = _read_pair(folder, IDX_FILES[0], from_idx)
-        test = _read_pair(folder, IDX_FILES[1], from_idx) if folder.has(*IDX_FILES[1]) else None
+        train = _part(path, *IDX_FILES[0], _read(folder, IDX_FILES[0], from_idx))
+        if folder.has(*IDX_FILES[1]):
+            test = _part(path, *IDX_FILES[1], _read(folder, IDX_FILES[1], from_idx))
     else:
         train, test = _pictures(folder)
     return train, test, folder.digest()
 
 
-def _read_pair(folder: Folder, names: tuple[str, str], to_array: Callable[[str, bytes], np.ndarray]) -> Part:
+def _from_npy(_: str, data: bytes) -> np.ndarray:
+    return from_npy(data)
+
+
+def _read(folder: Folder, names: Iterable[str], to_array: Callable[[str, bytes], np.ndarray]) -> dict[str, np.ndarray]:
     arrays = {}
     for name in names:
         data = folder.read(name, "an array")
@@ -95,7 +109,7 @@ def _read_pair(folder: Folder, names: tuple[str, str], to_array: Callable[[str, 
             arrays[name] = to_array(name, data)
         except ValueError as error:
             raise DataError(f"{folder.path / name}: {error}. Write it again") from None
-    return _part(folder.path, *names, arrays)
+    return arrays
 
 
 def _pictures(folder: Folder) -> tuple[Part, Part | None]:

@@ -1,6 +1,8 @@
 """A person's own images through the commands: trained, compiled, run, learned and mapped, whatever their shape."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -65,7 +67,7 @@ def test_own_images_are_trained_compiled_run_learned_and_mapped(here, done, name
     learned = done(f"learn l.ffl --data {name} --limit 20 --epochs 1 --jitter 1 -o learned.ffl --evaluate validation:3")
     assert learned["data"] == f"{name} train"
     assert learned["data_sha256"] == facts["sha256"]
-    assert done("run learned.ffl --limit 3")["samples"] == 3
+    assert done("run learned.ffl --limit 2")["samples"] == 2
     for model in ("m.ffl", "learned.ffl"):
         assert done(f"map {model}")["chips"] == 1
 
@@ -129,3 +131,67 @@ def test_the_python_form_takes_a_path(here, done):
     done("train --data two.npz --epochs 0 --widths 8 -o m.pt")
     program = api.compile("m.pt", "two.npz:5")
     assert api.run(program, "two.npz:1").samples == 1
+
+
+def rows(path):
+    """The lines of a file of predictions, without their head."""
+    head, *lines = path.read_text().splitlines()
+    assert head == "index,predicted,label"
+    return [line.split(",") for line in lines]
+
+
+def test_predictions_say_which_image_of_ones_own_set_they_are_of(here, done):
+    done("train --data three.npz --epochs 1 --widths 8 -o m.pt")
+    done("compile m.pt")
+    images, labels = noisy(3, (8, 8, 3))
+    written = []
+    for split in ("train", "test"):
+        report = done(f"run m.ffl --split {split} --predictions out.csv")
+        found = rows(here / "out.csv")
+        assert np.mean([predicted == label for _, predicted, label in found]) == pytest.approx(report["accuracy"])
+        written += found
+    assert sorted(int(index) for index, _, _ in written) == list(range(12))
+    assert all(int(label) == labels[int(index)] for index, _, label in written)
+    predicted = {int(index): int(predicted) for index, predicted, _ in written}
+    for name, arrays in (("bare.npz", {"images": images}), ("bare", None)):
+        if arrays:
+            np.savez(here / name, **arrays)
+        else:
+            (here / name).mkdir()
+            np.save(here / name / "images.npy", images)
+        report = done(f"run m.ffl --data {name} --predictions out.csv")
+        assert (report["samples"], report["accuracy"]) == (12, None)
+        assert rows(here / "out.csv") == [[str(i), str(predicted[i]), ""] for i in range(12)]
+    assert done("run m.ffl --data bare --predictions out.csv")  # over a file of its own kind
+    assert api.classify(api.load("m.ffl"), "bare").predictions.tolist() == [predicted[i] for i in range(12)]
+
+
+def test_images_without_labels_are_for_predictions_alone(here, done, refused):
+    done("train --data two.npz --epochs 0 --widths 8 -o m.pt")
+    done("compile m.pt")
+    np.savez(here / "bare.npz", images=noisy(2, (7, 9))[0])
+    for words in ("run m.ffl", "estimate m.ffl", "train -o x.pt"):
+        code, line = refused(*words.split(), "--data", "bare.npz")
+        assert code == 2
+        assert "bare.npz: images without labels. Only run --predictions" in line
+    line = refused("run", "m.ffl", "--data", "bare.npz", "--split", "train", "--predictions", "x.csv")[1]
+    assert "images without labels are the test split" in line
+    for target, words in (
+        ("m.ffl", "would replace the input"), ("m.pt", "holds a torch checkpoint"), ("two.npz", "holds numpy arrays"),
+        ("nowhere/x.csv", "does not exist"), (".", "a folder"),
+    ):  # fmt: skip
+        code, line = refused("run", "m.ffl", "--predictions", target)
+        assert code == 2
+        assert words in line
+    assert "would write the same file" in refused("run", "m.ffl", "--predictions", "x", "--json", "x")[1]
+    assert not (here / "x").exists()
+
+
+def test_predictions_to_standard_output_come_alone(here, done):
+    done("train --data two.npz --epochs 0 --widths 8 -o m.pt")
+    done("compile m.pt")
+    run = [sys.executable, "-m", "ff2loihi", "run", "m.ffl", "--predictions"]
+    for target in ("-", "/dev/stdout"):
+        found = subprocess.run([*run, target], cwd=here, capture_output=True, text=True, timeout=300, check=True)
+        assert [line.count(",") for line in found.stdout.splitlines()] == [2, 2, 2]
+        assert "accuracy" in found.stderr
