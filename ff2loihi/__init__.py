@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ff2loihi.api import analyze, backend, bench, calibration_set, compile, learn, load, run, save, verify
+    from ff2loihi.api import analyze, backend, bench, calibration_set, classify, compile, learn, load, run, save, verify
     from ff2loihi.backends.base import Backend, Trace
     from ff2loihi.compilers.errors import FF2LoihiError
     from ff2loihi.compilers.frontend.content import Checkpoint
