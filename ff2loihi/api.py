@@ -1,6 +1,6 @@
 """The Python form of the commands; ff2loihi.cli prints what these return.
 
-A data set is a Dataset or NAME[:N], a back end a Backend or its name.
+A data set is a Dataset, or NAME[:N] where a path will do for the name, a back end a Backend or its name.
 """
 
 import statistics
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ff2loihi import choices
-from ff2loihi.backends.base import Backend, SampleProgress
+from ff2loihi.backends.base import Backend, SampleProgress, Trace
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import pairs
@@ -32,17 +32,17 @@ from ff2loihi.verification.learning_equality import learning_equality
 
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
-    """NAME or NAME:N -> the first N images of that data set's training split. Raises DataError."""
-    name, count = choices.name_and_count(text, "--calibrate")
+    """DATA or DATA:N -> the first N images of that data set's training split. Raises DataError."""
+    name, count = choices.data_and_count(text, "--calibrate")
     return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
-def _data(data: Dataset | str, split: str) -> Dataset:
-    """The data set itself, or the first N samples of that split of NAME[:N]. Raises DataError."""
+def _data(data: Dataset | str, split: str, unlabelled: bool = False) -> Dataset:
+    """The data set itself, or the first N samples of that split of DATA[:N]. Raises DataError."""
     if isinstance(data, Dataset):
         return data
-    name, count = choices.name_and_count(data, "data")
-    return load_data(name, split, limit=count)
+    name, count = choices.data_and_count(data, "data")
+    return load_data(name, split, limit=count, unlabelled=unlabelled)
 
 
 def compile(  # the command's name
@@ -62,7 +62,7 @@ def compile(  # the command's name
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
     options = pipeline.options_for(checkpoint, options or Options())
-    images = Calibration(calibration.images, calibration.labels, calibration.name)
+    images = Calibration(calibration.images, calibration.labels, calibration.name, calibration.sha256)
     if isinstance(options, LearningOptions):
         return pipeline.compile_learning(checkpoint, images, options, progress)
     return pipeline.compile_checkpoint(checkpoint, images, options, progress)
@@ -98,8 +98,19 @@ def run(
 ) -> AccuracyReport:
     """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
-    _check_labels(program, data)
-    return accuracy_report(program.network, on.run(program, data.images, progress=progress), data.labels)
+    if not data.classes:
+        raise DataError(f"{data.name}: images without labels have no accuracy. Use ff2loihi.classify")
+    return accuracy_report(program.network, classify(program, data, on, progress), data.labels)
+
+
+def classify(
+    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
+) -> Trace:
+    """The predictions, and what they come from, of `data`, which needs no labels. Raises DataError or BackendError."""
+    data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
+    if data.classes:
+        _check_labels(program, data)
+    return on.run(program, data.images, progress=progress)
 
 
 def verify(

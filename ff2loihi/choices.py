@@ -1,9 +1,10 @@
-"""The closed choices of the commands and of the API, by name, and NAME:N; nothing heavy is imported.
+"""The closed choices of the commands and of the API, by name, and NAME:N or DATA:N; nothing heavy is imported.
 
 Each is defined here alone: a misspelt one is told before torch or Lava is loaded. Those of `compile` are in
 compilers.choices.
 """
 
+import os
 import re
 from typing import Literal, get_args
 
@@ -38,9 +39,28 @@ GOLDEN_FILE = "golden.npz"  # in the folder of golden vectors
 def name_and_count(text: str, option: str) -> tuple[str, int | None]:
     """NAME or NAME:N -> (NAME, N or None). Raises DataError."""
     name, colon, count = text.partition(":")
-    if colon and not re.fullmatch("[1-9][0-9]{0,17}", count, re.ASCII):
+    return name, _count(count, text, option) if colon else None
+
+
+def data_and_count(text: str, option: str) -> tuple[str, int | None]:
+    """The same of a data set, whose name may be a path, with colons of its own. Raises DataError."""
+    if os.path.exists(text):
+        return text, None
+    path, _, count = text.rpartition(":")
+    return (path, _count(count, text, option)) if os.path.exists(path) else name_and_count(text, option)
+
+
+def _count(count: str, text: str, option: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,17}", count, re.ASCII):
         raise DataError(f"{option} {text}: must be NAME or NAME:N with N at least 1")
-    return name, int(count) if colon else None
+    return int(count)
+
+
+def check_data(option: str, name: str) -> None:
+    """Raise DataError where it is neither a data set's name nor the path of anything."""
+    names = get_args(DataName)
+    if name not in names and not os.path.exists(name):
+        raise DataError(f"{option}: {name!r} is not one of {', '.join(map(repr, names))}, and no such file is there")
 
 
 def check(option: str, value: object, choice: object) -> None:

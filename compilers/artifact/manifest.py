@@ -52,6 +52,7 @@ class _Options(_Open):
 
 class _Calibration(_Open):
     data: str | None = None
+    sha256: str | None = None
 
 
 class _Provenance(_Open):

@@ -40,16 +40,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Calibration:
-    """pixels (samples, pixels) uint8, labels (samples,): training images; data: the name of their data set."""
+    """pixels (samples, pixels) uint8, labels (samples,): training images; data, sha256: their set's name, and hash."""
 
     pixels: np.ndarray
     labels: np.ndarray
     data: str | None = None
+    sha256: str | None = None
 
     @property
     def facts(self) -> dict:
         """What an artifact says of it."""
-        return {"images": len(self.pixels), **({"data": self.data} if self.data else {})}
+        said = {"data": self.data, "sha256": self.sha256}
+        return {"images": len(self.pixels), **{name: value for name, value in said.items() if value}}
 
 
 def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from ff2loihi.choices import DataName, Split, check, name_and_count
+from ff2loihi.choices import Split, check, check_data, data_and_count, name_and_count
 from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.interchange import rule_file
@@ -49,8 +49,15 @@ def file_or_folder(path: Path) -> Path:
 def calibration(text: str | None) -> str | None:
     """DATA[:N]. Raises DataError or FF2LoihiError."""
     if text is not None:
-        check("--calibrate", name_and_count(text, "--calibrate")[0], DataName)
+        check_data("--calibrate", data_and_count(text, "--calibrate")[0])
     return text
+
+
+def data(name: str | None) -> str | None:
+    """The name of a data set, or a path. Raises DataError."""
+    if name is not None:
+        check_data("--data", name)
+    return name
 
 
 def evaluation(text: str | None) -> str | None:

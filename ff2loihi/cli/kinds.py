@@ -23,6 +23,7 @@ HDF5 = "an HDF5 file"
 RULE = "a learning rule"
 LOG = "a learning log"
 LOCK = "the lock of a run"
+PREDICTIONS, PREDICTIONS_HEAD = "predictions", "index,predicted,label\n"  # the first line of the file
 JSON = "a JSON report"
 PNG = "a PNG picture"
 OTHER = "another kind of file"
@@ -47,7 +48,11 @@ def kind(path: Path) -> str | None:
         return NIR if b"node\0" in head else NETX if b"layer\0" in head else HDF5
     if head[5:9] == b"\0\0\0{":  # a header of less than 2^40 bytes
         return _safetensors(head[8:])
-    for start, name in ((b"\x89PNG\r\n\x1a\n", PNG), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG)):
+    heads = (
+        (b"\x89PNG\r\n\x1a\n", PNG), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG),
+        (PREDICTIONS_HEAD.encode(), PREDICTIONS),
+    )  # fmt: skip
+    for start, name in heads:
         if head.startswith(start):
             return name
     if is_lock(head):

@@ -8,6 +8,7 @@ import typer
 from ff2loihi import choices
 from ff2loihi.cli import inputs, kinds, outputs
 from ff2loihi.cli.options import (
+    DATA_HELP,
     Artifact,
     BoardName,
     Calibrate,
@@ -32,7 +33,9 @@ def train(
     recipe: Annotated[
         choices.Recipe, typer.Option(metavar="RECIPE", help=f"what to train: {', '.join(get_args(choices.Recipe))}")
     ] = "ffa-symmetric",
-    data: Annotated[choices.DataName, typer.Option(help="what is learned")] = "digits",
+    data: Annotated[
+        str, typer.Option(metavar="DATA", callback=inputs.data, help=f"what is learned: {DATA_HELP}")
+    ] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
     epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
@@ -119,15 +122,25 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
     backend: Annotated[choices.Backend, typer.Option(help="where it runs")] = "emulator",
     device: Device = "cpu",
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="write each image's predicted class, - for stdout; the images need no labels then"
+        ),
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Classify a data set: accuracy, goodness, spikes, time."""
-    outputs.check((model,), json)
+    predictions = outputs.STDOUT if predictions == Path(outputs.TABLES) else predictions
+    outputs.check((model,), json, *outputs.predictions(predictions))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.run import run_model
 
-    console.write_json(run_model(model, data, split, limit, backend, device, data_root), json)
+    if predictions == outputs.STDOUT:
+        console.tables_on_stderr(True)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions)
+    console.write_json(found, json)
 
 
 @commands.command()

@@ -1,7 +1,7 @@
 """Options and arguments that several commands have, each with its check that imports nothing heavy."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -13,7 +13,7 @@ def _tables_elsewhere(target: str | None) -> str | None:
     """Where standard output takes the JSON, standard error takes the tables."""
     from ff2loihi.cli import console
 
-    console.tables_on_stderr(target in (outputs.TABLES, "/dev/stdout"))
+    console.tables_on_stderr(target in (outputs.TABLES, str(outputs.STDOUT)))
     return target
 
 
@@ -28,7 +28,11 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
 ]
-Data = Annotated[choices.DataName | None, typer.Option(help="[default: the calibration's data set]")]
+DATA_HELP = f"{', '.join(get_args(choices.DataName))}, or your own: an .npz or a folder"
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="DATA", callback=inputs.data, help=f"{DATA_HELP} [default: the calibration's data set]"),
+]
 Artifact = Annotated[
     Path,
     typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),

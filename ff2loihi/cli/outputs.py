@@ -17,6 +17,7 @@ from ff2loihi.compilers.files import is_stream
 from ff2loihi.compilers.interchange import rule_file
 
 OUTPUT, TABLES = "--output", "-"
+STDOUT = Path("/dev/stdout")
 
 
 class Output(NamedTuple):
@@ -51,6 +52,11 @@ def check(
         report, target = Path(os.path.realpath(json)), Path(os.path.realpath(folder))
         if report == target or (report.parent == target and report.match(files)):
             raise FF2LoihiError(f"{json}: --json would write into {folder}, which is an output itself. Name another")
+
+
+def predictions(path: Path | None) -> tuple[Output, ...]:
+    """The file that `run --predictions` writes."""
+    return () if path is None else (Output(path, kinds.PREDICTIONS, "--predictions"),)
 
 
 class LearningFiles(NamedTuple):

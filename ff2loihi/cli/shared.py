@@ -2,14 +2,33 @@
 
 from pathlib import Path
 
-from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.ir import AnyProgram
 from ff2loihi.data.datasets import Dataset, load_data
 
 
-def dataset(program: AnyProgram, name: str | None, split: str, limit: int | None, root: Path | None) -> Dataset:
-    """The data set of that name, or the one that the program was compiled with. Raises DataError."""
-    name = name or program.provenance.get("calibration", {}).get("data")
+def dataset(
+    program: AnyProgram, name: str | None, split: str, limit: int | None, root: Path | None, unlabelled: bool = False
+) -> Dataset:
+    """The data set of that name, or the one that the program was compiled with. Raises DataError.
+
+    unlabelled: whether images alone will do.
+    """
+    if name is not None:
+        return load_data(name, split, root=root, limit=limit, unlabelled=unlabelled)
+    facts = program.provenance.get("calibration", {})
+    name = facts.get("data")
     if name is None:
         raise DataError("the artifact does not name a data set. Use --data NAME")
-    return load_data(name, split, root=root, limit=limit)
+    found = load_data(name, split, root=root, limit=limit)
+    check_content(found, facts.get("sha256"), "--data")
+    return found
+
+
+def check_content(data: Dataset, sha256: str | None, option: str) -> None:
+    """Raise DataError where the person's own files are no longer those that the model was made with."""
+    if sha256 not in (None, data.sha256):
+        raise DataError(
+            f"{data.name}: its content is not what the model was made with (sha256 {brief(sha256, 16)}). To take it as "
+            f"it is now, use {option} {data.name}"
+        )

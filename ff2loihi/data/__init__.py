@@ -1,1 +1,1 @@
-"""Data sets by name, as uint8 images in rows, their jitter, and the other worlds that a learning network meets."""
+"""Data sets by name or path, as uint8 images in rows, their jitter, and the other worlds of a learning network."""

@@ -1,9 +1,9 @@
-"""The data sets, as uint8 images in rows: scikit-learn's digits, always there, and torchvision's."""
+"""The data sets, as uint8 images in rows: scikit-learn's digits, always there, torchvision's, and a person's own."""
 
 import importlib.util
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,21 +12,25 @@ import numpy as np
 from ff2loihi.choices import DataName, Split
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import read_bytes
+from ff2loihi.data import own
+from ff2loihi.data.idx import IDX_FILES, from_idx
+from ff2loihi.data.jitter import Shape
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10"}
 IDX = ("mnist", "fashion-mnist")
-IDX_FILES = (  # of the training images, and of the test images
-    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-)
 NAMES, SPLITS = get_args(DataName), get_args(Split)
-HELD_OUT = 10_000  # last training images, held out for tuning; digits: the last fifth
-DIGITS_SEED = 0  # of the one permutation that splits digits
+HELD_OUT = 10_000  # last training images, held out for tuning; digits and small sets: the last fifth
+UNKNOWN = -1  # in place of a label
+FIFTH_SEED = 0  # of the one permutation that splits a set
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """images (samples, side side channels) uint8, channels last; labels (samples,) int64 in 0..classes - 1."""
+    """images (samples, height width channels) uint8, channels last; labels (samples,) int64 in 0..classes - 1.
+
+    name: or path; sides: height and width, None for square images; sha256: of what was read of a person's own files;
+    places: of the images in the person's own set, None where they are as they lie. Images alone: classes 0, labels -1.
+    """
 
     name: str
     split: str
@@ -34,6 +38,14 @@ class Dataset:
     labels: np.ndarray
     classes: int
     channels: int = 1
+    sides: tuple[int, int] | None = None
+    sha256: str | None = None
+    places: np.ndarray | None = None
+
+    @property
+    def shape(self) -> Shape:
+        side = math.isqrt(self.images.shape[1] // self.channels)
+        return (*(self.sides or (side, side)), self.channels)
 
 
 def data_folder() -> Path:
@@ -42,33 +54,67 @@ def data_folder() -> Path:
 
 
 def load_data(
-    name: str, split: str, root: Path | None = None, limit: int | None = None, download: bool = True
-) -> Dataset:
+    name: str, split: str, root: Path | None = None, limit: int | None = None, download: bool = True,
+    unlabelled: bool = False,
+) -> Dataset:  # fmt: skip
     """A split: train, test; fit and validation are train without, and only, its last 10,000 images (tuning).
 
+    name: or the path of one's own set, of which a fifth is held out where it has fewer than 50,000 training images.
     root: torchvision's layout, else data_folder(); a missing set is downloaded into the cache folder alone.
-    Raises DataError.
+    unlabelled: whether images alone will do. Raises DataError.
     """
-    if name not in NAMES:
-        raise DataError(f"data set must be one of {', '.join(NAMES)}, got {name!r}")
+    if name not in NAMES and not os.path.exists(name):
+        raise DataError(f"data set must be one of {', '.join(NAMES)}, or a file or folder, got {name!r}")
     if split not in SPLITS:
         raise DataError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     if limit is not None and limit < 1:
         raise DataError(f"limit must be at least 1, got {limit}")
-    test = split == "test"
-    images, labels, channels = _digits(test) if name == "digits" else _torchvision(name, test, root, download)
+    found = _named(name, split == "test", root, download) if name in NAMES else _own(name, split == "test")
+    if not (found.classes or unlabelled):
+        raise DataError(f"{name}: images without labels. Only run --predictions FILE takes such")
+    if not found.classes and split != "test":
+        raise DataError(f"{name}: images without labels are the test split, got {split}. Leave out --split")
+    part = slice(None)
     if split in ("fit", "validation"):
-        held = HELD_OUT if name != "digits" else len(labels) // 5
+        few = name == "digits" or (name not in NAMES and len(found.labels) < 5 * HELD_OUT)
+        held = max(1, len(found.labels) // 5) if few else HELD_OUT
         part = slice(None, -held) if split == "fit" else slice(-held, None)
-        images, labels = images[part], labels[part]
-    return Dataset(name, split, images[:limit], labels[:limit], 10, channels)
+    images, labels = found.images[part][:limit], found.labels[part][:limit]
+    if not len(labels):
+        raise DataError(f"{name}: too few images: none is left for the split {split}")
+    places = None if found.places is None else found.places[part][:limit]
+    return replace(found, split=split, images=images, labels=labels, places=places)
+
+
+def _named(name: str, test: bool, root: Path | None, download: bool) -> Dataset:
+    images, labels, channels = _digits(test) if name == "digits" else _torchvision(name, test, root, download)
+    return Dataset(name, "", images, labels, 10, channels)
+
+
+def _own(name: str, test: bool) -> Dataset:
+    """The test images that are given, else the last fifth of all; all of those that have no labels."""
+    found = own.read(Path(name))
+    images, labels = found.test if test and found.test else found.train
+    samples, height, width, channels = images.shape
+    rows, places = images.reshape(samples, -1), None
+    if labels is None:
+        labels = np.full(samples, UNKNOWN)
+    elif not found.test:
+        places = _fifth_apart(samples, test)
+        rows, labels = rows[places], labels[places]
+    return Dataset(name, "", rows, labels, found.classes, channels, (height, width), found.sha256, places)
+
+
+def _fifth_apart(samples: int, test: bool) -> np.ndarray:
+    """Which samples of one set are the test images, the last fifth in a fixed order, or the others."""
+    order = np.random.default_rng(FIFTH_SEED).permutation(samples)
+    cut = samples * 4 // 5
+    return order[cut:] if test else order[:cut]
 
 
 def _digits(test: bool) -> tuple[np.ndarray, np.ndarray, int]:
     rows = _digits_table()
-    order = np.random.default_rng(DIGITS_SEED).permutation(len(rows))
-    cut = len(order) * 4 // 5
-    rows = rows[order[cut:] if test else order[:cut]]
+    rows = rows[_fifth_apart(len(rows), test)]
     return np.rint(rows[:, :-1] * (255 / 16)).astype(np.uint8), rows[:, -1].astype(np.int64), 1
 
 
@@ -93,7 +139,9 @@ def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tu
             raw = folder / TORCHVISION[name] / "raw"
             if may_download and not all((raw / file).is_file() for split in IDX_FILES for file in split):
                 _read_by_torchvision(name, test, folder, download=True)
-            images, labels = (_idx(raw / file) for file in IDX_FILES[test])
+            images, labels = (
+                from_idx(file, read_bytes(raw / file, DataError, "an IDX file")) for file in IDX_FILES[test]
+            )
         else:
             images, labels = _read_by_torchvision(name, test, folder, may_download)
     except Exception as error:  # torchvision raises RuntimeError, ValueError, URLError, ... for one thing: no data
@@ -114,18 +162,3 @@ def _read_by_torchvision(name: str, test: bool, folder: Path, download: bool) ->
     part = {"split": "test" if test else "train"} if name == "svhn" else {"train": not test}
     found = getattr(datasets, TORCHVISION[name])(str(folder), **part, download=download)
     return np.asarray(found.data), np.asarray(found.labels if name == "svhn" else found.targets)
-
-
-def _idx(path: Path) -> np.ndarray:
-    """A file of bytes in LeCun's IDX format: 0, 0, the type 8, the axes, each axis' length in four bytes, the values.
-
-    Raises ValueError.
-    """
-    found = np.frombuffer(bytearray(read_bytes(path, DataError, "an IDX file")), np.uint8)
-    if len(found) < 4 or tuple(found[:3]) != (0, 0, 8) or len(found) < 4 + 4 * found[3]:
-        raise ValueError(f"{path.name} is no IDX file of bytes")
-    start = 4 + 4 * int(found[3])
-    shape = tuple(map(int, found[4:start].view(">u4")))
-    if len(found) - start != math.prod(shape):
-        raise ValueError(f"{path.name} holds {len(found) - start:,} values, its header says {shape}")
-    return found[start:].reshape(shape)

@@ -10,9 +10,8 @@ from ff2loihi.data.datasets import Dataset
 
 
 def rotated(data: Dataset, degrees: float) -> Dataset:
-    """Square images turned counter-clockwise about their middle, bilinear, black outside."""
-    side = round(data.images.shape[1] ** 0.5)
-    images = torch.from_numpy(data.images).reshape(-1, 1, side, side)
+    """Grey images turned counter-clockwise about their middle, bilinear, black outside."""
+    images = torch.from_numpy(data.images).reshape(-1, 1, *data.shape[:2])
     turned = rotate(images, degrees, InterpolationMode.BILINEAR)
     name = f"{data.name} rotated by {degrees:g} degrees"
     return replace(data, name=name, images=turned.reshape(len(images), -1).numpy())

@@ -65,7 +65,7 @@ def descend(
                 images, most = data.images[chosen.numpy()], training.jitter
                 if most:
                     by = torch.randint(-most, most + 1, (len(images), 2), generator=generator)
-                    images = moved(images, by.numpy(), data.channels)
+                    images = moved(images, by.numpy(), data.shape)
                 value = loss(tensor_of(images), labels[chosen], generator)
                 optimizer.zero_grad()
                 value.backward()

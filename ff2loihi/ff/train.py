@@ -55,7 +55,7 @@ def fit(
     objective = objective or LayerLosses()
 
     def loss(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        changed = corrupt(images, generator, data.channels) if corrupt else images
+        changed = corrupt(images, generator, data.shape) if corrupt else images
         return objective(network, *_pairs(network, (images, changed), labels, training.hard, generator, local=True))
 
     descend([*network.parameters(), *objective.parameters()], loss, data, training, seed, progress)

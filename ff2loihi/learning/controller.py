@@ -1,5 +1,6 @@
 """What is presented to a learning network, sample by sample: labels, negatives, rates."""
 
+import math
 from dataclasses import dataclass
 from typing import get_args
 
@@ -10,7 +11,7 @@ from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
-from ff2loihi.data.jitter import moved
+from ff2loihi.data.jitter import Shape, moved
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
 from ff2loihi.streams import stream
 
@@ -65,9 +66,11 @@ class Controller:
     """Runs a Schedule over a data set; `rng` holds all its randomness, so that a run can be resumed."""
 
     def __init__(
-        self, network: LearningNetwork, backend: LearningBackend, schedule: Schedule, channels: int = 1
+        self, network: LearningNetwork, backend: LearningBackend, schedule: Schedule, shape: Shape | None = None
     ) -> None:
-        self.network, self.backend, self.schedule, self.channels = network, backend, schedule, channels
+        self.network, self.backend, self.schedule = network, backend, schedule
+        side = math.isqrt(network.pixels)
+        self.shape = shape or (side, side, 1)  # of an image
         balance = np.mean([layer.factor.target for layer in network.layers])
         self.unit = float(balance) if network.probability == "sigmoid" else 1.0  # of the margin
         self.rng = stream(schedule.seed, "presentations")
@@ -90,7 +93,7 @@ class Controller:
         plan = self.schedule
         drawn = [self._draw(images.shape[1], int(label), index) for index, label in enumerate(labels, self.seen)]
         by, phases, wrong = (np.array(part) for part in zip(*drawn, strict=True))
-        shown = moved(images, by, self.channels) if plan.jitter else images
+        shown = moved(images, by, self.shape) if plan.jitter else images
         learned, right = self.backend.learn(
             Samples(rates(self.network, shown), phases, np.asarray(labels, np.int64), wrong),
             Plan(

@@ -81,11 +81,11 @@ class Run:
     ) -> None:  # fmt: skip
         for images in filter(None, (data, held_out)):
             check_data(program.network, images)
-        if schedule.jitter:
+        if schedule.jitter and data.sides is None:
             check_square(program.network.pixels, data.channels)
         self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks
         self.backend, self.file, self.facts, self.held_out = backend, file, facts or {}, held_out
-        self.controller = Controller(program.network, backend, schedule, data.channels)
+        self.controller = Controller(program.network, backend, schedule, data.shape)
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.log: list[dict] = []
         self.unseen = 0  # samples since the last look at neurons and weights
@@ -199,6 +199,7 @@ class Run:
         learned = {
             "schedule": dataclasses.asdict(self.schedule),
             "data": f"{self.data.name} {self.data.split}",
+            **({"data_sha256": self.data.sha256} if self.data.sha256 else {}),
             "samples": len(self.data.labels) * self.schedule.epochs,
             "log": self.log,
         }

@@ -12,7 +12,7 @@ def test_every_move_is_the_window_of_a_framed_image(channels):
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (25, 6, 6, channels), np.uint8)
     by = np.stack(np.meshgrid(range(-2, 3), range(-2, 3), indexing="ij"), -1).reshape(25, 2)
-    found = moved(images.reshape(25, -1), by, channels).reshape(images.shape)
+    found = moved(images.reshape(25, -1), by, (6, 6, channels)).reshape(images.shape)
     assert found.dtype == np.uint8
     for image, (down, right), got in zip(images, by, found, strict=True):
         framed = np.pad(image, ((2, 2), (2, 2), (0, 0)))

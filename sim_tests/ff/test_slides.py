@@ -150,7 +150,7 @@ def test_prospective_without_a_square_layer_says_which_widths(digits):
 
 def test_noise_and_masks_leave_the_range_and_have_their_size(generator):
     images = torch.full((50, 784), 0.5)
-    noisy, masked = noisy_images(images, generator), masked_images(images, generator)
+    noisy, masked = (corrupt(images, generator, (28, 28, 1)) for corrupt in (noisy_images, masked_images))
     assert noisy.min() >= 0
     assert noisy.max() <= 1
     inside = noisy[(noisy > 0) & (noisy < 1)] - 0.5
@@ -160,5 +160,5 @@ def test_noise_and_masks_leave_the_range_and_have_their_size(generator):
 
 
 def test_a_masked_pixel_is_dark_in_all_its_channels(generator):
-    masked = masked_images(torch.ones(4, 48), generator, channels=3).reshape(-1, 3)
+    masked = masked_images(torch.ones(4, 48), generator, (4, 4, 3)).reshape(-1, 3)
     assert torch.equal(masked.min(1).values, masked.max(1).values)

@@ -25,7 +25,7 @@ def digits():
 def test_a_hybrid_is_made_of_patches_of_two_images_of_the_batch(channels):
     n, side = 6, 28
     numbers = torch.arange(1.0, n + 1)[:, None].repeat(1, side * side * channels)  # image k is full of k
-    hybrids = hybrid_images(numbers, torch.Generator().manual_seed(0), channels)
+    hybrids = hybrid_images(numbers, torch.Generator().manual_seed(0), (side, side, channels))
     found = hybrids.reshape(n, side, side, channels)
     assert (found == found[..., :1]).all()  # a pixel is one image's in all its channels
     for k, image in enumerate(found[..., 0], start=1):

@@ -10,6 +10,7 @@ from ff2loihi.analysis.report import Analysis, FormReport, LayerReport, UnseenRe
 from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.outputs import Output, check
+from ff2loihi.cli.shared import check_content
 from ff2loihi.compilers.errors import CheckpointError, DataError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.pipeline import load_checkpoint
@@ -24,10 +25,11 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
         if spec or calibrate:
             raise FF2LoihiError("--spec and --calibrate are for a checkpoint: an artifact is analysed as it is")
         source = api.load(model)
-        default = source.provenance.get("calibration", {}).get("data")
+        known = source.provenance.get("calibration", {})
+        default, sha256 = known.get("data"), known.get("sha256")
     else:
         source = load_checkpoint(model, spec)
-        default = source.training.get("data")
+        default, sha256 = source.training.get("data"), source.training.get("data_sha256")
         calibrate = calibrate or default or data
         if calibrate is None:
             raise CheckpointError(f"{model}: the file does not say what it was trained on. Use --data NAME")
@@ -36,6 +38,8 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
     if name is None:
         raise DataError(f"{model}: the file does not name a data set. Use --data NAME")
     images = load_data(name, split, root=data_root, limit=samples)
+    if data is None:
+        check_content(images, sha256, "--data")
     fitted = load_data(name, PROBE_SPLITS[split], root=data_root, limit=samples)
     with console.progress(f"analyze {model.name}") as show:
         steps: list[str] = []

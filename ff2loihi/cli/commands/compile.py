@@ -5,6 +5,7 @@ import dataclasses
 from ff2loihi import api
 from ff2loihi.cli import console
 from ff2loihi.cli.layer_table import show_layers
+from ff2loihi.cli.shared import check_content
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.inference.quantize import Options
@@ -38,12 +39,14 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
         raise CheckpointError(f"{model}: netx is written, not read. Use export --format nir, whose file compiles")
     else:
         checkpoint = load_checkpoint(model, spec)
-    calibrate = calibrate or checkpoint.training.get("data")
+    asked, calibrate = calibrate, calibrate or checkpoint.training.get("data")
     if calibrate is None:
         raise CheckpointError(
             f"{model}: the file does not say what it was trained on. Use --calibrate DATA[:N] with that data set's name"
         )
     images = api.calibration_set(calibrate, data_root)
+    if not asked:
+        check_content(images, checkpoint.training.get("data_sha256"), "--calibrate")
     program = api.compile(checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"))
     digest = api.save(program, output)
     if not learns(program):

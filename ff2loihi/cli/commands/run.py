@@ -4,25 +4,36 @@ import dataclasses
 from pathlib import Path
 
 from ff2loihi import api
+from ff2loihi.backends.base import Trace
 from ff2loihi.cli import console
 from ff2loihi.cli.inputs import is_artifact
+from ff2loihi.cli.kinds import PREDICTIONS_HEAD
 from ff2loihi.cli.layer_table import show_layers
 from ff2loihi.cli.learning_tables import show_rule, show_speed
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
+from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.ir import learns
 from ff2loihi.compilers.pipeline import peek
+from ff2loihi.data.datasets import UNKNOWN, Dataset
 from ff2loihi.measurement.speed import LearningSpeedReport
+from ff2loihi.reports.accuracy import accuracy_report
 
 
-def run_model(model, data, split, limit, backend, device, data_root) -> dict:
-    """Classify and show one table."""
+def run_model(model, data, split, limit, backend, device, data_root, predictions: Path | None) -> dict:
+    """Classify and show one table; write the predictions where a file is named."""
     program = api.load(model)
-    images = dataset(program, data, split, limit, data_root)
+    images = dataset(program, data, split, limit, data_root, unlabelled=predictions is not None)
     place = api.backend(backend, device)
     with console.progress(f"run on {backend}") as show:
-        report = api.run(program, images, place, show)
+        trace = api.classify(program, images, place, show)
+    if predictions is not None:
+        write_atomic(predictions, _csv(images, trace).encode(), FF2LoihiError)
+    if not images.classes:
+        console.say(f"{model} on {images.name}, {trace.backend}: {len(images.labels):,} images, {trace.seconds:.2f} s")
+        return {"backend": trace.backend, "samples": len(images.labels), "accuracy": None, "seconds": trace.seconds}
+    report = accuracy_report(program.network, trace, images.labels)
     console.table(
         f"{model} on {images.name} {split}",
         ("back end", "samples", "accuracy", "seconds", "samples/s"),
@@ -46,6 +57,14 @@ def run_model(model, data, split, limit, backend, device, data_root) -> dict:
         ]
         console.table("layers", ("layer", "spikes a pass", f"{what}, true label", f"{what}, wrong labels"), rows)
     return dataclasses.asdict(report)
+
+
+def _csv(images: Dataset, trace: Trace) -> str:
+    """A line an image: its place in the person's own set, or in the split, its predicted class, its label if known."""
+    places = range(len(images.labels)) if images.places is None else images.places
+    labels = ("" if label == UNKNOWN else label for label in images.labels)
+    rows = zip(places, trace.predictions, labels, strict=True)
+    return PREDICTIONS_HEAD + "".join(f"{place},{predicted},{label}\n" for place, predicted, label in rows)
 
 
 def verify_model(model, data, samples, form, data_root, json) -> None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir.options import Probability
 from ff2loihi.ff.networks.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.networks.labels import Embedding
@@ -51,6 +52,11 @@ class FFNetwork(nn.Module, Model):
         self, pixels: int, widths: tuple[int, ...], embedding: Embedding, rule: Rule, bias: bool, training: dict
     ) -> None:
         super().__init__()
+        if embedding.kind == "overwrite" and embedding.codes.shape[1] > pixels:
+            raise DataError(
+                f"a label over the first {embedding.codes.shape[1]} values of an image of {pixels}: too many classes "
+                "for it. Use a recipe that appends the label, as ffa-symmetric"
+            )
         self.pixels, self.embedding, self.rule, self.training_facts = pixels, embedding, rule, training
         sizes = (embedding.inputs(pixels), *widths)
         self.layers = Stack(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, widths, strict=False))

@@ -10,12 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ff2loihi.data.jitter import Shape
+
 BLURS = 6  # times that a hybrid image's random mask is blurred, with 1/4, 1/2, 1/4 each way
 NOISE = 0.09  # standard deviation; the slides' published code has 0.3 of that of MNIST's pixels, which is 0.31
 MASKED = 0.3  # share of the pixels that a masked image has lost
 
-# images (samples, side side channels) in [0, 1], coins, channels -> what negatives have in their place
-Corruption = Callable[[Tensor, torch.Generator, int], Tensor]
+# images (samples, values) in [0, 1], coins, an image's shape -> what negatives have in their place
+Corruption = Callable[[Tensor, torch.Generator, Shape], Tensor]
 
 
 def random_negatives(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
@@ -34,13 +36,13 @@ def mixed_negatives(scores: Tensor, labels: Tensor, hard: float, generator: torc
     return torch.where(choose, hard_negatives(scores, labels), random_negatives(labels, scores.shape[1], generator))
 
 
-def hybrid_images(images: Tensor, generator: torch.Generator, channels: int = 1) -> Tensor:
+def hybrid_images(images: Tensor, generator: torch.Generator, shape: Shape) -> Tensor:
     """m x + (1 - m) x', x' another image of the batch, m in {0, 1} blurred random bits cut at 1/2 (Hinton 2022).
 
-    images (samples, side side channels), channels last; a pixel's channels share its m.
+    images (samples, values), channels last; a pixel's channels share its m.
     """
-    side = round((images.shape[1] // channels) ** 0.5)
-    bits = torch.rand(len(images), 1, side, side, generator=generator) < 0.5
+    height, width, channels = shape
+    bits = torch.rand(len(images), 1, height, width, generator=generator) < 0.5
     mask = bits.float()
     kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
     kernel = (kernel[:, None] * kernel)[None, None]
@@ -50,15 +52,15 @@ def hybrid_images(images: Tensor, generator: torch.Generator, channels: int = 1)
     return torch.where(mask.flatten(1).repeat_interleave(channels, 1) > 0.5, images, other)
 
 
-def noisy_images(images: Tensor, generator: torch.Generator, channels: int = 1) -> Tensor:
+def noisy_images(images: Tensor, generator: torch.Generator, shape: Shape) -> Tensor:
     """x + N(0, NOISE^2), clipped to 0..1; every channel by itself."""
     return (images + NOISE * torch.randn(images.shape, generator=generator)).clamp(0, 1)
 
 
-def masked_images(images: Tensor, generator: torch.Generator, channels: int = 1) -> Tensor:
+def masked_images(images: Tensor, generator: torch.Generator, shape: Shape) -> Tensor:
     """x with a random share MASKED of its pixels at 0, in all their channels."""
-    kept = torch.rand(len(images), images.shape[1] // channels, generator=generator) >= MASKED
-    return images * kept.repeat_interleave(channels, 1)
+    kept = torch.rand(len(images), shape[0] * shape[1], generator=generator) >= MASKED
+    return images * kept.repeat_interleave(shape[2], 1)
 
 
 NEGATIVES: dict[str, tuple[float, Corruption | None]] = {  # share of hard labels, what becomes of the image

@@ -29,6 +29,8 @@ def train(name: str, data: Dataset, progress: StepProgress | None = None, **give
     if odd:
         raise FF2LoihiError(f"--{min(odd)}: no meaning with --recipe {name}. Leave it out")
     facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
+    if data.sha256:
+        facts["data_sha256"] = data.sha256
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(choice.seed, "weights"))
         return recipe.train(data, choice, facts, progress)

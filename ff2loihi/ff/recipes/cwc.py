@@ -7,7 +7,6 @@ of pooling, no batch norm and no bias; each filter has mean 0, which is what bat
 root mean square of a sample's activities is divided out between layers.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,8 +30,8 @@ LAYERS = (
 
 def image_shape(data: Dataset) -> tuple[int, int, int]:
     """(1, side, side). Raises DataError for images that are not grey and square."""
-    side = math.isqrt(data.images.shape[1])
-    if data.channels != 1 or side * side != data.images.shape[1]:
+    side, width, channels = data.shape
+    if channels != 1 or side != width or side * side != data.images.shape[1]:
         raise DataError(f"{data.name}: cwc-ff takes square grey images. Use --data mnist, fashion-mnist or digits")
     return 1, side, side
 

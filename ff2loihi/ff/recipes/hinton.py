@@ -38,7 +38,7 @@ class HybridRecipe:
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
 
         def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-            samples = images, hybrid_images(images, generator, data.channels)
+            samples = images, hybrid_images(images, generator, data.shape)
             losses = (
                 phase_loss(h, torch.ones(h.shape[1]).bool(), "mean_squares", self.probability, is_positive).mean()
                 for sample, is_positive in zip(samples, (True, False), strict=True)

@@ -1,0 +1,70 @@
+"""PNG, JPEG and BMP pictures in a folder for each class, by pillow, which is imported where there are some."""
+
+import io
+import os
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from ff2loihi.compilers.errors import DataError, brief
+from ff2loihi.data.folders import Folder
+
+FORMATS = ("PNG", "JPEG", "BMP")
+GREY, DEEP = ("1", "L", "LA"), ("I", "F")  # pillow's names of what has one value a pixel, and of more than 8 bits
+MOST = 1 << 31  # bytes of all pictures of a split
+
+
+def by_class(
+    folder: Folder, inside: str, classes: list[str], shown: list[str] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (samples, height, width, channels) uint8 and labels (samples,) int64, of a folder for each class.
+
+    inside: where those are; shown: the classes that must have some, all of them where None. Grey pictures among
+    coloured ones become coloured. Raises DataError.
+    """
+    names: list[tuple[str, int]] = []
+    for label, name in enumerate(classes):
+        if shown is not None and name not in shown:
+            continue
+        place = os.path.join(inside, name)
+        found = [os.path.join(place, one) for one in folder.names(place, folders=False)]
+        if not found:
+            raise DataError(f"{folder.path / place}: a class without images. Add some, or remove the folder")
+        names += [(one, label) for one in found]
+    first, pictures = _picture(folder, names[0][0]), []
+    if first.nbytes * len(names) > MOST:
+        raise DataError(f"{folder.path}: {len(names):,} pictures of {first.nbytes:,} bytes, {MOST:,} are read at most")
+    for name, _ in names:
+        picture = _picture(folder, name)
+        if picture.shape[:2] != first.shape[:2]:
+            raise DataError(
+                f"{folder.path}: {name} is {_size(picture)} pixels, {names[0][0]} {_size(first)}. Make all of one size"
+            )
+        pictures.append(picture)
+    channels = max(picture.shape[2] for picture in pictures)
+    images = np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in pictures])
+    return images, np.array([label for _, label in names], np.int64)
+
+
+def _size(picture: np.ndarray) -> str:
+    return "{1} x {0}".format(*picture.shape)
+
+
+def _picture(folder: Folder, name: str) -> np.ndarray:
+    """(height, width, 1 or 3) uint8."""
+    data = folder.read(name, "a PNG, JPEG or BMP picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                if picture.mode.startswith(DEEP):
+                    raise ValueError("more than 8 bits a value")
+                found = np.asarray(picture.convert("L" if picture.mode in GREY else "RGB"))
+    except Exception as error:  # pillow raises many kinds for damaged bytes, and each means the same
+        raise DataError(
+            f"{folder.path / name}: not a PNG, JPEG or BMP that can be read ({brief(error) or type(error).__name__}). "
+            "Save it again, with 8 bits a value, or move it elsewhere"
+        ) from None
+    return found.reshape(*found.shape[:2], -1)
