@@ -71,7 +71,7 @@ PAIRS = {
         training=Training(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
     ),
     "ffa-sigmoid-sparse": PairRecipe(
-        source="Terres-Escudero 2024, sigmoid probability near the paper's alpha theta: latents as sparse as its own",
+        source="Terres-Escudero 2024, sigmoid, alpha theta near the paper's: latents nearly as sparse as its own",
         widths=(200,), embedding="binary", goodness="sum_squares",
         probability=Sigmoid(kind="sigmoid", theta=15.0, alpha=0.3), normalization="none", readout="goodness",
         training=Training(epochs=24, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
