@@ -1,5 +1,5 @@
 # make demo | test | test-slow | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
-# make test-slow MINUTES=30: of the slow tests those that start within that time, others with each commit.
+# make test-slow MINUTES=20: of the slow tests those that start within that time, others with each commit.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 UV := .venv/bin/uv
@@ -15,11 +15,12 @@ demo: $(STAMP)
 # loadgroup: what a file's tests share (a trained model, Lava's processes) is made once and in one worker.
 # From 3.12 on the interpreter itself tells coverage which lines ran, for a third of the time.
 COVERAGE = COVERAGE_CORE=$$(.venv/bin/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
+PYTEST := .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov
 test: $(STAMP)
-	$(COVERAGE) .venv/bin/python -m pytest -n 2 --dist loadgroup --cov sim_tests
+	$(COVERAGE) $(PYTEST) sim_tests
 
 test-slow: $(STAMP)
-	$(COVERAGE) .venv/bin/python -m pytest -n 2 --dist loadgroup --cov --slow$(if $(MINUTES),-for $(MINUTES)) sim_tests
+	$(COVERAGE) $(PYTEST) --slow$(if $(MINUTES),-for $(MINUTES)) sim_tests
 
 lint: $(STAMP)
 	.venv/bin/ruff check .

@@ -136,7 +136,7 @@ def compile_checkpoint(
         progress("loss", f"{layer.name}: weights {loss.weight_sqnr_db:.1f} dB, activity r = {loss.activity_corr:.4f}")
     checked = agreement.agreement(own, integers, calibration)
     progress("check", str(checked))
-    if not checkpoint.training:  # a spec that somebody wrote
+    if checkpoint.spec_apart or not checkpoint.training:  # somebody wrote the spec
         for remark in agreement.remarks(own, checked, calibration):
             progress("warning", remark)
     provenance = {

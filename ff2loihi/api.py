@@ -61,6 +61,13 @@ def compile(  # the command's name
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
+    first = checkpoint.spec.layers[0]
+    if calibration.channels > 1 and first.conv:
+        raise CompileError(
+            f"{checkpoint.source}: a convolution takes its image channel by channel, and colour images of "
+            f"{calibration.name} hold the channels of a pixel beside each other: that has no compiled form yet. Use "
+            "grey images, or a dense first layer with `image`"
+        )
     options = pipeline.options_for(checkpoint, options or Options())
     images = Calibration(calibration.images, calibration.labels, calibration.name, calibration.sha256)
     if isinstance(options, LearningOptions):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("ff2loihi", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("ff2loihi")
 STARTED = time.monotonic()
+ENDS_LAVA = (  # by force, and look for what is left: in one worker, or they would see what others leave
+    "backends/test_lava_failures.py", "cli/test_app.py", "learning/test_learn_command.py", "robustness/test_kills.py",
+)  # fmt: skip
+LONG = "test_examples.py"  # these and the others start first, so that both workers end at about the same time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,10 +57,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow-for") is not None:
         slow = True
         slow_ones_last(items)
+    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).as_posix() not in (*ENDS_LAVA, LONG))
     has_lava = importlib.util.find_spec("lava") is not None  # looks, imports nothing
     for item in items:
         # a file's tests share what they make, in one worker; a slow one goes where there is time
-        group = item.nodeid if "slow" in item.keywords else item.nodeid.partition("::")[0]
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        group = item.nodeid if "slow" in item.keywords else "ends Lava" if file in ENDS_LAVA else file
         item.add_marker(pytest.mark.xdist_group(group))
         if "slow" in item.keywords and not slow:
             item.add_marker(skip_slow)
@@ -76,9 +83,19 @@ def mnist_root() -> Path:
 
 @pytest.fixture
 def abandoned_segments():
-    """abandoned_segments() -> names of segments of shared memory that no process maps: those of ended runs."""
+    """abandoned_segments() -> names of segments of shared memory that no process maps: those of ended runs.
 
-    def found() -> set[str]:
+    before: names that do not count; seconds: how long a segment may take to go, as its tracker may have to.
+    """
+
+    def found(before: Collection[str] = (), seconds: float = 0) -> set[str]:
+        names, deadline = look().difference(before), time.monotonic() + seconds
+        while names and time.monotonic() < deadline:
+            time.sleep(0.1)
+            names &= look()
+        return names
+
+    def look() -> set[str]:
         names, mapped = {path.name for path in Path("/dev/shm").glob("psm_*")}, ""
         for maps in Path("/proc").glob("[0-9]*/maps"):
             with contextlib.suppress(OSError):

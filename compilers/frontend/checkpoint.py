@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
@@ -55,7 +56,8 @@ def load_checkpoint(path: Path, spec_path: Path | None = None) -> Checkpoint:
             f"{path}: not written by ff2loihi train, so it needs --spec spec.yaml, which says what its tensors mean "
             f"(README, 'A checkpoint from elsewhere'). It holds: {shapes}"
         )
-    return checkpoint_of(path, data, tensors, spec, Path(spec_path or path).parent, training)
+    found = checkpoint_of(path, data, tensors, spec, Path(spec_path or path).parent, training)
+    return replace(found, spec_apart=spec_path is not None)
 
 
 def checkpoint_of(

@@ -15,7 +15,8 @@ class Checkpoint(Frozen):
     """A file's tensors, as numpy arrays, with what they mean.
 
     tensors: name -> float array, the label codes under CODES; `source` names the file, `sha256` is its hash;
-    training: what the trainer wrote down (its data set, recipe, seed), empty for foreign files.
+    training: what the trainer wrote down (its data set, recipe, seed), empty for foreign files; spec_apart: whether
+    somebody gave the spec in a file of its own.
     """
 
     tensors: dict[str, np.ndarray]
@@ -23,3 +24,4 @@ class Checkpoint(Frozen):
     source: str
     sha256: str
     training: dict
+    spec_apart: bool = False

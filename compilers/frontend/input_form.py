@@ -22,7 +22,11 @@ class _Values(NamedTuple):
 
 def violations(spec: Spec, codes: np.ndarray) -> Iterator[str]:
     """What is wrong in spec.input and spec.label for label codes (classes, n)."""
-    n, label = codes.shape[1], spec.label
+    wrong = list(_impossible_values(spec))
+    yield from wrong or _impossible_labels(spec, codes)
+
+
+def _impossible_values(spec: Spec) -> Iterator[str]:
     for name, values in (("mean", spec.input.mean), ("std", spec.input.std)):
         channels = spec.image[0] if spec.image else 1
         if isinstance(values, tuple) and len(values) != channels:
@@ -32,14 +36,19 @@ def violations(spec: Spec, codes: np.ndarray) -> Iterator[str]:
             yield f"input.{name}: values up to {np.abs(values).max():g}, at most {MAX_VALUE:g} are taken"
     if np.min(spec.input.std, initial=1) < 1 / MAX_VALUE:
         yield f"input.std: {np.min(spec.input.std):g}, at least {1 / MAX_VALUE:g} is taken: pixels are divided by it"
+
+
+def _impossible_labels(spec: Spec, codes: np.ndarray) -> Iterator[str]:
+    n, label = codes.shape[1], spec.label
     if label.kind == "overwrite" and n >= spec.pixels:
         yield f"label: {n} label inputs cannot overwrite {spec.pixels} pixels"
     if label.pixels is not None:
         yield from _misplaced(spec, n)
-    if label.value == "max" and isinstance(spec.input.mean, tuple | list) and len(spec.input.mean) > 1:
-        yield "label.value: max is not one number where input.mean has one a channel. Give the number"
-    elif label.kind != "none" and max(abs(label.background), abs(_one(spec))) > MAX_VALUE:
-        yield f"label: values up to {max(abs(label.background), abs(_one(spec))):g}, at most {MAX_VALUE:g} are taken"
+    if label.value == "max" and any(np.size(values) > 1 for values in (spec.input.mean, spec.input.std)):
+        yield "label.value: max is not one number where input has a mean or std for each channel. Give the number"
+    elif label.kind != "none" and np.abs(_label_values(spec, codes).codes).max(initial=0) > MAX_VALUE:
+        most = np.abs(_label_values(spec, codes).codes).max()
+        yield f"label: values up to {most:g}, at most {MAX_VALUE:g} are taken"
     elif label.kind == "overwrite" and spec.layers[0].conv and n < spec.pixels:
         yield from _beyond_pixels(spec, codes)
 
@@ -93,6 +102,14 @@ def _each_pixel(values: Values, spec: Spec) -> np.ndarray:
     return np.repeat(of_channels, spec.pixels // len(of_channels))
 
 
+def _rows(spec: Spec) -> np.ndarray | None:
+    """Of a dense layer on colour images: which of its pixels, channel by channel, stands where in an image's row,
+    which holds the channels of a pixel beside each other. None where both are the same."""
+    if not spec.image or spec.image[0] == 1:
+        return None
+    return np.arange(spec.pixels).reshape(spec.image).transpose(1, 2, 0).ravel()
+
+
 def form(spec: Spec, codes: np.ndarray, first: Layer) -> tuple[Label, Input | None, Layer]:
     """The label in u, what x is of u (None: x = u), and the first layer with its inputs in the order of u."""
     kind, n, values = spec.label.kind, codes.shape[1], _label_values(spec, codes)
@@ -107,7 +124,15 @@ def form(spec: Spec, codes: np.ndarray, first: Layer) -> tuple[Label, Input | No
     places = spec.label.pixels
     if kind == "prepend":
         kind, first = "append", replace(first, weight=np.roll(first.weight, -n, axis=1))
-    elif places is not None and places != tuple(range(n)):  # their columns go behind, and no pixel reaches them
+    order = _rows(spec) if first.conv is None else None
+    if order is not None:  # of the net's pixels, in the order in which images hold them
+        if kind == "overwrite" and places is None:
+            places = tuple(range(n))
+        columns = np.concatenate([order, np.arange(spec.pixels, first.weight.shape[1])])
+        first = replace(first, weight=np.ascontiguousarray(first.weight[:, columns]))
+        scale, offset = scale[order], offset[order]
+        places = None if places is None else tuple(int(place) for place in np.argsort(order)[list(places)])
+    if places is not None and places != tuple(range(n)):  # their columns go behind, and no pixel reaches them
         kind, weight = "append", first.weight.copy()
         weight[:, list(places)] = 0
         first = replace(first, weight=np.concatenate([weight, first.weight[:, list(places)]], axis=1))

@@ -16,6 +16,7 @@ from ff2loihi.compilers.ir import Input, IntNetwork, Network, split_input
 
 IMAGES, BATCH = 500, 50
 WORK = 5 * 10**10  # weights x passes that the other readings of the input may take together
+LITTLE = 1 / 9  # of the way from chance to all: twice chance where there are ten classes
 GAIN = 0.03  # by how much another reading of the input has to be better before it is told
 
 
@@ -76,7 +77,7 @@ def remarks(network: Network, found: Agreement, calibration: Calibration) -> lis
         if accuracy > found.float_accuracy + GAIN:
             better.append((accuracy, f"with {text} the float net would classify {accuracy:.1%} of them rightly"))
     said = [text for _, text in sorted(better, reverse=True)[:3]]
-    if most < 2 * found.chance:
+    if most < found.chance + (1 - found.chance) * LITTLE:
         said.append(
             "the float net itself does little better than chance. Look at input (mean, std, norm), label (where it "
             "stands, its codes and their value) and each layer's orientation"
@@ -98,7 +99,8 @@ def _readings(network: Network, calibration: Calibration) -> Iterator[tuple[str,
         scale[image], offset[image] = 1 / std, -mean / std
         line = f"input: {{mean: {mean:.4f}, std: {std:.4f}}}"
         yield line, replace(network, input=replace(now, scale=scale, offset=offset))
-        if network.label.kind != "none" and network.layers[0].conv is None:
+        codes_as_they_are = bool((scale[label] == 1).all() and not offset[label].any())
+        if network.label.kind != "none" and network.layers[0].conv is None and codes_as_they_are:
             scale = scale.copy()
             scale[label] *= (1 - mean) / std
             both = replace(now, scale=scale, offset=offset)
@@ -109,7 +111,6 @@ def _readings(network: Network, calibration: Calibration) -> Iterator[tuple[str,
     else:
         yield "input.norm: none", replace(network, input=replace(now, length=None))
     if not plain:
-        yield (
-            "no input.mean and std",
-            replace(network, input=Input(np.ones(inputs, np.float32), np.zeros(inputs, np.float32), now.length)),
-        )
+        scale, offset = now.scale.copy(), now.offset.copy()
+        scale[image], offset[image] = scale[image] > 0, 0  # 0 where a label lies over the pixel
+        yield "no input.mean and std", replace(network, input=replace(now, scale=scale, offset=offset))

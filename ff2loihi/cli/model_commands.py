@@ -39,7 +39,7 @@ def train(
     output: Annotated[Path, typer.Option("-o", "--output", help="the checkpoint to write")] = Path("model.pt"),
     widths: Annotated[str | None, typer.Option(help="of the layers, as 500-500 [default: the recipe's]")] = None,
     epochs: Annotated[int | None, typer.Option(help="0 gives the untrained net [default: the recipe's]")] = None,
-    seed: Annotated[int, typer.Option(help="of the weights, the batches and the negatives")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of the weights, the batches and the negatives")] = 0,
     head: Annotated[bool, typer.Option("--head", help="fit a softmax head: one pass in place of one a label")] = False,
     bias: Annotated[bool, typer.Option("--bias", help="neurons with a bias")] = False,
     quick: Annotated[
@@ -133,6 +133,8 @@ def run(
 ) -> None:
     """Classify a data set: accuracy, goodness, spikes, time."""
     predictions = outputs.STDOUT if predictions == Path(outputs.TABLES) else predictions
+    if predictions == outputs.STDOUT and str(json) in (outputs.TABLES, str(outputs.STDOUT)):
+        raise FF2LoihiError("--predictions and --json: both to stdout. Give one of them a file")
     outputs.check((model,), json, *outputs.predictions(predictions))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.run import run_model

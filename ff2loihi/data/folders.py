@@ -20,14 +20,13 @@ class Folder:
         return all(os.path.lexists(self.path / name) for name in names)
 
     def names(self, name: str = "", folders: bool = True) -> list[str]:
-        """The names of the folders, or of all else, in a folder inside; sorted. Raises DataError."""
+        """The names of the folders, or of all else, in a folder inside; numbers sorted as such. Raises DataError."""
         try:
             with os.scandir(self.path / name) as entries:
-                return sorted(
-                    entry.name for entry in entries if entry.is_dir() == folders and not entry.name.startswith(".")
-                )
+                found = [one.name for one in entries if one.is_dir() == folders and not one.name.startswith(".")]
         except OSError as failure:
             raise DataError(f"{self.path / name}: {failure.strerror}. Choose another folder") from None
+        return sorted(found, key=int if all(one.isascii() and one.isdigit() for one in found) else None)
 
     def read(self, name: str, wanted: str) -> bytes:
         """Raises DataError."""

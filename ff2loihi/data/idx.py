@@ -16,7 +16,7 @@ def from_idx(name: str, data: bytes) -> np.ndarray:
     Raises ValueError.
     """
     found = np.frombuffer(bytearray(data), np.uint8)
-    if len(found) < 4 or tuple(found[:3]) != (0, 0, 8) or len(found) < 4 + 4 * found[3]:
+    if len(found) < 4 or tuple(found[:3]) != (0, 0, 8) or len(found) < 4 + 4 * int(found[3]):
         raise ValueError(f"{name} is no IDX file of bytes")
     start = 4 + 4 * int(found[3])
     shape = tuple(map(int, found[4:start].view(">u4")))

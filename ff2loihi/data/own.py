@@ -16,6 +16,7 @@ from ff2loihi.compilers.files import read_bytes
 from ff2loihi.compilers.formats.array_files import from_npy, from_npz
 from ff2loihi.data.folders import Folder
 from ff2loihi.data.idx import IDX_FILES, from_idx
+from ff2loihi.processes.limits import MAX_CLASSES
 
 IMAGES = "images"
 TRAIN_NAMES = ((IMAGES, "labels"), ("train_images", "train_labels"), ("x_train", "y_train"))
@@ -23,7 +24,7 @@ TEST_NAMES = (("test_images", "test_labels"), ("x_test", "y_test"))
 NPY_FILES = ("images.npy", "labels.npy")
 SPLIT_FOLDERS = ("train", "test")
 CHANNELS = (1, 3)
-MOST_CLASSES = 10_000  # a label of a billion would ask for as many counts
+ROUNDED = 1e-6  # beyond 0..1, as interpolation leaves it
 NPZ = "an .npz with images and labels, or train_images, train_labels, test_images and test_labels"
 FOLDER = f"a folder with a folder of pictures for each class, or with {' and '.join(NPY_FILES)}, or MNIST's IDX files"
 
@@ -52,6 +53,9 @@ def read(path: Path) -> Own:
     if len(set(sizes)) > 1:
         raise DataError(f"{path}: training images are {sizes[0]}, test images {sizes[1]}. Make them of one size")
     labels = [part.labels for part in parts if part.labels is not None]
+    if 0 < len(labels) < len(parts):
+        unlabelled = "test" if train.labels is not None else "training"
+        raise DataError(f"{path}: the {unlabelled} images have no labels, the others have. Add them")
     if not labels:
         return Own(train, test, 0, digest)
     least, most = (pick(int(pick(found)) for found in labels) for pick in (min, max))
@@ -74,6 +78,10 @@ def _npz(path: Path) -> tuple[Part, Part | None, str]:
         next((_part(path, *pair, arrays) for pair in names if arrays.keys() >= set(pair)), None)
         for names in (TRAIN_NAMES, TEST_NAMES)
     )
+    for pair in (*TRAIN_NAMES, *TEST_NAMES):
+        half = arrays.keys() & set(pair)
+        if len(half) == 1 and half != {IMAGES}:
+            raise DataError(f"{path}: holds {min(half)} without {min(set(pair) - half)}. Use {NPZ}")
     if train is None and IMAGES in arrays:
         train = Part(_images(f"{path}: {IMAGES}", arrays[IMAGES]), None)
     if train is None:
@@ -121,6 +129,9 @@ def _pictures(folder: Folder) -> tuple[Part, Part | None]:
     classes, tested = (folder.names(name) if name in top else [] for name in SPLIT_FOLDERS)
     if not (classes and tested):  # or these are two classes
         return Part(*by_class(folder, "", top)), None
+    others = sorted(set(top) - set(SPLIT_FOLDERS))
+    if others:
+        raise DataError(f"{folder.path}: {brief(others[0])} stands beside train and test. Move it elsewhere")
     odd = set(tested) - set(classes)
     if odd:
         raise DataError(f"{folder.path}: the class {min(odd)} is in test and not in train. Give it training images")
@@ -149,12 +160,12 @@ def _images(where: str, found: np.ndarray) -> np.ndarray:
     if found.dtype.kind == "f":
         if not np.isfinite(found).all():
             raise DataError(f"{where}: a value is NaN or infinite. Replace it")
-        if found.min() < 0 or found.max() > 1:
+        if found.min() < -ROUNDED or found.max() > 1 + ROUNDED:
             raise DataError(
                 f"{where}: values of {found.min():g}..{found.max():g}, and floats are taken in 0..1. Divide them by "
                 "the largest that is possible, or save them as uint8"
             )
-        found = np.rint(found * found.dtype.type(255))
+        found = np.rint(found.clip(0, 1) * found.dtype.type(255))
     elif found.dtype != np.uint8:
         raise DataError(f"{where}: values of type {found.dtype}. Save them as uint8, 0..255, or as floats in 0..1")
     return np.array(found, np.uint8, order="C")
@@ -169,6 +180,6 @@ def _labels(where: str, found: np.ndarray) -> np.ndarray:
             f"{where}: an array {found.shape} of type {brief(found.dtype)}, where one whole number an image is wanted, "
             "its class from 0"
         )
-    if len(found) and not -MOST_CLASSES < int(found.min()) <= int(found.max()) < MOST_CLASSES:
-        raise DataError(f"{where}: {found.min()}..{found.max()}, and at most {MOST_CLASSES:,} classes are taken")
+    if len(found) and not -MAX_CLASSES < int(found.min()) <= int(found.max()) < MAX_CLASSES:
+        raise DataError(f"{where}: {found.min()}..{found.max()}, and at most {MAX_CLASSES:,} classes are taken")
     return found.astype(np.int64)

@@ -5,14 +5,14 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.data.folders import Folder
 
 FORMATS = ("PNG", "JPEG", "BMP")
 GREY, DEEP = ("1", "L", "LA"), ("I", "F")  # pillow's names of what has one value a pixel, and of more than 8 bits
-MOST = 1 << 31  # bytes of all pictures of a split
+COLOURS, MOST = 3, 1 << 30  # channels; bytes of all pictures of a split, were they in colour
 
 
 def by_class(
@@ -28,13 +28,17 @@ def by_class(
         if shown is not None and name not in shown:
             continue
         place = os.path.join(inside, name)
+        inner = folder.names(place)
+        if inner:
+            raise DataError(f"{folder.path / place}: holds a folder, {brief(inner[0])}: pictures of a class lie in one")
         found = [os.path.join(place, one) for one in folder.names(place, folders=False)]
         if not found:
             raise DataError(f"{folder.path / place}: a class without images. Add some, or remove the folder")
         names += [(one, label) for one in found]
     first, pictures = _picture(folder, names[0][0]), []
-    if first.nbytes * len(names) > MOST:
-        raise DataError(f"{folder.path}: {len(names):,} pictures of {first.nbytes:,} bytes, {MOST:,} are read at most")
+    size = COLOURS * first.shape[0] * first.shape[1]  # as others may have them
+    if size * len(names) > MOST:
+        raise DataError(f"{folder.path}: {len(names):,} pictures of {size:,} bytes, {MOST:,} are read at most")
     for name, _ in names:
         picture = _picture(folder, name)
         if picture.shape[:2] != first.shape[:2]:
@@ -59,12 +63,13 @@ def _picture(folder: Folder, name: str) -> np.ndarray:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                if picture.mode.startswith(DEEP):
+                if picture.mode.startswith(DEEP) or (picture.format == "PNG" and data[24] > 8):
                     raise ValueError("more than 8 bits a value")
                 found = np.asarray(picture.convert("L" if picture.mode in GREY else "RGB"))
     except Exception as error:  # pillow raises many kinds for damaged bytes, and each means the same
+        said = "" if isinstance(error, UnidentifiedImageError) else brief(error)
         raise DataError(
-            f"{folder.path / name}: not a PNG, JPEG or BMP that can be read ({brief(error) or type(error).__name__}). "
+            f"{folder.path / name}: not a PNG, JPEG or BMP that can be read ({said or type(error).__name__}). "
             "Save it again, with 8 bits a value, or move it elsewhere"
         ) from None
     return found.reshape(*found.shape[:2], -1)

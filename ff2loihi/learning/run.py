@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.weight_grid import saturated, to_even_grid
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.data.jitter import check_square
 from ff2loihi.learning import state as run_state
 from ff2loihi.learning.controller import Controller, Schedule
 
@@ -52,7 +52,8 @@ def identity(
 
 def _content(data: Dataset) -> str:
     digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
-    return f"{data.name} {data.split}, {len(data.labels)} samples, sha256 {digest[:16]}"
+    size = " x ".join(map(str, data.shape))
+    return f"{data.name} {data.split}, {len(data.labels)} samples of {size}, sha256 {digest[:16]}"
 
 
 def check_data(network: LearningNetwork, data: Dataset) -> None:
@@ -81,8 +82,8 @@ class Run:
     ) -> None:  # fmt: skip
         for images in filter(None, (data, held_out)):
             check_data(program.network, images)
-        if schedule.jitter and data.sides is None:
-            check_square(program.network.pixels, data.channels)
+        if schedule.jitter and math.prod(data.shape) != data.images.shape[1]:
+            raise DataError(f"--jitter: {data.name}: images of {data.images.shape[1]} values are not square")
         self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks
         self.backend, self.file, self.facts, self.held_out = backend, file, facts or {}, held_out
         self.controller = Controller(program.network, backend, schedule, data.shape)

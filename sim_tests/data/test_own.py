@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import struct
 import subprocess
 import zlib
 
@@ -183,8 +184,8 @@ def test_the_hash_is_what_sha256sum_says(npz, pictures):
         ({"labels": LABELS - 1}, "a label is -1. Number the classes from 0"),
         ({"labels": LABELS + 1}, "labels start at 1, and the first class is 0. Subtract 1"),
         ({"labels": LABELS * 0}, "two classes or more"),
-        ({"labels": LABELS * 10**12}, "at most 10,000 classes"),
-        ({"labels": LABELS.astype(np.uint64) + np.uint64(2**63)}, "at most 10,000 classes"),
+        ({"labels": LABELS * 10**12}, "at most 1,000 classes"),
+        ({"labels": LABELS.astype(np.uint64) + np.uint64(2**63)}, "at most 1,000 classes"),
         ({"labels": LABELS / 2}, "float64, where one whole number an image"),
         ({"labels": np.eye(20, dtype=int)}, "one whole number an image"),
         ({"labels": LABELS.astype(str)}, "one whole number an image"),
@@ -283,3 +284,64 @@ def test_a_link_that_leaves_the_folder_is_read_as_a_file_is(tmp_path, pictures):
     Image.fromarray(grey(1, 5)[0]).save(outside)
     (tmp_path / "set" / "a" / "link.png").symlink_to(outside)
     assert (grey(1, 5)[0].tobytes(), 0) in pairs(*both(name))
+
+
+def test_folders_whose_names_are_numbers_are_classes_in_the_order_of_the_numbers(tmp_path):
+    for label in (0, 1, 2, 10):
+        folder = tmp_path / str(label)
+        folder.mkdir()
+        for copy in range(5):
+            Image.fromarray(np.full((4, 4), 20 * label, np.uint8)).save(folder / f"{copy}.png")
+    data = load_data(str(tmp_path), "train")
+    by_value = {int(image[0]): int(label) for image, label in zip(data.images, data.labels, strict=True)}
+    assert by_value == {0: 0, 20: 1, 40: 2, 200: 3}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"train_images": 9, "train_labels": 9, "test_images": 9}, "holds test_images without test_labels"),
+        ({"train_images": 9, "test_images": 9, "test_labels": 9}, "holds train_images without train_labels"),
+        ({"images": 9, "test_images": 9, "test_labels": 9}, "the training images have no labels"),
+        ({"labels": 9}, "holds labels without images"),
+    ],
+)
+def test_what_lacks_its_partner_is_refused(tmp_path, arrays, words):
+    np.savez(
+        tmp_path / "x.npz",
+        **{name: np.arange(n) % 2 if "labels" in name else np.zeros((n, 4, 4), np.uint8) for name, n in arrays.items()},
+    )
+    for split in ("train", "test"):
+        with pytest.raises(DataError, match=words):
+            load_data(str(tmp_path / "x.npz"), split)
+
+
+def test_folders_that_no_split_reads_are_named(tmp_path):
+    for name in ("train/a", "train/b", "test/a", "validation/a"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match="validation stands beside train and test"):
+        load_data(str(tmp_path), "train")
+
+
+def test_a_folder_inside_a_class_is_named(tmp_path):
+    for name in ("a", "b/more"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match="b: holds a folder, more"):
+        load_data(str(tmp_path), "train")
+
+
+def test_a_picture_of_16_bits_a_value_is_refused_in_every_mode(tmp_path):
+    """A colour PNG of 16 bits, which pillow would read as 8 without a word."""
+    row = b"\x00" + b"\x00\xff" * 3 * 2
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    for kind, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(row * 2)), (b"IEND", b""),
+    ):  # fmt: skip
+        parts.append(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"".join(parts))
+    with pytest.raises(DataError, match="more than 8 bits a value"):
+        load_data(str(tmp_path), "train")

@@ -30,10 +30,12 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
     else:
         source = load_checkpoint(model, spec)
         default, sha256 = source.training.get("data"), source.training.get("data_sha256")
+        known = sha256 if calibrate is None else None
         calibrate = calibrate or default or data
         if calibrate is None:
             raise CheckpointError(f"{model}: the file does not say what it was trained on. Use --data NAME")
         calibration = api.calibration_set(calibrate, data_root)
+        check_content(calibration, known, "--calibrate")
     name = data or default
     if name is None:
         raise DataError(f"{model}: the file does not name a data set. Use --data NAME")

@@ -52,7 +52,7 @@ class FFNetwork(nn.Module, Model):
         self, pixels: int, widths: tuple[int, ...], embedding: Embedding, rule: Rule, bias: bool, training: dict
     ) -> None:
         super().__init__()
-        if embedding.kind == "overwrite" and embedding.codes.shape[1] > pixels:
+        if embedding.kind == "overwrite" and embedding.codes.shape[1] >= pixels:
             raise DataError(
                 f"a label over the first {embedding.codes.shape[1]} values of an image of {pixels}: too many classes "
                 "for it. Use a recipe that appends the label, as ffa-symmetric"

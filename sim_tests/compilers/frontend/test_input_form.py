@@ -156,3 +156,29 @@ def test_a_label_that_no_pixel_can_stand_for_is_refused_over_a_convolution(files
             tmp_path, files, {"w": torch.ones(2, 1, 2, 2)}, image=[1, SIDE, SIDE],
             label={"kind": "overwrite", "value": 5.0, "classes": CLASSES}, layers=[{"weight": "w", "conv": {}}],
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "label", [{"kind": "append"}, {"kind": "overwrite"}, {"kind": "overwrite", "pixels": [7, 1, 30]}]
+)
+def test_a_dense_net_on_colour_images_takes_them_channel_by_channel(files, tmp_path, label):
+    """Images hold a pixel's channels beside each other; torch flattens (channels, height, width)."""
+    made, shape = torch.Generator().manual_seed(4), (3, SIDE, SIDE)
+    pixels, inputs = 3 * SIDE**2, 3 * SIDE**2 + (CLASSES if label["kind"] == "append" else 0)
+    mean, std = [0.1, 0.4, 0.7], [0.5, 0.25, 0.3]
+    w = torch.randn(5, inputs, generator=made)
+    net = loaded(
+        tmp_path, files, {"w": w}, pixels=pixels, image=list(shape), input={"mean": mean, "std": std, "norm": "rms"},
+        label={**label, "classes": CLASSES}, layers=[{"weight": "w"}],
+    )  # fmt: skip
+    images = torch.randint(0, 256, (9, *shape), generator=made)
+    m, s = (torch.tensor(part).double().reshape(-1, 1, 1) for part in (mean, std))
+    x = ((images.double() / 255 - m) / s).reshape(9, -1)
+    if label["kind"] == "append":
+        x = torch.cat([x, ONE_HOT[2].expand(9, -1)], 1)
+    else:
+        x[:, label.get("pixels", [0, 1, 2])] = ONE_HOT[2].double()
+    wanted = torch.relu(x / x.pow(2).mean(1, keepdim=True).sqrt() @ w.double().T)
+    rows = images.permute(0, 2, 3, 1).reshape(9, -1).numpy().astype(np.uint8)
+    assert (wanted > 0).any()
+    np.testing.assert_allclose(float_forward.all_labels(net, rows)[0][:, 2], wanted, rtol=1e-4, atol=1e-4)

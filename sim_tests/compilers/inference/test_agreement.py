@@ -1,5 +1,8 @@
 """compile classifies images with the float net and its integers, and tells what the spec left out."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -150,3 +153,21 @@ def test_a_network_of_ours_whose_spec_nobody_wrote_is_not_warned_about(tmp_path)
     api.compile(tmp_path / "u.pt", load_data("digits", "train", limit=50), progress=lambda *line: said.append(line))
     assert "check" in dict(said)
     assert "warning" not in dict(said)
+
+
+def test_two_classes_that_are_told_apart_well_are_not_at_chance(tmp_path):
+    data = load_data("digits", "train", limit=300)
+    two = replace(data, labels=(data.images[:, :32].sum(1) > data.images[:, 32:].sum(1)).astype(np.int64), classes=2)
+    halves = np.zeros((2, 66), np.float32)
+    halves[0, :32], halves[0, 32:64], halves[0, 65] = 1, -1, 4
+    halves[1, 32:64], halves[1, :32], halves[1, 64] = 1, -1, 4
+    torch.save({"w": torch.from_numpy(halves)}, tmp_path / "m.pt")
+    spec = {"pixels": 64, "label": {"kind": "append", "classes": 2}, "layers": [{"weight": "w"}]}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec | {"probability": {"kind": "contrast"}}))
+    said = []
+    program = api.compile(
+        tmp_path / "m.pt", two, spec=tmp_path / "spec.yaml", progress=lambda *line: said.append(line)
+    )  # fmt: skip
+    accuracy = program.provenance["check"]["float_accuracy"]
+    assert accuracy > 0.6
+    assert not [text for stage, text in said if stage == "warning" and "chance" in text]
