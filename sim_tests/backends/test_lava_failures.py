@@ -248,6 +248,24 @@ def test_lava_ends_when_its_parents_are_killed(generate, children, tmp_path, kil
     shutil.rmtree(sockets, ignore_errors=True)
 
 
+def test_a_child_removes_no_folder_but_those_made_for_it(tmp_path):
+    """When its own is gone already, Python's folder for temporary files is the next of TMPDIR, TEMP, TMP and /tmp."""
+    folder, other, script = tmp_path / "job", tmp_path / "other", tmp_path / "script.py"
+    folder.mkdir()
+    other.mkdir()
+    (other / "file").write_text("somebody's")
+    script.write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
+    child = lava_child.Child("", folder, script=(str(script),), environment={"TEMP": str(other), "TMP": str(other)})
+    with child:
+        child.follow("started")
+        child.remove(folder)
+        child.stdin.close()
+        assert child.process.wait(30) == -signal.SIGKILL
+    assert (other / "file").read_text() == "somebody's"
+    assert not folder.exists()
+    assert not Path(child.sockets).exists()
+
+
 def test_a_child_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
     def refuse(*arguments, **options):
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")

@@ -66,7 +66,7 @@ class Child:
         try:
             with self.log.open("wb") as errors:
                 self.process = subprocess.Popen(
-                    children.command(code, str(folder), *script),
+                    children.command(code, str(folder), self.sockets, *script),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,

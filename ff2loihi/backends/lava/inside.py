@@ -13,7 +13,6 @@ import runpy
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -30,9 +29,9 @@ def main(module: str) -> None:
 
     What the script prints are lines for the parent, too.
     """
-    folder, *words = sys.argv[1:]
+    folder, sockets, *words = sys.argv[1:]
     commands: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(Path(folder), commands), daemon=True).start()
+    threading.Thread(target=_listen, args=((folder, sockets), commands), daemon=True).start()
     _end_forks_with_us()
     threading.excepthook = lambda failed: _tell(failed.exc_value)
     try:
@@ -48,8 +47,8 @@ def main(module: str) -> None:
         sys.exit(1)
 
 
-def _listen(folder: Path, commands: "queue.Queue[str]") -> None:
-    """The parent's lines as they come; at their end, everything ends."""
+def _listen(folders: tuple[str, str], commands: "queue.Queue[str]") -> None:
+    """The parent's lines as they come; at their end, everything ends, and the folders that it made for us go."""
     rest = b""
     # not sys.stdin: its lock would be held across Lava's forks, whose children close it
     while data := os.read(0, 4096):
@@ -58,7 +57,7 @@ def _listen(folder: Path, commands: "queue.Queue[str]") -> None:
             commands.put(line.decode())
     atexit.register(threading.Event().wait)  # the main thread may fail without its forks, and must not end us here
     end_session(os.getpid())
-    for left in (folder, tempfile.gettempdir()):  # the parent would have removed them
+    for left in folders:  # by their names: tempfile.gettempdir() is another folder where ours has gone
         shutil.rmtree(left, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
