@@ -13,7 +13,7 @@ demo: $(STAMP)
 	.venv/bin/python examples/demo.py
 
 # loadgroup: what a file's tests share (a trained model, Lava's processes) is made once and in one worker.
-# From 3.12 on the interpreter itself tells coverage which lines ran, for a third of the time.
+# From 3.12 on the interpreter itself tells coverage which lines ran, for less than half of what that costs.
 COVERAGE = COVERAGE_CORE=$$(.venv/bin/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 PYTEST := .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov
 test: $(STAMP)

@@ -150,3 +150,14 @@ class Definition:
             old = self.tag
             self.weights = learning_rule.apply_tag(self.weights, old, exponent, u)
             self.tag = learning_rule.update_tag(old.T, spikes[:, None].astype(np.int64), y2, y3, *self.tags, u).T
+
+
+def drawn_inputs(rng: np.random.Generator, pixels: int, classes: int, each: int) -> dict:
+    """What a generated LearningNetwork takes in: pixels, and `each` inputs a label of one drawn rate."""
+    return {
+        "pixels": pixels,
+        "input_code": "pixels",
+        "input_factor": 64,
+        "label_codes": (np.kron(np.eye(classes), np.ones(each)) * rng.integers(0, 257)).astype(np.int32),
+        "label_phases": rng.integers(0, 256, classes * each).astype(np.int32),
+    }

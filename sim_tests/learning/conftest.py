@@ -18,6 +18,7 @@ from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.limits import POST_TRACE_MAX
+from sim_tests.factories import drawn_inputs
 
 TRACES = ("relu", "li", "hard-li")
 
@@ -50,11 +51,7 @@ def learning_net(seed: int, attempt: int = 0) -> LearningNetwork:
     steps = int(rng.integers(6, 26))
     tags = UpdateRule("tag", int(rng.integers(3, 8)), int(rng.integers(0, 6)), int(rng.integers(1, 7)))
     net = LearningNetwork(
-        pixels=pixels,
-        input_code="pixels",
-        input_factor=64,
-        label_codes=(np.kron(np.eye(classes), np.ones(each)) * rng.integers(0, 257)).astype(np.int32),
-        label_phases=rng.integers(0, 256, classes * each).astype(np.int32),
+        **drawn_inputs(rng, pixels, classes, each),
         steps=steps,
         window=int(rng.integers(1, steps - 2)),
         layers=tuple(layers),

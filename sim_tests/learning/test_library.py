@@ -19,6 +19,7 @@ from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.library_rule import GROUPS
 from ff2loihi.processes.limits import POST_TRACE_MAX
 from ff2loihi.verification.learning_equality import learning_equality
+from sim_tests.factories import drawn_inputs
 
 RELU = OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
 FAST, ALL = 1, 40
@@ -40,11 +41,7 @@ def library_net(seed: int, longest: int = 31) -> LearningNetwork:
     )
     neuron = Neuron(int(rng.choice([1, 64, 256])), int(rng.choice([0, 163, 4095])))
     net = LearningNetwork(
-        pixels=pixels,
-        input_code="pixels",
-        input_factor=64,
-        label_codes=(np.kron(np.eye(classes), np.ones(each)) * rng.integers(0, 257)).astype(np.int32),
-        label_phases=rng.integers(0, 256, classes * each).astype(np.int32),
+        **drawn_inputs(rng, pixels, classes, each),
         steps=steps,
         window=int(rng.integers(1, steps)),
         layers=(LearningLayer("hidden1", weight, np.arange(n) < (n + 1) // 2, neuron, RELU, factor),),

@@ -25,17 +25,17 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
         if spec or calibrate:
             raise FF2LoihiError("--spec and --calibrate are for a checkpoint: an artifact is analysed as it is")
         source = api.load(model)
-        known = source.provenance.get("calibration", {})
-        default, sha256 = known.get("data"), known.get("sha256")
+        facts = source.provenance.get("calibration", {})
+        default, sha256 = facts.get("data"), facts.get("sha256")
     else:
         source = load_checkpoint(model, spec)
         default, sha256 = source.training.get("data"), source.training.get("data_sha256")
-        known = sha256 if calibrate is None else None
-        calibrate = calibrate or default or data
+        asked, calibrate = calibrate, calibrate or default or data
         if calibrate is None:
             raise CheckpointError(f"{model}: the file does not say what it was trained on. Use --data NAME")
         calibration = api.calibration_set(calibrate, data_root)
-        check_content(calibration, known, "--calibrate")
+        if not asked:
+            check_content(calibration, sha256, "--calibrate")
     name = data or default
     if name is None:
         raise DataError(f"{model}: the file does not name a data set. Use --data NAME")
