@@ -8,11 +8,14 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
+from types import FrameType
 
 DEBUG = "FF2LOIHI_DEBUG"
 INTERRUPTED = "interrupted; nothing was half-written"
 BAD_INPUT = 2
+RETRY = 0.02  # s until a signal is tried again that came where no exception gets out
 
 
 class Ended(BaseException):
@@ -25,13 +28,11 @@ class Ended(BaseException):
 
 def main() -> None:
     """Run a command and exit: 0 done, 1 a check failed, 2 bad input or usage, 3 no back end, 128 + n for signal n."""
-    with _signals_as_exceptions():
+    with _signals_as_exceptions() as raised:
         try:
-            if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see __main__
-                signal.signal(signal.SIGINT, signal.default_int_handler)
             code = _run()
         except BaseException as ended:
-            code = _told(ended)
+            code = _told(raised[0] if raised else ended)  # a library may have raised its own exception on top of it
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told: Python's own end has nothing to add
     sys.exit(code)
 
@@ -53,21 +54,39 @@ def _run() -> int:
 
 
 @contextlib.contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    def end(number: int, _) -> None:
+def _signals_as_exceptions() -> Iterator[list[BaseException]]:
+    """SIGINT, SIGTERM and SIGHUP raise an exception, and what they raised so far is in the list."""
+    raised: list[BaseException] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if _is_deaf(frame):
+            threading.Timer(RETRY, os.kill, (os.getpid(), number)).start()
+            return
         for each in changed:
-            signal.signal(each, signal.SIG_IGN)  # the first one is obeyed, none interrupts the cleaning up
-        raise Ended(number)
+            if each != signal.SIGINT:  # a person who presses Ctrl-C twice means it
+                signal.signal(each, signal.SIG_IGN)  # the first one is obeyed, none interrupts the cleaning up
+        raised.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
+        raise raised[-1]
 
     changed = {}
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup, or a shell's background job
             changed[each] = signal.signal(each, end)
     try:
-        yield
+        yield raised
     finally:
         for each, before in changed.items():
             signal.signal(each, before)
+
+
+def _is_deaf(frame: FrameType | None) -> bool:
+    """Whether Python, or llvmlite's C code, may print an exception raised in this frame and go on."""
+    while frame is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if frame.f_code.co_name == "__del__" or package in ("weakref", "_weakrefset", "llvmlite"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _told(ended: BaseException) -> int:

@@ -258,12 +258,33 @@ def test_a_child_removes_no_folder_but_those_made_for_it(tmp_path):
     child = lava_child.Child("", folder, script=(str(script),), environment={"TEMP": str(other), "TMP": str(other)})
     with child:
         child.follow("started")
-        child.remove(folder)
+        sockets = Path(psutil.Process(child.process.pid).environ()["TMPDIR"])
+        assert sockets.is_dir()
+        for left in (folder, sockets):
+            shutil.rmtree(left)
         child.stdin.close()
         assert child.process.wait(30) == -signal.SIGKILL
     assert (other / "file").read_text() == "somebody's"
     assert not folder.exists()
-    assert not Path(child.sockets).exists()
+    assert not sockets.exists()
+
+
+@pytest.mark.parametrize("code", ["", "raise SystemExit(7)", "raise ValueError('seven')"])
+def test_a_child_whose_work_has_ended_still_removes_what_a_killed_parent_leaves(tmp_path, code):
+    folder, script = tmp_path / "job", tmp_path / "script.py"
+    folder.mkdir()
+    script.write_text(f"print('done', flush=True)\n{code}\n")
+    with lava_child.Child("", folder, script=(str(script),)) as child:
+        child.follow("done")
+        sockets = Path(psutil.Process(child.process.pid).environ()["TMPDIR"])
+        with pytest.raises(lava_child.ChildFailed, match="seven" if "seven" in code else "its process ended with"):
+            child.follow("never")
+        assert child.process.poll() is None
+        assert folder.is_dir()
+        child.stdin.close()  # as when we are killed
+        assert child.process.wait(30) == -signal.SIGKILL
+        assert not folder.exists()
+        assert not sockets.exists()
 
 
 def test_a_child_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
@@ -273,8 +294,9 @@ def test_a_child_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
     (tmp_path / "job").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(lava_child.subprocess, "Popen", refuse)
+    child = lava_child.Child("ff2loihi.backends.lava.worker", tmp_path / "job")
     with pytest.raises(OSError, match="temporarily unavailable"):
-        lava_child.Child("ff2loihi.backends.lava.worker", tmp_path / "job")
+        child.__enter__()
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
 
 

@@ -211,6 +211,43 @@ def test_ctrl_c_while_commands_are_still_imported_is_one_line(module):
     assert ran.returncode == 130
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        """
+        try:
+            os.kill(os.getpid(), signal.{name})
+        except BaseException as error:
+            raise ValueError("of a library") from error
+        """,
+        """
+        class Deaf:
+            def __del__(self):
+                os.kill(os.getpid(), signal.{name})
+                for _ in range(100):
+                    pass
+        Deaf()
+        time.sleep(60)
+        """,
+        """
+        class Value:
+            pass
+        weakref._remove_dead_weakref = lambda *_: os.kill(os.getpid(), signal.{name})
+        weakref.WeakValueDictionary()["a"] = Value()
+        time.sleep(60)
+        """,
+    ],
+    ids=["becomes another exception", "comes while an object is deleted", "comes while a weak reference dies"],
+)
+def test_a_signal_is_obeyed_where_its_exception_would_be_lost(name, code):
+    body = "import os, signal, time, weakref\n" + textwrap.dedent(code).replace("{name}", name)
+    ran = with_command(body)
+    err = ran.communicate()[1]
+    assert re.fullmatch(r"ff2loihi: (interrupted|ended by SIGTERM); nothing was half-written\n", err)
+    assert ran.returncode == 128 + getattr(signal, name)
+
+
 STRANGE = "[/foo][bold]\x1b[31m\x07\u202e\udcff"
 SHOWN = r"[/foo][bold]\x1b[31m\x07\u202e\udcff"
 

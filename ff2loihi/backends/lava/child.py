@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
-from ff2loihi.backends.lava.inside import FAILED
+from ff2loihi.backends.lava.inside import ENDED, FAILED
 from ff2loihi.backends.lava.session import end_session
 from ff2loihi.backends.loihi.payload.board_config import SOCKET_FOLDER
 from ff2loihi.compilers import children
@@ -51,7 +52,7 @@ class ChildFailed(BackendError):
 
 
 class Child:
-    """A Python in a session of its own; `with` ends it and everything that it started.
+    """A Python in a session of its own; `with` starts it, ends it with all that it started, and removes its folder.
 
     module: has run(folder, commands); or script: a file, with its words. environment: added to this process's own.
     """
@@ -60,35 +61,54 @@ class Child:
         self, module: str, folder: Path, patience: float = PATIENCE, script: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
-        self.patience, self.log, self.sockets = patience, folder / "stderr.txt", _socket_folder()
-        own = {"OMP_NUM_THREADS": "1", "TMPDIR": self.sockets}
-        code = f"from ff2loihi.backends.lava import inside\ninside.main({module!r})"
-        try:
-            with self.log.open("wb") as errors:
-                self.process = subprocess.Popen(
-                    children.command(code, str(folder), self.sockets, *script),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    start_new_session=True,
-                    env=children.environment(**own, **(environment or {})),
-                    cwd=None if script else folder,  # where Pythons that Lava's multiprocessing starts look for modules
-                )
-        except BaseException:
-            shutil.rmtree(self.sockets, ignore_errors=True)
-            raise
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        self.module, self.folder, self.patience, self.script = module, folder, patience, script
+        self.environment, self.log = environment or {}, folder / "stderr.txt"
         self.lines: queue.Queue[str | None] = queue.Queue()
-        self.reader = threading.Thread(target=_read_lines, args=(self.stdout, self.lines), daemon=True)
-        self.reader.start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> "Child":
+        with contextlib.ExitStack() as stack:
+            sockets = stack.enter_context(_socket_folder())
+            self.process = self._started(sockets)
+            stack.callback(self._end, sockets)
+            self.reader.start()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_) -> None:
+        self._stack.close()
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """What the child reads."""
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What the child writes."""
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def _started(self, sockets: str) -> subprocess.Popen[bytes]:
+        own = {"OMP_NUM_THREADS": "1", "TMPDIR": sockets}
+        code = f"from ff2loihi.backends.lava import inside\ninside.main({self.module!r})"
+        with self.log.open("wb") as errors:
+            return subprocess.Popen(
+                children.command(code, str(self.folder), sockets, *self.script),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+                env=children.environment(**own, **self.environment),
+                cwd=None if self.script else self.folder,  # where Pythons of Lava's multiprocessing look for modules
+            )
+
+    def _end(self, sockets: str) -> None:
+        """Remove the folders while the child still watches, and would go on if we were killed; then end it."""
         try:
+            for left in (self.folder, sockets):
+                shutil.rmtree(left, ignore_errors=True)
             end_session(self.process.pid)
         except BaseException:  # a signal came meanwhile
             end_session(self.process.pid)
@@ -97,15 +117,10 @@ class Child:
             self.process.wait()
             with contextlib.suppress(OSError):  # what a dead child never read
                 self.stdin.close()
-            self.reader.join(GRACE)  # whoever held the child's output open has ended, and so does its reader
+            if self.reader.ident:  # it was started
+                self.reader.join(GRACE)  # whoever held the child's output open has ended, and so does its reader
             if not self.reader.is_alive():
                 self.stdout.close()
-            shutil.rmtree(self.sockets, ignore_errors=True)
-
-    def remove(self, folder: Path) -> None:
-        """Remove what nobody reads any more, while the child still watches: if we are killed meanwhile, it goes on."""
-        for left in (folder, self.sockets):
-            shutil.rmtree(left, ignore_errors=True)
 
     def ask(self, command: str) -> None:
         """One line to the child, which does it. Raises BackendError."""
@@ -124,6 +139,8 @@ class Child:
                 line = ""
             if line == until:
                 return
+            if line and line.startswith(ENDED):
+                raise self._failure(f"its process ended with status {line.removeprefix(ENDED)}")
             if line and line.startswith(FAILED):
                 what, where = json.loads(line.removeprefix(FAILED))
                 raise self._failure(f"{what} in {where}")
@@ -141,22 +158,21 @@ class Child:
                     "network, or use --backend emulator, which gives the same bits"
                 )
 
+    def _read(self) -> None:
+        for line in self.stdout:
+            self.lines.put(line.decode(errors="replace").strip())
+        self.lines.put(None)
+
     def _failure(self, text: str) -> ChildFailed:
         return ChildFailed(text, self.log.read_text(encoding="utf-8", errors="replace"))
 
 
-def _socket_folder() -> str:
+def _socket_folder() -> tempfile.TemporaryDirectory[str]:
     """A new folder whose path leaves room for the names of Lava's sockets. Raises BackendError."""
     for place in (tempfile.gettempdir(), "/tmp"):
         if len(os.fsencode(f"{place}/ff2l-12345678")) <= SOCKET_FOLDER and os.access(place, os.W_OK):
-            return tempfile.mkdtemp(prefix="ff2l-", dir=place)
+            return tempfile.TemporaryDirectory(prefix="ff2l-", dir=place, ignore_cleanup_errors=True)
     raise BackendError(
         f"{tempfile.gettempdir()}: too long a path for Lava's sockets, and /tmp is not writable. "
         "Set TMPDIR to a shorter one"
     )
-
-
-def _read_lines(stream, lines: "queue.Queue[str | None]") -> None:
-    for line in stream:
-        lines.put(line.decode(errors="replace").strip())
-    lines.put(None)

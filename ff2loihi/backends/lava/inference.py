@@ -52,7 +52,6 @@ class LavaCpu:
                 child.follow("done", lambda line: _report(line, len(pixels), progress))
                 timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
                 rows = list(_recorded(folder, len(pixels)))
-                child.remove(folder)
         if isinstance(network, LearningNetwork):
             return _learned(self.name, network, rows, len(pixels), timing["run"])
         return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])

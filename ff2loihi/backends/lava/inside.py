@@ -1,10 +1,11 @@
 """The child that holds Lava's runtime, from inside: it does its work, tells what fails, and ends with its parent.
 
 Lava's processes are forks of the child. Each of the three can be killed: without its parent the child ends its forks
-and removes what the parent would have removed; without the child the forks end.
+and removes what the parent would have removed; without the child the forks end. The child never ends by itself: its
+parent may be killed before it has removed the folders, and then nobody else would.
 """
 
-import atexit
+import contextlib
 import importlib
 import json
 import os
@@ -21,6 +22,8 @@ import ff2loihi.processes  # noqa: F401  before Lava: see there
 from ff2loihi.backends.lava.session import end_session
 
 FAILED = "ff2loihi-failed "  # begins a line to the parent: an exception that ends the work, and where it was raised
+ENDED = "ff2loihi-ended "  # begins the last line to the parent: with which status the work ended
+TRIES = 100
 LONGEST = 500  # characters of an exception: the line must fit a pipe's buffer, for forks write lines too
 
 
@@ -34,6 +37,7 @@ def main(module: str) -> None:
     threading.Thread(target=_listen, args=((folder, sockets), commands), daemon=True).start()
     _end_forks_with_us()
     threading.excepthook = lambda failed: _tell(failed.exc_value)
+    status: object = 1
     try:
         _hear_lava()
         if module:
@@ -42,9 +46,13 @@ def main(module: str) -> None:
             sys.argv[:] = words
             sys.path.insert(0, str(Path(words[0]).parent))
             runpy.run_path(words[0], run_name="__main__")
-    except Exception as error:
+        status = 0
+    except SystemExit as ended:
+        status = ended.code or 0
+    except BaseException as error:
         _tell(error)
-        sys.exit(1)
+    _say(f"{ENDED}{status if isinstance(status, int) else 1}")
+    threading.Event().wait()
 
 
 def _listen(folders: tuple[str, str], commands: "queue.Queue[str]") -> None:
@@ -55,10 +63,12 @@ def _listen(folders: tuple[str, str], commands: "queue.Queue[str]") -> None:
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             commands.put(line.decode())
-    atexit.register(threading.Event().wait)  # the main thread may fail without its forks, and must not end us here
     end_session(os.getpid())
     for left in folders:  # by their names: tempfile.gettempdir() is another folder where ours has gone
-        shutil.rmtree(left, ignore_errors=True)
+        for _ in range(TRIES):  # the main thread still works, and may write a file into what is being removed
+            shutil.rmtree(left, ignore_errors=True)
+            if not os.path.lexists(left):
+                break
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -110,4 +120,11 @@ def _tell(error: BaseException | None) -> None:
     what = " ".join("".join(traceback.format_exception_only(error)).split())
     frame = traceback.extract_tb(error.__traceback__)[-1]
     line = json.dumps([what[:LONGEST], f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})"])
-    os.write(1, f"\n{FAILED}{line}\n".encode())
+    _say(FAILED + line)
+
+
+def _say(line: str) -> None:
+    """A line to the parent, if it is still there."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        os.write(1, f"\n{line}\n".encode())

@@ -46,8 +46,6 @@ class LavaLearner:
         return self
 
     def __exit__(self, *error) -> None:
-        if self._child:
-            self._child.remove(self.folder)
         self._stack.__exit__(*error)
         self._child = None
 

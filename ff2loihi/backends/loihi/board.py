@@ -92,12 +92,17 @@ class Loihi:
             except ChildFailed as error:
                 said = re.search(r"^run_on_board: (.*)$", error.details, flags=re.MULTILINE)
                 raise BackendError(f"the board's script: {said[1]}") if said else error from None
-        self.models = tuple(models)
-        try:
-            with np.load(folder / "recording.npz", allow_pickle=False) as file:
-                return {name: file[name] for name in file.files if name != "manifest"}, times[-1] - times[0]
-        except (OSError, ValueError) as error:
-            raise BackendError(f"the board's recording cannot be read: {error}. Run it again") from None
+            self.models = tuple(models)
+            return _recording(folder), times[-1] - times[0]
+
+
+def _recording(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays that the script left. Raises BackendError."""
+    try:
+        with np.load(folder / "recording.npz", allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if name != "manifest"}
+    except (OSError, ValueError) as error:
+        raise BackendError(f"the board's recording cannot be read: {error}. Run it again") from None
 
 
 @contextmanager
