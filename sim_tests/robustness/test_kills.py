@@ -27,13 +27,13 @@ from ff2loihi.cli import console
 from ff2loihi.deployment import folder, interchange, mapping
 from ff2loihi.ff import recipes
 gc.freeze()  # or each fork copies it all when it ends
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a fork is ended before its command begins; a background job ignores it
 
 for line in iter(sys.stdin.readline, ""):
     words, folder, environment = json.loads(line)
     child = os.fork()
     if not child:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job would ignore it
         os.chdir(folder)
         os.environ.update(environment)
         tempfile.tempdir = None
