@@ -67,6 +67,7 @@ def test_a_command_imports_no_more_than_it_needs(made, unwanted, words):
     [
         "run nope.ffl", "run graded.ffl --backend laav", "run graded.ffl --data minst", "train --recipe nope",
         "train --data minst", "reproduce nope", "learn nope.ffl", "verify nope.ffl", "map nope.ffl", "compile nope.pt",
+        "spec nope.pt",
         "analyze nope.pt", "deploy nope.ffl --dry-run d", "export nope.ffl --format nir", "run graded.ffl --nope",
     ],
 )  # fmt: skip
