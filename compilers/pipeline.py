@@ -13,7 +13,7 @@ from typing import get_args
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
-from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.frontend.checkpoint import GivenSpec, live_checkpoint, load_checkpoint, peek
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
 from ff2loihi.compilers.inference.fold import fold
@@ -25,8 +25,8 @@ from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, VTH_MAX, WEIGHT_BITS
 
 __all__ = [
-    "CALIBRATION_IMAGES", "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint",
-    "compile_learning", "load_checkpoint", "options_for", "peek",
+    "CALIBRATION_IMAGES", "Calibration", "GivenSpec", "LearningOptions", "Options", "check_options",
+    "compile_checkpoint", "compile_learning", "live_checkpoint", "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
 StageProgress = Callable[[str, str], None]  # (stage, what it did)

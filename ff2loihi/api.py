@@ -4,11 +4,11 @@ A data set is a Dataset, or NAME[:N] where a path will do for the name, a back e
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from ff2loihi import choices
 from ff2loihi.backends.base import Backend, SampleProgress, Trace
@@ -30,6 +30,11 @@ from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
 from ff2loihi.verification.learning_equality import learning_equality
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Model = Checkpoint | Path | str | nn.Module | Mapping[str, Tensor]
+
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     """DATA or DATA:N -> the first N images of that data set's training split. Raises DataError."""
@@ -46,19 +51,19 @@ def _data(data: Dataset | str, split: str, unlabelled: bool = False) -> Dataset:
 
 
 def compile(  # the command's name
-    checkpoint: Checkpoint | Path | str,
+    model: "Model",
     calibration: Dataset | str,
     options: Options | LearningOptions | None = None,
-    spec: Path | None = None,
+    spec: pipeline.GivenSpec | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
 ) -> AnyProgram:
-    """Compile a checkpoint or its file; training images of `calibration` set the ranges.
+    """Compile a checkpoint, its file, or a live net; training images of `calibration` set the ranges.
 
+    spec: what the tensors mean, a dict or the path of a spec.yaml; None where the checkpoint says so itself.
     options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
     always becomes one. Raises FF2LoihiError.
     """
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    checkpoint = _checkpoint(model, spec)
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
     first = checkpoint.spec.layers[0]
@@ -73,6 +78,15 @@ def compile(  # the command's name
     if isinstance(options, LearningOptions):
         return pipeline.compile_learning(checkpoint, images, options, progress)
     return pipeline.compile_checkpoint(checkpoint, images, options, progress)
+
+
+def _checkpoint(model: "Model", spec: pipeline.GivenSpec | None) -> Checkpoint:
+    """Raises CheckpointError."""
+    if isinstance(model, Checkpoint):
+        return model
+    if isinstance(model, Path | str):
+        return pipeline.load_checkpoint(Path(model), spec)
+    return pipeline.live_checkpoint(model, spec)
 
 
 def save(program: AnyProgram, path: Path | str) -> str:

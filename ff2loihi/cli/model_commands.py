@@ -17,6 +17,7 @@ from ff2loihi.cli.options import (
     DataRoot,
     Device,
     Json,
+    Model,
     Spec,
     Split,
 )
@@ -58,9 +59,7 @@ def train(
 
 @commands.command()
 def compile(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
-    ],
+    model: Model,
     spec: Spec = None,
     neuron: Annotated[
         compile_choices.NeuronKind, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
@@ -218,7 +217,7 @@ def verify(
 @commands.command()
 def inspect(
     model: Annotated[
-        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a .pt checkpoint")
+        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a checkpoint")
     ],
     json: Json = None,
 ) -> None:
@@ -233,7 +232,7 @@ def inspect(
 @commands.command()
 def analyze(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a .pt checkpoint, or a .ffl artifact")
+        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a checkpoint, or a .ffl artifact")
     ],
     data: Data = None,
     split: Annotated[choices.AnalysisSplit, typer.Option(help="probes are fitted on train, or fit")] = "test",

@@ -37,6 +37,12 @@ Artifact = Annotated[
     Path,
     typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),
 ]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL.pt", callback=inputs.model, help="a checkpoint (.pt, .safetensors, .npz), or a NIR graph (.nir)"
+    ),
+]
 Spec = Annotated[
     Path | None,
     typer.Option(callback=inputs.file, help="spec.yaml of a checkpoint that ff2loihi did not write"),

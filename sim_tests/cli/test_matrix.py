@@ -38,8 +38,8 @@ CODES = {
 }
 # on a wrong kind of file: the few that are not wrong
 FINE = {
-    ("inspect", "m.pt"), ("inspect", "old.pt"), ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"),
-    ("compile", "on.nir"),
+    ("inspect", "m.pt"), ("inspect", "old.pt"), ("inspect", "plain.npz"), ("inspect", "bare.safetensors"),
+    ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"), ("compile", "on.nir"),
 }  # fmt: skip
 
 
