@@ -9,7 +9,7 @@ from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
-from ff2loihi.compilers.ir.options import Float, Probability
+from ff2loihi.compilers.ir.options import Float, HeadActivities, Probability
 from ff2loihi.processes.limits import Int
 
 
@@ -59,7 +59,7 @@ class IntHead(Frozen):
     weights: tuple[np.ndarray, ...]
     scales: tuple[float, ...]
     bias: np.ndarray
-    activities: Literal["l2", "raw"]
+    activities: HeadActivities
 
 
 @dataclass(frozen=True)
