@@ -51,12 +51,16 @@ def compile(  # the command's name
     options: Options | LearningOptions | None = None,
     spec: Path | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
+    check: Dataset | str | None = None,
+    expect: float | None = None,
 ) -> AnyProgram:
     """Compile a checkpoint or its file; training images of `calibration` set the ranges.
 
     options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
-    always becomes one. Raises FF2LoihiError.
+    always becomes one. check: images, of a name its test split, which are classified as well; expect: the accuracy
+    that the float net is known to have, in 0..1. Raises FF2LoihiError.
     """
+    choices.check_share("--expect", expect)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
     if isinstance(calibration, str):
@@ -69,10 +73,17 @@ def compile(  # the command's name
             "grey images, or a dense first layer with `image`"
         )
     options = pipeline.options_for(checkpoint, options or Options())
-    images = Calibration(calibration.images, calibration.labels, calibration.name, calibration.sha256)
+    images = _images(calibration)
     if isinstance(options, LearningOptions):
+        if check is not None or expect is not None:
+            raise CompileError("--check and --expect have no meaning for a network that learns. See: ff2loihi run")
         return pipeline.compile_learning(checkpoint, images, options, progress)
-    return pipeline.compile_checkpoint(checkpoint, images, options, progress)
+    held_out = None if check is None else _images(_data(check, "test"))
+    return pipeline.compile_checkpoint(checkpoint, images, options, progress, held_out, expect)
+
+
+def _images(data: Dataset) -> Calibration:
+    return Calibration(data.images, data.labels, data.name, data.sha256)
 
 
 def save(program: AnyProgram, path: Path | str) -> str:

@@ -122,9 +122,20 @@ class LayerLoss:
 
     weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
     saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
+    neurons_db: the same of each neuron's own weights: the least, the lowest tenth's end, the median; vanished: neurons
+    that fire in the float net and have no weight left; silent, float_silent: neurons that never fire, float: there.
     """
 
     weight_sqnr_db: Float
     clipped: Float
     saturated: Float
     activity_corr: Float
+    neurons_db: tuple[Float, Float, Float] | None = None
+    vanished: Int = 0
+    silent: Int = 0
+    float_silent: Int = 0
+
+    @property
+    def quantiles(self) -> str:
+        """neurons_db in words; of an artifact that has none, nothing."""
+        return "-" if self.neurons_db is None else " / ".join(f"{value:.1f}" for value in self.neurons_db)
