@@ -63,6 +63,12 @@ def check_data(option: str, name: str) -> None:
         raise DataError(f"{option}: {name!r} is not one of {', '.join(map(repr, names))}, and no such file is there")
 
 
+def check_share(option: str, value: float | None) -> None:
+    """Raise FF2LoihiError where it is given and no share of a whole."""
+    if value is not None and not 0 <= value <= 1:
+        raise FF2LoihiError(f"{option} must be in 0..1, as 0.91 for 91 %, got {value:g}")
+
+
 def check(option: str, value: object, choice: object) -> None:
     """Raise FF2LoihiError where the value is none of the choice's."""
     if value not in get_args(choice):
