@@ -17,6 +17,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import read_bytes
 from ff2loihi.compilers.formats import array_files, pickle_file
+from ff2loihi.compilers.frontend import batch_norm
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import (
     CHECKPOINT_FORMAT,
@@ -207,6 +208,8 @@ def _array(path: Path, name: str, tensor) -> np.ndarray:
 
 def _keys_exist(path: Path, spec: Spec, tensors: dict) -> None:
     keys = [key for layer in spec.layers for key in (layer.weight, layer.bias) if key]
+    norms = [layer.batch_norm for layer in spec.layers if layer.batch_norm]
+    keys += [f"{norm}.{name}" for norm in norms for name in batch_norm.NEEDED]
     keys += [layer.polarity for layer in spec.layers if layer.polarity not in (None, "half")]
     keys += [spec.label.codes[4:]] if spec.label.codes.startswith("key:") else []
     if spec.readout.head:
