@@ -1,16 +1,19 @@
 """A Checkpoint becomes a Network: named layers, checked shapes, values and kinds. Every violation is reported."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, shortened, together
-from ff2loihi.compilers.frontend import input_form
+from ff2loihi.compilers.frontend import batch_norm, input_form
+from ff2loihi.compilers.frontend.batch_norm import Affine
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec
 from ff2loihi.compilers.ir import Head, Layer, Network
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.network import absorbed
 
 MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
 MAX_NEURONS, MAX_TAPS = 1 << 24, 1 << 25  # of a convolution: what 16 chips hold; inputs that its positions see
@@ -47,12 +50,15 @@ def build(checkpoint: Checkpoint) -> Network:
     reader.stop_if_wrong()
     width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
     layers, image = [], spec.image
+    behind: dict[int, Affine] = {}  # batch norms of what leaves a layer
     for index, part in enumerate(spec.layers):
         layer = _layer(reader, f"hidden{index + 1}", part, width, image, spec)
         if layer is None:
             break  # without its width the layers above cannot be checked
         layers.append(layer)
         width, image = layer.neurons, layer.conv.out_shape if layer.conv else None
+        if part.batch_norm and part.batch_norm_place == "after_relu" and not reader.wrong:
+            behind[index] = batch_norm.affine(part, checkpoint.tensors, width)
     reader.stop_if_wrong()
     used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(layers)))
     if not used or len(set(used)) != len(used) or not all(0 <= index < len(layers) for index in used):
@@ -73,6 +79,10 @@ def build(checkpoint: Checkpoint) -> Network:
         ]
     reader.stop_if_wrong()
     head = _head(reader, spec.readout.head, layers, used, codes.shape[0]) if spec.readout.head else None
+    reader.wrong += batch_norm.unreadable(spec, layers, used, behind)
+    reader.stop_if_wrong()
+    head = batch_norm.fold_behind(layers, used, head, behind)
+    reader.wrong += [text for layer in layers for text in _out_of_range(layer)]
     reader.stop_if_wrong()
     label, own_input, layers[0] = input_form.form(spec, codes, layers[0])
     return Network(
@@ -130,24 +140,44 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
         reader.wrong.append(_misfit(name, weight.shape, part, inputs, spec))
         return None
     channels, n = len(weight), conv.neurons if conv else len(weight)
-    if not weight.any():
-        reader.wrong.append(f"{name}: all weights are zero. Train it, or drop the layer")
-    if np.abs(weight).max() > MAX_WEIGHT:
-        reader.wrong.append(
-            f"{name}: weights up to {np.abs(weight).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
-        )
     bias = None
     if part.bias:
-        bias = reader.tensor(part.bias).astype(np.float32)
-        if bias.shape != (channels,):
-            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {bias.shape}, ({channels},) is wanted")
-        elif np.abs(bias).max() > MAX_WEIGHT:
-            reader.wrong.append(
-                f"{name}: biases up to {np.abs(bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
-            )
-        bias = np.repeat(bias, n // channels) if bias.any() else None
+        found = reader.tensor(part.bias).astype(np.float32)
+        if found.shape != (channels,):
+            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {found.shape}, ({channels},) is wanted")
+        elif found.any():
+            bias = np.repeat(found, n // channels)
     positive = _positive(reader, name, part, n)
-    return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, positive, conv)
+    layer = Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, positive, conv)
+    if part.batch_norm:
+        layer = _normed(reader, layer, part, image)
+    reader.wrong += _out_of_range(layer)
+    return layer
+
+
+def _normed(reader: _Reader, layer: Layer, part: LayerSpec, image) -> Layer:
+    """With the batch norm before its ReLU or of its input in its weights and biases; the layer is above that image."""
+    channels = (len(layer.weight),)
+    if part.batch_norm_place == "input":
+        channels = (*(image or ())[:1], *(() if layer.conv else (layer.inputs,)))
+    wrong = list(batch_norm.violations(part, reader.checkpoint.tensors, channels))
+    if wrong:
+        reader.wrong += [f"{layer.name}: {text}" for text in wrong]
+    elif part.batch_norm_place == "input":
+        return absorbed(layer, *batch_norm.affine(part, reader.checkpoint.tensors, layer.inputs))
+    elif part.batch_norm_place == "before_relu":
+        return batch_norm.fold_before(layer, *batch_norm.affine(part, reader.checkpoint.tensors, layer.neurons))
+    return layer
+
+
+def _out_of_range(layer: Layer) -> Iterator[str]:
+    name, largest = layer.name, np.abs(layer.weight).max()
+    if not largest:
+        yield f"{name}: all weights are zero. Train it, or drop the layer"
+    if largest > MAX_WEIGHT:
+        yield f"{name}: weights up to {largest:g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
+    if layer.bias is not None and np.abs(layer.bias).max() > MAX_WEIGHT:
+        yield f"{name}: biases up to {np.abs(layer.bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
 
 
 def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int, ...], image) -> Conv | None:

@@ -4,7 +4,8 @@
 du + 1, vDecay = dv, vThMant, refDelay, gradedSpike. A bias counts in 2^6 v LSB there.
 
 conv: shape (channels, rows, columns), inChannels, outChannels, kernelSize, stride, padding, dilation (rows, columns
-each), groups, weight (channels, channels below / groups, rows, columns), bias (channels,), neuron/. An `input` layer
+each), groups, weight (channels, channels below / groups, rows, columns), bias (channels,), or (neurons,) where they
+differ within a channel, neuron/. An `input` layer
 {type, shape} stands before a first convolution, a `flatten` {type, shape} between one and a dense layer. The axes are
 torch's, a correlation, as lava-dl 0.6.0's blocks write them and its reader takes them (it turns them for Lava's Conv);
 its README's word for `shape`, (x, y, z), is not what its code does.
@@ -88,11 +89,17 @@ def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> N
     else:
         exponent = bias_exponent(network, layer)
         if layer.bias.any():
-            group["bias"] = (conv.per_channel(layer.bias) if conv else layer.bias) >> exponent
+            group["bias"] = _biases(layer) >> exponent
         facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": 0, "vThMant": layer.vth, "shift": layer.shift}
         facts |= {"top": layer.top, "v0": layer.v0, "biasExp": exponent}
     for name, value in facts.items():
         group[f"neuron/{name}"] = value
+
+
+def _biases(layer: IntLayer) -> np.ndarray:
+    """One a channel of a convolution, one a neuron where they differ within a channel."""
+    of_channels = layer.conv.per_channel(layer.bias) if layer.conv else None
+    return layer.bias if of_channels is None else of_channels
 
 
 def bias_exponent(network: IntNetwork, layer: IntLayer) -> int:
@@ -113,6 +120,8 @@ def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
     if network.norms:
         yield "the normalisation between layers is no part of a .net: it stays with the artifact"
     for layer in network.layers:
+        if layer.conv and layer.conv.per_channel(layer.bias) is None:
+            yield f"{layer.name}: biases that differ within a channel, one a neuron: other readers take one a channel"
         if kind(network) == "hard":
             if layer.shift:
                 yield f"{layer.name}: other readers leave out its sums' shift by {layer.shift}. Use fewer --weight-bits"

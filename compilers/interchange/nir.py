@@ -26,7 +26,7 @@ import h5py
 import nir
 import numpy as np
 
-from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened, together
+from ff2loihi.compilers.errors import CheckpointError, CompileError, FF2LoihiError, brief, shortened, together
 from ff2loihi.compilers.formats import strict_json
 from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
@@ -108,7 +108,13 @@ def _nodes(network, layer: IntLayer | LearningLayer) -> dict[str, nir.NIRNode]:
 def _synapse(layer: IntLayer, bias_bits: int) -> nir.NIRNode:
     weight, bias = layer.weight * np.float32(2.0**-layer.shift), layer.bias * 2.0**-bias_bits
     if layer.conv:
-        return _conv2d(layer.conv, weight, layer.conv.per_channel(bias))
+        of_channels = layer.conv.per_channel(bias)
+        if of_channels is None:
+            raise CompileError(
+                f"{layer.name}: its biases differ within a channel, as an offset of the input is missing at zero "
+                "padding: NIR's Conv2d has one bias a channel. Export to netx"
+            )
+        return _conv2d(layer.conv, weight, of_channels)
     return nir.Affine(weight, bias) if bias.any() else nir.Linear(weight)
 
 

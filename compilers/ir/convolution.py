@@ -78,9 +78,13 @@ class Conv:
         """The weights as `convolve` takes them: (groups, channels / groups, taps)."""
         return weight.reshape(self.groups, self.channels // self.groups, -1)
 
-    def per_channel(self, values: np.ndarray) -> np.ndarray:
-        """(channels,): values (neurons,) that are the same everywhere in a channel, as biases are."""
-        return values.reshape(self.channels, -1)[:, 0]
+    def per_channel(self, values: np.ndarray) -> np.ndarray | None:
+        """(channels,): values (neurons,) that are the same everywhere in a channel; None where they are not.
+
+        Biases are, but those that an input's offset became, which is missing at zero padding.
+        """
+        found = values.reshape(self.channels, -1)
+        return found[:, 0] if (found == found[:, :1]).all() else None
 
     def unrolled(self, weight: np.ndarray):
         """The scipy.sparse.csr_matrix (neurons, inputs) int32 that does the same, zeros left out."""

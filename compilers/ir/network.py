@@ -1,11 +1,11 @@
 """A float Forward-Forward network, checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.convolution import Conv, product
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout
 
@@ -24,6 +24,24 @@ class Layer(Sized):
     bias: np.ndarray | None
     positive: np.ndarray
     conv: Conv | None = None
+
+
+def absorbed(layer: Layer, scale: np.ndarray, offset: np.ndarray) -> Layer:
+    """The layer above x that does what `layer` does above scale x + offset: W (s x + o) + b = (W s) x + (W o + b).
+
+    scale, offset (inputs,); under a convolution's kernel scale is that of its channel, the same everywhere in it.
+    What a convolution sees outside its image stays 0, so that the bias of neurons at its borders is another.
+    """
+    conv = layer.conv
+    bias = product(offset.astype(np.float64)[None], layer.weight.astype(np.float64), conv)[0]
+    bias = bias if layer.bias is None else layer.bias + bias
+    if conv:
+        of_channels = scale.reshape(conv.shape[0], -1)[:, 0].reshape(conv.groups, 1, -1, 1, 1)
+        groups = layer.weight.reshape(conv.groups, -1, *layer.weight.shape[1:])
+        weight = (groups * of_channels).reshape(layer.weight.shape)
+    else:
+        weight = layer.weight * scale
+    return replace(layer, weight=weight.astype(np.float32), bias=bias.astype(np.float32) if bias.any() else None)
 
 
 @dataclass(frozen=True)

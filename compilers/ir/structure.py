@@ -45,8 +45,6 @@ def inference(net: IntNetwork) -> Iterator[str]:
         yield from _array(f"{layer.name} bias", layer.bias, np.int32, (max(1, n),))
         yield from _array(f"{layer.name} weight", layer.weight, np.int16, shape)
         yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (n,))
-        if layer.conv and n and np.ptp(layer.bias.reshape(layer.conv.channels, -1), axis=1).any():
-            yield f"{layer.name}: biases that differ within a channel"
         width, below = n, layer.conv
     yield from _references(net)
 

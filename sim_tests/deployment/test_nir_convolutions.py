@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import yaml
 from ff2loihi import api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.data.datasets import load_data
 from ff2loihi.deployment import interchange
@@ -73,6 +76,27 @@ def test_the_remark_on_shapes_says_what_nirs_own_check_does(artifacts, mixed, tm
         else:
             with pytest.raises(ValueError, match="type mismatch"):
                 nir.read(tmp_path / "m.nir")
+
+
+def test_biases_that_differ_within_a_channel_compile_and_are_refused_where_a_format_has_one_a_channel(
+    mixed_content, digits, tmp_path
+):
+    """A mean of the input becomes a bias, but for what a kernel sees of the zeros outside of the image."""
+    tensors, about = mixed_content
+    torch.save(tensors, tmp_path / "m.pt")
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**about, "input": {"mean": 0.3, "std": 0.5}}))
+    checkpoint = load_checkpoint(tmp_path / "m.pt", tmp_path / "spec.yaml")
+    program = api.compile(checkpoint, load_data("digits", "train", limit=60))
+    first = program.network.layers[0]
+    biases = first.bias.reshape(first.conv.out_shape)
+    assert np.ptp(biases, axis=(1, 2)).all()
+    assert not np.ptp(biases[:, 1:-1, 1:-1], axis=(1, 2)).any()
+    _, remarks = interchange.export(program, "netx", tmp_path / "m.net")
+    assert any("hidden1: biases that differ within a channel" in remark for remark in remarks)
+    with h5py.File(tmp_path / "m.net") as file:
+        assert file["layer/1/bias"][()].tolist() == first.bias.tolist()
+    with pytest.raises(CompileError, match="NIR's Conv2d has one bias a channel"):
+        interchange.export(program, "nir", tmp_path / "m.nir")
 
 
 def foreign(tensors, **changes) -> nir.NIRGraph:
