@@ -46,6 +46,7 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
+    device: Device = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -54,7 +55,7 @@ def train(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.train import train as command
 
-    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, device, data_root), json)
 
 
 @commands.command()
