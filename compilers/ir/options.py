@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
+Flag = Annotated[bool, Field(strict=True)]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # as an artifact holds it
 
 
