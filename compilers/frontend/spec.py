@@ -28,6 +28,15 @@ class ConvSpec(Strict):
     stride: Side = 1
     padding: int = Field(default=0, ge=0, le=MAX_SIDE)
     groups: Side = 1
+    dilation: Side = 1
+
+
+class PoolSpec(Strict):
+    """What leaves a layer: the largest or the mean activity of each window, as torch's MaxPool2d and AvgPool2d."""
+
+    kind: Literal["max", "average"]
+    size: Side | Literal["global"] = 2  # of a window's sides; global: each channel is one window
+    stride: Side | None = None  # the size where absent
 
 
 class LayerSpec(Strict):
@@ -44,7 +53,8 @@ class LayerSpec(Strict):
     batch_norm: Name | None = None  # the first part of its tensors' keys: NAME.running_mean, ...
     batch_norm_eps: float = Field(default=1e-5, gt=0)
     batch_norm_place: Literal["before_relu", "after_relu", "input"] = "before_relu"
-    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
+    pool: PoolSpec | None = None  # of a convolution, behind its activation
+    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, one an output
 
 
 Values = float | tuple[float, ...]  # one number, or one a channel of `image`

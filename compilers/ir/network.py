@@ -8,15 +8,17 @@ import numpy as np
 from ff2loihi.compilers.ir.convolution import Conv, product
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout
+from ff2loihi.compilers.ir.pooling import MaxPool
 
 ONE_PASS = ("head", "channels")  # read-outs of one pass a sample, under the neutral label, in place of one a label
 
 
 @dataclass(frozen=True)
 class Layer(Sized):
-    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons.
+    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (outputs,) bool, the + ones.
 
-    conv: of a convolution, whose weight has the shape conv.weight_shape.
+    conv: of a convolution, whose weight has the shape conv.weight_shape. pool: of the activities that leave the layer.
+    averages: it averages windows of the layer below, which come to it as they are: normalisation is not before it.
     """
 
     name: str
@@ -24,6 +26,8 @@ class Layer(Sized):
     bias: np.ndarray | None
     positive: np.ndarray
     conv: Conv | None = None
+    pool: MaxPool | None = None
+    averages: bool = False
 
 
 def absorbed(layer: Layer, scale: np.ndarray, offset: np.ndarray) -> Layer:

@@ -134,7 +134,7 @@ A, B, ONES = np.ones((6, 1, 3, 2)), np.ones((4, 6, 2, 2)), np.ones(6)
 BAD = {
     "stride": ({"a": nir.Conv2d((4, 8), A, (1, 2), (1, 1), 1, 2, ONES)}, "'a' has stride"),
     "padding": ({"a": nir.Conv2d((4, 8), A, 1, "same", 1, 2, ONES)}, "'a' has padding same"),
-    "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, 2, 2, ONES)}, "'a' has dilation"),
+    "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, (1, 2), 2, ONES)}, "'a' has dilation"),
     "pooling": ({"flat": nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))}, "'flat' is a AvgPool2d"),
     "no flatten": ({"flat": None}, "'c' is a dense layer behind a convolution"),
     "flat image": ({"a": nir.Flatten({"input": np.array([2, 4, 8])}, 0)}, "'b' is a convolution behind 'a'"),
