@@ -56,13 +56,17 @@ def compile(  # the command's name
     options: Options | LearningOptions | None = None,
     spec: pipeline.GivenSpec | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
+    check: Dataset | str | None = None,
+    expect: float | None = None,
 ) -> AnyProgram:
     """Compile a checkpoint, its file, or a live net; training images of `calibration` set the ranges.
 
     spec: what the tensors mean, a dict or the path of a spec.yaml; None where the checkpoint says so itself.
     options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
-    always becomes one. Raises FF2LoihiError.
+    always becomes one. check: images, of a name its test split, which are classified as well; expect: the accuracy
+    that the float net is known to have, in 0..1. Raises FF2LoihiError.
     """
+    choices.check_share("--expect", expect)
     checkpoint = _checkpoint(model, spec)
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
@@ -74,10 +78,17 @@ def compile(  # the command's name
             "grey images, or a dense first layer with `image`"
         )
     options = pipeline.options_for(checkpoint, options or Options())
-    images = Calibration(calibration.images, calibration.labels, calibration.name, calibration.sha256)
+    images = _images(calibration)
     if isinstance(options, LearningOptions):
+        if check is not None or expect is not None:
+            raise CompileError("--check and --expect have no meaning for a network that learns. See: ff2loihi run")
         return pipeline.compile_learning(checkpoint, images, options, progress)
-    return pipeline.compile_checkpoint(checkpoint, images, options, progress)
+    held_out = None if check is None else _images(_data(check, "test"))
+    return pipeline.compile_checkpoint(checkpoint, images, options, progress, held_out, expect)
+
+
+def _images(data: Dataset) -> Calibration:
+    return Calibration(data.images, data.labels, data.name, data.sha256)
 
 
 def spec(model: "Path | str | nn.Module | Mapping[str, Tensor]", ask: pipeline.Ask = pipeline.assume) -> pipeline.Draft:

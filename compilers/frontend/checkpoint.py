@@ -11,6 +11,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import read_bytes
 from ff2loihi.compilers.formats import array_files
+from ff2loihi.compilers.frontend import batch_norm
 from ff2loihi.compilers.frontend import tensors as tensor_files
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import (
@@ -134,6 +135,8 @@ def _with_keys(path: Path, spec: Spec, tensors: dict[str, np.ndarray]) -> dict[s
     Raises CheckpointError for keys that are not there.
     """
     keys = [key for layer in spec.layers for key in (layer.weight, layer.bias) if key]
+    norms = [layer.batch_norm for layer in spec.layers if layer.batch_norm]
+    keys += [f"{norm}.{name}" for norm in norms for name in batch_norm.NEEDED]
     keys += [layer.polarity for layer in spec.layers if layer.polarity not in (None, "half")]
     keys += [spec.label.codes[4:]] if spec.label.codes.startswith("key:") else []
     if spec.readout.head:

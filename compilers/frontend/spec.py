@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
-from ff2loihi.compilers.ir.options import LIF, Probability, Strict
+from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout, Strict
 from ff2loihi.processes.limits import MAX_CLASSES
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
@@ -28,16 +28,33 @@ class ConvSpec(Strict):
     stride: Side = 1
     padding: int = Field(default=0, ge=0, le=MAX_SIDE)
     groups: Side = 1
+    dilation: Side = 1
+
+
+class PoolSpec(Strict):
+    """What leaves a layer: the largest or the mean activity of each window, as torch's MaxPool2d and AvgPool2d."""
+
+    kind: Literal["max", "average"]
+    size: Side | Literal["global"] = 2  # of a window's sides; global: each channel is one window
+    stride: Side | None = None  # the size where absent
 
 
 class LayerSpec(Strict):
-    """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k)."""
+    """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k).
+
+    Batch norm, as evaluation computes it, stands between W x + b and the activation; or behind that, over what leaves
+    the layer; or over what comes in, normalised already.
+    """
 
     weight: Name  # key of the tensor in the file, "." where the file is one bare tensor
     orientation: Literal["out_in", "in_out"] = "out_in"
     conv: ConvSpec | None = None  # dense where absent
     bias: Name | None = None  # key of a tensor of shape (out,)
-    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
+    batch_norm: Name | None = None  # the first part of its tensors' keys: NAME.running_mean, ...
+    batch_norm_eps: float = Field(default=1e-5, gt=0)
+    batch_norm_place: Literal["before_relu", "after_relu", "input"] = "before_relu"
+    pool: PoolSpec | None = None  # of a convolution, behind its activation
+    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, one an output
 
 
 Values = float | tuple[float, ...]  # one number, or one a channel of `image`
@@ -72,22 +89,25 @@ class LabelSpec(Strict):
 class HeadSpec(Strict):
     """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias.
 
-    activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); raw: h itself, as a backprop net's last layer.
+    One key for several layers: their weights beside each other, (classes, sum of n), in the order of readout.layers.
+    activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); rms: h / sqrt(mean h^2); raw: h itself, as a
+    backprop net's last layer.
     """
 
     weights: tuple[Name, ...]
     bias: Name | None = None
-    activities: Literal["l2", "raw"] = "l2"
+    activities: HeadActivities = "l2"
 
 
 class ReadoutSpec(Strict):
     """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier.
 
+    vote: the label that most layers' own goodness calls best, of those that tie the first.
     channels: without a label input, a layer's channels form one subset a class, in order; the goodness of a class's
     subset, summed over layers (Papachristodoulou et al. 2024).
     """
 
-    kind: Literal["goodness", "softmax", "head", "channels"] = "goodness"
+    kind: Readout = "goodness"
     layers: tuple[int, ...] | None = None  # 0-based; all of them where absent
     head: HeadSpec | None = None
 

@@ -131,6 +131,12 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
             f"{above[0].name}: a bias behind normalisation {network.normalization!r} has no spiking form: "
             "spikes cannot be divided. Use --neuron graded, or train the layers above the first without bias"
         )
+    averaging = [layer.name for layer in network.layers if layer.averages]
+    if tables and averaging:
+        raise CompileError(
+            f"{averaging[0]}: averages activities whose normalisation {network.normalization!r} comes behind it: "
+            "tables have no place there. Train the layers above the first without bias, or with max pooling or strides"
+        )
     bits_in = INPUT_BITS
     if options.neuron == "graded":
         bits_in = payload_bits([grids[0][0]], INPUT_BITS, first.name)
@@ -180,10 +186,15 @@ def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: in
         peak = int(max(0, (a + bias).max()))
         shift = max(0, peak.bit_length() - hidden_bits)
         h = floor_clip((a + bias) * 2.0**-shift, top)
+        if layer.pool:
+            h = layer.pool.largest(h, np)
         scale = unit * 2.0**shift
         layers.append(
-            IntLayer(layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv)
-        )  # no threshold in a graded neuron
+            IntLayer(
+                layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv, layer.pool,
+                layer.averages,
+            )  # no threshold in a graded neuron
+        )  # fmt: skip
         x = h
         if tables and index + 1 < len(network.layers):
             norm = _norm_table(network.normalization, h, payload_bits(above, HIDDEN_BITS, layer.name))
@@ -245,6 +256,8 @@ def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...
                 positive=layer.positive,
                 scale=unit,
                 conv=layer.conv,
+                pool=layer.pool,
+                averages=layer.averages,
             )
         )
     return tuple(layers)

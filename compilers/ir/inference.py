@@ -9,7 +9,8 @@ from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
-from ff2loihi.compilers.ir.options import Float, Probability
+from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.limits import Int
 
 
@@ -22,6 +23,8 @@ class IntLayer(Sized):
     lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
     scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
+    positive (outputs,) bool; pool, averages: as in Layer.
+            Spikes leave a pool's window as its most active neuron's count rises: as many in a sample as that has.
     """
 
     name: str
@@ -36,6 +39,8 @@ class IntLayer(Sized):
     positive: Array
     scale: Float
     conv: Conv | None
+    pool: MaxPool | None = None
+    averages: Flag = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class IntHead(Frozen):
     weights: tuple[np.ndarray, ...]
     scales: tuple[float, ...]
     bias: np.ndarray
-    activities: Literal["l2", "raw"]
+    activities: HeadActivities
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class IntNetwork(Frozen):
         if self.readout != "channels":
             return np.where(layer.positive, 0, 1)
         channels = layer.conv.channels if layer.conv else layer.neurons
-        return np.repeat(np.arange(channels) * self.classes // channels, layer.neurons // channels)
+        return np.repeat(np.arange(channels) * self.classes // channels, layer.outputs // channels)
 
 
 @dataclass(frozen=True)
@@ -122,9 +127,20 @@ class LayerLoss:
 
     weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
     saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
+    neurons_db: the same of each neuron's own weights: the least, the lowest tenth's end, the median; vanished: neurons
+    that fire in the float net and have no weight left; silent, float_silent: neurons that never fire, float: there.
     """
 
     weight_sqnr_db: Float
     clipped: Float
     saturated: Float
     activity_corr: Float
+    neurons_db: tuple[Float, Float, Float] | None = None
+    vanished: Int = 0
+    silent: Int = 0
+    float_silent: Int = 0
+
+    @property
+    def quantiles(self) -> str:
+        """neurons_db in words; of an artifact that has none, nothing."""
+        return "-" if self.neurons_db is None else " / ".join(f"{value:.1f}" for value in self.neurons_db)

@@ -46,6 +46,7 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
+    device: Device = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -54,7 +55,7 @@ def train(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.train import train as command
 
-    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, device, data_root), json)
 
 
 @commands.command()
@@ -92,6 +93,15 @@ def compile(
         typer.Option(help="learning: of the probability P [default: linear; squared for a trained net]"),
     ] = None,
     calibrate: Calibrate = None,
+    check: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="also classify N test images of the calibration's data set")
+    ] = None,
+    expect: Annotated[
+        float | None,
+        typer.Option(
+            callback=inputs.share, help="the float net's accuracy as you know it, as 0.91; a net below it is a warning"
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL.ffl]")] = None,
     data_root: DataRoot = None,
     json: Json = None,
@@ -110,7 +120,7 @@ def compile(
             "input_code": input_code, "curve": curve,
         },
     )  # fmt: skip
-    console.write_json(compile_model(model, spec, options, calibrate, output, data_root), json)
+    console.write_json(compile_model(model, spec, options, calibrate, check, expect, output, data_root), json)
 
 
 @commands.command()

@@ -55,7 +55,7 @@ Chips = Annotated[
     Path | None,
     typer.Option("--chips", metavar="FILE.yaml", callback=inputs.file, help="chips and boards of your own"),
 ]
-Device = Annotated[choices.Device, typer.Option(help="where the emulator computes")]
+Device = Annotated[choices.Device, typer.Option(help="where torch or the emulator computes")]
 Calibrate = Annotated[
     str | None,
     typer.Option(

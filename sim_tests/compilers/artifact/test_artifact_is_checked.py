@@ -169,7 +169,7 @@ INFERENCE = (
     ("layers.weight", fill("layers.0.weight", dtype=np.int32), "soft", "hidden1 weight holds int32"),
     ("layers.bias", fill("layers.0.bias", -(1 << 31)), "tables", "sums reach"),
     ("layers.bias", fill("layers.0.bias", -(1 << 31), 0), "soft", "biases up to 2,147,483,648"),
-    ("layers.bias", fill("layers.1.bias", 7, 0), "conv", "hidden2: biases that differ within a channel"),
+    ("layers.bias", fill("layers.1.bias", (1 << 23) - 1, 0), "conv", "hidden2: sums reach"),
     ("layers.bias", gain("layers.0.bias", np.zeros((20, 1), np.int32)), "tables", "bias has shape (20, 1)"),
     ("layers.bias", gain("layers.0.bias", np.zeros(0, np.int32)), "tables", "hidden1 bias has shape (0,)"),
     ("layers.positive", fill("layers.0.positive", dtype=np.uint8), "tables", "holds uint8, bool is wanted"),

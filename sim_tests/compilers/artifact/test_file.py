@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.artifact.manifest import VERSION
 from ff2loihi.compilers.errors import ArtifactError
 
 KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "direct", "tag", "library")
@@ -158,8 +159,8 @@ def rewritten(tmp_path, rehashed):
 
 
 def test_a_newer_version_says_to_update(rewritten):
-    text = rewritten("head", lambda m, t: m.update(version=3))
-    assert "version 3" in text
+    text = rewritten("head", lambda m, t: m.update(version=VERSION + 1))
+    assert f"version {VERSION + 1}" in text
     assert "Update ff2loihi" in text
 
 
