@@ -5,15 +5,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import get_args
 
 import yaml
 
 from ff2loihi.compilers.errors import brief, together
-from ff2loihi.compilers.frontend.guess import IMAGES, LABELS, SIDES, Geometry, Guess, Part, Shapes, geometries, guess
-from ff2loihi.compilers.frontend.spec import HeadSpec, LayerSpec
+from ff2loihi.compilers.frontend.guess import IMAGES, LABELS, Geometry, Guess, Part, Shapes, geometries, guess
 
-WORDS = LayerSpec.model_fields
 CLASSES = 10  # where nothing tells
 BITS = 100  # of label codes that are no one-hot ones (Lee and Song 2023)
 SHOWN = 6  # ways in which convolutions may lie over an image
@@ -321,11 +318,7 @@ def _image(writer: _Writer, found: Guess, shapes: Shapes) -> Geometry:
     above = found.parts[len(kernels)].shape[1] if len(kernels) < len(found.parts) else None
     if above is None and found.head and len(found.head.weights) == 1:
         above = shapes[found.head.weights[0]][1]
-    forms = geometries(kernels, above) if above else []
-    if not forms:
-        sides = SIDES.get(kernels[0].shape[1], SIDES[3])
-        forms = [Geometry(side, True, False, (False,) * len(kernels)) for side in sides]
-    forms = [form for form in forms if not form.pool or "pool" in WORDS]
+    forms = geometries(kernels, above)
     choices = {Choice(f"{form.side}", _lying(form, len(kernels))): form for form in forms[:SHOWN]}
     asks = "How large are the images, and how do the convolutions lie over them? Their shapes do not tell"
     answer = writer.choose("image", asks, choices)
@@ -341,12 +334,12 @@ def _image(writer: _Writer, found: Guess, shapes: Shapes) -> Geometry:
 
 def _lying(form: Geometry, count: int) -> str:
     """A geometry in words."""
-    padding = "padded by half a kernel" if form.padded else "not padded"
     halved = [str(index + 1) for index, shrunk in enumerate(form.shrunk) if shrunk]
     which = "each" if len(halved) == count else f"{' and '.join(halved)}"
-    if not halved:
-        return f"{padding}, stride 1, no pools"
-    return f"{padding}, " + (f"a pool of 2 x 2 behind {which}" if form.pool else f"stride 2 of {which}")
+    shrunk = f"pools of 2 x 2 behind {which}, max or average" if form.pool else f"stride 2 of {which}"
+    padding = "padded by half a kernel" if form.padded else "not padded"
+    whole = ", and an average pool over all of the last" if form.whole else ""
+    return f"{padding}, {shrunk if halved else 'stride 1, no pools'}{whole}"
 
 
 # What is made of it
@@ -362,6 +355,13 @@ def _judged(writer: _Writer, form: Form, by_goodness: bool) -> bool:
 
 def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None, polarity: bool) -> None:
     """One line a layer."""
+    place = "before_relu"
+    if any(part.norm and not part.norm_below for part in parts):
+        choices = [Choice(place, "behind the product"), Choice("after_relu", "behind the ReLU")]
+        answer = writer.choose("batch_norm_place", "Where do the batch norms stand?", choices)
+        [other] = [choice for choice in choices if choice != answer]
+        place, said = answer.value, f"batch norms stand {answer.means}"
+        writer.say(f"# {writer.assumed}{said}; or batch_norm_place: {other.value}, {other.means}")
     writer.say("layers:")
     for index, part in enumerate(parts):
         keys = {"weight": _text(part.weight)}
@@ -375,14 +375,14 @@ def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None,
                 "groups": parts[index - 1].shape[0] // part.shape[1] if index else 1,
             }
             keys["conv"] = _flow({name: str(value) for name, value in conv.items()})
-        if part.norm and "batch_norm" in WORDS:
-            keys["batch_norm"] = _text(part.norm)
-        elif part.norm:
-            writer.lack(f"the batch norm {_plain(part.norm)}, folded into the weights below and their biases")
-        if geometry and not part.dense and geometry.pool and geometry.shrunk[index]:
-            keys["pool"] = "{kind: max}"
         if part.bias:
             keys["bias"] = _text(part.bias)
+        if part.norm:
+            keys |= {"batch_norm": _text(part.norm), "batch_norm_place": "input" if part.norm_below else place}
+        if geometry and not part.dense and geometry.pool and geometry.shrunk[index]:
+            keys["pool"] = "{kind: max}"
+        if geometry and geometry.whole and not part.dense and (index + 1 == len(parts) or parts[index + 1].dense):
+            keys["pool"] = "{kind: average, size: global}"
         if polarity:
             keys["polarity"] = "half"
         size = f"{part.shape[1]} to {part.shape[0]}"
@@ -405,10 +405,7 @@ def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:
         writer.say(f"    weights: [{', '.join(map(_text, head.weights))}]")
         if head.bias:
             writer.say(f"    bias: {_text(head.bias)}")
-        seen = {kind: SEEN[kind] for kind in get_args(HeadSpec.model_fields["activities"].annotation)}
-        writer.line("readout.head.activities", "What does the classifier see?", _from(form.activities, seen), "    ")
-        if "rms" not in seen and len(head.weights) < len(head.layers):
-            writer.lack("the classifier's part of each layer as a tensor of its own, in weights")
+        writer.line("readout.head.activities", "What does the classifier see?", _from(form.activities, SEEN), "    ")
         return
     if kind == "none":
         every = Choice("{kind: channels}", "the channels of each class, all layers")
@@ -418,4 +415,5 @@ def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:
         every = Choice("{kind: goodness}", "of all layers, summed")
         upper = Choice(f"{{kind: goodness, layers: {list(range(1, count))}}}", "of all layers but the first")
         softmax = Choice("{kind: softmax}", "of each layer's goodness over the labels, summed")
-        writer.line("readout", "Which goodness is read?", [every, upper, softmax] if count > 1 else [every])
+        vote = Choice("{kind: vote}", "of each layer, for the label that it calls best")
+        writer.line("readout", "Which goodness is read?", [every, upper, softmax, vote] if count > 1 else [every])

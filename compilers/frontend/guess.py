@@ -35,6 +35,7 @@ class Part:
     turned: bool = False
     bias: str | None = None
     norm: str | None = None  # the first part of a batch norm's keys
+    norm_below: bool = False  # whether that is of what comes in
 
     @property
     def dense(self) -> bool:
@@ -269,7 +270,8 @@ def _with_norms(parts: list[Part], norms: list[str], shapes: Shapes) -> list[Par
         norm = next((norm for norm in left if shapes[norm + MEAN] == part.shape[:1]), None)
         found.append(replace(part, norm=norm))
         left = left[left.index(norm) + 1 :] if norm else left
-    return found
+    first = next((norm for norm in norms if found[0].norm is None and shapes[norm + MEAN] == parts[0].shape[1:2]), None)
+    return [replace(found[0], norm=first, norm_below=True), *found[1:]] if first else found
 
 
 # The image below
@@ -278,23 +280,26 @@ def _with_norms(parts: list[Part], norms: list[str], shapes: Shapes) -> list[Par
 @dataclass(frozen=True)
 class Geometry:
     """Convolutions over an image; padded: by half their kernels; shrunk: which of them halve it, by a pool behind them,
-    or by their stride."""
+    or by their stride; whole: whether the last one's channels are averaged as a whole."""
 
     side: int
     padded: bool
     pool: bool
     shrunk: tuple[bool, ...]
+    whole: bool = False
 
 
-def geometries(parts: Sequence[Part], inputs: int) -> list[Geometry]:
-    """Those with which the convolutions leave as many values as `inputs`, the likeliest first."""
+def geometries(parts: Sequence[Part], inputs: int | None) -> list[Geometry]:
+    """Those with which the convolutions leave as many values as `inputs`, the likeliest first; unknown where None."""
     kernels = [part for part in parts if not part.dense]
-    if len(kernels) > CONVOLUTIONS:
-        return []
+    sides = SIDES.get(kernels[0].shape[1], SIDES[3])
+    none = (False,) * len(kernels)
+    if inputs in (None, kernels[-1].shape[0]) or len(kernels) > CONVOLUTIONS:
+        return [Geometry(side, True, False, none, whole=inputs is not None) for side in sides]
     several = sorted(product((True, False), repeat=len(kernels)), key=lambda one: (len({*one}), -sum(one)))
-    sides = SIDES.get(kernels[0].shape[1], (32, 28, 64))
-    forms = (Geometry(*form) for form in product(sides, (True, False), (True, False), several))
-    return [form for form in forms if _values(form, kernels) == inputs and (any(form.shrunk) or not form.pool)]
+    forms = [Geometry(*form) for form in product(sides, (True, False), (True, False), several)]
+    fitting = [form for form in forms if _values(form, kernels) == inputs and (any(form.shrunk) or not form.pool)]
+    return fitting or geometries(parts, None)
 
 
 def _values(form: Geometry, kernels: Sequence[Part]) -> int:

@@ -48,10 +48,13 @@ def differences(found: Spec, truth: Spec, made: Draft) -> list[str]:
     symmetric = {"kind": "symmetric"} in choices(made, "probability")
     for index, (mine, right) in enumerate(zip(found.layers, truth.layers, strict=True)):
         name = f"layers.{index}"
-        for key in ("weight", "orientation", "bias"):
+        for key in ("weight", "orientation", "bias", "batch_norm", "batch_norm_eps"):
             compare(f"{name}.{key}", getattr(mine, key), getattr(right, key), [])
         compare(f"{name}.polarity", mine.polarity, right.polarity, ["half"] if symmetric else [])
         compare(f"{name}.conv", mine.conv, right.conv, [right.conv] if asks_image and mine.conv else [])
+        compare(f"{name}.pool", mine.pool, right.pool, [right.pool] if asks_image else [])
+        places = choices(made, "batch_norm_place") if mine.batch_norm else []
+        compare(f"{name}.place", mine.batch_norm_place, right.batch_norm_place, places)
         assert not mine.conv or mine.conv.groups == right.conv.groups
     compare("normalization", found.normalization, truth.normalization, choices(made, "normalization"))
     if truth.readout.head:

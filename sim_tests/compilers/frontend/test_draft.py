@@ -220,7 +220,8 @@ def test_the_draft_for_any_names_and_shapes_is_a_spec_or_one_line(shapes):
     except CheckpointError as error:
         assert len(str(error).splitlines()) == 1
         return
-    assert set(made.values["layers"][0]) <= {"weight", "orientation", "conv", "bias", "batch_norm"}
+    known = {"weight", "orientation", "conv", "bias", "batch_norm", "batch_norm_place", "pool"}
+    assert set(made.values["layers"][0]) <= known
     assert all(layer["weight"] in shapes for layer in made.values["layers"])
     try:
         parse_spec(made.values, "the draft")
