@@ -43,11 +43,13 @@ def assume(question: Question) -> Choice:
 
 @dataclass(frozen=True)
 class Draft:
-    """text: the spec.yaml; questions: those whose answers it took; missing: what it lacks before it compiles."""
+    """text: the spec.yaml; questions: those whose answers it took; missing: what it lacks before it compiles; unplaced:
+    tensors that it does not use."""
 
     text: str
     questions: tuple[Question, ...]
     missing: tuple[str, ...]
+    unplaced: tuple[str, ...]
 
     @property
     def values(self) -> dict:
@@ -170,7 +172,7 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
         asks = "How does a layer's output enter the next one?"
         writer.line("normalization", asks, _from(form.normalization, NORMS))
     _readout(writer, found, form, kind)
-    return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing))
+    return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing), found.rest)
 
 
 def _form(found: Guess) -> Form:
@@ -403,6 +405,9 @@ def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:
         writer.line("readout.layers", "Which layers does the classifier see?", choices, "  ")
         writer.say("  head:")
         writer.say(f"    weights: [{', '.join(map(_text, head.weights))}]")
+        if head.turned:
+            names = together(map(_plain, head.weights))
+            writer.lack(f"a classifier's weights have the classes first: save the transpose of {names} by that name")
         if head.bias:
             writer.say(f"    bias: {_text(head.bias)}")
         writer.line("readout.head.activities", "What does the classifier see?", _from(form.activities, SEEN), "    ")

@@ -12,6 +12,10 @@ from ff2loihi.compilers.frontend.draft import Choice, Draft, Question, draft
 from ff2loihi.compilers.frontend.guess import guess
 from ff2loihi.compilers.frontend.spec import Spec, parse_spec
 
+CONVOLUTIONS = {
+    "conv1.weight": (32, 1, 3, 3), "conv1.bias": (32,), "conv2.weight": (64, 32, 3, 3), "conv2.bias": (64,),
+}  # fmt: skip
+
 
 def chain(prefix: str, *widths: int, bias: bool = True, last: str = "weight") -> dict[str, tuple[int, ...]]:
     """The shapes of dense layers as torch has them."""
@@ -127,6 +131,26 @@ def test_one_matrix_over_several_layers_is_placed_by_its_width(width, layers):
         assert len(found.parts) == 3
 
 
+def test_a_classifier_of_several_layers_is_part_of_the_chain():
+    shapes = CONVOLUTIONS | {"classifier.0.weight": (500, 3136), "classifier.0.bias": (500,)}
+    spec = spec_of(shapes | {"classifier.3.weight": (10, 500), "classifier.3.bias": (10,)})
+    assert [layer.weight for layer in spec.layers] == ["conv1.weight", "conv2.weight", "classifier.0.weight"]
+    assert (spec.readout.head.weights, spec.readout.layers) == (("classifier.3.weight",), (2,))
+
+
+def test_matrices_that_have_their_inputs_first_are_turned_and_a_classifiers_are_asked_for():
+    keras = {"arr_0": (784, 50), "arr_1": (50,), "arr_2": (50, 50), "arr_3": (50,), "arr_4": (50, 10), "arr_5": (10,)}
+    flax = {"Dense_0/bias": (50,), "Dense_0/kernel": (784, 50), "out/kernel": (50, 10)}
+    for shapes, count, head in ((keras, 2, "arr_4"), (flax, 1, "out/kernel")):
+        made = draft("net.npz", shapes)
+        spec = parse_spec(made.values, "the draft")
+        assert [(layer.orientation, layer.bias is not None) for layer in spec.layers] == [("in_out", True)] * count
+        assert spec.readout.head.weights == (head,)
+        assert made.missing == (
+            f"a classifier's weights have the classes first: save the transpose of {head} by that name",
+        )
+
+
 def test_heads_of_one_matrix_a_layer_are_placed_by_widths_or_asked_for():
     net = chain("layers.", 784, 70, 60, 50)
     found = guess("net.pt", net | {"head.0.weight": (10, 60), "head.1.weight": (10, 50), "head.bias": (10,)})
@@ -137,10 +161,6 @@ def test_heads_of_one_matrix_a_layer_are_placed_by_widths_or_asked_for():
 
 
 # Convolutions
-
-CONVOLUTIONS = {
-    "conv1.weight": (32, 1, 3, 3), "conv1.bias": (32,), "conv2.weight": (64, 32, 3, 3), "conv2.bias": (64,),
-}  # fmt: skip
 
 
 def test_strides_that_the_dense_layer_above_tells_are_found():
