@@ -211,6 +211,26 @@ def analyze(
     return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
 
 
+def compare(
+    checkpoint: Checkpoint | Path | str, program: AnyProgram, data: Dataset | str, spec: Path | None = None,
+    calibration: Dataset | None = None,
+):  # fmt: skip
+    """ff2loihi.analysis.comparison.compare of a checkpoint or its file: float beside integers, layer by layer.
+
+    data: of a name its test split. calibration: the images that the program was compiled with, where their norm was
+    folded. Raises FF2LoihiError.
+    """
+    from ff2loihi.analysis import comparison
+
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    if learns(program):
+        raise FF2LoihiError("compare takes a network that classifies: one that learns has no float net beside it")
+    data = _data(data, "test")
+    _check_labels(program, data)
+    return comparison.compare(checkpoint, program, data, calibration)
+
+
 def bench(
     program: AnyProgram, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: SampleProgress | None = None,
