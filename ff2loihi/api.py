@@ -91,6 +91,14 @@ def _images(data: Dataset) -> Calibration:
     return Calibration(data.images, data.labels, data.name, data.sha256)
 
 
+def spec(model: "Path | str | nn.Module | Mapping[str, Tensor]", ask: pipeline.Ask = pipeline.assume) -> pipeline.Draft:
+    """Draft a commented spec.yaml for a file of tensors, or a live net, from their names and shapes.
+
+    ask: answers the questions that are left; without it the likeliest answer is assumed. Raises CheckpointError.
+    """
+    return pipeline.draft_spec(Path(model) if isinstance(model, str) else model, ask)
+
+
 def _checkpoint(model: "Model", spec: pipeline.GivenSpec | None) -> Checkpoint:
     """Raises CheckpointError."""
     if isinstance(model, Checkpoint):

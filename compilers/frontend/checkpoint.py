@@ -99,6 +99,19 @@ def peek(path: Path) -> list[dict]:
     return tensor_files.listed(path, content, content.tree.get("tensors") if _is_ours(content.tree) else content.tree)
 
 
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Of the tensors in a file that ff2loihi did not write, by name. Raises CheckpointError."""
+    content = tensor_files.read(path)
+    if _is_ours(content.tree):
+        raise CheckpointError(f"{path}: written by ff2loihi train, its spec is inside. Use: ff2loihi compile {path}")
+    return tensor_files.shapes(path, content)
+
+
+def live_shapes(net: object) -> dict[str, tuple[int, ...]]:
+    """The same of a live net. Raises CheckpointError."""
+    return tensor_files.shapes(Path(type(net).__name__), tensor_files.of_live(net))
+
+
 def _is_ours(content: object) -> TypeGuard[dict]:
     said = content.get("format") if isinstance(content, dict) else None
     return isinstance(said, str) and said == CHECKPOINT_FORMAT

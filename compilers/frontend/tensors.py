@@ -140,6 +140,11 @@ def listed(path: Path, content: Content, tree: object) -> list[dict]:
     return [{"name": name, "shape": list(t.shape), "dtype": str(t.dtype).split(".")[1]} for name, t in found.items()]
 
 
+def shapes(path: Path, content: Content) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor, by name. Raises CheckpointError."""
+    return {name: tuple(tensor.shape) for name, tensor in _flatten(path, content.tree, content.size).items()}
+
+
 def _flatten(path: Path, tree: object, size: int) -> dict:
     """Tensors of a bare tensor, or of dicts and lists, by dotted names; what is not a tensor is left out.
 

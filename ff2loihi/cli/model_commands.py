@@ -124,6 +124,30 @@ def compile(
 
 
 @commands.command()
+def spec(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="tensors that ff2loihi did not write")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="- for stdout [default: spec.yaml beside MODEL.pt]")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Draft a commented spec.yaml from the names and shapes of a checkpoint's tensors; on a terminal, ask."""
+    output = outputs.STDOUT if output == Path(outputs.TABLES) else output or model.with_name("spec.yaml")
+    if output == outputs.STDOUT and str(json) in (outputs.TABLES, str(outputs.STDOUT)):
+        raise FF2LoihiError("--output and --json: both to stdout. Give one of them a file")
+    outputs.check_new(output)
+    outputs.check((model,), json, Output(output, kinds.SPEC))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.spec import draft_spec
+
+    if output == outputs.STDOUT:
+        console.tables_on_stderr(True)
+    console.write_json(draft_spec(model, output), json)
+
+
+@commands.command()
 def run(
     model: Artifact,
     data: Data = None,

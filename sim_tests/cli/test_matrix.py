@@ -27,6 +27,7 @@ COMMANDS = {
     "deploy": "deploy {model} -o recording.npz",
     "learn": "learn {model} --limit 10 --epochs 1 -o out.ffl",
     "compile": "compile {model} -o out.ffl",
+    "spec": "spec {model} -o out.yaml",
     "loihi": "run {model} --backend loihi",
 }
 # on an artifact: what differs from 0
@@ -35,6 +36,7 @@ CODES = {
     **{("loihi", name): 3 for name in ARTIFACTS},
     **{("learn", name): 2 for name in INFERENCE},  # no rule
     **{("compile", name): 2 for name in ARTIFACTS},
+    **{("spec", name): 2 for name in ARTIFACTS},
 }
 # on a wrong kind of file: the few that are not wrong
 FINE = {
