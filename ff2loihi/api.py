@@ -1,6 +1,7 @@
 """The Python form of the commands; ff2loihi.cli prints what these return.
 
-A data set is a Dataset, or NAME[:N] where a path will do for the name, a back end a Backend or its name.
+A data set is a Dataset, or NAME[:N] where a path will do for the name, or what a program holds: arrays, a torch
+Dataset or DataLoader (data.given). A back end is a Backend or its name.
 """
 
 import statistics
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from ff2loihi import choices
 from ff2loihi.backends.base import Backend, SampleProgress, Trace
@@ -22,13 +23,17 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data import given
 from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
 from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport, learning_speed
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
 from ff2loihi.verification.learning_equality import learning_equality
+
+AnyData: TypeAlias = Dataset | str | Given
 
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
@@ -37,21 +42,31 @@ def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
-def _data(data: Dataset | str, split: str, unlabelled: bool = False) -> Dataset:
-    """The data set itself, or the first N samples of that split of DATA[:N]. Raises DataError."""
+def _data(data: AnyData, split: str, unlabelled: bool = False, limit: int | None = None) -> Dataset:
+    """The data set itself, or the first N samples of that split of DATA[:N]; limit: of what a program holds.
+
+    Raises DataError.
+    """
     if isinstance(data, Dataset):
         return data
+    if not isinstance(data, str):
+        found = given.dataset(data, split, limit)
+        if not (found.classes or unlabelled):
+            raise DataError(
+                f"{found.name}: no labels. Give a pair of images and labels; without, use ff2loihi.classify"
+            )
+        return found
     name, count = choices.data_and_count(data, "data")
     return load_data(name, split, limit=count, unlabelled=unlabelled)
 
 
 def compile(  # the command's name
     checkpoint: Checkpoint | Path | str,
-    calibration: Dataset | str,
+    calibration: AnyData,
     options: Options | LearningOptions | None = None,
     spec: Path | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
-    check: Dataset | str | None = None,
+    check: AnyData | None = None,
     expect: float | None = None,
 ) -> AnyProgram:
     """Compile a checkpoint or its file; training images of `calibration` set the ranges.
@@ -65,6 +80,7 @@ def compile(  # the command's name
         checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
+    calibration = _data(calibration, "train", limit=pipeline.CALIBRATION_IMAGES)
     first = checkpoint.spec.layers[0]
     if calibration.channels > 1 and first.conv:
         raise CompileError(
@@ -83,7 +99,7 @@ def compile(  # the command's name
 
 
 def _images(data: Dataset) -> Calibration:
-    return Calibration(data.images, data.labels, data.name, data.sha256)
+    return Calibration(data.images, data.labels, None if data.name == given.GIVEN else data.name, data.sha256)
 
 
 def save(program: AnyProgram, path: Path | str) -> str:
@@ -112,7 +128,7 @@ def backend(name: str, device: str = "cpu") -> Backend:
 
 
 def run(
-    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
+    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None
 ) -> AccuracyReport:
     """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
@@ -122,7 +138,7 @@ def run(
 
 
 def classify(
-    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
+    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None
 ) -> Trace:
     """The predictions, and what they come from, of `data`, which needs no labels. Raises DataError or BackendError."""
     data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
@@ -132,7 +148,7 @@ def classify(
 
 
 def verify(
-    program: AnyProgram, data: Dataset | str, progress: SampleProgress | None = None, form: str = "graph"
+    program: AnyProgram, data: AnyData, progress: SampleProgress | None = None, form: str = "graph"
 ) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
@@ -153,7 +169,7 @@ def verify(
 
 
 def learn(
-    program: AnyProgram, data: Dataset | str, schedule: Schedule | None = None, backend: str = "emulator",
+    program: AnyProgram, data: AnyData, schedule: Schedule | None = None, backend: str = "emulator",
     rounding: str = "lava", checkpoint: Path | None = None, resume: bool = False, hooks: Hooks | None = None,
     held_out: Dataset | None = None,
 ) -> Program[LearningNetwork]:  # fmt: skip
@@ -198,7 +214,7 @@ def analyze(
 
 
 def compare(
-    checkpoint: Checkpoint | Path | str, program: AnyProgram, data: Dataset | str, spec: Path | None = None,
+    checkpoint: Checkpoint | Path | str, program: AnyProgram, data: AnyData, spec: Path | None = None,
     calibration: Dataset | None = None,
 ):  # fmt: skip
     """ff2loihi.analysis.comparison.compare of a checkpoint or its file: float beside integers, layer by layer.
@@ -218,7 +234,7 @@ def compare(
 
 
 def bench(
-    program: AnyProgram, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
+    program: AnyProgram, data: AnyData, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: SampleProgress | None = None,
 ) -> SpeedReport | LearningSpeedReport:  # fmt: skip
     """Time both back ends on one artifact, Lava between two halves of the emulator's repeats.
