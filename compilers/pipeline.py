@@ -25,9 +25,9 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.frontend.draft import Ask, Choice, Draft, Question, assume, draft
 from ff2loihi.compilers.frontend.readings import readings
 from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
-from ff2loihi.compilers.inference.equalize import equalize
 from ff2loihi.compilers.inference.fold import fold
 from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
+from ff2loihi.compilers.inference.rewritten import rewritten
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
@@ -177,7 +177,7 @@ def compile_checkpoint(
     """
     check_options(options)
     own = _network(checkpoint, calibration, progress)
-    net, evened = equalize(fold(own, quantize.calibration_inputs(own, calibration)))
+    net, evened = rewritten(own, calibration, options.neuron)
     for name, times in evened.items():
         progress("rows", f"{name}: one {times:,.0f} times the middle one, evened out against what reads it")
     integers = quantize.quantize(net, calibration, options)

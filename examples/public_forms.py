@@ -133,7 +133,7 @@ class Pooled(nn.Module):
 FORMS = {
     "standardised": (Standardised, 0.03, 12, 60),
     "classifier": (Classifier, 0.001, 12, 60),
-    "pooled": (Pooled, 0.01, 4, 30),
+    "pooled": (Pooled, 0.002, 4, 30),
 }
 
 

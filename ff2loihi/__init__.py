@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         bench,
         calibration_set,
         classify,
+        compare,
         compile,
         learn,
         load,
@@ -39,8 +40,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ff2loihi.api": (
-        "analyze", "backend", "bench", "calibration_set", "classify", "compile", "learn", "load", "run", "save",
-        "spec", "verify",
+        "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "run",
+        "save", "spec", "verify",
     ),
     "ff2loihi.backends.base": ("Backend", "Trace"),
     "ff2loihi.compilers.errors": ("FF2LoihiError",),
@@ -61,8 +62,8 @@ _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
     "LearningOptions", "LearningSpeedReport", "Options", "Program", "Schedule", "SpeedReport", "Trace", "Variable",
-    "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compile", "learn", "load",
-    "load_checkpoint", "load_data", "run", "save", "spec", "verify",
+    "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn",
+    "load", "load_checkpoint", "load_data", "run", "save", "spec", "verify",
 ]  # fmt: skip
 
 

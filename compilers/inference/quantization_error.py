@@ -31,9 +31,9 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
         fires, target_fires = (values.reshape(-1, layer.neurons).any(0) for values in (activity, target))
         found.append(
             LayerLoss(
-                *_weight_loss(float_layer.weight.astype(np.float64), layer),
+                *weight_loss(float_layer.weight.astype(np.float64), layer),
                 saturated=float((activity >= top).mean()),
-                activity_corr=_correlation(activity.ravel(), target.ravel()),
+                activity_corr=correlation(activity.ravel(), target.ravel()),
                 neurons_db=_neurons_db(float_layer.weight, layer),
                 vanished=int((target_fires & _without_weights(layer)).sum()),
                 silent=int((~fires).sum()),
@@ -64,7 +64,8 @@ def _without_weights(layer: IntLayer) -> np.ndarray:
     return np.repeat(peaks(layer.weight) == 0, layer.neurons // len(layer.weight))
 
 
-def _weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:
+def weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:
+    """weight_sqnr_db and clipped of a LayerLoss."""
     noise, step = _noise(w, layer)
     top = (1 << layer.weight_bits) - 2
     return _decibels((w**2).sum(), noise.sum()), float((np.abs(w) > step * (top + 1)).mean())
@@ -89,5 +90,6 @@ def _neurons_db(weight: np.ndarray, layer: IntLayer) -> tuple[float, float, floa
     return least, tenth, median
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's r of two vectors; 0 where one is constant."""
     return float(np.corrcoef(a, b)[0, 1]) if a.std() * b.std() > 0 else 0.0

@@ -293,6 +293,29 @@ def analyze(
 
 
 @commands.command()
+def compare(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
+    ],
+    compiled: Artifact,
+    spec: Spec = None,
+    data: Data = None,
+    split: Split = "test",
+    limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 1000,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too")] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Show float beside integers, layer by layer, on the same images: where the first point is lost."""
+    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PNG)] if output else []))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.compare import compare_models
+
+    found = compare_models(model, compiled, spec, data, split, limit, output, data_root)
+    console.write_json(found, json)
+
+
+@commands.command()
 def bench(
     model: Artifact,
     data: Data = None,

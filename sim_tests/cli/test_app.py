@@ -44,7 +44,7 @@ def parsed(path: Path) -> dict:
 
 def test_help_names_every_command():
     done = subprocess.run([*ENTRY, "--help"], capture_output=True, text=True, check=True)
-    for command in ("train", "compile", "run", "verify", "inspect", "bench", "doctor", "export", "deploy"):
+    for command in ("train", "compile", "run", "verify", "inspect", "bench", "compare", "doctor", "export", "deploy"):
         assert f"\n  {command} " in done.stdout
 
 

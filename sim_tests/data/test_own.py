@@ -6,7 +6,9 @@ import os
 import struct
 import subprocess
 import zlib
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -376,3 +378,62 @@ def test_a_palette_of_greys_is_a_grey_picture(tmp_path, colours, channels):
     found = folder_of(tmp_path, save)
     assert found.shape == (2, 2, 3, channels)
     assert (found[0, ..., 0] == 90 * indices).all()
+
+
+@pytest.fixture
+def h5(tmp_path):
+    """h5(**arrays) -> the name of an HDF5 file that holds them."""
+
+    def write(**arrays):
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            for name, values in arrays.items():
+                file.create_dataset(name, data=values, compression="gzip" if name == "images" else None)
+        return str(tmp_path / "x.h5")
+
+    return write
+
+
+def test_an_h5_is_what_an_npz_of_the_same_arrays_is(h5, npz):
+    images, more = grey(20), grey(9, 1)
+    for arrays in (
+        {"images": images, "labels": LABELS, "names": np.arange(3.0)},
+        {"train_images": images, "train_labels": LABELS, "test_images": more, "test_labels": LABELS[:9]},
+        {"x_train": images / 255, "y_train": LABELS[:, None], "x_test": more / 255, "y_test": LABELS[:9, None]},
+        {"images": np.stack([images] * 3, 1), "labels": LABELS},
+    ):
+        name, other = h5(**arrays), npz(**{key: value for key, value in arrays.items() if key != "names"})
+        for ours, theirs in zip(both(name), both(other), strict=True):
+            np.testing.assert_array_equal(ours.images, theirs.images)
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+            assert (ours.shape, ours.classes) == (theirs.shape, theirs.classes)
+        assert ours.sha256 == hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def test_an_h5_that_cannot_be_trusted_is_refused_in_one_line(h5, tmp_path):
+    def refused(path):
+        with pytest.raises(DataError) as caught:
+            load_data(str(path), "test")
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    whole = Path(h5(images=grey(20), labels=LABELS)).read_bytes()
+    (tmp_path / "half.h5").write_bytes(whole[: len(whole) // 2])
+    assert "half.h5" in refused(tmp_path / "half.h5")
+    (tmp_path / "head.h5").write_bytes(whole[:8])
+    assert "not an HDF5 file, or a truncated" in refused(tmp_path / "head.h5")
+    assert "holds /a, /b/c, where an .npz with images" in refused(nested(tmp_path / "other.h5"))
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["labels"] = LABELS
+        file["images"] = h5py.ExternalLink("x.h5", "images")
+    assert "link to somewhere else" in refused(tmp_path / "link.h5")
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("images", (10**6, 1000, 1000), np.uint8, chunks=(1, 1000, 1000), compression="gzip")
+        file["labels"] = LABELS
+    assert "claims 1,000,000,000,000 bytes" in refused(tmp_path / "huge.h5")
+
+
+def nested(path):
+    with h5py.File(path, "w") as file:
+        file["a"] = LABELS
+        file.create_group("b")["c"] = LABELS
+    return path
