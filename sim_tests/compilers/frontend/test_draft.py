@@ -2,11 +2,14 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.frontend.draft import Choice, Draft, Question, draft
 from ff2loihi.compilers.frontend.guess import guess
@@ -212,6 +215,44 @@ def test_each_answer_is_a_spec():
                 assert wanted.means in made.text
                 assert "assumed" not in made.text
     assert tried > 60
+
+
+def convolutional(*channels: int, norms: bool = True) -> dict[str, tuple[int, ...]]:
+    """The shapes of convolutions of 3 x 3 with batch norms."""
+    found = {}
+    for index, (below, above) in enumerate(pairwise(channels)):
+        found |= {f"conv.{index}.weight": (above, below, 3, 3), f"conv.{index}.bias": (above,)}
+        found |= {f"bn.{index}.{name}": (above,) for name in ("weight", "bias", "running_mean", "running_var") if norms}
+    return found
+
+
+NETS = {
+    "stacked": chain("layers.", 784, 40, 30), "label behind": chain("", 794, 40), "colour": chain("x.", 3072, 30, 25),
+    "bare": {".": (60, 784)}, "turned": {".": (74, 30)}, "linear on top": chain("fc", 784, 40, 10),
+    "over all layers": chain("l.", 784, 30, 30, 30) | {"classifier.weight": (10, 90)},
+    "over two layers": chain("l.", 784, 30, 30, 30) | {"head.0.weight": (10, 30), "head.1.weight": (10, 30)},
+    "convolutions": convolutional(1, 8, 12), "channels": convolutional(1, 4, 20),
+    "colour channels": convolutional(3, 4, 20, norms=False),
+    "convolutions, linear": convolutional(1, 4, 8) | {"fc.weight": (10, 8 * 49)},
+    "convolutions, averaged": convolutional(1, 4, 8) | {"fc.weight": (10, 8)},
+    "convolutions, dense": convolutional(1, 4, 8) | {"a.weight": (30, 8 * 49), "b.weight": (10, 30)},
+    "input's norm": {"in.running_mean": (784,), "in.running_var": (784,), **chain("fc", 784, 30, 20)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_a_draft_compiles_as_it_stands(kind):
+    shapes = NETS[kind]
+    made = draft("net.pt", shapes)
+    assert (made.missing, made.unplaced) == ((), ())
+    rng = np.random.default_rng(5)
+    tensors = {name: torch.from_numpy(rng.uniform(0.1, 1, shape)) for name, shape in shapes.items()}
+    images = rng.integers(0, 256, (12, made.values["pixels"])).astype(np.uint8)
+    calibration = pipeline.Calibration(images, np.arange(12) % 10, "random")
+    program = pipeline.compile_checkpoint(
+        pipeline.live_checkpoint(tensors, made.values), calibration, pipeline.Options()
+    )
+    assert len(program.losses) >= len(made.values["layers"])
 
 
 def test_a_symmetric_probability_gives_each_layer_its_polarity():
