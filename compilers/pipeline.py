@@ -6,18 +6,28 @@ A net that was trained as it spikes takes the second way, with its own neuron in
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
-from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.frontend.checkpoint import (
+    GivenSpec,
+    live_checkpoint,
+    live_shapes,
+    load_checkpoint,
+    peek,
+    shapes_of,
+)
 from ff2loihi.compilers.frontend.content import Checkpoint
+from ff2loihi.compilers.frontend.draft import Ask, Choice, Draft, Question, assume, draft
+from ff2loihi.compilers.frontend.readings import readings
 from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
 from ff2loihi.compilers.inference.fold import fold
 from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
+from ff2loihi.compilers.inference.rewritten import rewritten
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
@@ -25,11 +35,19 @@ from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, VTH_MAX, WEIGHT_BITS
 
 __all__ = [
-    "CALIBRATION_IMAGES", "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint",
-    "compile_learning", "load_checkpoint", "options_for", "peek",
+    "CALIBRATION_IMAGES", "Ask", "Calibration", "Choice", "Draft", "GivenSpec", "LearningOptions", "Options",
+    "Question", "assume", "check_options", "compile_checkpoint", "compile_learning", "draft_spec", "live_checkpoint",
+    "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
 StageProgress = Callable[[str, str], None]  # (stage, what it did)
+
+
+def draft_spec(model: object, ask: Ask = assume) -> Draft:
+    """A spec.yaml for the tensors of a file, a Path, or of a live net. Raises CheckpointError."""
+    if isinstance(model, Path):
+        return draft(str(model), shapes_of(model), ask)
+    return draft(type(model).__name__, live_shapes(model), ask)
 
 
 def check_options(options: Options | LearningOptions) -> None:
@@ -72,14 +90,47 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StagePr
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
     judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}, {net.probability.kind}"
     progress("network", f"{shape}, {judged}, read-out {net.readout}")
-    if calibration.pixels.shape[1] != net.pixels:
-        raise CompileError(
-            f"calibration images have {calibration.pixels.shape[1]} pixels, the model takes {net.pixels}. "
-            "Use --calibrate with the model's own data set"
-        )
-    if len(net.pass_labels) > 1 and calibration.labels.max() >= net.classes:
-        raise CompileError(f"calibration labels reach {calibration.labels.max()}, the model has {net.classes} classes")
+    _check_pixels(net, calibration, "calibration", "Use --calibrate with the model's own data set")
+    if len(net.pass_labels) > 1:
+        _check_labels(net, calibration, "calibration")
     return net
+
+
+def _check_pixels(net: Network, images: Calibration, what: str, mend: str) -> None:
+    if images.pixels.shape[1] != net.pixels:
+        raise CompileError(f"{what} images have {images.pixels.shape[1]} pixels, the model takes {net.pixels}. {mend}")
+
+
+def _check_labels(net: Network, images: Calibration, what: str) -> None:
+    if images.labels.max() >= net.classes:
+        raise CompileError(f"{what} labels reach {images.labels.max()}, the model has {net.classes} classes")
+
+
+def _check(
+    checkpoint: Checkpoint, net: Network, integers: IntNetwork, images: Calibration,
+    held_out: Calibration | None, expected: float | None, progress: StageProgress,
+) -> dict:  # fmt: skip
+    """Classify images with the float net as the spec describes it and with its integers, and tell what is wrong with
+    either; what an artifact says of it. held_out, expected: see compile_checkpoint."""
+    few = replace(images, pixels=images.pixels[: agreement.IMAGES], labels=images.labels[: agreement.IMAGES])
+    judged, shown = agreement.agreement(net, integers, few), few
+    progress("check", str(judged))
+    facts = {"check": judged.facts}
+    if held_out is not None:
+        _check_pixels(net, held_out, "test", "Use those of the model's own data set")
+        _check_labels(net, held_out, "test")
+        judged, shown = agreement.agreement(net, integers, held_out), held_out
+        progress("check", judged.told("test images"))
+        facts["test"] = held_out.facts | judged.facts
+    for line in agreement.loss(judged):
+        progress("warning", line)
+    if (
+        checkpoint.spec_apart or not checkpoint.training or expected is not None
+    ):  # somebody wrote the spec, or doubts it
+        others = readings(checkpoint, shown.pixels)
+        for line in agreement.remarks(net, others, judged, shown, expected):
+            progress("warning", line)
+    return facts
 
 
 def compile_learning(
@@ -116,12 +167,19 @@ def compile_learning(
 
 def compile_checkpoint(
     checkpoint: Checkpoint, calibration: Calibration, options: Options,
-    progress: StageProgress = lambda stage, text: None,
+    progress: StageProgress = lambda stage, text: None, held_out: Calibration | None = None,
+    expected: float | None = None,
 ) -> Program[IntNetwork]:  # fmt: skip
-    """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError."""
+    """All stages after reading (load_checkpoint). Raises CheckpointError or CompileError.
+
+    held_out: test images, which are classified as well; expected: the float net's accuracy as its owner knows it, on
+    those, or on the calibration images.
+    """
     check_options(options)
     own = _network(checkpoint, calibration, progress)
-    net = fold(own, quantize.calibration_inputs(own, calibration))
+    net, evened = rewritten(own, calibration, options.neuron)
+    for name, times in evened.items():
+        progress("rows", f"{name}: one {times:,.0f} times the middle one, evened out against what reads it")
     integers = quantize.quantize(net, calibration, options)
     progress("quantize", f"{options.weight_bits}-bit weights, {integers.input_bits}-bit inputs, {options.neuron}")
     trials = []
@@ -133,12 +191,14 @@ def compile_checkpoint(
     progress("chip rules", f"{len(arithmetic_rules.RULES)} rules hold in each of {len(integers.layers)} layers")
     found = quantization_error.measure(net, integers, calibration.pixels)
     for layer, loss in zip(integers.layers, found, strict=True):
-        progress("loss", f"{layer.name}: weights {loss.weight_sqnr_db:.1f} dB, activity r = {loss.activity_corr:.4f}")
-    checked = agreement.agreement(own, integers, calibration)
-    progress("check", str(checked))
-    if checkpoint.spec_apart or not checkpoint.training:  # somebody wrote the spec
-        for remark in agreement.remarks(own, checked, calibration):
-            progress("warning", remark)
+        progress(
+            "loss",
+            f"{layer.name}: weights {loss.weight_sqnr_db:.1f} dB, each neuron's {loss.quantiles} dB (least, tenth, "
+            f"half), activity r = {loss.activity_corr:.4f}",
+        )
+    for line in quantization_error.warnings(net, integers, found):
+        progress("warning", line)
+    checked = _check(checkpoint, own, integers, calibration, held_out, expected, progress)
     provenance = {
         "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
         "options": {
@@ -147,7 +207,8 @@ def compile_checkpoint(
             **({"steps": options.steps, "reset": options.reset, "vth": options.vth} if options.neuron == "lif" else {}),
         },
         "calibration": calibration.facts,
-        "check": checked.facts,
+        **({"rows": evened} if evened else {}),
+        **checked,
         "sweep": [{"layer": t.layer, "candidate": t.name, "vth": list(t.vth), "fidelity": t.fidelity} for t in trials],
     }
     return Program(integers, found, provenance)

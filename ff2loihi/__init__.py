@@ -7,7 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ff2loihi.api import analyze, backend, bench, calibration_set, classify, compile, learn, load, run, save, verify
+    from ff2loihi.api import (
+        analyze,
+        backend,
+        bench,
+        calibration_set,
+        classify,
+        compare,
+        compile,
+        learn,
+        load,
+        run,
+        save,
+        spec,
+        verify,
+    )  # fmt: skip
     from ff2loihi.backends.base import Backend, Trace
     from ff2loihi.compilers.errors import FF2LoihiError
     from ff2loihi.compilers.frontend.content import Checkpoint
@@ -26,8 +40,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ff2loihi.api": (
-        "analyze", "backend", "bench", "calibration_set", "classify", "compile", "learn", "load", "run", "save",
-        "verify",
+        "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "run",
+        "save", "spec", "verify",
     ),
     "ff2loihi.backends.base": ("Backend", "Trace"),
     "ff2loihi.compilers.errors": ("FF2LoihiError",),
@@ -48,8 +62,8 @@ _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
     "LearningOptions", "LearningSpeedReport", "Options", "Program", "Schedule", "SpeedReport", "Trace", "Variable",
-    "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compile", "learn", "load",
-    "load_checkpoint", "load_data", "run", "save", "verify",
+    "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn",
+    "load", "load_checkpoint", "load_data", "run", "save", "spec", "verify",
 ]  # fmt: skip
 
 

@@ -1,14 +1,15 @@
 """The Python form of the commands; ff2loihi.cli prints what these return.
 
-A data set is a Dataset, or NAME[:N] where a path will do for the name, a back end a Backend or its name.
+A data set is a Dataset, or NAME[:N] where a path will do for the name, or what a program holds: arrays, a torch
+Dataset or DataLoader (data.given). A back end is a Backend or its name.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from ff2loihi import choices
 from ff2loihi.backends.base import Backend, SampleProgress, Trace
@@ -22,13 +23,21 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.data import given
 from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
 from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport, learning_speed
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
 from ff2loihi.verification.learning_equality import learning_equality
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Model = Checkpoint | Path | str | nn.Module | Mapping[str, Tensor]
+AnyData: TypeAlias = Dataset | str | Given
 
 
 def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
@@ -37,30 +46,45 @@ def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
     return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
 
 
-def _data(data: Dataset | str, split: str, unlabelled: bool = False) -> Dataset:
-    """The data set itself, or the first N samples of that split of DATA[:N]. Raises DataError."""
+def _data(data: AnyData, split: str, unlabelled: bool = False, limit: int | None = None) -> Dataset:
+    """The data set itself, or the first N samples of that split of DATA[:N]; limit: of what a program holds.
+
+    Raises DataError.
+    """
     if isinstance(data, Dataset):
         return data
+    if not isinstance(data, str):
+        found = given.dataset(data, split, limit)
+        if not (found.classes or unlabelled):
+            raise DataError(
+                f"{found.name}: no labels. Give a pair of images and labels; without, use ff2loihi.classify"
+            )
+        return found
     name, count = choices.data_and_count(data, "data")
     return load_data(name, split, limit=count, unlabelled=unlabelled)
 
 
 def compile(  # the command's name
-    checkpoint: Checkpoint | Path | str,
-    calibration: Dataset | str,
+    model: "Model",
+    calibration: AnyData,
     options: Options | LearningOptions | None = None,
-    spec: Path | None = None,
+    spec: pipeline.GivenSpec | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
+    check: AnyData | None = None,
+    expect: float | None = None,
 ) -> AnyProgram:
-    """Compile a checkpoint or its file; training images of `calibration` set the ranges.
+    """Compile a checkpoint, its file, or a live net; training images of `calibration` set the ranges.
 
+    spec: what the tensors mean, a dict or the path of a spec.yaml; None where the checkpoint says so itself.
     options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
-    always becomes one. Raises FF2LoihiError.
+    always becomes one. check: images, of a name its test split, which are classified as well; expect: the accuracy
+    that the float net is known to have, in 0..1. Raises FF2LoihiError.
     """
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    choices.check_share("--expect", expect)
+    checkpoint = _checkpoint(model, spec)
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
+    calibration = _data(calibration, "train", limit=pipeline.CALIBRATION_IMAGES)
     first = checkpoint.spec.layers[0]
     if calibration.channels > 1 and first.conv:
         raise CompileError(
@@ -69,10 +93,34 @@ def compile(  # the command's name
             "grey images, or a dense first layer with `image`"
         )
     options = pipeline.options_for(checkpoint, options or Options())
-    images = Calibration(calibration.images, calibration.labels, calibration.name, calibration.sha256)
+    images = _images(calibration)
     if isinstance(options, LearningOptions):
+        if check is not None or expect is not None:
+            raise CompileError("--check and --expect have no meaning for a network that learns. See: ff2loihi run")
         return pipeline.compile_learning(checkpoint, images, options, progress)
-    return pipeline.compile_checkpoint(checkpoint, images, options, progress)
+    held_out = None if check is None else _images(_data(check, "test"))
+    return pipeline.compile_checkpoint(checkpoint, images, options, progress, held_out, expect)
+
+
+def _images(data: Dataset) -> Calibration:
+    return Calibration(data.images, data.labels, None if data.name == given.GIVEN else data.name, data.sha256)
+
+
+def spec(model: "Path | str | nn.Module | Mapping[str, Tensor]", ask: pipeline.Ask = pipeline.assume) -> pipeline.Draft:
+    """Draft a commented spec.yaml for a file of tensors, or a live net, from their names and shapes.
+
+    ask: answers the questions that are left; without it the likeliest answer is assumed. Raises CheckpointError.
+    """
+    return pipeline.draft_spec(Path(model) if isinstance(model, str) else model, ask)
+
+
+def _checkpoint(model: "Model", spec: pipeline.GivenSpec | None) -> Checkpoint:
+    """Raises CheckpointError."""
+    if isinstance(model, Checkpoint):
+        return model
+    if isinstance(model, Path | str):
+        return pipeline.load_checkpoint(Path(model), spec)
+    return pipeline.live_checkpoint(model, spec)
 
 
 def save(program: AnyProgram, path: Path | str) -> str:
@@ -101,7 +149,7 @@ def backend(name: str, device: str = "cpu") -> Backend:
 
 
 def run(
-    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
+    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None
 ) -> AccuracyReport:
     """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
@@ -111,7 +159,7 @@ def run(
 
 
 def classify(
-    program: AnyProgram, data: Dataset | str, on: Backend | str = "emulator", progress: SampleProgress | None = None
+    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None
 ) -> Trace:
     """The predictions, and what they come from, of `data`, which needs no labels. Raises DataError or BackendError."""
     data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
@@ -121,7 +169,7 @@ def classify(
 
 
 def verify(
-    program: AnyProgram, data: Dataset | str, progress: SampleProgress | None = None, form: str = "graph"
+    program: AnyProgram, data: AnyData, progress: SampleProgress | None = None, form: str = "graph"
 ) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
@@ -142,7 +190,7 @@ def verify(
 
 
 def learn(
-    program: AnyProgram, data: Dataset | str, schedule: Schedule | None = None, backend: str = "emulator",
+    program: AnyProgram, data: AnyData, schedule: Schedule | None = None, backend: str = "emulator",
     rounding: str = "lava", checkpoint: Path | None = None, resume: bool = False, hooks: Hooks | None = None,
     held_out: Dataset | None = None,
 ) -> Program[LearningNetwork]:  # fmt: skip
@@ -186,8 +234,28 @@ def analyze(
     return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
 
 
+def compare(
+    checkpoint: Checkpoint | Path | str, program: AnyProgram, data: AnyData, spec: Path | None = None,
+    calibration: Dataset | None = None,
+):  # fmt: skip
+    """ff2loihi.analysis.comparison.compare of a checkpoint or its file: float beside integers, layer by layer.
+
+    data: of a name its test split. calibration: the images that the program was compiled with, where their norm was
+    folded. Raises FF2LoihiError.
+    """
+    from ff2loihi.analysis import comparison
+
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    if learns(program):
+        raise FF2LoihiError("compare takes a network that classifies: one that learns has no float net beside it")
+    data = _data(data, "test")
+    _check_labels(program, data)
+    return comparison.compare(checkpoint, program, data, calibration)
+
+
 def bench(
-    program: AnyProgram, data: Dataset | str, lava_samples: int, repeats: int = 5, device: str = "cpu",
+    program: AnyProgram, data: AnyData, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: SampleProgress | None = None,
 ) -> SpeedReport | LearningSpeedReport:  # fmt: skip
     """Time both back ends on one artifact, Lava between two halves of the emulator's repeats.

@@ -8,9 +8,9 @@ import os
 import re
 from typing import Literal, get_args
 
-from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.errors import BackendError, DataError, FF2LoihiError
 
-DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10"]
+DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist", "usps"]
 Recipe = Literal[
     "ffa-sigmoid", "ffa-sigmoid-sparse", "ffa-symmetric", "ff-mlp", "ff-hinton", "ff-hinton-jittered",
     "hinton-unsupervised", "tosato-ff", "tosato-ff-contrast", "tosato-ff-l1", "tosato-bp-ff", "tosato-bp-ff-hard",
@@ -18,6 +18,7 @@ Recipe = Literal[
     "ff-negatives-mixed", "ff-negatives-hybrid", "ff-negatives-noise", "ff-negatives-masked", "ff-collaboration-0.3",
     "ff-collaboration-0.5", "ff-collaboration-0.7", "ff-collaboration-1", "ff-three-factor-bottom-up",
     "ff-three-factor-top-down", "ff-three-factor-both", "ff-prospective-3", "ff-prospective-5", "pcl-ff", "cwc-ff",
+    "cwc-ff-bn",
 ]  # fmt: skip
 Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer"]
 Split = Literal["train", "test", "fit", "validation"]
@@ -63,7 +64,23 @@ def check_data(option: str, name: str) -> None:
         raise DataError(f"{option}: {name!r} is not one of {', '.join(map(repr, names))}, and no such file is there")
 
 
+def check_share(option: str, value: float | None) -> None:
+    """Raise FF2LoihiError where it is given and no share of a whole."""
+    if value is not None and not 0 <= value <= 1:
+        raise FF2LoihiError(f"{option} must be in 0..1, as 0.91 for 91 %, got {value:g}")
+
+
 def check(option: str, value: object, choice: object) -> None:
     """Raise FF2LoihiError where the value is none of the choice's."""
     if value not in get_args(choice):
         raise FF2LoihiError(f"{option} must be one of {', '.join(get_args(choice))}, got {value!r}")
+
+
+def check_device(name: str) -> None:
+    """Raise FF2LoihiError where --device is no choice, BackendError where torch does not see it here."""
+    check("--device", name, Device)
+    if name == "cuda":
+        import torch  # the emulator on the CPU does without it
+
+        if not torch.cuda.is_available():
+            raise BackendError("--device cuda: torch sees no CUDA device here. Use --device cpu")

@@ -7,7 +7,7 @@ import numpy as np
 
 from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
-from ff2loihi.compilers.ir.options import Flag, Float, Probability
+from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability, Readout
 from ff2loihi.processes.limits import Int
 
 
@@ -25,12 +25,12 @@ class InferenceManifest(Header):
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
     deferred: Flag
-    readout: Literal["goodness", "softmax", "head", "channels"]
+    readout: Readout
     readout_layers: tuple[Int, ...]
     layers: tuple[IntLayer, ...]
     norms: tuple[NormTable, ...]
     head_scales: tuple[Float, ...] | None
-    head_activities: Literal["l2", "raw"] | None
+    head_activities: HeadActivities | None
     losses: tuple[LayerLoss, ...]
 
 

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import h5py.h5o
 import numpy as np
 
 from ff2loihi.compilers import children
-from ff2loihi.compilers.errors import CheckpointError, brief, shortened
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened
 from ff2loihi.compilers.files import read_bytes
 
 KIND = "a NIR graph (.nir)"
@@ -32,9 +32,9 @@ SHRUNK = 1100  # times that gzip makes zeros smaller, and a little
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
 
-def check_readable(path: Path) -> None:
-    """Raise CheckpointError for what is no file, and for a file with which the HDF5 library hangs or crashes."""
-    read_bytes(path, CheckpointError, KIND)
+def check_readable(path: Path, error: type[FF2LoihiError] = CheckpointError, wanted: str = KIND) -> None:
+    """Raise `error` for what is no file, and for a file with which the HDF5 library hangs or crashes."""
+    read_bytes(path, error, wanted)
     code = f"from ff2loihi.compilers.formats import hdf5_file\nhdf5_file.in_child({str(path)!r}, {os.getpid()})"
     try:
         done = subprocess.run(
@@ -47,7 +47,26 @@ def check_readable(path: Path) -> None:
         if done.returncode >= 0:  # what is wrong with it, if anything, is for the reader to say
             return
         wrong = f"reading it ends in signal {-done.returncode}"
-    raise CheckpointError(f"{path}: a damaged HDF5 file, {wrong}. Export or copy it again")
+    raise error(f"{path}: a damaged HDF5 file, {wrong}. Export or copy it again")
+
+
+def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted: str) -> dict[str, np.ndarray]:
+    """Those of the named datasets that a file holds at its top. Raises `error` for a file that is not to be trusted."""
+    check_readable(path, error, wanted)
+    try:
+        with h5py.File(path, "r") as file:
+            check_contents(file)
+            held = {name: item for name, item in _datasets(file, "")}
+            found = {name: held[f"/{name}"][()] for name in names if f"/{name}" in held}
+    except FF2LoihiError:
+        raise
+    except OSError:
+        raise error(f"{path}: not an HDF5 file, or a truncated or damaged one. Write or copy it again") from None
+    except Exception as failure:  # h5py raises many kinds on damaged bytes, and each means the same
+        raise error(f"{path}: a damaged HDF5 file ({brief(failure, 150)}). Write or copy it again") from None
+    if not found:
+        raise error(f"{path}: holds {brief(', '.join(held) or 'nothing')}, where {wanted.rstrip(',')} is wanted")
+    return found
 
 
 def check_contents(file: h5py.File) -> None:

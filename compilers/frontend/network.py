@@ -285,11 +285,18 @@ def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray
 
 
 def _head(reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
-    if len(spec.weights) != len(used):
-        reader.wrong.append(f"readout.head: {len(spec.weights)} weights for {len(used)} read-out layers")
+    keys, weights = spec.weights, [reader.tensor(key) for key in spec.weights]
+    widths = [layers[index].outputs for index in used]
+    if len(keys) == 1 < len(used) and weights[0].shape == (classes, sum(widths)):  # one for all, beside each other
+        keys, weights = keys * len(used), np.split(weights[0], np.cumsum(widths)[:-1], axis=1)
+    if len(weights) != len(used):
+        text = f"readout.head: {len(weights)} weights for {len(used)} read-out layers"
+        if len(weights) == 1:
+            shape = (classes, sum(widths))
+            text += f", and {shortened(keys[0])} has shape {weights[0].shape}, one for all of them has {shape}"
+        reader.wrong.append(text)
         return None
-    weights = tuple(reader.tensor(key) for key in spec.weights)
-    for key, weight, index in zip(spec.weights, weights, used, strict=True):
+    for key, weight, index in zip(keys, weights, used, strict=True):
         wanted = (classes, layers[index].outputs)
         if weight.shape != wanted:
             reader.wrong.append(f"readout.head: {shortened(key)} has shape {weight.shape}, {wanted} is wanted")
@@ -298,4 +305,4 @@ def _head(reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int,
     bias = reader.tensor(spec.bias) if spec.bias else np.zeros(classes, np.float32)
     if bias.shape != (classes,):
         reader.wrong.append(f"readout.head: bias {shortened(spec.bias)} has shape {bias.shape}, ({classes},) is wanted")
-    return Head(weights, bias.astype(np.float32), spec.activities)
+    return Head(tuple(weights), bias.astype(np.float32), spec.activities)

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
-from ff2loihi.compilers.ir.options import LIF, Probability, Strict
+from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout, Strict
 from ff2loihi.processes.limits import MAX_CLASSES
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
@@ -89,22 +89,25 @@ class LabelSpec(Strict):
 class HeadSpec(Strict):
     """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias.
 
-    activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); raw: h itself, as a backprop net's last layer.
+    One key for several layers: their weights beside each other, (classes, sum of n), in the order of readout.layers.
+    activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); rms: h / sqrt(mean h^2); raw: h itself, as a
+    backprop net's last layer.
     """
 
     weights: tuple[Name, ...]
     bias: Name | None = None
-    activities: Literal["l2", "raw"] = "l2"
+    activities: HeadActivities = "l2"
 
 
 class ReadoutSpec(Strict):
     """goodness: sum over layers; softmax: per-layer softmax over labels, summed; head: a linear classifier.
 
+    vote: the label that most layers' own goodness calls best, of those that tie the first.
     channels: without a label input, a layer's channels form one subset a class, in order; the goodness of a class's
     subset, summed over layers (Papachristodoulou et al. 2024).
     """
 
-    kind: Literal["goodness", "softmax", "head", "channels"] = "goodness"
+    kind: Readout = "goodness"
     layers: tuple[int, ...] | None = None  # 0-based; all of them where absent
     head: HeadSpec | None = None
 

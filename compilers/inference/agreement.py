@@ -1,28 +1,33 @@
-"""Whether the spec says what the net is: the float net and its integers classify the calibration images.
+"""Whether the spec says what the net is: the float net and its integers classify images.
 
-Both see the images as `compile` was told they enter. A float net that does no better than chance, or better when its
-input is read in another way, has a spec that is wrong.
+Both see the images as `compile` was told they enter. A float net that does no better than chance, worse than its owner
+says, or better when its spec is read in another way, has a spec that is wrong.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.inference.quantize import Calibration
-from ff2loihi.compilers.ir import Input, IntNetwork, Network, split_input
+from ff2loihi.compilers.ir import IntNetwork, Network
 
 IMAGES, BATCH = 500, 50
-WORK = 5 * 10**10  # weights x passes that the other readings of the input may take together
+FEW = 100  # images on which the readings are tried at least
+WORK = 5 * 10**10  # weights x passes x images that all other readings of the spec may take together
 LITTLE = 1 / 9  # of the way from chance to all: twice chance where there are ten classes
-GAIN = 0.03  # by how much another reading of the input has to be better before it is told
+GAIN = 0.03  # by how much another reading has to be better before it is told, or the integers worse
+SURE = 3.0  # standard errors beyond which a figure is missed, whatever the images
+PAIRED = 2.0  # the same of two readings of the same images, which differ by GAIN, too
+CAUSES = 3  # readings that a warning names
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of `images` calibration images: shares that the float net and the integers classify rightly, and alike."""
+    """Of so many images: shares that the float net and the integers classify rightly, and alike."""
 
     images: int
     float_accuracy: float
@@ -35,25 +40,39 @@ class Agreement:
         """What an artifact says of it."""
         return asdict(self)
 
-    def __str__(self) -> str:
+    def told(self, images: str) -> str:
+        """In words; images: what they are called."""
         return (
-            f"of {self.images} calibration images the float net classifies {self.float_accuracy:.1%} rightly, its "
+            f"of {self.images} {images} the float net classifies {self.float_accuracy:.1%} rightly, its "
             f"integers {self.accuracy:.1%}, {self.same:.1%} alike; chance is {self.chance:.0%}"
         )
 
+    def __str__(self) -> str:
+        return self.told("calibration images")
 
-def agreement(network: Network, integers: IntNetwork, calibration: Calibration) -> Agreement:
-    """Classify up to IMAGES of the calibration images with both; network: as the spec says it, nothing folded."""
-    pixels, labels = calibration.pixels[:IMAGES], calibration.labels[:IMAGES]
+
+class Reading(NamedTuple):
+    """Another spec: what it says, how well the float net does with it, and whether that is surely better."""
+
+    text: str
+    accuracy: float
+    better: bool
+
+    def __str__(self) -> str:
+        return f"with {self.text} {self.accuracy:.1%}"
+
+
+def agreement(network: Network, integers: IntNetwork, images: Calibration) -> Agreement:
+    """Classify the images with both; network: as the spec says it, nothing folded."""
     ours, forward = [], Forward(integers)
-    for start in range(0, len(pixels), BATCH):
-        found = forward.run(quantize_pixels(pixels[start : start + BATCH], integers.input_bits))
+    for start in range(0, len(images.pixels), BATCH):
+        found = forward.run(quantize_pixels(images.pixels[start : start + BATCH], integers.input_bits))
         ours.append(readout.scores(integers, found.sums, found.head).argmax(1))
-    predicted, target = np.concatenate(ours), _classified(network, pixels)
+    predicted, target = np.concatenate(ours), _classified(network, images.pixels)
     return Agreement(
-        images=len(pixels),
-        float_accuracy=float((target == labels).mean()),
-        accuracy=float((predicted == labels).mean()),
+        images=len(images.pixels),
+        float_accuracy=float((target == images.labels).mean()),
+        accuracy=float((predicted == images.labels).mean()),
         same=float((predicted == target).mean()),
         chance=1 / network.classes,
     )
@@ -66,51 +85,60 @@ def _classified(network: Network, pixels: np.ndarray) -> np.ndarray:
     )
 
 
-def remarks(network: Network, found: Agreement, calibration: Calibration) -> list[str]:
-    """Other readings of the input under which the float net does better, and that it does no better than chance."""
-    pixels, labels = calibration.pixels[:IMAGES], calibration.labels[:IMAGES]
-    work = sum(layer.synapses for layer in network.layers) * len(pixels) * len(network.pass_labels)
-    better, most = [], found.float_accuracy
-    for text, other in list(_readings(network, calibration))[: WORK // max(1, work)]:
-        accuracy = float((_classified(other, pixels) == labels).mean())
-        most = max(most, accuracy)
-        if accuracy > found.float_accuracy + GAIN:
-            better.append((accuracy, f"with {text} the float net would classify {accuracy:.1%} of them rightly"))
-    said = [text for _, text in sorted(better, reverse=True)[:3]]
-    if most < found.chance + (1 - found.chance) * LITTLE:
+def loss(found: Agreement) -> Iterator[str]:
+    """That the integers do clearly worse than the float net, if they do."""
+    lost = found.float_accuracy - found.accuracy
+    if lost > GAIN and lost > SURE * ((1 - found.same) / found.images) ** 0.5:
+        yield f"the integers classify {lost:.1%} fewer images rightly than the float net"
+
+
+def misses(expected: float, found: Agreement) -> bool:
+    """Whether the float net is below the expected share by more than the number of images explains."""
+    share = (expected * found.images + 1) / (found.images + 2)  # never 1, which no net could miss by chance
+    return expected - found.float_accuracy > SURE * (share * (1 - share) / found.images) ** 0.5
+
+
+def remarks(
+    network: Network, others: Iterable[tuple[str, Network]], found: Agreement, images: Calibration,
+    expected: float | None,
+) -> list[str]:  # fmt: skip
+    """Other readings of the spec with which the float net does better, that it does no better than chance, and that it
+    misses what was expected of it, with what the likeliest causes would give. others: see frontend.readings."""
+    tried = sorted(_tried(network, list(others), images), key=lambda reading: -reading.accuracy)
+    causes = "; ".join(map(str, tried[:CAUSES]))
+    causes = f". Tried: {causes}" if causes else ""
+    if expected is not None and misses(expected, found):
+        said = [
+            f"the float net classifies {found.float_accuracy:.1%} of these {found.images} images rightly, and "
+            f"{expected:.1%} were expected: the spec, or the images, are not those of its training{causes}"
+        ]
+        causes = ""
+    else:
+        better = [reading for reading in tried if reading.better][:CAUSES]
+        said = [
+            f"with {reading.text} the float net would classify {reading.accuracy:.1%} of them rightly"
+            for reading in better
+        ]
+    if max([found.float_accuracy, *(reading.accuracy for reading in tried)]) < _little(found):
         said.append(
             "the float net itself does little better than chance. Look at input (mean, std, norm), label (where it "
-            "stands, its codes and their value) and each layer's orientation"
+            f"stands, its codes and their value) and each layer's orientation{causes}"
         )
     return said
 
 
-def _readings(network: Network, calibration: Calibration) -> Iterator[tuple[str, Network]]:
-    """What people often leave out of a spec: (its line, the network with it)."""
-    inputs = network.layers[0].inputs
-    mean, std = (float(value) for value in (calibration.pixels.mean() / 255, calibration.pixels.std() / 255))
-    now = network.input or Input(np.ones(inputs, np.float32), np.zeros(inputs, np.float32))
-    label = split_input(network.pixels, len(network.label.codes[0]), network.label.kind)[1]
-    image = np.ones(inputs, bool)
-    image[label] = False
-    scale, offset = now.scale.copy(), now.offset.copy()
-    plain = bool((scale[image] == 1).all() and not offset[image].any())
-    if plain and std > 0:
-        scale[image], offset[image] = 1 / std, -mean / std
-        line = f"input: {{mean: {mean:.4f}, std: {std:.4f}}}"
-        yield line, replace(network, input=replace(now, scale=scale, offset=offset))
-        codes_as_they_are = bool((scale[label] == 1).all() and not offset[label].any())
-        if network.label.kind != "none" and network.layers[0].conv is None and codes_as_they_are:
-            scale = scale.copy()
-            scale[label] *= (1 - mean) / std
-            both = replace(now, scale=scale, offset=offset)
-            yield f"{line} and label.value: max", replace(network, input=both)
-            yield f"{line}, norm: l2, and label.value: max", replace(network, input=replace(both, length=1.0))
-    if now.length is None:
-        yield "input.norm: l2", replace(network, input=replace(now, length=1.0))
-    else:
-        yield "input.norm: none", replace(network, input=replace(now, length=None))
-    if not plain:
-        scale, offset = now.scale.copy(), now.offset.copy()
-        scale[image], offset[image] = scale[image] > 0, 0  # 0 where a label lies over the pixel
-        yield "no input.mean and std", replace(network, input=replace(now, scale=scale, offset=offset))
+def _little(found: Agreement) -> float:
+    return found.chance + (1 - found.chance) * LITTLE
+
+
+def _tried(network: Network, others: list[tuple[str, Network]], images: Calibration) -> Iterator[Reading]:
+    """Each other reading, on as many images as WORK allows."""
+    work = sum(layer.synapses for layer in network.layers) * len(network.pass_labels) * (len(others) + 1)
+    few = max(FEW, min(IMAGES, WORK // work))
+    pixels, labels = images.pixels[:few], images.labels[:few]
+    ours = _classified(network, pixels) == labels
+    for text, other in others:
+        theirs = _classified(other, pixels) == labels
+        won, lost = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
+        better = won - lost > max(GAIN * len(labels), PAIRED * (won + lost) ** 0.5)
+        yield Reading(text, float(theirs.mean()), better)

@@ -28,18 +28,26 @@ def normalize(h: np.ndarray, normalization: str) -> np.ndarray:
     """h / ||h||_2, h / ||h||_1, or h / sqrt(mean h^2) (rms); zero stays zero."""
     if normalization == "none":
         return h
+    return h / np.maximum(norm(h, normalization), np.float32(1e-12))
+
+
+def norm(h: np.ndarray, normalization: str) -> np.ndarray:
+    """What `normalize` divides by, (..., 1)."""
     power = norm_power(normalization)
     total = (h**power).sum(-1, keepdims=True)
     if normalization == "rms":
         total = total / h.shape[-1]
-    return h / np.maximum(total ** (1 / power), np.float32(1e-12))
+    return total ** (1 / power)
 
 
-def activities(network: Network, u: np.ndarray, normalization: str | None = None) -> list[np.ndarray]:
-    """h_l = relu(W_l n(h_(l-1)) + b_l), pooled, for each layer, h_0 = `entering` u (..., inputs), without n."""
+def activities(network: Network, u: np.ndarray, normalization: str | None = None, start: int = 0) -> list[np.ndarray]:
+    """h_l = relu(W_l n(h_(l-1)) + b_l), pooled, for each layer, h_0 = `entering` u (..., inputs), without n.
+
+    start: the first of the layers, above one whose h is u.
+    """
     normalization = network.normalization if normalization is None else normalization
-    out, x = [], entering(network, u)
-    for index, layer in enumerate(network.layers):
+    out, x = [], u if start else entering(network, u)
+    for index, layer in enumerate(network.layers[start:], start):
         as_it_is = index == 0 or layer.averages
         a = product(x if as_it_is else normalize(x, normalization), layer.weight, layer.conv)
         if layer.bias is not None:

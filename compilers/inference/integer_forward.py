@@ -21,7 +21,7 @@ def powers(network: IntNetwork) -> tuple[int, ...]:
     wanted = {1 if network.goodness == "l1" else 2}
     if network.deferred:
         wanted.add(norm_power(network.normalization))
-    if network.head and network.head.activities == "l2":
+    if network.head and network.head.activities != "raw":
         wanted.add(2)
     return tuple(sorted(wanted))
 

@@ -1,12 +1,17 @@
 """What each layer lost between float and integers, measured on calibration images under every label."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ff2loihi.compilers.inference import float_forward
+from ff2loihi.compilers.inference.equalize import obstacle, peaks
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LayerLoss, Network
 
 IMAGES = 50
+MOST_DB = 200.0
+MANY = 0.1  # of a layer's neurons: a few without weights are those that were never trained
 
 
 def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple[LayerLoss, ...]:
@@ -23,24 +28,68 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
             activity, top = states[f"{layer.name}.h"], layer.top
         else:
             activity, top = states[f"{layer.name}.r"][:, :, -1], integers.steps
+        fires, target_fires = (values.reshape(-1, layer.neurons).any(0) for values in (activity, target))
         found.append(
             LayerLoss(
-                *_weight_loss(float_layer.weight.astype(np.float64), layer),
+                *weight_loss(float_layer.weight.astype(np.float64), layer),
                 saturated=float((activity >= top).mean()),
-                activity_corr=_correlation(activity.ravel(), target.ravel()),
+                activity_corr=correlation(activity.ravel(), target.ravel()),
+                neurons_db=_neurons_db(float_layer.weight, layer),
+                vanished=int((target_fires & _without_weights(layer)).sum()),
+                silent=int((~fires).sum()),
+                float_silent=int((~target_fires).sum()),
             )
         )
     return tuple(found)
 
 
-def _weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:
-    q = layer.weight.astype(np.float64)
-    step = float(np.vdot(w, q) / np.vdot(q, q))  # float value of one weight LSB, by least squares
-    noise = float(((w - q * step) ** 2).sum())
+def warnings(network: Network, integers: IntNetwork, losses: tuple[LayerLoss, ...]) -> Iterator[str]:
+    """Layers that are dead, and layers many of whose neurons have no weight left, with the cause."""
+    for index, (layer, loss) in enumerate(zip(network.layers, losses, strict=True)):
+        if loss.silent == layer.neurons:
+            too = ", nor in the float net" if loss.float_silent == layer.neurons else ""
+            yield f"{layer.name}: no neuron fires on the calibration images{too}"
+        elif loss.vanished > MANY * layer.neurons:
+            sizes, empty = peaks(layer.weight), peaks(integers.layers[index].weight) == 0
+            text = (
+                f"{layer.name}: {loss.vanished} of {layer.neurons} neurons lost all their weights: the rows differ by "
+                f"{sizes.max() / np.median(sizes[empty & (sizes > 0)]):,.0f}"
+            )
+            reason = obstacle(network, index)
+            yield f"{text}. They cannot be evened out: {reason}" if reason else text
+
+
+def _without_weights(layer: IntLayer) -> np.ndarray:
+    """(n,): which neurons have none."""
+    return np.repeat(peaks(layer.weight) == 0, layer.neurons // len(layer.weight))
+
+
+def weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:
+    """weight_sqnr_db and clipped of a LayerLoss."""
+    noise, step = _noise(w, layer)
     top = (1 << layer.weight_bits) - 2
-    sqnr = 10 * np.log10((w**2).sum() / noise) if noise > 0 else np.inf
-    return float(min(sqnr, 200.0)), float((np.abs(w) > step * (top + 1)).mean())
+    return _decibels((w**2).sum(), noise.sum()), float((np.abs(w) > step * (top + 1)).mean())
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def _noise(w: np.ndarray, layer: IntLayer) -> tuple[np.ndarray, float]:
+    """What each weight lost, squared, and the float value of one weight LSB, by least squares."""
+    q = layer.weight.astype(np.float64)
+    step = float(np.vdot(w, q) / np.vdot(q, q))
+    return (w - q * step) ** 2, step
+
+
+def _decibels(signal: float, noise: float) -> float:
+    return float(min(10 * np.log10(signal / noise), MOST_DB)) if noise > 0 else MOST_DB
+
+
+def _neurons_db(weight: np.ndarray, layer: IntLayer) -> tuple[float, float, float]:
+    w = weight.astype(np.float64)
+    rows = np.stack([(w**2).reshape(len(w), -1).sum(1), _noise(w, layer)[0].reshape(len(w), -1).sum(1)], 1)
+    found = [_decibels(signal, noise) for signal, noise in rows if signal]
+    least, tenth, median = np.quantile(found, (0, 0.1, 0.5)).tolist()
+    return least, tenth, median
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's r of two vectors; 0 where one is constant."""
     return float(np.corrcoef(a, b)[0, 1]) if a.std() * b.std() > 0 else 0.0

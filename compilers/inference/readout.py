@@ -22,7 +22,10 @@ def layer_goodness(sums, neurons: int, goodness: str, probability):
 
 
 def combine(layer_scores: list[np.ndarray], readout: str) -> np.ndarray:
-    """goodness: the layers' scores summed; softmax: the softmax over the labels of each layer, summed."""
+    """goodness: the layers' scores summed; softmax: the softmax over the labels of each layer, summed; vote: how many
+    layers call a label their best."""
+    if readout == "vote":
+        layer_scores = [np.eye(s.shape[1])[s.argmax(1)] for s in layer_scores]
     if readout == "softmax":
         layer_scores = [np.exp(s - s.max(1, keepdims=True)) for s in layer_scores]
         layer_scores = [s / s.sum(1, keepdims=True) for s in layer_scores]
@@ -68,7 +71,8 @@ def _deferred_norm(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndar
 def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np.ndarray:
     """The score of each label, (samples, classes) float64; the prediction is its arg-max.
 
-    A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division formed here from sum h_l^2; raw: sum_l W_l h_l + b.
+    A head's logits are sum_l W_l h_l / ||h_l||_2 + b, the division (rms: by sqrt(mean h_l^2)) formed here from
+    sum h_l^2; raw: sum_l W_l h_l + b.
     """
     if network.head is None or head is None:
         parts = goodness(network, sums)
@@ -82,8 +86,9 @@ def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np
 
 def _head_unit(network: IntNetwork, activities: str, sums: np.ndarray, index: int) -> np.ndarray:
     """What one unit of layer `index`'s h is to the head, (samples,)."""
-    if activities == "l2":
-        return 1 / np.sqrt(np.maximum(sums[:, 0, index, powers(network).index(2)].sum(-1), 1.0))
+    if activities != "raw":
+        gain = network.layers[index].outputs ** 0.5 if activities == "rms" else 1.0
+        return gain / np.sqrt(np.maximum(sums[:, 0, index, powers(network).index(2)].sum(-1), 1.0))
     unit = np.full(len(sums), network.layers[index].scale)
     if network.deferred and index:
         nu = _deferred_norm(network, sums, index)[:, 0]
@@ -97,8 +102,10 @@ def float_scores(network: Network, activities: list) -> np.ndarray:
         logits = network.head.bias.astype(np.float64)
         for weight, index in zip(network.head.weights, network.readout_layers, strict=True):
             h = activities[index][:, 0]
-            if network.head.activities == "l2":
+            if network.head.activities != "raw":
                 h = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), 1e-12)
+            if network.head.activities == "rms":
+                h = h * h.shape[1] ** 0.5
             logits = logits + h @ weight.T
         return logits
     parts = []

@@ -77,8 +77,9 @@ def blends(pixels: np.ndarray) -> np.ndarray:
 
 
 def _linear(network):
-    """The network with the layers' goodness summed as it is: a softmax of confident layers hides differences."""
-    return replace(network, readout="goodness") if network.readout == "softmax" else network
+    """The network with the layers' goodness summed as it is: a softmax of confident layers hides differences, and so
+    do votes."""
+    return replace(network, readout="goodness") if network.readout in ("softmax", "vote") else network
 
 
 def _rule(low: float, high: float):

@@ -9,7 +9,7 @@ from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
-from ff2loihi.compilers.ir.options import Flag, Float, Probability
+from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability
 from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.limits import Int
 
@@ -64,7 +64,7 @@ class IntHead(Frozen):
     weights: tuple[np.ndarray, ...]
     scales: tuple[float, ...]
     bias: np.ndarray
-    activities: Literal["l2", "raw"]
+    activities: HeadActivities
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,20 @@ class LayerLoss:
 
     weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
     saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
+    neurons_db: the same of each neuron's own weights: the least, the lowest tenth's end, the median; vanished: neurons
+    that fire in the float net and have no weight left; silent, float_silent: neurons that never fire, float: there.
     """
 
     weight_sqnr_db: Float
     clipped: Float
     saturated: Float
     activity_corr: Float
+    neurons_db: tuple[Float, Float, Float] | None = None
+    vanished: Int = 0
+    silent: Int = 0
+    float_silent: Int = 0
+
+    @property
+    def quantiles(self) -> str:
+        """neurons_db in words; of an artifact that has none, nothing."""
+        return "-" if self.neurons_db is None else " / ".join(f"{value:.1f}" for value in self.neurons_db)

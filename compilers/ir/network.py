@@ -7,7 +7,7 @@ import numpy as np
 
 from ff2loihi.compilers.ir.convolution import Conv, product
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
-from ff2loihi.compilers.ir.options import LIF, Probability
+from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 ONE_PASS = ("head", "channels")  # read-outs of one pass a sample, under the neutral label, in place of one a label
@@ -74,14 +74,14 @@ class Label(Frozen):
 
 @dataclass(frozen=True)
 class Head(Frozen):
-    """logits = sum_l weights[l] h_l / ||h_l||_2 + bias, raw: weights[l] h_l + bias.
+    """logits = sum_l weights[l] h_l / ||h_l||_2 + bias; rms: h_l / sqrt(mean h_l^2); raw: h_l.
 
     weights[l] (classes, n_l) float32, bias (classes,).
     """
 
     weights: tuple[np.ndarray, ...]
     bias: np.ndarray
-    activities: Literal["l2", "raw"] = "l2"
+    activities: HeadActivities = "l2"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Network(Frozen):
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
-    readout: Literal["goodness", "softmax", "head", "channels"]
+    readout: Readout
     readout_layers: tuple[int, ...]
     head: Head | None = None
     neuron: LIF | None = None

@@ -1,4 +1,4 @@
-"""The pictures of an analysis, as PNG bytes; drawn without a display."""
+"""The pictures of an analysis and of a comparison, as PNG bytes; drawn without a display."""
 
 import io
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
+from ff2loihi.analysis.comparison import Comparison
 from ff2loihi.analysis.latents import Latents
 from ff2loihi.analysis.maps import activation_map, tsne
 from ff2loihi.analysis.report import Analysis, LayerReport, Note
@@ -111,4 +112,24 @@ def _similarity(analysis: Analysis) -> bytes:
     places = figure.subplots(1, len(analysis.similarity), sharey=True)
     for axes, (measure, values) in zip(places, analysis.similarity.items(), strict=True):
         _heat(axes, values, ticks, measure)
+    return _png(figure)
+
+
+def comparison(found: Comparison) -> bytes:
+    """The accuracy of each stage, and what each layer lost."""
+    figure = _figure(9, 3.5)
+    left, right = figure.subplots(1, 2)
+    names = [stage.name for stage in found.stages]
+    left.plot(names, [100 * stage.accuracy for stage in found.stages], "o-", label="classified rightly")
+    left.plot(names, [100 * stage.same for stage in found.stages], "s:", label="as the float net does")
+    left.set(title=f"integers up to here: {found.data}, {found.samples:,} samples", ylabel="%")
+    left.legend(fontsize=8)
+    layers = [(stage.name, stage.layer) for stage in found.stages if stage.layer]
+    right.bar([name for name, _ in layers], [layer.weight_db for _, layer in layers], 0.5, color="tab:grey")
+    for place, (_, layer) in enumerate(layers):
+        right.text(place, layer.weight_db, f"r = {layer.correlation:.4f}", ha="center", va="bottom", fontsize=8)
+    right.set(title="SQNR of the weights, r of the activities", ylabel="dB")
+    right.margins(y=0.1)
+    for axes in (left, right):
+        axes.tick_params("x", rotation=30)
     return _png(figure)

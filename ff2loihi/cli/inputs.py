@@ -7,12 +7,12 @@ import os
 import stat
 from pathlib import Path
 
-from ff2loihi.choices import Split, check, check_data, data_and_count, name_and_count
+from ff2loihi.choices import Split, check, check_data, check_share, data_and_count, name_and_count
 from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.interchange import rule_file
 
-COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR}
+COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR, kinds.SAFETENSORS, kinds.ARRAYS}
 
 
 def artifact(path: Path) -> Path:
@@ -65,6 +65,12 @@ def evaluation(text: str | None) -> str | None:
     if text is not None:
         check("--evaluate", name_and_count(text, "--evaluate")[0], Split)
     return text
+
+
+def share(value: float | None) -> float | None:
+    """A number in 0..1. Raises FF2LoihiError."""
+    check_share("--expect", value)
+    return value
 
 
 def rule_beside(path: Path) -> Path | None:

@@ -20,3 +20,11 @@ def show_layers(program: Program[IntNetwork]) -> None:
         )  # fmt: skip
     columns = ("layer", "shape", "neurons", "synapses", "weights", "range", "SQNR", "clipped", "saturated", "r")
     console.table("what each layer lost", columns, rows)
+    rows = [
+        (layer.name, *(f"{value:.1f} dB" for value in loss.neurons_db), loss.vanished, loss.silent, loss.float_silent)
+        for layer, loss in zip(net.layers, program.losses, strict=True)
+        if loss.neurons_db
+    ]
+    columns = ("layer", "least SQNR", "lowest tenth", "half", "without weights", "never fire", "never in float")
+    if rows:
+        console.table("what its neurons lost", columns, rows)

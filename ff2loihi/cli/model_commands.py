@@ -17,6 +17,7 @@ from ff2loihi.cli.options import (
     DataRoot,
     Device,
     Json,
+    Model,
     Spec,
     Split,
 )
@@ -45,6 +46,7 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
+    device: Device = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -53,14 +55,12 @@ def train(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.train import train as command
 
-    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, device, data_root), json)
 
 
 @commands.command()
 def compile(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
-    ],
+    model: Model,
     spec: Spec = None,
     neuron: Annotated[
         compile_choices.NeuronKind, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
@@ -93,6 +93,15 @@ def compile(
         typer.Option(help="learning: of the probability P [default: linear; squared for a trained net]"),
     ] = None,
     calibrate: Calibrate = None,
+    check: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="also classify N test images of the calibration's data set")
+    ] = None,
+    expect: Annotated[
+        float | None,
+        typer.Option(
+            callback=inputs.share, help="the float net's accuracy as you know it, as 0.91; a net below it is a warning"
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL.ffl]")] = None,
     data_root: DataRoot = None,
     json: Json = None,
@@ -111,7 +120,31 @@ def compile(
             "input_code": input_code, "curve": curve,
         },
     )  # fmt: skip
-    console.write_json(compile_model(model, spec, options, calibrate, output, data_root), json)
+    console.write_json(compile_model(model, spec, options, calibrate, check, expect, output, data_root), json)
+
+
+@commands.command()
+def spec(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="tensors that ff2loihi did not write")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="- for stdout [default: spec.yaml beside MODEL.pt]")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Draft a commented spec.yaml from the names and shapes of a checkpoint's tensors; on a terminal, ask."""
+    output = outputs.STDOUT if output == Path(outputs.TABLES) else output or model.with_name("spec.yaml")
+    if output == outputs.STDOUT and str(json) in (outputs.TABLES, str(outputs.STDOUT)):
+        raise FF2LoihiError("--output and --json: both to stdout. Give one of them a file")
+    outputs.check_new(output)
+    outputs.check((model,), json, Output(output, kinds.SPEC))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.spec import draft_spec
+
+    if output == outputs.STDOUT:
+        console.tables_on_stderr(True)
+    console.write_json(draft_spec(model, output), json)
 
 
 @commands.command()
@@ -218,7 +251,7 @@ def verify(
 @commands.command()
 def inspect(
     model: Annotated[
-        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a .pt checkpoint")
+        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a checkpoint")
     ],
     json: Json = None,
 ) -> None:
@@ -233,7 +266,7 @@ def inspect(
 @commands.command()
 def analyze(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a .pt checkpoint, or a .ffl artifact")
+        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a checkpoint, or a .ffl artifact")
     ],
     data: Data = None,
     split: Annotated[choices.AnalysisSplit, typer.Option(help="probes are fitted on train, or fit")] = "test",
@@ -256,6 +289,29 @@ def analyze(
     from ff2loihi.cli.commands.analyze import analyze_model
 
     found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    console.write_json(found, json)
+
+
+@commands.command()
+def compare(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
+    ],
+    compiled: Artifact,
+    spec: Spec = None,
+    data: Data = None,
+    split: Split = "test",
+    limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 1000,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too")] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Show float beside integers, layer by layer, on the same images: where the first point is lost."""
+    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PNG)] if output else []))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.compare import compare_models
+
+    found = compare_models(model, compiled, spec, data, split, limit, output, data_root)
     console.write_json(found, json)
 
 

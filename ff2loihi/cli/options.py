@@ -28,7 +28,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
 ]
-DATA_HELP = f"{', '.join(get_args(choices.DataName))}, or your own: an .npz or a folder"
+DATA_HELP = f"{', '.join(get_args(choices.DataName))}, or your own: an .npz, an .h5 or a folder"
 Data = Annotated[
     str | None,
     typer.Option(metavar="DATA", callback=inputs.data, help=f"{DATA_HELP} [default: the calibration's data set]"),
@@ -36,6 +36,12 @@ Data = Annotated[
 Artifact = Annotated[
     Path,
     typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),
+]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL.pt", callback=inputs.model, help="a checkpoint (.pt, .safetensors, .npz), or a NIR graph (.nir)"
+    ),
 ]
 Spec = Annotated[
     Path | None,
@@ -49,7 +55,7 @@ Chips = Annotated[
     Path | None,
     typer.Option("--chips", metavar="FILE.yaml", callback=inputs.file, help="chips and boards of your own"),
 ]
-Device = Annotated[choices.Device, typer.Option(help="where the emulator computes")]
+Device = Annotated[choices.Device, typer.Option(help="where torch or the emulator computes")]
 Calibrate = Annotated[
     str | None,
     typer.Option(

@@ -13,13 +13,17 @@ from ff2loihi.choices import DataName, Split
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import read_bytes
 from ff2loihi.data import own
-from ff2loihi.data.idx import IDX_FILES, from_idx
+from ff2loihi.data.idx import NAMED, from_idx
 from ff2loihi.data.jitter import Shape
 
-TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10"}
-IDX = ("mnist", "fashion-mnist")
+TORCHVISION = {
+    "mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10", "kmnist": "KMNIST",
+    "emnist": "EMNIST", "qmnist": "QMNIST", "usps": "USPS",
+}  # fmt: skip
+CLASSES = {"emnist": 47}  # 10 of the others
+SMALL = ("digits", "usps")
 NAMES, SPLITS = get_args(DataName), get_args(Split)
-HELD_OUT = 10_000  # last training images, held out for tuning; digits and small sets: the last fifth
+HELD_OUT = 10_000  # last training images, held out for tuning; small sets: the last fifth
 UNKNOWN = -1  # in place of a label
 FIFTH_SEED = 0  # of the one permutation that splits a set
 
@@ -76,7 +80,7 @@ def load_data(
         raise DataError(f"{name}: images without labels are the test split, got {split}. Leave out --split")
     part = slice(None)
     if split in ("fit", "validation"):
-        few = name == "digits" or (name not in NAMES and len(found.labels) < 5 * HELD_OUT)
+        few = name in SMALL or (name not in NAMES and len(found.labels) < 5 * HELD_OUT)
         held = max(1, len(found.labels) // 5) if few else HELD_OUT
         part = slice(None, -held) if split == "fit" else slice(-held, None)
     images, labels = found.images[part][:limit], found.labels[part][:limit]
@@ -88,7 +92,7 @@ def load_data(
 
 def _named(name: str, test: bool, root: Path | None, download: bool) -> Dataset:
     images, labels, channels = _digits(test) if name == "digits" else _torchvision(name, test, root, download)
-    return Dataset(name, "", images, labels, 10, channels)
+    return Dataset(name, "", images, labels, CLASSES.get(name, 10), channels)
 
 
 def _own(name: str, test: bool) -> Dataset:
@@ -135,13 +139,12 @@ def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tu
     folder = Path(root) if root else data_folder()
     may_download = download and root is None and not os.environ.get("FF2LOIHI_DATA")
     try:
-        if name in IDX:
-            raw = folder / TORCHVISION[name] / "raw"
-            if may_download and not all((raw / file).is_file() for split in IDX_FILES for file in split):
+        if name in NAMED:
+            raw, files = folder / TORCHVISION[name] / "raw", NAMED[name][test]
+            if may_download and not all((raw / file).is_file() for file in files):
                 _read_by_torchvision(name, test, folder, download=True)
-            images, labels = (
-                from_idx(file, read_bytes(raw / file, DataError, "an IDX file")) for file in IDX_FILES[test]
-            )
+            images, labels = (from_idx(file, read_bytes(raw / file, DataError, "an IDX file")) for file in files)
+            labels = labels[:, 0] if name == "qmnist" and labels.ndim == 2 else labels  # behind it: who wrote it, where
         else:
             images, labels = _read_by_torchvision(name, test, folder, may_download)
     except Exception as error:  # torchvision raises RuntimeError, ValueError, URLError, ... for one thing: no data
@@ -160,5 +163,6 @@ def _read_by_torchvision(name: str, test: bool, folder: Path, download: bool) ->
     from torchvision import datasets
 
     part = {"split": "test" if test else "train"} if name == "svhn" else {"train": not test}
+    part = part | {"split": "balanced"} if name == "emnist" else part
     found = getattr(datasets, TORCHVISION[name])(str(folder), **part, download=download)
     return np.asarray(found.data), np.asarray(found.labels if name == "svhn" else found.targets)

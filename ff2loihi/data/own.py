@@ -1,4 +1,4 @@
-"""A person's own images: an .npz, .npy files, IDX files, or a folder of pictures by class.
+"""A person's own images: an .npz, an .h5, .npy files, IDX files, or a folder of pictures by class.
 
 Each function raises DataError, in one line, for what cannot be used as it is.
 """
@@ -25,7 +25,8 @@ NPY_FILES = ("images.npy", "labels.npy")
 SPLIT_FOLDERS = ("train", "test")
 CHANNELS = (1, 3)
 ROUNDED = 1e-6  # beyond 0..1, as interpolation leaves it
-NPZ = "an .npz with images and labels, or train_images, train_labels, test_images and test_labels"
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
+NPZ = "an .npz with images and labels, or train_images, train_labels, test_images and test_labels, or an .h5 with them"
 FOLDER = f"a folder with a folder of pictures for each class, or with {' and '.join(NPY_FILES)}, or MNIST's IDX files"
 
 
@@ -47,7 +48,7 @@ class Own(NamedTuple):
 
 def read(path: Path) -> Own:
     """The data set in that file or folder; its form is told by what is there."""
-    train, test, digest = _folder(path) if os.path.isdir(path) else _npz(path)
+    train, test, digest = _folder(path) if os.path.isdir(path) else _file(path)
     parts = [part for part in (train, test) if part]
     sizes = [" x ".join(map(str, part.images.shape[1:])) for part in parts]
     if len(set(sizes)) > 1:
@@ -58,22 +59,34 @@ def read(path: Path) -> Own:
         raise DataError(f"{path}: the {unlabelled} images have no labels, the others have. Add them")
     if not labels:
         return Own(train, test, 0, digest)
+    return Own(train, test, classes(str(path), labels), digest)
+
+
+def classes(where: str, labels: list[np.ndarray]) -> int:
+    """How many there are. Raises DataError where they are not numbered from 0, or only one."""
     least, most = (pick(int(pick(found)) for found in labels) for pick in (min, max))
     if least < 0:
-        raise DataError(f"{path}: a label is {least}. Number the classes from 0")
+        raise DataError(f"{where}: a label is {least}. Number the classes from 0")
     if least > 0:
-        raise DataError(f"{path}: labels start at {least}, and the first class is 0. Subtract {least} from each")
+        raise DataError(f"{where}: labels start at {least}, and the first class is 0. Subtract {least} from each")
     if most < 1:
-        raise DataError(f"{path}: every label is 0. Give images of two classes or more")
-    return Own(train, test, most + 1, digest)
+        raise DataError(f"{where}: every label is 0. Give images of two classes or more")
+    return most + 1
 
 
-def _npz(path: Path) -> tuple[Part, Part | None, str]:
-    data = read_bytes(path, DataError, f"{NPZ}, or {FOLDER},")
-    try:
-        arrays = from_npz(data)
-    except ValueError as error:
-        raise DataError(f"{path}: {error}. Use {NPZ}, or {FOLDER}") from None
+def _file(path: Path) -> tuple[Part, Part | None, str]:
+    wanted = f"{NPZ}, or {FOLDER},"
+    data = read_bytes(path, DataError, wanted)
+    if data.startswith(HDF5):
+        from ff2loihi.compilers.formats import hdf5_file  # and with it h5py
+
+        names = dict.fromkeys(name for pair in (*TRAIN_NAMES, *TEST_NAMES) for name in pair)
+        arrays = hdf5_file.arrays(path, names, DataError, wanted)
+    else:
+        try:
+            arrays = from_npz(data)
+        except ValueError as error:
+            raise DataError(f"{path}: {error}. Use {NPZ}, or {FOLDER}") from None
     train, test = (
         next((_part(path, *pair, arrays) for pair in names if arrays.keys() >= set(pair)), None)
         for names in (TRAIN_NAMES, TEST_NAMES)
@@ -83,7 +96,7 @@ def _npz(path: Path) -> tuple[Part, Part | None, str]:
         if len(half) == 1 and half != {IMAGES}:
             raise DataError(f"{path}: holds {min(half)} without {min(set(pair) - half)}. Use {NPZ}")
     if train is None and IMAGES in arrays:
-        train = Part(_images(f"{path}: {IMAGES}", arrays[IMAGES]), None)
+        train = Part(images(f"{path}: {IMAGES}", arrays[IMAGES]), None)
     if train is None:
         raise DataError(f"{path}: holds {brief(', '.join(arrays) or 'nothing')}. Use {NPZ}")
     return train, test, hashlib.sha256(data).hexdigest()
@@ -95,7 +108,7 @@ def _folder(path: Path) -> tuple[Part, Part | None, str]:
         train = _part(path, *NPY_FILES, _read(folder, NPY_FILES, _from_npy))
     elif folder.has(NPY_FILES[0]):
         arrays = _read(folder, NPY_FILES[:1], _from_npy)
-        train = Part(_images(f"{path}: {NPY_FILES[0]}", arrays[NPY_FILES[0]]), None)
+        train = Part(images(f"{path}: {NPY_FILES[0]}", arrays[NPY_FILES[0]]), None)
     elif folder.has(*IDX_FILES[0]):
         train = _part(path, *IDX_FILES[0], _read(folder, IDX_FILES[0], from_idx))
         if folder.has(*IDX_FILES[1]):
@@ -139,15 +152,15 @@ def _pictures(folder: Folder) -> tuple[Part, Part | None]:
 
 
 def _part(path: Path, images_name: str, labels_name: str, arrays: dict[str, np.ndarray]) -> Part:
-    images = _images(f"{path}: {images_name}", arrays[images_name])
-    labels = _labels(f"{path}: {labels_name}", arrays[labels_name])
-    if len(images) != len(labels):
-        raise DataError(f"{path}: {len(images):,} images and {len(labels):,} labels. Give each image one label")
-    return Part(images, labels)
+    pixels = images(f"{path}: {images_name}", arrays[images_name])
+    labels = class_labels(f"{path}: {labels_name}", arrays[labels_name])
+    if len(pixels) != len(labels):
+        raise DataError(f"{path}: {len(pixels):,} images and {len(labels):,} labels. Give each image one label")
+    return Part(pixels, labels)
 
 
-def _images(where: str, found: np.ndarray) -> np.ndarray:
-    """(samples, height, width, 1 or 3) uint8."""
+def images(where: str, found: np.ndarray) -> np.ndarray:
+    """(samples, height, width, 1 or 3) uint8. Raises DataError."""
     if found.ndim == 3:
         found = found[..., None]
     elif found.ndim == 4 and found.shape[3] not in CHANNELS and found.shape[1] in CHANNELS:
@@ -171,8 +184,8 @@ def _images(where: str, found: np.ndarray) -> np.ndarray:
     return np.array(found, np.uint8, order="C")
 
 
-def _labels(where: str, found: np.ndarray) -> np.ndarray:
-    """(samples,) int64."""
+def class_labels(where: str, found: np.ndarray) -> np.ndarray:
+    """(samples,) int64. Raises DataError."""
     if found.ndim == 2 and found.shape[1] == 1:  # as Keras has them
         found = found[:, 0]
     if found.ndim != 1 or found.dtype.kind not in "iu":

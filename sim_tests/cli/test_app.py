@@ -44,7 +44,7 @@ def parsed(path: Path) -> dict:
 
 def test_help_names_every_command():
     done = subprocess.run([*ENTRY, "--help"], capture_output=True, text=True, check=True)
-    for command in ("train", "compile", "run", "verify", "inspect", "bench", "doctor", "export", "deploy"):
+    for command in ("train", "compile", "run", "verify", "inspect", "bench", "compare", "doctor", "export", "deploy"):
         assert f"\n  {command} " in done.stdout
 
 
@@ -73,6 +73,20 @@ def test_train_and_compile_say_what_they_wrote(made):
     assert compiled["provenance"]["checkpoint"] == {"name": "m.pt", "sha256": held}
     assert [layer["neurons"] for layer in compiled["layers"]] == [16, 12]
     assert len(compiled["losses"]) == 2
+
+
+def test_compile_classifies_test_images_as_well_as_run_does(ff2loihi, made, tmp_path):
+    line = ("compile", made / "m.pt", "-o", tmp_path / "m.ffl", "--check", 50, "--expect", 1, "--json", "-")
+    code, out, err = ff2loihi(*line)
+    assert code == 0
+    found = json.loads(out)["provenance"]["test"]
+    assert (found["images"], found["data"]) == (50, "digits")
+    assert "of 50 test images the float net classifies" in err
+    assert "and 100.0% were expected" in err
+    _, out, _ = ff2loihi("run", tmp_path / "m.ffl", "--limit", 50, "--json", "-")
+    assert json.loads(out)["accuracy"] == found["accuracy"]
+    _, out, _ = ff2loihi("inspect", tmp_path / "m.ffl")
+    assert "what its neurons lost" in out
 
 
 @pytest.mark.parametrize("name", ["g.ffl", "l.ffl"])
@@ -187,6 +201,10 @@ BAD = [
     (2, "compile m.pt --calibrate digits:many", "--calibrate"),
     (2, "compile m.pt --calibrate digits:²", "--calibrate"),
     (2, "compile m.pt -o .", "."),
+    (2, "compile m.pt --expect 91", "--expect must be in 0..1, as 0.91 for 91 %, got 91"),
+    (2, "compile m.pt --expect nan", "--expect must be in 0..1"),
+    (2, "compile m.pt --learning on --check 5", "--check and --expect have no meaning for a network that learns"),
+    (2, "compile g.nir --expect 0.9", "have no float net: leave out --check and --expect"),
     (2, "inspect absent.pt", "No such file"),
     (2, "inspect absent.ffl", "No such file"),
     (2, "inspect text.pt", "not a torch checkpoint"),
@@ -205,6 +223,7 @@ def test_bad_input_is_one_line_and_its_exit_code(refused, made, monkeypatch, tmp
     for name in ("m.pt", "g.ffl"):
         (tmp_path / name).symlink_to(made / name)
     (tmp_path / "text.pt").write_text("Dear sir, this is no checkpoint\n")
+    (tmp_path / "g.nir").write_text("Dear sir, this is no graph\n")
     torch.save(torch.ones(3, 4), tmp_path / "bare.pt")
     monkeypatch.chdir(tmp_path)
     found, text = refused(*line.split())

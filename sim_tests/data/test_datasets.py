@@ -1,5 +1,6 @@
 """The colour data sets, read by torchvision from small files in its own layout, told that their checksums are right."""
 
+import bz2
 import os
 import pickle
 
@@ -139,3 +140,74 @@ def test_the_digits_are_those_of_scikit_learn_whether_or_not_its_file_lies_where
     np.testing.assert_array_equal(read, np.column_stack([found.data, found.target]))
     monkeypatch.setattr(data.Path, "is_file", lambda path: False)
     np.testing.assert_array_equal(data._digits_table(), read)
+
+
+NAMED = {  # name -> its folder, its files of images and of labels, its classes
+    "kmnist": ("KMNIST", "{0}-images-idx3-ubyte", "{0}-labels-idx1-ubyte", ("train", "t10k"), 10),
+    "emnist": ("EMNIST", "emnist-balanced-{0}-images-idx3-ubyte", "emnist-balanced-{0}-labels-idx1-ubyte",
+               ("train", "test"), 47),
+    "qmnist": ("QMNIST", "qmnist-{0}-images-idx3-ubyte", "qmnist-{0}-labels-idx2-int", ("train", "test"), 10),
+}  # fmt: skip
+
+
+@pytest.fixture
+def relatives(tmp_path):
+    """MNIST's relatives and USPS in torchvision's layout: 7 training and 3 test images."""
+    for folder, images_file, labels_file, splits, _ in NAMED.values():
+        raw = tmp_path / folder / "raw"
+        raw.mkdir(parents=True)
+        for split, n in zip(splits, (7, 3), strict=True):
+            pixels = np.random.default_rng(n).integers(0, 256, (n, 28, 28), np.uint8)
+            (raw / images_file.format(split)).write_bytes(idx(pixels))
+            labels = np.arange(n, dtype=np.uint8)
+            if folder == "QMNIST":  # the class, and seven numbers more, of 32 bits
+                table = (np.arange(n)[:, None] + [0, 5, 300, 70000, 1, 2, 3, 4]).astype(">i4")
+                content = b"\0\0\x0c\2" + n.to_bytes(4, "big") + (8).to_bytes(4, "big") + table.tobytes()
+            else:
+                content = idx(labels)
+            (raw / labels_file.format(split)).write_bytes(content)
+    for file, n in (("usps.bz2", 7), ("usps.t.bz2", 3)):
+        values = np.random.default_rng(n).uniform(-1, 1, (n, 256))
+        lines = (
+            f"{row + 1} " + " ".join(f"{index + 1}:{value:.4f}" for index, value in enumerate(line))
+            for row, line in enumerate(values)
+        )
+        (tmp_path / file).write_bytes(bz2.compress("\n".join(lines).encode() + b"\n"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("split", "n", "train"), [("train", 7, True), ("test", 3, False)])
+@pytest.mark.parametrize("name", [*NAMED, "usps"])
+def test_the_relatives_of_mnist_are_those_that_torchvision_reads(relatives, name, split, n, train):
+    import torchvision
+
+    data = load_data(name, split, root=relatives)
+    options = {"emnist": {"split": "balanced"}}.get(name, {})
+    theirs = getattr(torchvision.datasets, data_class(name))(str(relatives), train=train, **options)
+    np.testing.assert_array_equal(data.images, np.asarray(theirs.data).reshape(n, -1))
+    assert data.labels.tolist() == [theirs[index][1] for index in range(n)]
+    assert (data.images.dtype, data.labels.dtype, data.channels) == (np.uint8, np.int64, 1)
+    assert data.classes == (47 if name == "emnist" else 10)
+    assert data.shape == ((16, 16, 1) if name == "usps" else (28, 28, 1))
+
+
+def data_class(name):
+    return data.TORCHVISION[name]
+
+
+@pytest.mark.parametrize("name", [*NAMED, "usps"])
+def test_a_relative_that_is_not_there_or_damaged_says_what_to_do(relatives, tmp_path_factory, name):
+    with pytest.raises(DataError, match=f"{name}: not found.*FF2LOIHI_DATA") as caught:
+        load_data(name, "test", root=tmp_path_factory.mktemp("empty"))
+    assert "\n" not in str(caught.value)
+    file = relatives / "usps.t.bz2"
+    if name != "usps":
+        folder, images_file, _, splits, _ = NAMED[name]
+        file = relatives / folder / "raw" / images_file.format(splits[1])
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(DataError, match=f"{name}: not found, or damaged"):
+        load_data(name, "test", root=relatives)
+
+
+def test_of_usps_a_fifth_is_held_out(relatives):
+    assert [len(load_data("usps", split, root=relatives).labels) for split in ("fit", "validation")] == [6, 1]

@@ -6,12 +6,15 @@ import os
 import struct
 import subprocess
 import zlib
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.data import own
 from ff2loihi.data.datasets import load_data
 
 
@@ -345,3 +348,92 @@ def test_a_picture_of_16_bits_a_value_is_refused_in_every_mode(tmp_path):
         (tmp_path / name / "1.png").write_bytes(b"".join(parts))
     with pytest.raises(DataError, match="more than 8 bits a value"):
         load_data(str(tmp_path), "train")
+
+
+def folder_of(tmp_path, save):
+    """Two classes of one picture each; save(path) writes them."""
+    for name in "ab":
+        (tmp_path / "own" / name).mkdir(parents=True)
+        save(tmp_path / "own" / name / "1.png")
+    return own.read(tmp_path / "own").train.images
+
+
+def test_a_picture_stands_as_its_camera_was_held(tmp_path):
+    values = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation: turn by a quarter, clockwise
+    found = folder_of(tmp_path, lambda path: Image.fromarray(values).save(path, exif=turned))
+    assert (found[0, ..., 0] == np.rot90(values, -1)).all()
+
+
+@pytest.mark.parametrize(("colours", "channels"), [([0, 0, 0, 90, 90, 90], 1), ([0, 0, 0, 90, 90, 91], 3)])
+def test_a_palette_of_greys_is_a_grey_picture(tmp_path, colours, channels):
+    indices = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+
+    def save(path):
+        picture = Image.fromarray(indices, "P")
+        picture.putpalette([*colours, 255, 0, 0])  # a red that no pixel has
+        picture.save(path)
+
+    found = folder_of(tmp_path, save)
+    assert found.shape == (2, 2, 3, channels)
+    assert (found[0, ..., 0] == 90 * indices).all()
+
+
+@pytest.fixture
+def h5(tmp_path):
+    """h5(**arrays) -> the name of an HDF5 file that holds them."""
+
+    def write(**arrays):
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            for name, values in arrays.items():
+                file.create_dataset(name, data=values, compression="gzip" if name == "images" else None)
+        return str(tmp_path / "x.h5")
+
+    return write
+
+
+def test_an_h5_is_what_an_npz_of_the_same_arrays_is(h5, npz):
+    images, more = grey(20), grey(9, 1)
+    for arrays in (
+        {"images": images, "labels": LABELS, "names": np.arange(3.0)},
+        {"train_images": images, "train_labels": LABELS, "test_images": more, "test_labels": LABELS[:9]},
+        {"x_train": images / 255, "y_train": LABELS[:, None], "x_test": more / 255, "y_test": LABELS[:9, None]},
+        {"images": np.stack([images] * 3, 1), "labels": LABELS},
+    ):
+        name, other = h5(**arrays), npz(**{key: value for key, value in arrays.items() if key != "names"})
+        for ours, theirs in zip(both(name), both(other), strict=True):
+            np.testing.assert_array_equal(ours.images, theirs.images)
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+            assert (ours.shape, ours.classes) == (theirs.shape, theirs.classes)
+        assert ours.sha256 == hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def test_an_h5_that_cannot_be_trusted_is_refused_in_one_line(h5, tmp_path):
+    def refused(path):
+        with pytest.raises(DataError) as caught:
+            load_data(str(path), "test")
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    whole = Path(h5(images=grey(20), labels=LABELS)).read_bytes()
+    (tmp_path / "half.h5").write_bytes(whole[: len(whole) // 2])
+    assert "half.h5" in refused(tmp_path / "half.h5")
+    (tmp_path / "head.h5").write_bytes(whole[:8])
+    assert "not an HDF5 file, or a truncated" in refused(tmp_path / "head.h5")
+    assert "holds /a, /b/c, where an .npz with images" in refused(nested(tmp_path / "other.h5"))
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["labels"] = LABELS
+        file["images"] = h5py.ExternalLink("x.h5", "images")
+    assert "link to somewhere else" in refused(tmp_path / "link.h5")
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("images", (10**6, 1000, 1000), np.uint8, chunks=(1, 1000, 1000), compression="gzip")
+        file["labels"] = LABELS
+    assert "claims 1,000,000,000,000 bytes" in refused(tmp_path / "huge.h5")
+
+
+def nested(path):
+    with h5py.File(path, "w") as file:
+        file["a"] = LABELS
+        file.create_group("b")["c"] = LABELS
+    return path

@@ -1,6 +1,7 @@
 """The command `compile`: from a checkpoint, or a NIR graph, to an artifact."""
 
 import dataclasses
+from pathlib import Path
 
 from ff2loihi import api
 from ff2loihi.cli import console
@@ -12,6 +13,7 @@ from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.ir import learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint
+from ff2loihi.data.datasets import load_data
 
 
 def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
@@ -25,13 +27,18 @@ def compile_options(learning: str, inference: dict, rule: dict) -> Options | Lea
     return wanted(**values)
 
 
-def compile_model(model, spec, options: Options | LearningOptions, calibrate, output, data_root) -> dict:
+def compile_model(
+    model: Path, spec: Path | None, options: Options | LearningOptions, calibrate: str | None, check: int | None,
+    expect: float | None, output: Path, data_root: Path | None,
+) -> dict:  # fmt: skip
     """Compile, showing what each stage did, and write the artifact."""
     api.pipeline.check_options(options)
     if model.suffix == ".nir":
         from ff2loihi.cli.commands.interchange import compile_exported
         from ff2loihi.deployment import interchange
 
+        if spec is None and (check is not None or expect is not None):
+            raise CheckpointError(f"{model}: exported integers have no float net: leave out --check and --expect")
         if spec is None:
             return compile_exported(model, options, output)
         checkpoint = interchange.load_graph(model, spec)
@@ -47,7 +54,11 @@ def compile_model(model, spec, options: Options | LearningOptions, calibrate, ou
     images = api.calibration_set(calibrate, data_root)
     if not asked:
         check_content(images, checkpoint.training.get("data_sha256"), "--calibrate")
-    program = api.compile(checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"))
+    tested = None if check is None else load_data(images.name, "test", root=data_root, limit=check)
+    program = api.compile(
+        checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"),
+        check=tested, expect=expect,
+    )  # fmt: skip
     digest = api.save(program, output)
     if not learns(program):
         show_layers(program)

@@ -66,14 +66,15 @@ class Net:
                 goodness[:, label] += h.pow(2).mean(1)
         return goodness.argmax(1).numpy()
 
-    def compiled(self, **changes):
+    def compiled(self, expect=None, check=None, **changes):
         """(program, the lines of the check and of its warnings)."""
         own = {"pixels": self.data.images.shape[1], "input": {"mean": self.mean, "std": self.std, "norm": "l2"}}
         spec, said = {key: value for key, value in (SPEC | own | changes).items() if value is not None}, []
         (self.folder / "spec.yaml").write_text(yaml.safe_dump(spec))
         program = api.compile(
-            self.folder / "m.pt", self.data, spec=self.folder / "spec.yaml", progress=lambda *line: said.append(line)
-        )
+            self.folder / "m.pt", self.data, spec=self.folder / "spec.yaml", check=check, expect=expect,
+            progress=lambda *line: said.append(line),
+        )  # fmt: skip
         return program, [line for line in said if line[0] in ("check", "warning")]
 
 
@@ -171,3 +172,83 @@ def test_two_classes_that_are_told_apart_well_are_not_at_chance(tmp_path):
     accuracy = program.provenance["check"]["float_accuracy"]
     assert accuracy > 0.6
     assert not [text for stage, text in said if stage == "warning" and "chance" in text]
+
+
+def test_what_was_expected_and_is_not_reached_is_told_with_what_each_cause_would_give(of_mnist):
+    program, said = of_mnist.compiled(input=None, label={"kind": "overwrite"}, expect=0.95)
+    share = program.provenance["check"]["float_accuracy"]
+    [warning] = [text for stage, text in said if stage == "warning"]
+    assert warning.startswith(f"the float net classifies {share:.1%} of these 500 images rightly, and 95.0% were exp")
+    causes = warning.partition("Tried: ")[2].split("; ")
+    assert len(causes) == 3
+    assert causes[0].startswith("with input: {mean: 0.1")
+    assert float(causes[0].split()[-1].rstrip("%")) > 100 * share + 3
+
+
+def test_a_net_that_is_as_good_as_expected_is_not_warned_about(of_mnist):
+    share = of_mnist.compiled()[0].provenance["check"]["float_accuracy"]
+    for expect in (share - 0.05, share, share + 0.03):  # of 500 images, the last is what their number explains
+        assert [stage for stage, _ in of_mnist.compiled(expect=expect)[1]] == ["check"]
+
+
+def test_images_of_the_test_split_are_classified_as_well(foreign):
+    program, said = foreign.compiled(check=foreign.test)
+    own = foreign.predictions()
+    wanted = (own == foreign.test.labels).mean()
+    found = program.provenance["test"]
+    assert (found["images"], found["data"]) == (len(own), "digits")
+    assert found["float_accuracy"] == pytest.approx(wanted, abs=0.003)
+    assert found["accuracy"] == (Emulator().run(program, foreign.test.images).predictions == foreign.test.labels).mean()
+    assert f"of {len(own)} test images the float net classifies {found['float_accuracy']:.1%}" in said[1][1]
+
+
+def test_an_expectation_is_held_against_the_test_images_where_they_are_checked(foreign):
+    _, said = foreign.compiled(check=foreign.test, expect=1.0)
+    assert "and 100.0% were expected" in said[-1][1]
+    assert f"of these {len(foreign.test.labels)} images" in said[-1][1]
+
+
+def check_of(folder, data) -> tuple[float, list[str]]:
+    """What compile finds of m.pt and spec.yaml: the float net's accuracy, and its warnings."""
+    said = []
+    program = api.compile(
+        folder / "m.pt", data, spec=folder / "spec.yaml", progress=lambda *line: said.append(line)
+    )  # fmt: skip
+    return program.provenance["check"]["float_accuracy"], [text for stage, text in said if stage == "warning"]
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "text"),
+    [
+        ({"kind": "overwrite", "pixels": list(range(54, 64))}, {"kind": "overwrite"}, "label.pixels: [54, ..., 63]"),
+        ({"kind": "prepend"}, {"kind": "append"}, "label.kind: prepend"),
+    ],
+)
+def test_the_labels_other_places_are_tried(tmp_path, foreign, own, other, text):
+    """The classes' mean images, less their mean over all, recognise digits: each with a label input of its own."""
+    data = foreign.data
+    means = np.stack([data.images[data.labels == label].mean(0) for label in range(10)]) / 255
+    shown = means - means.mean(0)
+    shown /= np.linalg.norm(shown, axis=1, keepdims=True)
+    inputs = 64 if own["kind"] == "overwrite" else 74
+    places = own.get("pixels", range(10) if own["kind"] == "prepend" else range(64, 74))
+    weight = np.zeros((10, inputs), np.float32)
+    weight[:, [i for i in range(inputs) if own["kind"] == "overwrite" or i not in places]] = shown
+    weight[:, list(places)] = 6 * np.eye(10)
+    torch.save({"w": torch.from_numpy(weight), "b": torch.full((10,), -6.0)}, tmp_path / "m.pt")
+    spec = {"pixels": 64, "layers": [{"weight": "w", "bias": "b"}], "probability": {"kind": "contrast"}}
+    accuracy = {}
+    for name, label in (("own", own), ("other", other)):
+        (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec | {"label": label}))
+        accuracy[name] = check_of(tmp_path, data)
+    assert accuracy["own"][0] > accuracy["other"][0] + 0.05
+    assert not any("label.kind" in line or "label.pixels" in line for line in accuracy["own"][1])
+    assert any(f"with {text} the float net would classify {accuracy['own'][0]:.1%}" in t for t in accuracy["other"][1])
+
+
+def test_a_square_layer_that_stands_on_its_side_is_told(foreign):
+    layers = [SPEC["layers"][0], {**SPEC["layers"][1], "orientation": "in_out"}]
+    program, said = foreign.compiled(layers=layers, readout={"kind": "goodness", "layers": [1]}, expect=0.9)
+    assert program.provenance["check"]["float_accuracy"] < 0.8
+    [warning] = [text for stage, text in said if stage == "warning"]
+    assert "Tried: with layers[1].orientation: out_in" in warning

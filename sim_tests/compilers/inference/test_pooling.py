@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 
 from ff2loihi.compilers.errors import CheckpointError, CompileError
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
 from ff2loihi.compilers.frontend.network import build
 from ff2loihi.compilers.inference import arithmetic_rules, float_forward, readout, thresholds
+from ff2loihi.compilers.inference.fold import fold_averages
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.inference.quantize import Calibration, Options, mean_weights, payload_bits, quantize
 from ff2loihi.compilers.ir.pooling import MaxPool
@@ -212,3 +214,56 @@ def test_a_pool_that_is_none_is_refused_in_an_artifact(files):
         arithmetic_rules.check(replace(network, layers=(*network.layers[:2], dense)))
     with pytest.raises(CompileError, match="hidden1: averages no layer below it"):
         arithmetic_rules.check(replace(network, layers=(replace(first, averages=True), *network.layers[1:])))
+
+
+def averaged(side: int, above: dict, weight: tuple) -> tuple[dict, dict]:
+    """A convolution, averaged by twos, on images of 1 x side x 6, and a layer above it: (spec, tensors)."""
+    made = torch.Generator().manual_seed(2)
+    tensors = {"a": torch.randn((4, 1, 3, 3), generator=made), "b": torch.randn(weight, generator=made)}
+    about = {
+        "pixels": side * 6, "image": [1, side, 6], "label": {"kind": "none", "classes": 2},
+        "layers": [{"weight": "a", "conv": {"padding": 1}, "pool": {"kind": "average"}}, {"weight": "b", **above}],
+        "goodness": "mean_squares", "normalization": "none", "readout": {"kind": "channels", "layers": [1]},
+    }  # fmt: skip
+    return about, tensors
+
+
+@pytest.mark.parametrize(
+    ("side", "above", "weight", "folds"),
+    [
+        (8, {"conv": {"padding": 1}}, (6, 4, 3, 3), True),
+        (8, {"conv": {"padding": 2, "stride": 2, "groups": 2}}, (6, 2, 3, 3), True),
+        (7, {"conv": {"stride": 2}}, (6, 4, 2, 2), True),
+        (7, {}, (6, 36), True),
+        (7, {"conv": {"padding": 1}}, (6, 4, 3, 3), False),  # zeros would fall on the row that the pool leaves out
+        (8, {"conv": {"dilation": 2}}, (6, 4, 2, 2), False),
+    ],
+)
+def test_for_spikes_means_become_part_of_the_layer_above(tmp_path, side, above, weight, folds):
+    about, tensors = averaged(side, above, weight)
+    torch.save(tensors, tmp_path / "m.pt")
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(about))
+    net = build(load_checkpoint(tmp_path / "m.pt", tmp_path / "m.yaml"))
+    folded = fold_averages(net)
+    assert [layer.name for layer in net.layers] == ["hidden1", "hidden1_average", "hidden2"]
+    pixels = np.random.default_rng(3).integers(0, 256, (20, side * 6)).astype(np.uint8)
+    before, after = (float_forward.all_labels(one, pixels) for one in (net, folded))
+    if not folds:
+        assert folded.layers == net.layers
+        return
+    assert [layer.name for layer in folded.layers] == ["hidden1", "hidden2"]
+    assert folded.readout_layers == (1,)
+    assert np.abs(before[-1]).max() > 0.1
+    np.testing.assert_allclose(after[-1], before[-1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        readout.float_scores(folded, after), readout.float_scores(net, before), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_means_that_are_read_out_or_normalised_stay_a_layer(tmp_path):
+    for change in ({"readout": {"kind": "channels", "layers": [0]}}, {"normalization": "rms"}):
+        about, tensors = averaged(8, {"conv": {"padding": 1}}, (6, 4, 3, 3))
+        torch.save(tensors, tmp_path / "m.pt")
+        (tmp_path / "m.yaml").write_text(yaml.safe_dump(about | change))
+        net = build(load_checkpoint(tmp_path / "m.pt", tmp_path / "m.yaml"))
+        assert fold_averages(net).layers == net.layers
