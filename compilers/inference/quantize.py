@@ -128,7 +128,10 @@ def calibration_inputs(network: Network, calibration: Calibration) -> np.ndarray
 def quantize(network: Network, calibration: Calibration, options: Options) -> IntNetwork:
     """The integer network; for lif its thresholds are still 1: thresholds.sweep sets them. Raises CompileError."""
     bits = options.weight_bits
-    grids = [(mean_weights if layer.averages else quantize_weights)(layer.weight, bits) for layer in network.layers]
+    grids = [
+        (quantize_weights if np.ptp(layer.weight) or not layer.averages else mean_weights)(layer.weight, bits)
+        for layer in network.layers
+    ]
     first, *above = network.layers
     divided = network.normalization != "none" and bool(above)
     deferred = divided and all(layer.bias is None for layer in above)
