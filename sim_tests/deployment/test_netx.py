@@ -177,7 +177,7 @@ def test_a_kind_of_neuron_that_other_readers_refuse_is_said(artifacts, tmp_path,
 
 
 def test_a_pool_stands_behind_its_layer_as_a_type_of_ours_and_an_average_is_a_convolution(pooled, tmp_path):
-    program = pooled["hard"]
+    program = pooled["graded"]
     assert [text for text in remarks(program.network) if "maxpool" in text]
     interchange.export(program, "netx", tmp_path / "m.net")
     with h5py.File(tmp_path / "m.net") as file:
