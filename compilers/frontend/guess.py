@@ -41,6 +41,11 @@ class Part:
     def dense(self) -> bool:
         return len(self.shape) == 2
 
+    @property
+    def padding(self) -> int:
+        """Of a convolution that leaves an image as it is."""
+        return min(self.shape[2:]) // 2
+
 
 @dataclass(frozen=True)
 class Head:
@@ -317,7 +322,7 @@ def _values(form: Geometry, kernels: Sequence[Part]) -> int:
     """How many values leave the last convolution; 0 where none are left."""
     left = form.side
     for part, halved in zip(kernels, form.shrunk, strict=True):
-        padding = part.shape[2] // 2 if form.padded else 0
+        padding = part.padding if form.padded else 0
         stride = 2 if halved and not form.pool else 1
         left = (left + 2 * padding - part.shape[2]) // stride + 1
         left = left // 2 if halved and form.pool else left
