@@ -131,9 +131,9 @@ class Pooled(nn.Module):
 
 # form -> (network, Adam's rate, epochs on a large set, and on a small one)
 FORMS = {
-    "standardised": (Standardised, 0.03, 12, 60),
-    "classifier": (Classifier, 0.001, 12, 60),
-    "pooled": (Pooled, 0.002, 4, 30),
+    "standardised": (Standardised, 0.03, 12, 120),
+    "classifier": (Classifier, 0.001, 12, 40),
+    "pooled": (Pooled, 0.01, 5, 20),
 }
 
 
@@ -152,11 +152,14 @@ def main(words: list[str] | None = None) -> None:
         net = kind(train.images.shape[1])
         images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
         optimizer = torch.optim.Adam(net.parameters(), lr=rate)
-        for _ in range(epochs[len(labels) < 10_000]):
+        rounds = epochs[len(labels) < 10_000]
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rounds)
+        for _ in range(rounds):
             for chosen in torch.randperm(len(labels)).split(BATCH):
                 optimizer.zero_grad()
                 net.loss(images[chosen].float() / 255, labels[chosen]).backward()
                 optimizer.step()
+            falling.step()
         net.eval()
         torch.save(net.state_dict(), args.folder / f"{name}.pt")
         with torch.no_grad():
