@@ -39,7 +39,7 @@ CODES = {
 # on a wrong kind of file: the few that are not wrong
 FINE = {
     ("inspect", "m.pt"), ("inspect", "old.pt"), ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"),
-    ("compile", "on.nir"),
+    ("compile", "on.nir"), ("inspect", "g.nir"), ("inspect", "on.nir"), ("inspect", "g.net"),
 }  # fmt: skip
 
 
