@@ -129,11 +129,11 @@ class Pooled(nn.Module):
         return self.goodness(images)[-1].argmax(1)
 
 
-# form -> (network, Adam's rate, epochs on a large set, and on a small one)
+# form -> (network, Adam's rate, what it is times after each epoch, epochs on a large set, and on a small one)
 FORMS = {
-    "standardised": (Standardised, 0.03, 12, 120),
-    "classifier": (Classifier, 0.001, 12, 40),
-    "pooled": (Pooled, 0.01, 5, 20),
+    "standardised": (Standardised, 0.03, 1.0, 12, 60),
+    "classifier": (Classifier, 0.001, 1.0, 12, 60),
+    "pooled": (Pooled, 0.01, 0.4, 5, 10),
 }
 
 
@@ -145,16 +145,15 @@ def main(words: list[str] | None = None) -> None:
     args = parser.parse_args(words)
     args.folder.mkdir(exist_ok=True)
     train, test = (load_data(args.data, split) for split in ("train", "test"))
-    for name, (kind, rate, *epochs) in FORMS.items():
+    for name, (kind, rate, fall, *epochs) in FORMS.items():
         if args.form not in (None, name):
             continue
         torch.manual_seed(0)
         net = kind(train.images.shape[1])
         images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
         optimizer = torch.optim.Adam(net.parameters(), lr=rate)
-        rounds = epochs[len(labels) < 10_000]
-        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rounds)
-        for _ in range(rounds):
+        falling = torch.optim.lr_scheduler.ExponentialLR(optimizer, fall)
+        for _ in range(epochs[len(labels) < 10_000]):
             for chosen in torch.randperm(len(labels)).split(BATCH):
                 optimizer.zero_grad()
                 net.loss(images[chosen].float() / 255, labels[chosen]).backward()

@@ -1,15 +1,18 @@
 """NIR graphs that others wrote: their arrays and neurons in the form of a checkpoint and its spec."""
 
+import math
 from pathlib import Path
 
 import nir
 import numpy as np
 from pydantic import ValidationError
 
-from ff2loihi.compilers.errors import CheckpointError, shortened
+from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.frontend.spec import ConvSpec, Spec
-from ff2loihi.compilers.interchange.nir import Graph, convolution
+from ff2loihi.compilers.interchange.nir import FIELDS, Graph, Stage, convolution
 from ff2loihi.compilers.ir.convolution import Conv
+
+SAME = 1e-6  # of decays a step: what float32 makes of one value
 
 
 def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
@@ -63,13 +66,33 @@ def _sides(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float | None]:
+def step(path: Path, graph: Graph, spec: Spec, asked: float | None) -> float | None:
+    """The length of a step: what was asked for, or what the spec says, or the graph. Raises CheckpointError where the
+    last two differ."""
+    if asked is None and None not in (spec.dt, graph.dt) and spec.dt != graph.dt:
+        raise CheckpointError(
+            f"{path}: its metadata say dt {graph.dt:g}, the spec {spec.dt:g}. Leave dt out of the spec"
+        )
+    return asked or spec.dt or graph.dt
+
+
+def _check_size(path: Path, stage: Stage, below: tuple[int, ...], before: str) -> None:
+    """Raise CheckpointError where a dense node takes more or fewer values than it gets, of that shape."""
+    shape, width = stage.synapse.weight.shape, math.prod(below)
+    fitting = {width, *below[-1:]}  # an input's shape may have steps or samples before its own
+    if shape[1] not in fitting:
+        text = f"{path}: {shortened(stage.name)} has weights {shape}, (out, in), and gets {width} values from {before}"
+        raise CheckpointError(f"{text}: they are transposed, write {shape[::-1]}" if shape[0] in fitting else text)
+
+
+def float_layers(path: Path, graph: Graph, dt: float | None) -> tuple[dict[str, np.ndarray], float | None]:
     """A foreign graph as tensors NODE.weight, NODE.bias, and its neurons' decay a step (None: no neurons).
 
     Rows are scaled by R dt / tau and divided by the threshold, so that v' = decay v + W s spikes where v' > 1.
     Raises CheckpointError for neurons whose equation the chip's does not hold.
     """
-    tensors, decays = {}, set()
+    tensors, decays = {}, []
+    below, before = graph.shape, "the input"
     for stage in graph.stages:
         weight = stage.synapse.weight.astype(np.float64)
         bias = getattr(stage.synapse, "bias", None)
@@ -80,8 +103,10 @@ def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float
                     f"{path}: neurons behind the convolution {shortened(stage.name)}: a net that spikes becomes one "
                     "that learns, and convolutions do not learn here. Leave the neurons out"
                 )
-            gain, decay = _neuron(path, stage.name, stage.neuron, len(weight), graph.dt)
-            decays.add(decay)
+            _check_size(path, stage, below, before)
+            below, before = weight.shape[:1], shortened(stage.name)
+            gain, decay = _neuron(path, stage.name, stage.neuron, len(weight), dt)
+            decays.append(decay)
             if bias is not None and np.any(bias):
                 raise CheckpointError(
                     f"{path}: {shortened(stage.name)} has biases before neurons that spike: they have no form"
@@ -89,9 +114,10 @@ def float_layers(path: Path, graph: Graph) -> tuple[dict[str, np.ndarray], float
         tensors[f"{stage.name}.weight"] = (weight.T * gain).T.astype(np.float32)
         if bias is not None:
             tensors[f"{stage.name}.bias"] = np.asarray(bias, np.float32)
-    if len(decays) > 1:
-        raise CheckpointError(f"{path}: neurons leak by {sorted(decays)} a step: one decay for all of them compiles")
-    return tensors, decays.pop() if decays else None
+    if decays and max(decays) - min(decays) > SAME:
+        found = sorted(set(decays))
+        raise CheckpointError(f"{path}: neurons leak by {brief(found)} a step: one decay for all of them compiles")
+    return tensors, decays[0] if decays else None
 
 
 def _neuron(
@@ -99,26 +125,36 @@ def _neuron(
 ) -> tuple[np.ndarray, float]:
     """What a row of weights is worth in thresholds, (n,), and the decay of v in a step."""
     where = f"{path}: the neurons behind {shortened(name)}"
-    zero = {"v_leak": getattr(neuron, "v_leak", 0), "v_reset": neuron.v_reset}
-    for what, value in zero.items():
-        if np.any(value):
-            raise CheckpointError(f"{where}: {what} must be 0, got up to {np.abs(value).max():g}")
-    if np.any(neuron.v_threshold <= 0):
-        raise CheckpointError(f"{where}: thresholds must be above 0, got {np.min(neuron.v_threshold):g}")
-    gain = np.broadcast_to(neuron.r / neuron.v_threshold, (rows,)).astype(np.float64)
-    tau = getattr(neuron, "tau", getattr(neuron, "tau_mem", None))
+    found = {
+        field: np.asarray(getattr(neuron, field), np.float64) for field in (*FIELDS, "w_in") if hasattr(neuron, field)
+    }
+    for field, values in found.items():
+        if values.size not in (1, rows):
+            raise CheckpointError(
+                f"{where}: {field} has shape {values.shape}, the weights have {rows} rows. Write (n,)"
+            )
+        if not np.isfinite(values).all():
+            mend = ". A neuron that forgets nothing is an IF" if field in ("tau", "tau_mem") else ""
+            raise CheckpointError(f"{where}: {field} must be finite, got {values[~np.isfinite(values)][0]:g}{mend}")
+        if field in ("v_leak", "v_reset") and values.any():
+            raise CheckpointError(f"{where}: {field} must be 0, got up to {np.abs(values).max():g}")
+        if field == "v_threshold" and (values <= 0).any():
+            raise CheckpointError(f"{where}: thresholds must be above 0, got {values.min():g}")
+        if field in ("r", "w_in") and (values <= 0).any():
+            raise CheckpointError(f"{where}: {field} must be above 0, got {values.min():g}: it scales the input")
     if dt is None:
-        raise CheckpointError(f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt']")
+        raise CheckpointError(
+            f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt'], or say dt in the "
+            "spec or with --dt"
+        )
+    gain = np.broadcast_to((found["r"] / found["v_threshold"] * found.get("w_in", 1)).ravel(), (rows,))
+    tau = found.get("tau", found.get("tau_mem"))
     if tau is None:
         return gain * dt, 1.0
-    if isinstance(neuron, nir.CubaLIF):
-        if np.any(neuron.tau_syn > dt):
-            raise CheckpointError(f"{where}: tau_syn {np.max(neuron.tau_syn):g} is above dt {dt:g}: the chip's current "
-                                  "keeps nothing here")  # fmt: skip
-        gain = gain * neuron.w_in
-    decay = 1 - dt / np.asarray(tau, np.float64)
-    if np.ptp(decay) or not 0 <= decay.flat[0] <= 1:
+    if found.get("tau_syn", np.zeros(1)).max() > dt * (1 + SAME):  # dt itself, as float32 writes it
         raise CheckpointError(
-            f"{where}: tau must be one value of at least dt {dt:g}, got {np.min(tau):g}..{np.max(tau):g}"
+            f"{where}: tau_syn {found['tau_syn'].max():g} is above dt {dt:g}: the chip's current keeps nothing here"
         )
-    return gain * (dt / np.asarray(tau, np.float64)), float(decay.flat[0])
+    if tau.min() * (1 + SAME) < dt or 1 / tau.min() - 1 / tau.max() > SAME / dt:
+        raise CheckpointError(f"{where}: tau must be one value of at least dt {dt:g}, got {tau.min():g}..{tau.max():g}")
+    return gain * (dt / tau.ravel()), max(0.0, float(1 - dt / tau.flat[0]))

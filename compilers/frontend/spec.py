@@ -132,6 +132,7 @@ class Spec(Strict):
     goodness: Literal["sum_squares", "mean_squares", "l2", "l1"] = "sum_squares"
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers
+    dt: float | None = Field(default=None, gt=0)  # of a NIR graph whose metadata hold none: a step's length
     readout: ReadoutSpec = ReadoutSpec()
 
     @model_validator(mode="before")

@@ -132,9 +132,10 @@ def _little(found: Agreement) -> float:
 
 
 def _tried(network: Network, others: list[tuple[str, Network]], images: Calibration) -> Iterator[Reading]:
-    """Each other reading, on as many images as WORK allows."""
-    work = sum(layer.synapses for layer in network.layers) * len(network.pass_labels) * (len(others) + 1)
-    few = max(FEW, min(IMAGES, WORK // work))
+    """As many other readings as WORK allows, the first ones, on as many images."""
+    each = sum(layer.synapses for layer in network.layers) * len(network.pass_labels)
+    others = others[: WORK // (each * FEW)]
+    few = max(FEW, min(IMAGES, WORK // (each * (len(others) + 1))))
     pixels, labels = images.pixels[:few], images.labels[:few]
     ours = _classified(network, pixels) == labels
     for text, other in others:

@@ -33,7 +33,7 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
             LayerLoss(
                 *weight_loss(float_layer.weight.astype(np.float64), layer),
                 saturated=float((activity >= top).mean()),
-                activity_corr=correlation(activity.ravel(), target.ravel()),
+                activity_corr=_correlation(activity.ravel(), target.ravel()),
                 neurons_db=_neurons_db(float_layer.weight, layer),
                 vanished=int((target_fires & _without_weights(layer)).sum()),
                 silent=int((~fires).sum()),
@@ -90,6 +90,5 @@ def _neurons_db(weight: np.ndarray, layer: IntLayer) -> tuple[float, float, floa
     return least, tenth, median
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's r of two vectors; 0 where one is constant."""
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if a.std() * b.std() > 0 else 0.0

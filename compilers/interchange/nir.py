@@ -35,6 +35,7 @@ from ff2loihi.processes.limits import ALIGN
 
 WEIGHTS, NEURONS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF")
 SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS)
+FIELDS = ("tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset")  # of neurons, an array each
 DECAY_ONE = 4096
 
 
@@ -169,6 +170,7 @@ def _read(path: Path) -> Graph:
         if not isinstance(nodes, h5py.Group):
             raise ValueError("its nodes are no group")
         kinds = {name: _text(node["type"][()]) for name, node in nodes.items()}
+        sizes = {name: _sizes(node) for name, node in nodes.items() if kinds[name] in NEURONS}
     unreadable = together(names.unreadable(kinds))
     if unreadable:
         raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")
@@ -177,6 +179,10 @@ def _read(path: Path) -> Graph:
         raise CheckpointError(
             f"{path}: {together(wrong, 200)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
         )
+    for name, fields in sizes.items():
+        if len(set(fields.values())) > 1:
+            found = ", ".join(f"{field} {shape}" for field, shape in fields.items())
+            raise CheckpointError(f"{path}: {shortened(name)} has arrays of different sizes: {found}. Write them alike")
     graph = nir.read(path, type_check=False)
     chain = _chain(path, graph)
     ours = graph.metadata.get("ff2loihi", {})
@@ -188,11 +194,17 @@ def _read(path: Path) -> Graph:
     if not isinstance(manifest, dict | None):
         raise CheckpointError(f"{path}: its metadata's manifest is no object. Export the artifact again")
     dt = graph.metadata.get("dt")
-    if dt is not None and not 0 < dt < math.inf:
+    if dt is not None and not (np.ndim(dt) == 0 and isinstance(dt, int | float | np.number) and 0 < dt < math.inf):
         raise CheckpointError(f"{path}: dt, a step's length, must be above 0, got {brief(dt)}")
     shape = tuple(np.ravel(chain[0][1].input_type["input"]).tolist())
     stages = _stages(path, chain[1:-1])
     return Graph(shape, stages, None if dt is None else float(dt), manifest, dict(ours.get("tensors", {})))
+
+
+def _sizes(node: h5py.Group) -> dict[str, tuple[int, ...]]:
+    """The shapes of a neuron's arrays."""
+    found = {field: node[field] for field in FIELDS if field in node}
+    return {field: item.shape for field, item in found.items() if isinstance(item, h5py.Dataset)}
 
 
 def _text(value) -> str:
@@ -207,7 +219,8 @@ def _chain(path: Path, graph: nir.NIRGraph) -> list[tuple[str, nir.NIRNode]]:
             raise CheckpointError(
                 f"{path}: an edge {shortened(source)} -> {shortened(target)} to a node that is not there"
             )
-        after[source].append(target)
+        if target not in after[source]:  # some writers list an edge twice
+            after[source].append(target)
     try:
         TopologicalSorter(after).prepare()
     except CycleError as error:

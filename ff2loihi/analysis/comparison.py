@@ -77,9 +77,9 @@ def compare(
         net, _ = rewritten(own, Calibration(shown.images, shown.labels), integers.neuron)
     _check_same(checkpoint, net, integers)
     predictions: dict[str, list[np.ndarray]] = {}
-    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in net.layers]
+    moments = np.zeros((len(net.layers), 6))
     for pixels in _batches(integers, data.images):
-        for name, scores in _stages(own, net, integers, pixels, pairs):
+        for name, scores in _stages(own, net, integers, pixels, moments):
             predictions.setdefault(name, []).append(scores.argmax(1))
     found = {name: np.concatenate(parts) for name, parts in predictions.items()}
     target = next(iter(found.values()))
@@ -90,10 +90,8 @@ def compare(
         if name in layers:
             index = layers[name]
             weight = net.layers[index].weight.astype(np.float64)
-            ours, theirs = (np.concatenate([part.ravel() for part in side]) for side in zip(*pairs[index], strict=True))
             lost = LayerError(
-                quantization_error.weight_loss(weight, integers.layers[index])[0],
-                quantization_error.correlation(ours, theirs),
+                quantization_error.weight_loss(weight, integers.layers[index])[0], _correlation(*moments[index])
             )
         right = float((predicted == data.labels).mean())
         stages.append(Stage(name, right, float((predicted == target).mean()), lost))
@@ -118,9 +116,9 @@ def _batches(integers: IntNetwork, images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _stages(
-    own: Network, net: Network, integers: IntNetwork, pixels: np.ndarray, pairs: list
+    own: Network, net: Network, integers: IntNetwork, pixels: np.ndarray, moments: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """(stage, scores) of some images; each layer's activity, in integers and in float, is added to `pairs`."""
+    """(stage, scores) of some images; what _correlation takes of each layer's activities is added to `moments`."""
     yield "float", readout.float_scores(own, float_forward.all_labels(own, pixels))
     floats = float_forward.all_labels(net, pixels)
     if own.input is not None:
@@ -128,7 +126,7 @@ def _stages(
     result = Forward(integers).run(quantize_pixels(pixels, integers.input_bits), states=True)
     below: list[np.ndarray] = []
     for index, activity in enumerate(_activities(integers, result)):
-        pairs[index].append((activity, floats[index]))
+        moments[index] += _moments(activity.ravel(), floats[index].ravel().astype(np.float64))
         below.append(activity)
         above = float_forward.activities(net, activity, start=index + 1)
         yield integers.layers[index].name, readout.float_scores(net, [*below, *above])
@@ -148,3 +146,13 @@ def _activities(integers: IntNetwork, result: Result) -> Iterator[np.ndarray]:
         else:
             yield activity
         before = activity
+
+
+def _moments(x: np.ndarray, y: np.ndarray) -> tuple[float, ...]:
+    return len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y
+
+
+def _correlation(n: float, x: float, y: float, xx: float, yy: float, xy: float) -> float:
+    """Pearson's r from the number of pairs and the sums of x, y, x^2, y^2 and x y; 0 where one is constant."""
+    spread = (n * xx - x * x) * (n * yy - y * y)
+    return float((n * xy - x * y) / spread**0.5) if spread > 0 else 0.0

@@ -3,6 +3,7 @@
 These are callbacks of typer's options. The readers look closer: here only what is plainly something else is refused.
 """
 
+import math
 import os
 import stat
 from pathlib import Path
@@ -70,6 +71,13 @@ def evaluation(text: str | None) -> str | None:
 def share(value: float | None) -> float | None:
     """A number in 0..1. Raises FF2LoihiError."""
     check_share("--expect", value)
+    return value
+
+
+def step(value: float | None) -> float | None:
+    """A length of time. Raises FF2LoihiError."""
+    if value is not None and not 0 < value < math.inf:
+        raise FF2LoihiError(f"--dt must be above 0, as 1e-3, got {value:g}")
     return value
 
 

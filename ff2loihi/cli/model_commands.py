@@ -20,6 +20,7 @@ from ff2loihi.cli.options import (
     Model,
     Spec,
     Split,
+    Step,
 )
 from ff2loihi.cli.outputs import Output
 from ff2loihi.compilers import choices as compile_choices
@@ -102,6 +103,7 @@ def compile(
             callback=inputs.share, help="the float net's accuracy as you know it, as 0.91; a net below it is a warning"
         ),
     ] = None,
+    dt: Step = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL.ffl]")] = None,
     data_root: DataRoot = None,
     json: Json = None,
@@ -120,7 +122,7 @@ def compile(
             "input_code": input_code, "curve": curve,
         },
     )  # fmt: skip
-    console.write_json(compile_model(model, spec, options, calibrate, check, expect, output, data_root), json)
+    console.write_json(compile_model(model, spec, options, calibrate, check, expect, dt, output, data_root), json)
 
 
 @commands.command()
@@ -251,11 +253,11 @@ def verify(
 @commands.command()
 def inspect(
     model: Annotated[
-        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="a .ffl artifact or a checkpoint")
+        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="an artifact, a checkpoint, a .nir or a .net")
     ],
     json: Json = None,
 ) -> None:
-    """Show what is inside an artifact, or which tensors a checkpoint holds."""
+    """Show what is inside an artifact, which tensors a checkpoint holds, or a graph's nodes."""
     outputs.check((model,), json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.run import inspect_file
@@ -302,6 +304,7 @@ def compare(
     data: Data = None,
     split: Split = "test",
     limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 1000,
+    dt: Step = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too")] = None,
     data_root: DataRoot = None,
     json: Json = None,
@@ -311,7 +314,7 @@ def compare(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.compare import compare_models
 
-    found = compare_models(model, compiled, spec, data, split, limit, output, data_root)
+    found = compare_models(model, compiled, spec, data, split, limit, dt, output, data_root)
     console.write_json(found, json)
 
 

@@ -47,6 +47,10 @@ Spec = Annotated[
     Path | None,
     typer.Option(callback=inputs.file, help="spec.yaml of a checkpoint that ff2loihi did not write"),
 ]
+Step = Annotated[
+    float | None,
+    typer.Option("--dt", callback=inputs.step, help="a NIR graph's step, in its own time [default: its metadata's]"),
+]
 BoardName = Annotated[
     str | None,
     typer.Option("--board", "--chip", help="a board, or one chip [default: the smallest board that holds it]"),

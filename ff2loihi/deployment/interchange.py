@@ -58,15 +58,15 @@ def read_exported(path: Path) -> AnyProgram:
     return program
 
 
-def load_graph(path: Path, spec_path: Path) -> Checkpoint:
+def load_graph(path: Path, spec_path: Path, dt: float | None = None) -> Checkpoint:
     """Any feed-forward NIR graph as a checkpoint; its neurons are those of the spec, with the graph's decay.
 
     The spec's layers name tensors NODE.weight and NODE.bias; a convolution's geometry is the node's, the image the
-    graph's input. Raises CheckpointError.
+    graph's input. dt: a step's length, in place of the spec's and of the graph's. Raises CheckpointError.
     """
     graph = nir.read(path)
     spec = nir_reader.with_geometry(path, graph, read_spec(spec_path))
-    tensors, decay = nir_reader.float_layers(path, graph)
+    tensors, decay = nir_reader.float_layers(path, graph, nir_reader.step(path, graph, spec, dt))
     nir_reader.check_biases(path, tensors, spec)
     if decay is not None:
         neuron = spec.neuron or LIF(kind="lif")

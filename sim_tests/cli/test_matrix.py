@@ -41,7 +41,8 @@ CODES = {
 # on a wrong kind of file: the few that are not wrong
 FINE = {
     ("inspect", "m.pt"), ("inspect", "old.pt"), ("inspect", "plain.npz"), ("inspect", "bare.safetensors"),
-    ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"), ("compile", "on.nir"),
+    ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"), ("compile", "on.nir"), ("inspect", "g.nir"),
+    ("inspect", "on.nir"), ("inspect", "g.net"),
 }  # fmt: skip
 
 

@@ -15,11 +15,11 @@ from ff2loihi.data.datasets import Dataset
 
 
 def compare_models(
-    model: Path, compiled: Path, spec: Path | None, data: str | None, split: str, limit: int, output: Path | None,
-    data_root: Path | None,
+    model: Path, compiled: Path, spec: Path | None, data: str | None, split: str, limit: int, dt: float | None,
+    output: Path | None, data_root: Path | None,
 ) -> dict:  # fmt: skip
     """Compare, show one table, and draw it where a file is named."""
-    program, checkpoint = api.load(compiled), _checkpoint(model, spec)
+    program, checkpoint = api.load(compiled), _checkpoint(model, spec, dt)
     if program.provenance.get("checkpoint", {}).get("sha256") not in (None, checkpoint.sha256):
         console.warn(f"{compiled} was not compiled from {model} as it is now")
     images = dataset(program, data, split, limit, data_root)
@@ -46,14 +46,14 @@ def compare_models(
     return {"model": str(model), "artifact": str(compiled), **dataclasses.asdict(found), "first_loss": lost}
 
 
-def _checkpoint(model: Path, spec: Path | None) -> Checkpoint:
+def _checkpoint(model: Path, spec: Path | None, dt: float | None) -> Checkpoint:
     if model.suffix != ".nir":
         return load_checkpoint(model, spec)
     if spec is None:
         raise CheckpointError(f"{model}: a graph's layers mean what --spec says: an exported one holds no float net")
     from ff2loihi.deployment import interchange
 
-    return interchange.load_graph(model, spec)
+    return interchange.load_graph(model, spec, dt)
 
 
 def _calibration(program: AnyProgram, data_root: Path | None) -> Dataset | None:

@@ -29,10 +29,12 @@ def compile_options(learning: str, inference: dict, rule: dict) -> Options | Lea
 
 def compile_model(
     model: Path, spec: Path | None, options: Options | LearningOptions, calibrate: str | None, check: int | None,
-    expect: float | None, output: Path, data_root: Path | None,
+    expect: float | None, dt: float | None, output: Path, data_root: Path | None,
 ) -> dict:  # fmt: skip
     """Compile, showing what each stage did, and write the artifact."""
     api.pipeline.check_options(options)
+    if dt is not None and (spec is None or model.suffix != ".nir"):
+        raise FF2LoihiError("--dt: a step's length of a NIR graph (.nir) that is compiled with --spec. Leave it out")
     if model.suffix == ".nir":
         from ff2loihi.cli.commands.interchange import compile_exported
         from ff2loihi.deployment import interchange
@@ -41,7 +43,7 @@ def compile_model(
             raise CheckpointError(f"{model}: exported integers have no float net: leave out --check and --expect")
         if spec is None:
             return compile_exported(model, options, output)
-        checkpoint = interchange.load_graph(model, spec)
+        checkpoint = interchange.load_graph(model, spec, dt)
     elif model.suffix == ".net":
         raise CheckpointError(f"{model}: netx is written, not read. Use export --format nir, whose file compiles")
     else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ff2loihi import api
 from ff2loihi.backends.base import Trace
-from ff2loihi.cli import console
+from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.kinds import PREDICTIONS_HEAD
 from ff2loihi.cli.layer_table import show_layers
@@ -90,7 +90,9 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
 
 
 def inspect_file(model: Path) -> dict:
-    """An artifact's layers, options and provenance; a checkpoint's tensors."""
+    """An artifact's layers, options and provenance; a checkpoint's tensors; a graph's nodes."""
+    if kinds.kind(model) in (kinds.NIR, kinds.NETX, kinds.HDF5):
+        return _inspect_graph(model)
     if not is_artifact(model):
         tensors = peek(model)
         console.table(model, ("tensor", "shape", "dtype"), [(t["name"], str(t["shape"]), t["dtype"]) for t in tensors])
@@ -116,6 +118,20 @@ def inspect_file(model: Path) -> dict:
         "layers": arithmetic_rules.usage(net),
         "losses": [dataclasses.asdict(loss) for loss in program.losses],
     }
+
+
+def _inspect_graph(model: Path) -> dict:
+    """The nodes of a NIR graph, or the layers of a netx network."""
+    from ff2loihi.compilers.interchange import listing  # and with it h5py
+
+    found = listing.entries(model)
+    rows = [
+        (entry.name, entry.type, ", ".join(f"{name} {text}" for name, text in entry.fields.items()) or "-",
+         ", ".join(entry.after) or "-")
+        for entry in found
+    ]  # fmt: skip
+    console.table(model, ("node", "type", "arrays", "feeds"), rows)
+    return {"nodes": [entry._asdict() for entry in found]}
 
 
 def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:

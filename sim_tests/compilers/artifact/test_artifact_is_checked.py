@@ -172,6 +172,8 @@ INFERENCE = (
     ("head_scales", put("head_scales", None), "head", "belong together"),
     ("head_activities", put("head_activities", None), "head", "belong together"),
     ("losses", cut("losses", 1), "tables", "1 losses of 2 layers"),
+    ("losses.neurons_db", put("losses", 0, "neurons_db", [1.0, 2.0]), "tables", "losses.0.neurons_db"),
+    ("losses.silent", put("losses", 0, "silent", 10**400), "tables", "losses.0.silent"),
     ("losses.clipped", put("losses", 0, "clipped", float("-inf")), "tables", "-Infinity is no number of JSON"),
     ("layers.weight", fill("layers.0.weight", 32767, (0, 0)), "tables", "hidden1: 1 odd weights"),
     ("layers.weight", fill("layers.0.weight", 32766), "tables", "8 bits hold|6 bits hold"),
@@ -367,6 +369,17 @@ def test_an_artifact_that_was_not_changed_is_read_and_hashes_as_it_did(rehashed,
     for kind, program in programs.items():
         (tmp_path / "m.ffl").write_bytes(rehashed(kind))
         assert artifact.read(tmp_path / "m.ffl")[1] == artifact.to_bytes(program)[1]
+
+
+def test_an_artifact_that_knows_nothing_of_its_neurons_losses_is_read(rehashed, tmp_path):
+    def older(manifest, tensors):
+        for loss in manifest["losses"]:
+            for name in ("neurons_db", "vanished", "silent", "float_silent"):
+                del loss[name]
+
+    (tmp_path / "m.ffl").write_bytes(rehashed("soft", older))
+    program, _ = artifact.read(tmp_path / "m.ffl")
+    assert [(loss.neurons_db, loss.quantiles, loss.vanished) for loss in program.losses] == [(None, "-", 0)] * 2
 
 
 def test_the_manifest_of_an_artifact_is_json_that_every_reader_understands(rehashed):

@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from ff2loihi import api
+from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers.inference import float_forward, quantization_error, readout
 from ff2loihi.compilers.inference.equalize import equalize, obstacle
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
@@ -14,6 +17,8 @@ from ff2loihi.compilers.inference.thresholds import sweep
 from ff2loihi.compilers.ir import Head, Layer
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.pooling import MaxPool
+from ff2loihi.compilers.pipeline import load_checkpoint
+from ff2loihi.data.datasets import load_data
 from sim_tests.factories import float_network
 
 CONVOLUTIONS = (Conv((1, 3, 4), 4, (2, 2), 1, 0, 1), Conv((4, 2, 3), 8, (1, 2), 1, 0, 2))
@@ -140,3 +145,72 @@ def test_a_dead_layer_is_named(images):
     _, integers = scores_of(dead, images, Options())
     said = list(quantization_error.warnings(dead, integers, quantization_error.measure(dead, integers, images(60))))
     assert said == ["hidden1: no neuron fires on the calibration images, nor in the float net"]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A 64-40-24 net with a linear classifier, trained by backprop on digits: its state_dict."""
+    data = load_data("digits", "train")
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(64, 40), torch.nn.ReLU(), torch.nn.Linear(40, 24), torch.nn.ReLU()]
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(24, 10))
+    optimizer = torch.optim.Adam(net.parameters(), 0.01)
+    images, labels = torch.from_numpy(data.images) / 255, torch.from_numpy(data.labels)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(images), labels).backward()
+        optimizer.step()
+    return net.state_dict()
+
+
+def compiled(files, tensors, activities, layers, **options):
+    spec = {
+        "pixels": 64, "label": {"kind": "none"},
+        "layers": [{"weight": f"{index}.weight", "bias": f"{index}.bias"} for index in (0, 2)],
+        "readout": {"kind": "head", "layers": layers,
+                    "head": {"weights": ["4.weight"], "bias": "4.bias", "activities": activities}},
+    }  # fmt: skip
+    said = []
+    program = api.compile(
+        load_checkpoint(*files(tensors, spec)),
+        "digits:300",
+        Options(**options),
+        progress=lambda *line: said.append(line),
+    )
+    return program, said
+
+
+@pytest.mark.parametrize("options", [{}, {"neuron": "lif"}, {"weight_bits": 5}], ids=str)
+def test_compile_evens_a_row_out_and_says_so(files, trained, options):
+    test = load_data("digits", "test")
+    broken = {name: tensor.clone() for name, tensor in trained.items()}
+    broken["0.weight"][3] *= 1000
+    broken["0.bias"][3] *= 1000
+    broken["2.weight"][:, 3] /= 1000
+    accuracy = {}
+    for name, tensors in (("whole", trained), ("broken", broken)):
+        program, said = compiled(files, tensors, "raw", [1], **options)
+        accuracy[name] = (Emulator().run(program, test.images).predictions == test.labels).mean()
+        assert "warning" not in dict(said)
+        assert ("rows" in dict(said)) == ("rows" in program.provenance) == (name == "broken")
+    assert accuracy["whole"] > 0.9
+    assert abs(accuracy["broken"] - accuracy["whole"]) < 0.015
+    assert "hidden1: one " in dict(said)["rows"]
+
+
+def test_compile_warns_of_what_it_cannot_mend_and_of_what_that_costs(files, trained):
+    broken = {name: tensor.clone() for name, tensor in trained.items()}
+    broken["0.weight"][3] *= 1000
+    broken["0.bias"][3] *= 1000
+    broken["2.weight"][:, 3] /= 1000
+    broken["4.weight"] = torch.cat([torch.zeros(10, 40), broken["4.weight"] * 3], 1)
+    broken["4.weight"][:, 0] = 0.01
+    program, said = compiled(files, broken, "l2", [0, 1])
+    warnings = [text for stage, text in said if stage == "warning"]
+    assert "They cannot be evened out: the read-out takes the norm of hidden1" in warnings[0]
+    check = program.provenance["check"]
+    assert check["float_accuracy"] > check["accuracy"] + 0.2
+    lost = check["float_accuracy"] - check["accuracy"]
+    assert f"the integers classify {lost:.1%} fewer images rightly than the float net" in warnings[1]
+    assert program.losses[0].weight_sqnr_db > 30  # the layer as a whole, which the one row decides
+    assert program.losses[0].neurons_db[1] < 1
