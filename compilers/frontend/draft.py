@@ -181,8 +181,10 @@ def _form(found: Guess) -> Form:
     if ours and head and head.bias == "head.bias":
         last = count > 1 and head.layers == (count - 1,)
         return replace(CLASSIFIER, like=OURS.like, standard=False) if last else replace(OURS, normalization="rms")
-    if head is None:
-        return COMMON if found.parts[0].dense or found.parts[-1].shape[0] % CLASSES else CHANNELS
+    if head is None and (found.parts[0].dense or found.parts[-1].shape[0] % CLASSES):
+        return COMMON
+    if head is None:  # batch norm is there in place of another normalisation
+        return replace(CHANNELS, normalization="none") if any(part.norm for part in found.parts) else CHANNELS
     return CONCATENATED if len(head.layers) > 1 else CLASSIFIER
 
 

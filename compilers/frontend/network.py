@@ -18,7 +18,15 @@ from ff2loihi.compilers.ir.pooling import MaxPool
 
 MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
 MAX_NEURONS, MAX_TAPS = 1 << 24, 1 << 25  # of a convolution: what 16 chips hold; inputs that its positions see
-ACTIVATIONS = ("relu",)
+ACTIVATION = "relu"
+_CURVE = "a payload is a sum rectified, and spikes count one: no curve has that form"
+_SIGNED = "a payload and a count of spikes have no sign for what it lets through below 0"
+REFUSED = {  # activations that people train with -> why the chip's neurons have no form for them
+    **dict.fromkeys(("gelu", "silu", "swish", "mish", "softplus", "elu", "selu", "celu", "hardswish"), _CURVE),
+    **dict.fromkeys(("sigmoid", "tanh", "softmax", "hardsigmoid", "hardtanh", "softsign"), _CURVE),
+    **dict.fromkeys(("leakyrelu", "prelu", "rrelu"), _SIGNED),
+    **dict.fromkeys(("none", "identity", "linear"), "a layer without one is part of the layer above. Multiply them"),
+}
 
 
 @dataclass
@@ -39,9 +47,11 @@ class _Reader:
 def build(checkpoint: Checkpoint) -> Network:
     """The float network that the checkpoint describes. Raises CheckpointError with everything that is wrong."""
     spec, reader = checkpoint.spec, _Reader(checkpoint)
-    if spec.activation not in ACTIVATIONS:
+    if spec.activation != ACTIVATION:
+        reason = REFUSED.get(spec.activation.lower().replace("_", "").replace("-", ""))
         reader.wrong.append(
-            f"activation {shortened(spec.activation)} is not supported, only {', '.join(ACTIVATIONS)} is"
+            f"activation {shortened(spec.activation)} is not supported, only {ACTIVATION} is"
+            + (f": {reason}" if reason else "")
         )
     codes = _codes(reader)
     reader.stop_if_wrong()

@@ -14,7 +14,7 @@ from ff2loihi.compilers.frontend.network import build
 from ff2loihi.compilers.inference import arithmetic_rules, float_forward, readout, thresholds
 from ff2loihi.compilers.inference.fold import fold_averages
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
-from ff2loihi.compilers.inference.quantize import Calibration, Options, quantize
+from ff2loihi.compilers.inference.quantize import Calibration, Options, mean_weights, payload_bits, quantize
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 GEOMETRIES = (
@@ -111,6 +111,17 @@ def test_the_float_network_is_torchs_and_its_integers_read_the_same_goodness(fil
     got = read(network, readout.goodness(network, result.sums))
     assert np.allclose(got, target, rtol=0.05, atol=0.03 * target.max())
     np.testing.assert_allclose(readout.scores(network, result.sums, result.head), got.sum(2))
+
+
+@pytest.mark.parametrize(("side", "weight"), [(2, 254), (9, 254), (28, 36), (200, 2)])
+@pytest.mark.parametrize("bits", [2, 8])
+def test_an_average_loses_nothing_by_its_weights_and_takes_payloads_of_8_bits(side, weight, bits):
+    means = np.full((3, 1, side, side), 1 / side**2, np.float32)
+    even, unit = mean_weights(means, bits)
+    assert np.unique(even).tolist() == [min(weight, (1 << bits) - 2)]
+    assert even[0, 0, 0, 0] * unit == pytest.approx(1 / side**2)
+    if side < 200:
+        assert payload_bits([even], 8, "hidden1") == 8
 
 
 def test_graded_states_of_a_max_pool_are_the_largest_payloads(files):
