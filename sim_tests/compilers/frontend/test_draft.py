@@ -246,7 +246,8 @@ def test_a_draft_compiles_as_it_stands(kind):
     made = draft("net.pt", shapes)
     assert (made.missing, made.unplaced) == ((), ())
     rng = np.random.default_rng(5)
-    tensors = {name: torch.from_numpy(rng.uniform(0.1, 1, shape)) for name, shape in shapes.items()}
+    tensors = {name: torch.from_numpy(rng.normal(0, 0.1, shape)) for name, shape in shapes.items()}
+    tensors |= {name: tensor.abs() + 0.1 for name, tensor in tensors.items() if name.endswith("running_var")}
     images = rng.integers(0, 256, (12, made.values["pixels"])).astype(np.uint8)
     calibration = pipeline.Calibration(images, np.arange(12) % 10, "random")
     program = pipeline.compile_checkpoint(

@@ -143,6 +143,15 @@ def test_a_live_module_and_its_state_dict_are_compiled(tensors, same, spec, tmp_
     }  # fmt: skip
 
 
+def test_a_draft_for_a_live_net_or_its_file_is_the_spec_that_it_is_compiled_with(tmp_path):
+    net = nn.Sequential(nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 15))
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    drafts = [ff2loihi.spec(given) for given in (net, net.state_dict(), tmp_path / "net.pt", f"{tmp_path}/net.pt")]
+    assert all(draft.values == drafts[0].values for draft in drafts)
+    program = ff2loihi.compile(net, "digits:60", spec=drafts[0].values)
+    assert [layer.neurons for layer in program.network.layers] == [20, 15]
+
+
 def test_a_live_nets_checkpoint_stays_what_it_was(tensors, spec):
     net = Net()
     read = live_checkpoint(net, spec())
