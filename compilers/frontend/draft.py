@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import yaml
 
 from ff2loihi.compilers.errors import brief, together
-from ff2loihi.compilers.frontend.guess import IMAGES, LABELS, Geometry, Guess, Part, Shapes, geometries, guess
+from ff2loihi.compilers.frontend.guess import IMAGES, LABELS, Geometry, Guess, Head, Part, Shapes, geometries, guess
 
 CLASSES = 10  # where nothing tells
 BITS = 100  # of label codes that are no one-hot ones (Lee and Song 2023)
@@ -43,11 +43,13 @@ def assume(question: Question) -> Choice:
 
 @dataclass(frozen=True)
 class Draft:
-    """text: the spec.yaml; questions: those whose answers it took; missing: what it lacks before it compiles."""
+    """text: the spec.yaml; questions: those whose answers it took; missing: what it lacks before it compiles; unplaced:
+    tensors that it does not use."""
 
     text: str
     questions: tuple[Question, ...]
     missing: tuple[str, ...]
+    unplaced: tuple[str, ...]
 
     @property
     def values(self) -> dict:
@@ -57,7 +59,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Form:
-    """How well-known code trains a net that looks like this. like: whose; standard: whether pixels are standardised."""
+    """How well-known code trains a net that looks like this. like: whose; standard: whether it standardises pixels;
+    norm: by what it divides the input; activities: what a classifier sees; all as spec.yaml has them."""
 
     like: str
     standard: bool
@@ -75,12 +78,9 @@ CLASSIFIER = Form("a net trained by backprop", True, "none", "none", activities=
 CHANNELS = Form("channel-wise competition (Papachristodoulou 2024)", False, "none", "rms", "mean_squares")
 
 STATISTICS = {  # of data sets by their pixels, as most code has them: mean, std, whose
-    784: (("0.1307", "0.3081", "by MNIST's"), ("0.286", "0.353", "by Fashion-MNIST's")),
-    3072: (
-        ("0.5", "0.5", "to -1..1"),
-        ("[0.4914, 0.4822, 0.4465]", "[0.247, 0.2435, 0.2616]", "by CIFAR-10's"),
-    ),
-}  # fmt: skip
+    784: (("0.1307", "0.3081", "as MNIST"), ("0.286", "0.353", "as Fashion-MNIST")),
+    3072: (("0.5", "0.5", "to -1..1"), ("[0.4914, 0.4822, 0.4465]", "[0.247, 0.2435, 0.2616]", "as CIFAR-10")),
+}
 TO_ONE = (("0.5", "0.5", "to -1..1"),)
 NORMS = {
     "none": "as it is", "l2": "divided by its l2 norm", "rms": "divided by the root of its mean square",
@@ -92,7 +92,7 @@ GOODNESS = {
 }  # fmt: skip
 CHANCES = {
     "{kind: contrast}": "log(1 + exp(Gneg - Gpos)); matters to learning on the chip alone",
-    "{kind: sigmoid, theta: 2}": "of G - theta, with your theta, and alpha before it; matters to learning alone",
+    "{kind: sigmoid, theta: 2}": "of alpha (G - theta): give both; matters to learning on the chip alone",
     "{kind: symmetric}": "G+ against G-: polarity: half in each layer makes the first half of its neurons positive",
 }
 SEEN = {
@@ -161,7 +161,7 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
         geometry = _image(writer, found, shapes)
         pixels = found.parts[0].shape[1] * geometry.side**2
         _pixels_to_inputs(writer, form, pixels)
-        label = writer.line("label", "How does a label enter?", _over_pixels(_classes(found), form))
+        label = writer.line("label", "How does a label enter?", _over_pixels(found, form))
     kind = yaml.safe_load(label)["kind"]
     polarity = kind != "none" and _judged(writer, form, found.head is None)
     writer.say("activation: relu", "no tensor tells it, and no other compiles")
@@ -170,7 +170,7 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
         asks = "How does a layer's output enter the next one?"
         writer.line("normalization", asks, _from(form.normalization, NORMS))
     _readout(writer, found, form, kind)
-    return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing))
+    return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing), found.rest)
 
 
 def _form(found: Guess) -> Form:
@@ -181,8 +181,10 @@ def _form(found: Guess) -> Form:
     if ours and head and head.bias == "head.bias":
         last = count > 1 and head.layers == (count - 1,)
         return replace(CLASSIFIER, like=OURS.like, standard=False) if last else replace(OURS, normalization="rms")
-    if head is None:
-        return COMMON if found.parts[0].dense or found.parts[-1].shape[0] % CLASSES else CHANNELS
+    if head is None and (found.parts[0].dense or found.parts[-1].shape[0] % CLASSES):
+        return COMMON
+    if head is None:  # batch norm is there in place of another normalisation
+        return replace(CHANNELS, normalization="none") if any(part.norm for part in found.parts) else CHANNELS
     return CONCATENATED if len(head.layers) > 1 else CLASSIFIER
 
 
@@ -228,17 +230,15 @@ def _dense_input(writer: _Writer, found: Guess, form: Form, shapes: Shapes) -> s
     if channels > 1 and form is not OURS:
         writer.say(f"image: [{channels}, {side}, {side}]", "channel by channel, as PyTorch flattens images")
     _pixels_to_inputs(writer, form, pixels)
-    writer.options(
-        "label",
-        label,
-        (
-            replace(other, means=f"{other.means}; pixels: {options[other]}") if options[other] != pixels else other
-            for other in options
-        ),
-    )
+    writer.options("label", label, [_with_pixels(other, options[other], pixels) for other in options])
     if "labels.npy" in label.value:
         writer.lack(f"labels.npy beside this file, the label codes as a ({classes}, {inputs - pixels}) array")
     return label.value
+
+
+def _with_pixels(label: Choice, pixels: int, assumed: int) -> Choice:
+    """The choice, which may leave other pixels than those that are assumed."""
+    return label if pixels == assumed else replace(label, means=f"{label.means}; pixels: {pixels}")
 
 
 def _pixels_to_inputs(writer: _Writer, form: Form, pixels: int) -> None:
@@ -257,9 +257,10 @@ def _pixels_to_inputs(writer: _Writer, form: Form, pixels: int) -> None:
     writer.line("input.norm", "How does the whole input enter the first layer?", _from(form.norm, norms), "  ")
 
 
-def _over_pixels(classes: int, form: Form) -> list[Choice]:
+def _over_pixels(found: Guess, form: Form) -> list[Choice]:
     """Labels that add no input, the likeliest first."""
-    over = f"over the first {classes} pixels, with"
+    classes = _classes(found)
+    over = f"over the first {classes} pixels{'' if found.head else ' (or as many as there are classes)'}, with"
     none = Choice(f"{{kind: none, classes: {classes}}}", "no label enters, the net sees the image alone")
     one = Choice(f"{{kind: overwrite, classes: {classes}}}", f"{over} the value 1")
     maximal = Choice(f"{{kind: overwrite, classes: {classes}, value: max}}", f"{over} a white pixel's value, x.max()")
@@ -279,19 +280,19 @@ def _labels(found: Guess, form: Form, inputs: int, shapes: Shapes) -> dict[Choic
         likely = sorted(options, key=_like_an_image, reverse=True)
         certain = _like_an_image(likely[0]) > _like_an_image(likely[-1])
         return {options[pixels]: pixels for pixels in (likely[:1] if certain else likely)}
-    within = dict.fromkeys(_over_pixels(_classes(found), form), inputs)
+    within = dict.fromkeys(_over_pixels(found, form), inputs)
     pixels = _pixels_beside_labels(inputs, _classes(found) if found.head else None)
     if pixels == inputs:
         return within
     n, classes = inputs - pixels, _classes(found)
     one_hot, codes = f"classes: {n}", f"codes: labels.npy, classes: {classes}"
     if found.head:
-        forms = [one_hot] if n == classes else [codes]
+        kinds = [one_hot] if n == classes else [codes]
     else:
-        forms = [codes, one_hot] if n == BITS else [one_hot]
+        kinds = [codes, one_hot] if n == BITS else [one_hot]
     beside = {
-        Choice(f"{{kind: {kind}, {form}}}", f"{n} label inputs {where} {pixels} pixels"): pixels
-        for form in forms for kind, where in (("append", "behind"), ("prepend", "before"))
+        Choice(f"{{kind: {place}, {kind}}}", f"{n} label inputs {where} {pixels} pixels"): pixels
+        for kind in kinds for place, where in (("append", "behind"), ("prepend", "before"))
     }  # fmt: skip
     return beside | within if pixels in IMAGES or n in (CLASSES, BITS) else within | beside
 
@@ -317,9 +318,9 @@ def _image(writer: _Writer, found: Guess, shapes: Shapes) -> Geometry:
     kernels = [part for part in found.parts if not part.dense]
     above = found.parts[len(kernels)].shape[1] if len(kernels) < len(found.parts) else None
     if above is None and found.head and len(found.head.weights) == 1:
-        above = shapes[found.head.weights[0]][1]
+        above = shapes[found.head.weights[0]][0 if found.head.turned else 1]
     forms = geometries(kernels, above)
-    choices = {Choice(f"{form.side}", _lying(form, len(kernels))): form for form in forms[:SHOWN]}
+    choices = {Choice(f"{form.side} x {form.side}", _lying(form, len(kernels))): form for form in forms[:SHOWN]}
     asks = "How large are the images, and how do the convolutions lie over them? Their shapes do not tell"
     answer = writer.choose("image", asks, choices)
     form, channels = choices[answer], kernels[0].shape[1]
@@ -328,7 +329,7 @@ def _image(writer: _Writer, found: Guess, shapes: Shapes) -> Geometry:
     writer.say(f"# Strides, paddings and pools{' are assumed' if writer.ask is assume else ''}: {answer.means}")
     for other in choices:
         if other != answer:
-            writer.say(f"# or, {other.value} x {other.value}: {other.means}")
+            writer.say(f"# or, {other.value}: {other.means}")
     return form
 
 
@@ -371,7 +372,7 @@ def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None,
             halved = geometry.shrunk[index]
             conv = {
                 "stride": 2 if halved and not geometry.pool else 1,
-                "padding": part.shape[2] // 2 if geometry.padded else 0,
+                "padding": part.padding if geometry.padded else 0,
                 "groups": parts[index - 1].shape[0] // part.shape[1] if index else 1,
             }
             keys["conv"] = _flow({name: str(value) for name, value in conv.items()})
@@ -392,22 +393,10 @@ def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None,
 
 def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:
     """What the class is read from."""
-    count, head = len(found.parts), found.head
-    if head:
-        writer.say("readout:")
-        writer.say("  kind: head", f"a linear classifier of {head.classes} classes")
-        starts = range(count - len(head.layers) + 1) if not head.certain else ()
-        others = [tuple(range(start, start + len(head.layers))) for start in starts]
-        layers = dict.fromkeys([head.layers, *others])
-        choices = [Choice(str(list(each)), "counted from 0, by their widths") for each in layers]
-        writer.line("readout.layers", "Which layers does the classifier see?", choices, "  ")
-        writer.say("  head:")
-        writer.say(f"    weights: [{', '.join(map(_text, head.weights))}]")
-        if head.bias:
-            writer.say(f"    bias: {_text(head.bias)}")
-        writer.line("readout.head.activities", "What does the classifier see?", _from(form.activities, SEEN), "    ")
-        return
-    if kind == "none":
+    count = len(found.parts)
+    if found.head:
+        _head(writer, found.head, form, count)
+    elif kind == "none":
         every = Choice("{kind: channels}", "the channels of each class, all layers")
         last = Choice(f"{{kind: channels, layers: [{count - 1}]}}", "the channels of each class, the last layer")
         writer.line("readout", "Which layers' channels are read?", [last, every] if count > 1 else [every])
@@ -417,3 +406,21 @@ def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:
         softmax = Choice("{kind: softmax}", "of each layer's goodness over the labels, summed")
         vote = Choice("{kind: vote}", "of each layer, for the label that it calls best")
         writer.line("readout", "Which goodness is read?", [every, upper, softmax, vote] if count > 1 else [every])
+
+
+def _head(writer: _Writer, head: Head, form: Form, count: int) -> None:
+    """The read-out of a linear classifier, over some of so many layers."""
+    writer.say("readout:")
+    writer.say("  kind: head", f"a linear classifier of {head.classes} classes")
+    starts = range(count - len(head.layers) + 1) if not head.certain else ()
+    layers = dict.fromkeys([head.layers, *(tuple(range(start, start + len(head.layers))) for start in starts)])
+    choices = [Choice(str(list(each)), "counted from 0, by their widths") for each in layers]
+    writer.line("readout.layers", "Which layers does the classifier see?", choices, "  ")
+    writer.say("  head:")
+    writer.say(f"    weights: [{', '.join(map(_text, head.weights))}]")
+    if head.turned:
+        names = together(map(_plain, head.weights))
+        writer.lack(f"a classifier's weights have the classes first: save the transpose of {names} by that name")
+    if head.bias:
+        writer.say(f"    bias: {_text(head.bias)}")
+    writer.line("readout.head.activities", "What does the classifier see?", _from(form.activities, SEEN), "    ")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import accumulate, product
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.processes.limits import MAX_CLASSES
@@ -15,7 +15,7 @@ IMAGES = {  # pixels -> (channels, side) of well-known images, the most frequent
     784: (1, 28), 3072: (3, 32), 64: (1, 8), 1024: (1, 32), 256: (1, 16), 2352: (3, 28), 4096: (1, 64), 12288: (3, 64),
 }  # fmt: skip
 SIDES = {1: (28, 8, 32, 16, 64), 3: (32, 28, 64, 96, 224)}  # of images by their channels, the most frequent first
-MOST = 300  # matrices that are looked at; a spec has 100 layers at most
+MOST = 110  # matrices and kernels that are looked at; a spec has 100 layers at most
 KERNEL = 11  # sides of a convolution's kernel, at most
 LABELS = 128  # label inputs beside the pixels, at most, that are believed without a tensor of codes
 CONVOLUTIONS = 6  # whose strides are tried
@@ -41,17 +41,23 @@ class Part:
     def dense(self) -> bool:
         return len(self.shape) == 2
 
+    @property
+    def padding(self) -> int:
+        """Of a convolution that leaves an image as it is."""
+        return min(self.shape[2:]) // 2
+
 
 @dataclass(frozen=True)
 class Head:
-    """A linear classifier: one matrix a layer, or one over several. certain: whether the shapes name its layers."""
+    """A linear classifier: one matrix a layer, or one over several. certain: whether the shapes name its layers;
+    turned: whether the file has (n, classes)."""
 
     weights: tuple[str, ...]
     classes: int
     bias: str | None
     layers: tuple[int, ...]
     certain: bool = True
-    named: bool = True  # or a layer like the others, told by its few neurons
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,18 +85,16 @@ def guess(source: str, shapes: Shapes) -> Guess:
                 f"{source}: tensor {shortened(name)} {shape} has the axes of Keras or JAX, (rows, columns, in, out). "
                 "Save it as torch has it: transpose(3, 2, 0, 1)"
             )
-    matrices = [name for name, shape in weights.items() if len(shape) == 2 and 2 <= shape[0] <= MAX_CLASSES]
-    codes = next((name for name in matrices if CODES.search(name) and len(weights) > 1), None)
-    named = [name for name in matrices if name != codes and HEAD.search(name)]
-    chained = {name: shape for name, shape in weights.items() if name != codes and name not in named}
-    parts = _chain(chained or weights)
-    named = named if chained else []
+    matrices = [name for name, shape in weights.items() if len(shape) == 2]
+    fitting = (name for name in matrices if CODES.search(name) and 2 <= weights[name][0] <= MAX_CLASSES)
+    codes = next(fitting, None) if len(weights) > 1 else None
+    weights.pop(codes or "", None)
+    parts, head = _layers_and_head(weights, [name for name in matrices if HEAD.search(name) and name != codes], codes)
     if not parts:
         held = brief(", ".join(f"{shortened(name)} {shape}" for name, shape in list(shapes.items())[:8]), 250)
         raise CheckpointError(
             f"{source}: no tensor has the shape of a layer, (out, in) or (out, in, k, k). It holds: {held}"
         )
-    parts, head = _with_head(parts, weights, named, codes is not None)
     vectors = {name: shape[0] for name, shape in left.items() if len(shape) == 1}
     parts = [_with_bias(part, vectors, list(left)) for part in parts]
     if head:
@@ -100,7 +104,7 @@ def guess(source: str, shapes: Shapes) -> Guess:
     parts = _with_norms(parts, norms, shapes)
     used = {name for part in parts for name in (part.weight, part.bias, codes) if name}
     used |= {*head.weights, head.bias} if head else set()
-    rest = (name for name, shape in left.items() if name not in used and shape != (1,))
+    rest = (name for name, shape in left.items() if name not in used)
     lost = (norm + MEAN for norm in norms if norm not in {part.norm for part in parts})
     return Guess(tuple(parts), head, codes, (*rest, *lost))
 
@@ -111,12 +115,13 @@ def _one_copy(shapes: Shapes) -> dict[str, tuple[int, ...]]:
     for name, shape in shapes.items():
         first, _, rest = name.partition(".")
         nets.setdefault(first, {})[rest] = shape
-    kept: dict[str, dict[str, tuple[int, ...]]] = {}
+    seen, dropped = set(), set()
     for first, net in nets.items():
-        several = sum(len(shape) > 1 for shape in net.values()) > 1 and not first.isdigit()
-        if not several or net not in kept.values():
-            kept[first] = net
-    return {name: shape for name, shape in shapes.items() if name.partition(".")[0] in kept}
+        if sum(len(shape) > 1 for shape in net.values()) > 1 and not first.isdecimal():
+            tensors = frozenset(net.items())
+            dropped |= {first} if tensors in seen else set()
+            seen.add(tensors)
+    return {name: shape for name, shape in shapes.items() if name.partition(".")[0] not in dropped}
 
 
 # The chain: out of one is in of the next.
@@ -197,23 +202,32 @@ def _image_like(part: Part) -> int:
 # What stands beside the chain
 
 
-def _with_head(parts: list[Part], weights: Shapes, named: list[str], codes: bool) -> tuple[list[Part], Head | None]:
-    """The layers without the classifier on top, and that; codes: whether the net has label codes."""
-    if named:
-        return parts, _head(parts, {name: weights[name] for name in named})
-    if codes:
+def _layers_and_head(weights: Shapes, named: list[str], codes: str | None) -> tuple[list[Part], Head | None]:
+    """The chain without the classifier on top, and that; named: matrices that are called like one."""
+    parts = _chain({name: shape for name, shape in weights.items() if name not in named})
+    head = _either_way(parts, {name: weights[name] for name in named}) if named and parts else None
+    if head:
+        return parts, head
+    parts = _chain(weights)
+    if codes or not parts:
         return parts, None
     used = {part.weight for part in parts}
-    beside = {name: shape for name, shape in weights.items() if name not in used and len(shape) == 2}
-    for name, shape in beside.items():
-        found = _head(parts, {name: shape})
-        if found and len(found.layers) > 1 and 2 <= found.classes <= CLASSES:
-            return parts, replace(found, named=False)
+    for name, shape in weights.items():
+        head = _either_way(parts, {name: shape}) if len(shape) == 2 and name not in used else None
+        if head and len(head.layers) > 1 and head.classes <= CLASSES:
+            return parts, head
     last = parts[-1]
     few = 2 <= last.shape[0] <= 20 or (2 <= last.shape[0] <= CLASSES and 4 * last.shape[0] <= last.shape[1])
     if len(parts) > 1 and last.dense and few:
-        return parts[:-1], Head((last.weight,), last.shape[0], None, (len(parts) - 2,), named=False)
+        return parts[:-1], Head((last.weight,), last.shape[0], None, (len(parts) - 2,), turned=last.turned)
     return parts, None
+
+
+def _either_way(parts: list[Part], weights: Shapes) -> Head | None:
+    """The classifier that matrices (classes, n), or all of them (n, classes), form."""
+    found = _head(parts, weights)
+    turned = None if found else _head(parts, {name: shape[::-1] for name, shape in weights.items()})
+    return found or (replace(turned, turned=True) if turned else None)
 
 
 def _head(parts: list[Part], weights: Shapes) -> Head | None:
@@ -222,15 +236,16 @@ def _head(parts: list[Part], weights: Shapes) -> Head | None:
     names, shapes = tuple(weights), list(weights.values())
     classes = shapes[0][0]
     taken = [shape[1] for shape in shapes]
-    if any(shape[0] != classes for shape in shapes):
+    if any(shape[0] != classes for shape in shapes) or not 2 <= classes <= MAX_CLASSES:
         return None
     if len(names) == 1:
-        for layers in _runs(len(parts)):
-            if taken[0] == sum(widths[index] for index in layers):
-                return Head(names, classes, None, layers)
+        below = [0, *accumulate(widths)]
+        for first, end in _runs(len(parts)):
+            if taken[0] == below[end] - below[first]:
+                return Head(names, classes, None, tuple(range(first, end)))
         flat = not parts[-1].dense and taken[0] % widths[-1] == 0
         return Head(names, classes, None, (len(parts) - 1,)) if flat else None
-    numbers = [[int(part) for part in name.split(".") if part.isdigit()][:1] for name in names]
+    numbers = [[int(part) for part in name.split(".") if part.isdecimal()][:1] for name in names]
     by_name = tuple(number[0] for number in numbers if number)
     fitting = [
         tuple(range(first, first + len(names)))
@@ -243,11 +258,12 @@ def _head(parts: list[Part], weights: Shapes) -> Head | None:
     return Head(names, classes, None, fitting[0], len(fitting) == 1) if fitting else None
 
 
-def _runs(count: int) -> Iterator[tuple[int, ...]]:
-    """Which layers a single matrix may be over, the likeliest first: the last, all, all but the first, any run."""
-    yield (count - 1,)
-    yield from (tuple(range(first, count)) for first in range(count))
-    yield from (tuple(range(first, end)) for first in range(count) for end in range(first + 1, count))
+def _runs(count: int) -> Iterator[tuple[int, int]]:
+    """The first layer, and the end, of what a single matrix may be over, the likeliest first: the last, all, all but
+    the first, any run."""
+    yield count - 1, count
+    yield from ((first, count) for first in range(count))
+    yield from ((first, end) for first in range(count) for end in range(first + 1, count))
 
 
 def _with_bias(part: Part, vectors: Mapping[str, int], order: list[str]) -> Part:
@@ -306,7 +322,7 @@ def _values(form: Geometry, kernels: Sequence[Part]) -> int:
     """How many values leave the last convolution; 0 where none are left."""
     left = form.side
     for part, halved in zip(kernels, form.shrunk, strict=True):
-        padding = part.shape[2] // 2 if form.padded else 0
+        padding = part.padding if form.padded else 0
         stride = 2 if halved and not form.pool else 1
         left = (left + 2 * padding - part.shape[2]) // stride + 1
         left = left // 2 if halved and form.pool else left

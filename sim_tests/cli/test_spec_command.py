@@ -68,6 +68,15 @@ def test_what_the_draft_lacks_is_a_warning(ff2loihi, here):
     assert err == "warning: spec.yaml: to fill in: labels.npy beside this file, the label codes as a (10, 100) array\n"
 
 
+def test_a_tensor_without_a_place_is_a_warning(ff2loihi, here):
+    layer = {"fc.weight": torch.ones(40, 784), "norm.gain": torch.ones(40), "act.weight": torch.ones(1)}
+    torch.save(layer, "norm.pt")
+    code, _, err = ff2loihi("spec", "norm.pt")
+    assert code == 0
+    assert err == "warning: spec.yaml: no place found for norm.gain; act.weight. Does the net need them?\n"
+    assert "# Tensors without a place: norm.gain (40,); act.weight (1,)" in (here / "spec.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [("m.pt", "its spec is inside. Use: ff2loihi compile"), ("g.ffl", "so compiled already"), ("g.nir", "a NIR graph"),

@@ -85,7 +85,7 @@ def test_the_draft_for_a_recipe_is_right_or_asks_and_compiles(images, recipe, ch
         assert [line.partition(":")[0] for line in said] == ["readout"]
         said = []
     assert said == []
-    assert made.missing == ()
+    assert made.missing == made.unplaced == ()
     tensors = {name: tensor if tensor.any() else torch.ones_like(tensor) for name, tensor in content["tensors"].items()}
     built = network.build(live_checkpoint(tensors, made.values))
     assert [layer.name for layer in built.layers] == [f"hidden{n + 1}" for n in range(len(truth.layers))]

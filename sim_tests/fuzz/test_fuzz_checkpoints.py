@@ -1,5 +1,6 @@
 """Checkpoints, specs and chip tables, hostile: what is read is compiled, or mapped."""
 
+import contextlib
 import io
 import warnings
 import zipfile
@@ -11,8 +12,10 @@ import yaml
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
+from ff2loihi import api
 from ff2loihi.cli.commands.map import picture
 from ff2loihi.compilers.board.chips import SHIPPED, load_table
+from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.deployment.mapping import design, report
 
 
@@ -98,6 +101,8 @@ def test_hostile_arrays_are_compiled_or_refused(fuzz, change, specs, tensors, co
         name, of_arrays, of_bytes = example
         data = change.in_bytes(written(change.in_arrays(arrays, of_arrays)), of_bytes)
         (folder / f"m.{form}").write_bytes(data)
+        with contextlib.suppress(CheckpointError):
+            api.spec(folder / f"m.{form}")
         (folder / "spec.yaml").write_text(yaml.safe_dump(specs[name]))
         compiled(folder / f"m.{form}", folder / "spec.yaml")
 

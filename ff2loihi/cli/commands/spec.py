@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ff2loihi.cli import console
 from ff2loihi.compilers import pipeline
-from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
+from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, together
 from ff2loihi.compilers.files import is_stream, write_atomic
 from ff2loihi.compilers.pipeline import Choice, Question, assume
 
@@ -21,10 +21,18 @@ def draft_spec(model: Path, output: Path) -> dict:
         console.table("assumed, for names and shapes do not tell it", ("key", "value", "means"), rows)
     for lacking in draft.missing:
         console.warn(f"{output}: to fill in: {lacking}")
+    if draft.unplaced:
+        console.warn(f"{output}: no place found for {together(map(brief, draft.unplaced))}. Does the net need them?")
     if not is_stream(output):
         console.say(f"{output}  then: ff2loihi compile {model} --spec {output} --calibrate DATA")
     questions = [dataclasses.asdict(question) for question in draft.questions]
-    return {"output": str(output), "spec": draft.values, "questions": questions, "missing": draft.missing}
+    return {
+        "output": str(output),
+        "spec": draft.values,
+        "questions": questions,
+        "missing": draft.missing,
+        "unplaced": draft.unplaced,
+    }
 
 
 def _somebody_answers() -> bool:

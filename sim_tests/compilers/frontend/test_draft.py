@@ -2,15 +2,22 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.frontend.draft import Choice, Draft, Question, draft
 from ff2loihi.compilers.frontend.guess import guess
 from ff2loihi.compilers.frontend.spec import Spec, parse_spec
+
+CONVOLUTIONS = {
+    "conv1.weight": (32, 1, 3, 3), "conv1.bias": (32,), "conv2.weight": (64, 32, 3, 3), "conv2.bias": (64,),
+}  # fmt: skip
 
 
 def chain(prefix: str, *widths: int, bias: bool = True, last: str = "weight") -> dict[str, tuple[int, ...]]:
@@ -39,7 +46,7 @@ def test_the_most_copied_form_is_known_by_its_shapes():
     assert [layer.bias for layer in spec.layers] == ["layers.0.bias", "layers.1.bias"]
     assert asked(made) == ["label", "input", "input.norm", "goodness", "probability", "normalization", "readout"]
     assert "assumed to be as in mpezeshki/pytorch_forward_forward" in made.text
-    assert "# label: {kind: overwrite, classes: 10}  # over the first 10 pixels, with the value 1" in made.text
+    assert "# label: {kind: overwrite, classes: 10}  # over the first 10 pixels (or as many as there" in made.text
 
 
 @pytest.mark.parametrize("above", ["", "model.", "state_dict.net.", "module."])
@@ -127,6 +134,26 @@ def test_one_matrix_over_several_layers_is_placed_by_its_width(width, layers):
         assert len(found.parts) == 3
 
 
+def test_a_classifier_of_several_layers_is_part_of_the_chain():
+    shapes = CONVOLUTIONS | {"classifier.0.weight": (500, 3136), "classifier.0.bias": (500,)}
+    spec = spec_of(shapes | {"classifier.3.weight": (10, 500), "classifier.3.bias": (10,)})
+    assert [layer.weight for layer in spec.layers] == ["conv1.weight", "conv2.weight", "classifier.0.weight"]
+    assert (spec.readout.head.weights, spec.readout.layers) == (("classifier.3.weight",), (2,))
+
+
+def test_matrices_that_have_their_inputs_first_are_turned_and_a_classifiers_are_asked_for():
+    keras = {"arr_0": (784, 50), "arr_1": (50,), "arr_2": (50, 50), "arr_3": (50,), "arr_4": (50, 10), "arr_5": (10,)}
+    flax = {"Dense_0/bias": (50,), "Dense_0/kernel": (784, 50), "out/kernel": (50, 10)}
+    for shapes, count, head in ((keras, 2, "arr_4"), (flax, 1, "out/kernel")):
+        made = draft("net.npz", shapes)
+        spec = parse_spec(made.values, "the draft")
+        assert [(layer.orientation, layer.bias is not None) for layer in spec.layers] == [("in_out", True)] * count
+        assert spec.readout.head.weights == (head,)
+        assert made.missing == (
+            f"a classifier's weights have the classes first: save the transpose of {head} by that name",
+        )
+
+
 def test_heads_of_one_matrix_a_layer_are_placed_by_widths_or_asked_for():
     net = chain("layers.", 784, 70, 60, 50)
     found = guess("net.pt", net | {"head.0.weight": (10, 60), "head.1.weight": (10, 50), "head.bias": (10,)})
@@ -137,10 +164,6 @@ def test_heads_of_one_matrix_a_layer_are_placed_by_widths_or_asked_for():
 
 
 # Convolutions
-
-CONVOLUTIONS = {
-    "conv1.weight": (32, 1, 3, 3), "conv1.bias": (32,), "conv2.weight": (64, 32, 3, 3), "conv2.bias": (64,),
-}  # fmt: skip
 
 
 def test_strides_that_the_dense_layer_above_tells_are_found():
@@ -192,6 +215,44 @@ def test_each_answer_is_a_spec():
                 assert wanted.means in made.text
                 assert "assumed" not in made.text
     assert tried > 60
+
+
+def convolutional(*channels: int, norms: bool = True) -> dict[str, tuple[int, ...]]:
+    """The shapes of convolutions of 3 x 3 with batch norms."""
+    found = {}
+    for index, (below, above) in enumerate(pairwise(channels)):
+        found |= {f"conv.{index}.weight": (above, below, 3, 3), f"conv.{index}.bias": (above,)}
+        found |= {f"bn.{index}.{name}": (above,) for name in ("weight", "bias", "running_mean", "running_var") if norms}
+    return found
+
+
+NETS = {
+    "stacked": chain("layers.", 784, 40, 30), "label behind": chain("", 794, 40), "colour": chain("x.", 3072, 30, 25),
+    "bare": {".": (60, 784)}, "turned": {".": (74, 30)}, "linear on top": chain("fc", 784, 40, 10),
+    "over all layers": chain("l.", 784, 30, 30, 30) | {"classifier.weight": (10, 90)},
+    "over two layers": chain("l.", 784, 30, 30, 30) | {"head.0.weight": (10, 30), "head.1.weight": (10, 30)},
+    "convolutions": convolutional(1, 8, 12), "channels": convolutional(1, 4, 20),
+    "colour channels": convolutional(3, 4, 20, norms=False),
+    "convolutions, linear": convolutional(1, 4, 8) | {"fc.weight": (10, 8 * 49)},
+    "convolutions, averaged": convolutional(1, 4, 8) | {"fc.weight": (10, 8)},
+    "convolutions, dense": convolutional(1, 4, 8) | {"a.weight": (30, 8 * 49), "b.weight": (10, 30)},
+    "input's norm": {"in.running_mean": (784,), "in.running_var": (784,), **chain("fc", 784, 30, 20)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_a_draft_compiles_as_it_stands(kind):
+    shapes = NETS[kind]
+    made = draft("net.pt", shapes)
+    assert (made.missing, made.unplaced) == ((), ())
+    rng = np.random.default_rng(5)
+    tensors = {name: torch.from_numpy(rng.uniform(0.1, 1, shape)) for name, shape in shapes.items()}
+    images = rng.integers(0, 256, (12, made.values["pixels"])).astype(np.uint8)
+    calibration = pipeline.Calibration(images, np.arange(12) % 10, "random")
+    program = pipeline.compile_checkpoint(
+        pipeline.live_checkpoint(tensors, made.values), calibration, pipeline.Options()
+    )
+    assert len(program.losses) >= len(made.values["layers"])
 
 
 def test_a_symmetric_probability_gives_each_layer_its_polarity():

@@ -91,7 +91,7 @@ def test_the_draft_for_a_public_form_classifies_as_the_net_itself(kind):
     with torch.no_grad():
         wanted = net.eval()(torch.from_numpy(pixels).float() / 255).numpy()
     made = draft("it", {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()})
-    assert made.missing == ()
+    assert made.missing == made.unplaced == ()
     built = network.build(live_checkpoint(net, made.values))
     found = readout.float_scores(built, float_forward.all_labels(built, pixels))
     assert np.ptp(wanted) > 0.1 * np.abs(wanted).mean()
