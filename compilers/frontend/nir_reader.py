@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
-from ff2loihi.compilers.frontend.spec import ConvSpec, Spec
-from ff2loihi.compilers.interchange.nir import FIELDS, Graph, Stage, convolution
+from ff2loihi.compilers.frontend.spec import ConvSpec, PoolSpec, Spec
+from ff2loihi.compilers.interchange.nir import FIELDS, Graph, Stage, convolution, window
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.pooling import MaxPool
 
 SAME = 1e-6  # of decays a step: what float32 makes of one value
 
@@ -26,15 +27,16 @@ def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
         )
     layers = []
     for layer in spec.layers:
-        conv = found.get(layer.weight, layer.conv)
-        if layer.conv not in (None, conv):
-            raise CheckpointError(f"{path}: {layer.weight} has {conv}, the spec's conv says {layer.conv}: leave it out")
-        layers.append(layer.model_copy(update={"conv": conv}))
+        conv, pool = found.get(layer.weight, (layer.conv, layer.pool))
+        for what, said, has in (("conv", layer.conv, conv), ("pool", layer.pool, pool)):
+            if said not in (None, has):
+                raise CheckpointError(f"{path}: {layer.weight} has {has}, the spec's {what} says {said}: leave it out")
+        layers.append(layer.model_copy(update={"conv": conv, "pool": pool}))
     return spec.model_copy(update={"layers": tuple(layers), "image": graph.shape})
 
 
-def _geometry(path: Path, graph: Graph) -> dict[str, ConvSpec]:
-    """The convolutions of a graph by their weights' names, each above the shape that its node says."""
+def _geometry(path: Path, graph: Graph) -> dict[str, tuple[ConvSpec, PoolSpec | None]]:
+    """A graph's convolutions and their pools, by their weights' names, each above the shape that its node says."""
     found, shape = {}, graph.shape
     for stage in graph.stages:
         node = stage.synapse
@@ -45,12 +47,20 @@ def _geometry(path: Path, graph: Graph) -> dict[str, ConvSpec]:
         below = (node.weight.shape[1] * int(node.groups), *np.ravel(node.input_shape).tolist())
         if below != shape:
             raise CheckpointError(f"{path}: {shortened(stage.name)} takes {_sides(below)}, and gets {_sides(shape)}")
+        pool = None
         try:
-            spec = found[f"{stage.name}.weight"] = ConvSpec(**convolution(path, stage.name, node))
+            spec = ConvSpec(**convolution(path, stage.name, node))
+            if stage.pool is not None:
+                size, stride = window(path, stage.name, stage.pool)
+                pool = PoolSpec(kind="average", size=size, stride=None if stride == size else stride)
         except ValidationError as error:
             where = error.errors()[0]
             raise CheckpointError(f"{path}: {shortened(stage.name)}: {where['loc'][0]}: {where['msg']}") from None
+        found[f"{stage.name}.weight"] = spec, pool
         shape = Conv(shape, len(node.weight), node.weight.shape[2:], **spec.model_dump()).out_shape
+        if stage.pool is not None:
+            size, stride = window(path, stage.name, stage.pool)
+            shape = MaxPool(shape, (size, size), stride).out_shape
     return found
 
 
@@ -97,6 +107,9 @@ def float_layers(path: Path, graph: Graph, dt: float | None) -> tuple[dict[str, 
         weight = stage.synapse.weight.astype(np.float64)
         bias = getattr(stage.synapse, "bias", None)
         gain = np.ones(len(weight))
+        if isinstance(stage.pool, nir.SumPool2d):  # the sum of relu(a) is the mean of relu(n a)
+            gain *= window(path, stage.name, stage.pool)[0] ** 2
+            bias = None if bias is None else np.asarray(bias) * gain
         if stage.neuron is not None:
             if weight.ndim == 4:
                 raise CheckpointError(

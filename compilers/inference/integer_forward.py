@@ -210,20 +210,30 @@ class Forward:
         table = self.norm_tables[index]
         return normalize(self._cast(h, "float32"), total, norm.power, table, norm.shift, norm.top, self.xp)
 
+    def counts(self, pixels) -> np.ndarray:
+        """lif: the spikes of the last layer's outputs over a sample, (samples, passes, outputs) int64."""
+        *_, (_, last) = self._spiking(pixels, None)
+        return self._integers(last)
+
     def _lif(self, pixels, recorded: dict | None):
-        phases = self._to(self.network.phases[self.image_columns], "float32")
-        q = self._cast(pixels[:, self.image_columns], "float32")
-        image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
-        drive = self._image_drive(image)
-        sums, logits, counts, trains = [], {}, [], None
-        for index, part in enumerate(self.layers):
-            if index:
-                drive = self._drive(trains, part)
-            trains, r = self._integrate(drive, part, recorded, first=index == 0, last=index == len(self.layers) - 1)
+        sums, logits, counts = [], {}, []
+        for index, (part, r) in enumerate(self._spiking(pixels, recorded)):
             sums.append(self._sums(r, part))
             counts.append(r.sum(-1))
             self._read_head(logits, index, r)
         return sums, logits, counts
+
+    def _spiking(self, pixels, recorded: dict | None):
+        """Each layer from the lowest up, with its counts of a sample."""
+        phases = self._to(self.network.phases[self.image_columns], "float32")
+        q = self._cast(pixels[:, self.image_columns], "float32")
+        image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
+        drive, trains = self._image_drive(image), None
+        for index, part in enumerate(self.layers):
+            if index:
+                drive = self._drive(trains, part)
+            trains, r = self._integrate(drive, part, recorded, first=index == 0, last=index == len(self.layers) - 1)
+            yield part, r
 
     def _integrate(self, drive, part: _Layer, recorded: dict | None, first: bool, last: bool):
         """All steps of one layer: the spikes of each step, (steps, samples, labels, n), and their counts.

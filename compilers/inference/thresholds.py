@@ -45,18 +45,19 @@ def sweep(
     pixels (samples, pixels) uint8. vth given: no sweep, that mantissa for each layer. Raises CompileError.
     """
     if vth is not None:
-        return _settle(network, integers, pixels, [lambda drive: vth] * len(integers.layers)), []
+        return _settle(network, integers, pixels, [lambda drive: vth] * len(integers.layers), {}), []
     macs = sum(layer.synapses for layer in integers.layers) * integers.steps * len(integers.pass_labels)
     pixels = pixels[: int(max(50, min(SWEEP_IMAGES, SWEEP_WORK // macs)))]
     shown = blends(pixels)
     target = readout.root(readout.float_scores(_linear(network), float_forward.all_labels(network, shown)))
     quantized = quantize_pixels(shown, integers.input_bits)
     chosen, best, trials = [CANDIDATES[START]] * len(integers.layers), integers, []
+    known: dict[int, tuple[tuple[int, ...], np.ndarray]] = {}
     for index, layer in enumerate(integers.layers):
         found = []
         for candidate in CANDIDATES:
             rules = [*chosen[:index], candidate, *chosen[index + 1 :]]
-            settled = _settle(network, integers, pixels, [_rule(low, high) for _, low, high in rules])
+            settled = _settle(network, integers, pixels, [_rule(low, high) for _, low, high in rules], known)
             result = Forward(settled).run(quantized)
             fidelity = readout.correlation(
                 readout.root(readout.scores(_linear(settled), result.sums, result.head)), target
@@ -91,8 +92,11 @@ def _percentile(drive: np.ndarray, percentile: float) -> float:
     return float(np.percentile(positive, percentile)) if positive.size else 1.0
 
 
-def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: list) -> IntNetwork:
-    """Threshold and bias of each layer, from the lowest up: a layer's drive comes from the spikes below it."""
+def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: list, known: dict) -> IntNetwork:
+    """Threshold and bias of each layer, from the lowest up: a layer's drive comes from the spikes below it.
+
+    known: of each layer the thresholds up to it that were settled last, and its counts under these.
+    """
     full = (1 << integers.input_bits) - 1
     few = quantize_pixels(pixels[:100], integers.input_bits)
     codes = integers.pass_labels
@@ -125,8 +129,10 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
                 integers, layers=tuple(layers), head=None, readout="goodness", readout_layers=(0,),
                 label_codes=codes,
             )  # fmt: skip
-            states = Forward(part).run(few, states=True).states
-            rates = states[f"{layer.name}.r"][:, :, -1] / integers.steps
+            reached = tuple(one.vth for one in layers)
+            if index not in known or known[index][0] != reached:
+                known[index] = reached, Forward(part).counts(few)
+            rates = known[index][1] / integers.steps
     return replace(integers, layers=tuple(layers))
 
 

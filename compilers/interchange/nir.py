@@ -17,7 +17,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
@@ -33,19 +33,20 @@ from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningN
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import ALIGN
 
-WEIGHTS, NEURONS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF")
-SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS)
+WEIGHTS, NEURONS, POOLS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF"), ("AvgPool2d", "SumPool2d")
+SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS, *POOLS)
 FIELDS = ("tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset")  # of neurons, an array each
 DECAY_ONE = 4096
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer of a graph: the name of its Affine, Linear or Conv2d node, the node, the neuron behind it or None."""
+    """A layer of a graph: the name of its Affine, Linear or Conv2d node, the node, the neuron and pool behind it."""
 
     name: str
     synapse: nir.Affine | nir.Linear | nir.Conv2d
     neuron: nir.IF | nir.LIF | nir.CubaLIF | None
+    pool: nir.AvgPool2d | nir.SumPool2d | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ def _read(path: Path) -> Graph:
     wrong = [f"{name!r} is a {brief(kind)}" for name, kind in sorted(kinds.items()) if kind not in SUPPORTED]
     if wrong:
         raise CheckpointError(
-            f"{path}: {together(wrong, 200)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} compiles"
+            f"{path}: {together(wrong, 200)}: only a chain of {', '.join(WEIGHTS)} with {', '.join(NEURONS)} or "
+            f"{', '.join(POOLS)} compiles"
         )
     for name, fields in sizes.items():
         if len(set(fields.values())) > 1:
@@ -265,6 +267,11 @@ def _stages(path: Path, chain: list[tuple[str, nir.NIRNode]]) -> tuple[Stage, ..
                 )
             flat = name
             stages.append(Stage(name, node, None))
+        elif isinstance(node, nir.AvgPool2d | nir.SumPool2d):
+            if flat or not stages or stages[-1].pool is not None:
+                raise CheckpointError(f"{path}: {shortened(name)} is a pool that stands behind no Conv2d")
+            window(path, name, node)
+            stages[-1] = replace(stages[-1], pool=node)
         elif not stages or stages[-1].neuron is not None:
             raise CheckpointError(f"{path}: {shortened(name)} has no Affine, Linear or Conv2d node before it")
         elif isinstance(node, nir.IF | nir.LIF | nir.CubaLIF):
@@ -297,6 +304,19 @@ def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
             )
         found[what] = sides.pop()
     return found
+
+
+def window(path: Path, name: str, node: nir.AvgPool2d | nir.SumPool2d) -> tuple[int, int]:
+    """Size and stride of a pool. Raises CheckpointError where one is two, or it pads."""
+    found = []
+    for what, value in (("kernel_size", node.kernel_size), ("stride", node.stride), ("padding", node.padding)):
+        sides = set(np.ravel(value).tolist())
+        if len(sides) > 1 or (what == "padding" and sides != {0}):
+            raise CheckpointError(
+                f"{path}: {shortened(name)} has {what} {value}: one number for rows and columns compiles, no padding"
+            )
+        found.append(int(sides.pop()))
+    return found[0], found[1]
 
 
 def tensors_of(path: Path, graph: Graph, manifest: dict) -> dict[str, np.ndarray]:
@@ -336,6 +356,8 @@ def _whole(path: Path, name: str, values: np.ndarray, dtype: type) -> np.ndarray
 def check_same(path: Path, graph: Graph, network: IntNetwork | LearningNetwork) -> None:
     """Raise CheckpointError where a node's parameters are not what the network's would be."""
     for layer, stage in zip(network.layers, graph.stages, strict=True):
+        if stage.pool is not None:
+            raise CheckpointError(f"{path}: a pool behind {shortened(stage.name)}, its metadata describe none")
         for name, wanted in _nodes(network, layer).items():
             node = stage.synapse if name.endswith(".weights") else stage.neuron
             if type(node) is not type(wanted):

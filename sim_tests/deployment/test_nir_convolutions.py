@@ -130,12 +130,46 @@ def test_a_foreign_graph_compiles_to_what_its_tensors_and_a_full_spec_do(mixed, 
         ]
 
 
+def pool(kind, rows: int, columns: int):
+    return kind(np.array([rows, columns]), np.array([2, 2]), np.array([0, 0]))
+
+
+@pytest.mark.parametrize("kind", [nir.AvgPool2d, nir.SumPool2d])
+def test_a_foreign_graphs_pool_compiles_to_what_the_specs_does(mixed_content, tmp_path, kind):
+    """A sum is an average of weights that are four times as large."""
+    tensors, about = mixed_content
+    tensors = {**tensors, "c.weight": tensors["c.weight"][:, :8]}
+    graph = foreign(
+        tensors, b=pool(kind, 2, 2), flat=nir.Conv2d((2, 4), tensors["b.weight"].numpy(), 2, 0, 1, 1, np.zeros(4)),
+        c=nir.Flatten({"input": np.array([4, 1, 2])}, start_dim=0), output=nir.Linear(tensors["c.weight"].numpy()),
+        out=nir.Output({"output": np.array([10])}),
+    )  # fmt: skip
+    nir.write(tmp_path / "f.nir", graph)
+    first, second, dense = about["layers"]
+    layers = [first, {**second, "weight": "flat.weight"}, {"weight": "output.weight"}]
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**about, "layers": layers, "image": None}))
+    images = load_data("digits", "train", limit=60)
+    found = api.compile(interchange.load_graph(tmp_path / "f.nir", tmp_path / "spec.yaml"), images)
+    torch.save(tensors, tmp_path / "m.pt")
+    layers = [{**first, "pool": {"kind": "average"}}, second, dense]
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**about, "layers": layers}))
+    wanted = api.compile(load_checkpoint(tmp_path / "m.pt", tmp_path / "spec.yaml"), images)
+    (_, got), (_, arrays) = (artifact.pack(program) for program in (found, wanted))
+    assert all(np.array_equal(got[name], arrays[name]) for name in arrays)
+    times = [
+        ours.scale / theirs.scale for ours, theirs in zip(found.network.layers, wanted.network.layers, strict=True)
+    ]
+    assert times == pytest.approx([4.0 if kind is nir.SumPool2d else 1.0] * 4)
+
+
 A, B, ONES = np.ones((6, 1, 3, 2)), np.ones((4, 6, 2, 2)), np.ones(6)
 BAD = {
     "stride": ({"a": nir.Conv2d((4, 8), A, (1, 2), (1, 1), 1, 2, ONES)}, "'a' has stride"),
     "padding": ({"a": nir.Conv2d((4, 8), A, 1, "same", 1, 2, ONES)}, "'a' has padding same"),
     "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, (1, 2), 2, ONES)}, "'a' has dilation"),
-    "pooling": ({"flat": nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))}, "'flat' is a AvgPool2d"),
+    "pooling": ({"flat": pool(nir.AvgPool2d, 2, 1)}, "'flat' has kernel_size"),
+    "padded pool": ({"flat": nir.AvgPool2d(*(np.array([n, n]) for n in (2, 2, 1)))}, "'flat' has padding"),
+    "pool above none": ({"a": pool(nir.SumPool2d, 2, 2)}, "'a' is a pool that stands behind no Conv2d"),
     "no flatten": ({"flat": None}, "'c' is a dense layer behind a convolution"),
     "flat image": ({"a": nir.Flatten({"input": np.array([2, 4, 8])}, 0)}, "'b' is a convolution behind 'a'"),
     "neurons": ({"b": nir.IF(np.ones((6, 4, 9)), np.ones((6, 4, 9))), "flat": None, "c": None}, "neurons behind"),
