@@ -13,13 +13,21 @@ from typing import get_args
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError, shortened
 from ff2loihi.compilers.frontend import network
-from ff2loihi.compilers.frontend.checkpoint import load_checkpoint, peek
+from ff2loihi.compilers.frontend.checkpoint import (
+    GivenSpec,
+    live_checkpoint,
+    live_shapes,
+    load_checkpoint,
+    peek,
+    shapes_of,
+)
 from ff2loihi.compilers.frontend.content import Checkpoint
+from ff2loihi.compilers.frontend.draft import Ask, Choice, Draft, Question, assume, draft
 from ff2loihi.compilers.frontend.readings import readings
 from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
-from ff2loihi.compilers.inference.equalize import equalize
 from ff2loihi.compilers.inference.fold import fold
 from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
+from ff2loihi.compilers.inference.rewritten import rewritten
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
@@ -27,11 +35,19 @@ from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.processes.limits import MAX_STEPS, MIN_STEPS, MIN_WEIGHT_BITS, VTH_MAX, WEIGHT_BITS
 
 __all__ = [
-    "CALIBRATION_IMAGES", "Calibration", "LearningOptions", "Options", "check_options", "compile_checkpoint",
-    "compile_learning", "load_checkpoint", "options_for", "peek",
+    "CALIBRATION_IMAGES", "Ask", "Calibration", "Choice", "Draft", "GivenSpec", "LearningOptions", "Options",
+    "Question", "assume", "check_options", "compile_checkpoint", "compile_learning", "draft_spec", "live_checkpoint",
+    "load_checkpoint", "options_for", "peek",
 ]  # fmt: skip
 
 StageProgress = Callable[[str, str], None]  # (stage, what it did)
+
+
+def draft_spec(model: object, ask: Ask = assume) -> Draft:
+    """A spec.yaml for the tensors of a file, a Path, or of a live net. Raises CheckpointError."""
+    if isinstance(model, Path):
+        return draft(str(model), shapes_of(model), ask)
+    return draft(type(model).__name__, live_shapes(model), ask)
 
 
 def check_options(options: Options | LearningOptions) -> None:
@@ -160,7 +176,7 @@ def compile_checkpoint(
     """
     check_options(options)
     own = _network(checkpoint, calibration, progress)
-    net, evened = equalize(fold(own, quantize.calibration_inputs(own, calibration)))
+    net, evened = rewritten(own, calibration, options.neuron)
     for name, times in evened.items():
         progress("rows", f"{name}: one {times:,.0f} times the middle one, evened out against what reads it")
     integers = quantize.quantize(net, calibration, options)

@@ -31,6 +31,7 @@ from ff2loihi.learning.run import Hooks
 SEED = 0
 POINTS = 10  # measurements on the way
 SAMPLES = 40_000
+BLOCK = 100  # images at one learning rate
 
 
 def accuracy(program: Program, data: Dataset) -> float:
@@ -67,22 +68,21 @@ def adapt(program: Program, plan: Schedule, world: Dataset, tests: dict[str, Dat
     network, learner = program.network, Learner(program.network)
     controller = Controller(network, learner, plan)
     order = controller.rng.permutation(len(world.labels))[:SAMPLES]
-    marks = {round(x) for x in np.linspace(0, len(order), POINTS + 1)}
+    marks = [round(x) for x in np.linspace(0, len(order), POINTS + 1)]
     found = []
     with console.progress(title) as show:
-        for done in range(len(order) + 1):
-            if done in marks:
-                layers = tuple(
-                    replace(layer, weight=to_even_grid(weight))
-                    for layer, weight in zip(network.layers, learner.weights, strict=True)
-                )
-                now = Program(replace(network, layers=layers), (), {})
-                found.append({"samples": done, **{name: accuracy(now, test) for name, test in tests.items()}})
-                show(done, len(order))
-            if done < len(order):
-                controller.set_rate(done / len(order))
-                index = order[done]
-                controller.learn(world.images[index], int(world.labels[index]))
+        for done, end in zip(marks, [*marks[1:], len(order)], strict=True):
+            layers = tuple(
+                replace(layer, weight=to_even_grid(weight))
+                for layer, weight in zip(network.layers, learner.weights, strict=True)
+            )
+            now = Program(replace(network, layers=layers), (), {})
+            found.append({"samples": done, **{name: accuracy(now, test) for name, test in tests.items()}})
+            show(done, len(order))
+            for start in range(done, end, BLOCK):
+                controller.set_rate(start / len(order))
+                chosen = order[start : min(start + BLOCK, end)]
+                controller.learn(world.images[chosen], world.labels[chosen])
     return found
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
         load,
         run,
         save,
+        spec,
         verify,
-    )
+    )  # fmt: skip
     from ff2loihi.backends.base import Backend, Trace
     from ff2loihi.compilers.errors import FF2LoihiError
     from ff2loihi.compilers.frontend.content import Checkpoint
@@ -40,7 +41,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "ff2loihi.api": (
         "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "run",
-        "save", "verify",
+        "save", "spec", "verify",
     ),
     "ff2loihi.backends.base": ("Backend", "Trace"),
     "ff2loihi.compilers.errors": ("FF2LoihiError",),
@@ -62,7 +63,7 @@ __all__ = [
     "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
     "LearningOptions", "LearningSpeedReport", "Options", "Program", "Schedule", "SpeedReport", "Trace", "Variable",
     "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn",
-    "load", "load_checkpoint", "load_data", "run", "save", "verify",
+    "load", "load_checkpoint", "load_data", "run", "save", "spec", "verify",
 ]  # fmt: skip
 
 

@@ -5,11 +5,11 @@ Dataset or DataLoader (data.given). A back end is a Backend or its name.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from ff2loihi import choices
 from ff2loihi.backends.base import Backend, SampleProgress, Trace
@@ -33,6 +33,10 @@ from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
 from ff2loihi.verification.learning_equality import learning_equality
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Model = Checkpoint | Path | str | nn.Module | Mapping[str, Tensor]
 AnyData: TypeAlias = Dataset | str | Given
 
 
@@ -61,23 +65,23 @@ def _data(data: AnyData, split: str, unlabelled: bool = False, limit: int | None
 
 
 def compile(  # the command's name
-    checkpoint: Checkpoint | Path | str,
+    model: "Model",
     calibration: AnyData,
     options: Options | LearningOptions | None = None,
-    spec: Path | None = None,
+    spec: pipeline.GivenSpec | None = None,
     progress: Callable[[str, str], None] = lambda stage, text: None,
     check: AnyData | None = None,
     expect: float | None = None,
 ) -> AnyProgram:
-    """Compile a checkpoint or its file; training images of `calibration` set the ranges.
+    """Compile a checkpoint, its file, or a live net; training images of `calibration` set the ranges.
 
+    spec: what the tensors mean, a dict or the path of a spec.yaml; None where the checkpoint says so itself.
     options: Options for inference, LearningOptions for a network that learns on the chip; a checkpoint that spikes
     always becomes one. check: images, of a name its test split, which are classified as well; expect: the accuracy
     that the float net is known to have, in 0..1. Raises FF2LoihiError.
     """
     choices.check_share("--expect", expect)
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    checkpoint = _checkpoint(model, spec)
     if isinstance(calibration, str):
         calibration = calibration_set(calibration)
     calibration = _data(calibration, "train", limit=pipeline.CALIBRATION_IMAGES)
@@ -100,6 +104,23 @@ def compile(  # the command's name
 
 def _images(data: Dataset) -> Calibration:
     return Calibration(data.images, data.labels, None if data.name == given.GIVEN else data.name, data.sha256)
+
+
+def spec(model: "Path | str | nn.Module | Mapping[str, Tensor]", ask: pipeline.Ask = pipeline.assume) -> pipeline.Draft:
+    """Draft a commented spec.yaml for a file of tensors, or a live net, from their names and shapes.
+
+    ask: answers the questions that are left; without it the likeliest answer is assumed. Raises CheckpointError.
+    """
+    return pipeline.draft_spec(Path(model) if isinstance(model, str) else model, ask)
+
+
+def _checkpoint(model: "Model", spec: pipeline.GivenSpec | None) -> Checkpoint:
+    """Raises CheckpointError."""
+    if isinstance(model, Checkpoint):
+        return model
+    if isinstance(model, Path | str):
+        return pipeline.load_checkpoint(Path(model), spec)
+    return pipeline.live_checkpoint(model, spec)
 
 
 def save(program: AnyProgram, path: Path | str) -> str:

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Literal, get_args
 
-from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.errors import BackendError, DataError, FF2LoihiError
 
 DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist", "usps"]
 Recipe = Literal[
@@ -18,6 +18,7 @@ Recipe = Literal[
     "ff-negatives-mixed", "ff-negatives-hybrid", "ff-negatives-noise", "ff-negatives-masked", "ff-collaboration-0.3",
     "ff-collaboration-0.5", "ff-collaboration-0.7", "ff-collaboration-1", "ff-three-factor-bottom-up",
     "ff-three-factor-top-down", "ff-three-factor-both", "ff-prospective-3", "ff-prospective-5", "pcl-ff", "cwc-ff",
+    "cwc-ff-bn",
 ]  # fmt: skip
 Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer"]
 Split = Literal["train", "test", "fit", "validation"]
@@ -73,3 +74,13 @@ def check(option: str, value: object, choice: object) -> None:
     """Raise FF2LoihiError where the value is none of the choice's."""
     if value not in get_args(choice):
         raise FF2LoihiError(f"{option} must be one of {', '.join(get_args(choice))}, got {value!r}")
+
+
+def check_device(name: str) -> None:
+    """Raise FF2LoihiError where --device is no choice, BackendError where torch does not see it here."""
+    check("--device", name, Device)
+    if name == "cuda":
+        import torch  # the emulator on the CPU does without it
+
+        if not torch.cuda.is_available():
+            raise BackendError("--device cuda: torch sees no CUDA device here. Use --device cpu")

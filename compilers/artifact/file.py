@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from ff2loihi.compilers.artifact import inference_manifest, learning_manifest
 from ff2loihi.compilers.artifact.inference_manifest import InferenceManifest
 from ff2loihi.compilers.artifact.learning_manifest import LearningManifest
-from ff2loihi.compilers.artifact.manifest import FORMAT, VERSION
+from ff2loihi.compilers.artifact.manifest import FORMAT, READ, VERSION
 from ff2loihi.compilers.errors import ArtifactError, CompileError, brief
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import strict_json
@@ -124,9 +124,10 @@ def _parse(path: Path, data: bytes) -> tuple[object, dict[str, np.ndarray]]:
 def _check(path: Path, manifest: object, tensors: dict[str, np.ndarray]) -> None:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ArtifactError(f"{path}: a safetensors file, but not an ff2loihi artifact")
-    if manifest.get("version") != VERSION:
+    if manifest.get("version") not in READ:
         raise ArtifactError(
-            f"{path}: artifact format version {brief(manifest.get('version'))}, this ff2loihi reads {VERSION}. "
+            f"{path}: artifact format version {brief(manifest.get('version'))}, this ff2loihi reads "
+            f"{' and '.join(map(str, READ))}. "
             "Update ff2loihi, or compile the model again"
         )
     found = digest(manifest, tensors)

@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.artifact.manifest import Flag, Header
+from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
-from ff2loihi.compilers.ir.options import Float, HeadActivities, Probability, Readout
+from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability, Readout
 from ff2loihi.processes.limits import Int
 
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSeria
 from ff2loihi.compilers.ir.options import Float, Strict
 from ff2loihi.processes.limits import Int
 
-FORMAT, VERSION = "ff2loihi-artifact", 2
+FORMAT, VERSION = "ff2loihi-artifact", 3
+READ = (2, VERSION)  # version 2 has neither pools nor dilations
 
 Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]
-Flag = Annotated[bool, Field(strict=True)]
 
 
 class _Open(BaseModel):
@@ -74,6 +74,6 @@ class Header(Strict):
     every tensor."""
 
     format: Literal["ff2loihi-artifact"]
-    version: Literal[2]
+    version: Literal[2, 3]
     provenance: Annotated[dict, GetPydanticSchema(lambda _, handler: handler.generate_schema(_AsItStands))]
     sha256: str

@@ -113,21 +113,24 @@ def populations(network: IntNetwork | LearningNetwork) -> tuple[Population, ...]
 
 
 def _inference(net: IntNetwork) -> Iterator[Population]:
-    """Layers, each with its goodness sums; tables between layers; the head."""
+    """Layers, each with its pool and its goodness sums; tables between layers; the head."""
     below = INPUT
     for index, layer in enumerate(net.layers):
-        n = layer.neurons
+        n = layer.outputs
         rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
-        yield Population(layer.name, layer.name, n, (rows,))
-        sums = len(powers(net))  # of a part; each neuron belongs to one part
-        rows = Rows(layer.name, n, fan=sums)
-        yield Population(f"{layer.name}.goodness", layer.name, net.goodness_parts * sums, (rows,))
-        if net.head and index in net.readout_layers:
-            yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(layer.name, n),))
+        yield Population(layer.name, layer.name, layer.neurons, (rows,))
         below = layer.name
+        if layer.pool:
+            below = f"{layer.name}.pool"
+            yield Population(below, layer.name, n, (Kernels(layer.name, layer.pool.kernels),))
+        sums = len(powers(net))  # of a part; each neuron belongs to one part
+        yield Population(f"{layer.name}.goodness", layer.name, net.goodness_parts * sums, (Rows(below, n, fan=sums),))
+        if net.head and index in net.readout_layers:
+            yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(below, n),))
         if index < len(net.norms):
+            rows = Rows(below, n, fan=1), Rows(f"{layer.name}.goodness", 1)
             below = f"{layer.name}.norm"
-            yield Population(below, layer.name, n, (Rows(layer.name, n, fan=1), Rows(f"{layer.name}.goodness", 1)))
+            yield Population(below, layer.name, n, rows)
 
 
 def _learning(net: LearningNetwork) -> Iterator[Population]:

@@ -69,6 +69,12 @@ def check_stored(data: bytes) -> None:
         raise ValueError("its entries claim more bytes than the file has")
 
 
+def names(data: bytes) -> list[str]:
+    """Of the entries of a zip archive."""
+    with _zip(data) as box:
+        return box.namelist()
+
+
 def entries(data: bytes, suffix: str) -> list[bytes]:
     """Those entries of a zip archive that `check_stored` has passed."""
     with _zip(data) as box:

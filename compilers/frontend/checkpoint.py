@@ -1,13 +1,7 @@
-"""A .pt file, with the spec inside it or beside it, becomes a Checkpoint. The only file here that imports torch.
-
-Files are read with torch.load(weights_only=True) and nothing else: a pickle that would run code is refused.
-"""
+"""A file of tensors, with the spec inside it or beside it, or a live net with one, becomes a Checkpoint."""
 
 import difflib
 import hashlib
-import io
-import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
@@ -16,7 +10,9 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import read_bytes
-from ff2loihi.compilers.formats import array_files, pickle_file
+from ff2loihi.compilers.formats import array_files
+from ff2loihi.compilers.frontend import batch_norm
+from ff2loihi.compilers.frontend import tensors as tensor_files
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import (
     CHECKPOINT_FORMAT,
@@ -26,45 +22,71 @@ from ff2loihi.compilers.frontend.spec import (
     read_spec,
 )
 
-DEPTH = 32  # of dicts in each other
-LONGEST = 1000  # characters of a key; of a longer one the beginning is its name
 NAME = 100  # characters of a tensor's name, up to which it is compared with a misspelt one
-KIND = "a checkpoint (.pt)"
+GivenSpec = Path | str | dict  # the file of a spec, or what one holds
 
 
-def load_checkpoint(path: Path, spec_path: Path | None = None) -> Checkpoint:
-    """Read a checkpoint of ours, or with `spec_path` any bare tensor or state_dict. Raises CheckpointError."""
-    data, content = _read(path)
-    spec, training = None, {}
-    if _is_ours(content):
-        version = content.get("version")
-        if type(version) is not int or version != CHECKPOINT_VERSION:
+def load_checkpoint(path: Path, spec: GivenSpec | None = None) -> Checkpoint:
+    """Read a checkpoint of ours, or with `spec` any file of tensors. Raises CheckpointError."""
+    content = tensor_files.read(path)
+    if not _is_ours(content.tree):
+        arrays = tensor_files.arrays(path, content.tree, content.size)
+        if spec is None:
             raise CheckpointError(
-                f"{path}: checkpoint format version {shortened(version)}, "
-                f"this ff2loihi reads {CHECKPOINT_VERSION}. Update ff2loihi"
+                f"{path}: not written by ff2loihi train, so it needs --spec spec.yaml, which says what its tensors "
+                f"mean, and `ff2loihi spec {path}` drafts (README, 'A checkpoint from elsewhere'). It holds: "
+                f"{_shapes(arrays)}"
             )
-        tensors = _arrays(path, content.get("tensors"), len(data))
-        training = _training(path, content.get("training", {}))
-        spec = None if spec_path else parse_spec(content.get("spec"), f"{path}: its spec")
-    else:
-        tensors = _arrays(path, content, len(data))
-    if spec_path:
-        spec = read_spec(Path(spec_path))
-    if spec is None:
-        shapes = brief(", ".join(f"{shortened(name)} {array.shape}" for name, array in list(tensors.items())[:8]), 250)
+        return _apart(path, content.data, arrays, spec, path.parent)
+    version = content.tree.get("version")
+    if type(version) is not int or version != CHECKPOINT_VERSION:
         raise CheckpointError(
-            f"{path}: not written by ff2loihi train, so it needs --spec spec.yaml, which says what its tensors mean "
-            f"(README, 'A checkpoint from elsewhere'). It holds: {shapes}"
+            f"{path}: checkpoint format version {shortened(version)}, "
+            f"this ff2loihi reads {CHECKPOINT_VERSION}. Update ff2loihi"
         )
-    found = checkpoint_of(path, data, tensors, spec, Path(spec_path or path).parent, training)
-    return replace(found, spec_apart=spec_path is not None)
+    arrays = tensor_files.arrays(path, content.tree.get("tensors"), content.size)
+    training = _training(path, content.tree.get("training", {}))
+    if spec is not None:
+        return _apart(path, content.data, arrays, spec, path.parent, training)
+    own = parse_spec(content.tree.get("spec"), f"{path}: its spec")
+    return checkpoint_of(path, content.data, arrays, own, path.parent, training)
+
+
+def live_checkpoint(net: object, spec: GivenSpec | None) -> Checkpoint:
+    """A live nn.Module, or its state_dict, with a spec; its hash is that of its tensors as safetensors.
+
+    Raises CheckpointError.
+    """
+    content, name = tensor_files.of_live(net), Path(type(net).__name__)
+    arrays = tensor_files.arrays(name, content.tree, content.size)
+    if spec is None:
+        raise CheckpointError(
+            f"{name}: a live net needs spec=, a dict or the path of a spec.yaml, which says what its tensors mean: "
+            f"ff2loihi.spec(net) drafts one. It holds: {_shapes(arrays)}"
+        )
+    return _apart(name, content.data, arrays, spec, Path())
+
+
+def _apart(
+    path: Path, data: bytes, arrays: dict[str, np.ndarray], spec: GivenSpec, folder: Path, training: dict | None = None
+) -> Checkpoint:
+    """The checkpoint with a spec that somebody gave; label codes lie beside its file, or in `folder`."""
+    if isinstance(spec, dict):
+        parsed = parse_spec(spec, "spec")
+    else:
+        parsed, folder = read_spec(Path(spec)), Path(spec).parent
+    return replace(checkpoint_of(path, data, arrays, parsed, folder, training or {}), spec_apart=True)
+
+
+def _shapes(arrays: dict[str, np.ndarray]) -> str:
+    return brief(", ".join(f"{shortened(name)} {array.shape}" for name, array in list(arrays.items())[:8]), 250)
 
 
 def checkpoint_of(
     path: Path, data: bytes, tensors: dict[str, np.ndarray], spec: Spec, folder: Path, training: dict
 ) -> Checkpoint:
     """The checkpoint of a file's tensors and spec; label codes may lie in `folder`. Raises CheckpointError."""
-    _keys_exist(path, spec, tensors)
+    tensors = _with_keys(path, spec, tensors)
     codes = _codes(spec, tensors, folder)
     for name, array in (tensors | {CODES: codes}).items():
         _finite(path, name, array)
@@ -73,9 +95,21 @@ def checkpoint_of(
 
 def peek(path: Path) -> list[dict]:
     """Name, shape and dtype of every tensor in a checkpoint. Raises CheckpointError."""
-    data, content = _read(path)
-    found = _flatten(path, content.get("tensors") if _is_ours(content) else content, len(data))
-    return [{"name": name, "shape": list(t.shape), "dtype": str(t.dtype).split(".")[1]} for name, t in found.items()]
+    content = tensor_files.read(path)
+    return tensor_files.listed(path, content, content.tree.get("tensors") if _is_ours(content.tree) else content.tree)
+
+
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Of the tensors in a file that ff2loihi did not write, by name. Raises CheckpointError."""
+    content = tensor_files.read(path)
+    if _is_ours(content.tree):
+        raise CheckpointError(f"{path}: written by ff2loihi train, its spec is inside. Use: ff2loihi compile {path}")
+    return tensor_files.shapes(path, content)
+
+
+def live_shapes(net: object) -> dict[str, tuple[int, ...]]:
+    """The same of a live net. Raises CheckpointError."""
+    return tensor_files.shapes(Path(type(net).__name__), tensor_files.of_live(net))
 
 
 def _is_ours(content: object) -> TypeGuard[dict]:
@@ -95,131 +129,37 @@ def _training(path: Path, facts: object) -> dict:
     return facts
 
 
-def _read(path: Path) -> tuple[bytes, object]:
-    import pickle
+def _with_keys(path: Path, spec: Spec, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors, by the names that the spec has for them: those below `model`, say, where all its keys stand there.
 
-    import torch
-
-    data = read_bytes(path, CheckpointError, KIND)
-    if not data:
-        raise CheckpointError(f"{path}: an empty file, where a checkpoint (.pt) is wanted. Save or copy it again")
-    try:
-        if data.startswith(b"PK"):  # torch.save's zip archive; its older form is a row of pickles
-            array_files.check_stored(data)
-        pickle_file.check_tuples(data)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not a torch checkpoint, or a damaged one ({error}). Save it again") from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's remarks on old formats and sparse tensors
-            return data, torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"(?:GLOBAL|[Uu]nsupported class|function) (\S+)", str(error))
-        if wanted:
-            raise CheckpointError(
-                f"{path}: refused, its pickle calls {brief(wanted[1])}: it could run code. "
-                "Save tensors alone: torch.save(model.state_dict(), FILE)"
-            ) from None
-        raise CheckpointError(f"{path}: not a torch checkpoint, or a damaged one. Save or copy it again") from None
-    except Exception as error:  # torch's readers raise many kinds on damaged bytes, and each means the same
-        raise CheckpointError(
-            f"{path}: not a torch checkpoint, or a truncated one ({type(error).__name__}). Save or copy it again"
-        ) from None
-
-
-def _flatten(path: Path, content: object, size: int) -> dict:
-    """Tensors of a bare tensor or a nested dict, by dotted names; what is not a tensor is left out.
-
-    size: the file's, in bytes. It has one at least for each value of a dict: where more are claimed, one dict stands
-    for many, and to go through them may take for ever. Raises CheckpointError.
+    Raises CheckpointError for keys that are not there.
     """
-    import torch
-
-    found, left = {}, size
-
-    def visit(value: object, prefix: str, depth: int) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise CheckpointError(
-                f"{path}: its dicts hold more values than the file has bytes. Save a plain state_dict"
-            )
-        if isinstance(value, torch.Tensor):
-            name = prefix or "."
-            left -= len(name)
-            if name in found:
-                raise CheckpointError(f"{path}: two tensors have the name {shortened(name)}. Save them by other names")
-            if value.is_nested:
-                raise CheckpointError(f"{path}: tensor {shortened(name)} is nested: save it as dense tensors")
-            found[name] = value
-        elif isinstance(value, dict):
-            if depth == DEPTH:
-                raise CheckpointError(f"{path}: dicts within {DEPTH} others. Save a plain state_dict")
-            for key, item in value.items():
-                key = key if isinstance(key, str) and len(key) <= LONGEST else shortened(key)
-                visit(item, f"{prefix}.{key}" if prefix else key, depth + 1)
-
-    visit(content, "", 0)
-    if not found:
-        raise CheckpointError(f"{path}: holds no tensor. Save a tensor or a state_dict")
-    return found
-
-
-def _arrays(path: Path, content: object, size: int) -> dict[str, np.ndarray]:
-    """The tensors of a file of that many bytes as float32 arrays, by name. Raises CheckpointError."""
-    tensors = _flatten(path, content, size)
-    for name, tensor in tensors.items():
-        _check_dense(path, name, tensor)
-    values = sum(tensor.numel() for tensor in tensors.values())
-    if values > size:
-        name = max(tensors, key=lambda name: tensors[name].numel())
-        raise CheckpointError(
-            f"{path}: {values:,} values in {size:,} bytes, most of them in tensor {shortened(name)} "
-            f"{brief(tuple(tensors[name].shape))}: it repeats what it holds. Save tensor.clone()"
-        )
-    return {name: _array(path, name, tensor) for name, tensor in tensors.items()}
-
-
-def _check_dense(path: Path, name: str, tensor) -> None:
-    import torch
-
-    kinds = {
-        "a meta tensor, without values": tensor.is_meta,
-        f"of layout {tensor.layout}": tensor.layout != torch.strided,
-        "quantized": tensor.is_quantized,
-        "complex": tensor.is_complex(),
-    }
-    odd = next((kind for kind, is_so in kinds.items() if is_so), None)
-    if odd:
-        raise CheckpointError(f"{path}: tensor {shortened(name)} is {odd}: save it as a dense tensor of floats")
-
-
-def _array(path: Path, name: str, tensor) -> np.ndarray:
-    import torch
-
-    try:
-        return tensor.detach().resolve_neg().to(torch.float32).numpy()
-    except (RuntimeError, TypeError, ValueError) as error:  # of a dtype without a float, or too many dimensions
-        raise CheckpointError(
-            f"{path}: tensor {shortened(name)} of {tensor.dtype} is no array of floats ({brief(error)}). Save it as one"
-        ) from None
-
-
-def _keys_exist(path: Path, spec: Spec, tensors: dict) -> None:
     keys = [key for layer in spec.layers for key in (layer.weight, layer.bias) if key]
+    norms = [layer.batch_norm for layer in spec.layers if layer.batch_norm]
+    keys += [f"{norm}.{name}" for norm in norms for name in batch_norm.NEEDED]
     keys += [layer.polarity for layer in spec.layers if layer.polarity not in (None, "half")]
     keys += [spec.label.codes[4:]] if spec.label.codes.startswith("key:") else []
     if spec.readout.head:
         keys += [*spec.readout.head.weights, *([spec.readout.head.bias] if spec.readout.head.bias else [])]
     missing = [key for key in dict.fromkeys(keys) if key not in tensors]
-    if missing:
-        names = [name for name in tensors if len(name) < NAME][:1000]  # more would take long to compare
-        close = [match for key in missing[:3] for match in difflib.get_close_matches(key[:NAME], names, n=1)]
-        hint = f" Did you mean {', '.join(map(shortened, close))}?" if close else ""
+    if not missing:
+        return tensors
+    above = [name.removesuffix(keys[0]) for name in tensors if name.endswith(f".{keys[0]}")]
+    above = [prefix for prefix in above if all(prefix + key in tensors for key in keys)]
+    if len(above) == 1:
+        return {name.removeprefix(above[0]): array for name, array in tensors.items() if name.startswith(above[0])}
+    if above:
         raise CheckpointError(
-            f"{path}: no tensor {brief(', '.join(map(shortened, missing[:20])), 150)}; "
-            f"it holds {brief(', '.join(map(shortened, list(tensors)[:20])), 150)}.{hint}"
+            f"{path}: {shortened(keys[0])} stands below {brief(', '.join(map(shortened, above)), 150)}: "
+            "give the spec's keys in full"
         )
+    names = [name for name in tensors if len(name) < NAME][:1000]  # more would take long to compare
+    close = [match for key in missing[:3] for match in difflib.get_close_matches(key[:NAME], names, n=1)]
+    hint = f" Did you mean {', '.join(map(shortened, close))}?" if close else ""
+    raise CheckpointError(
+        f"{path}: no tensor {brief(', '.join(map(shortened, missing[:20])), 150)}; "
+        f"it holds {brief(', '.join(map(shortened, list(tensors)[:20])), 150)}.{hint}"
+    )
 
 
 def _codes(spec: Spec, tensors: dict, folder: Path) -> np.ndarray:
@@ -240,8 +180,8 @@ def _codes(spec: Spec, tensors: dict, folder: Path) -> np.ndarray:
             raise CheckpointError(f"{file}: label codes must be one array of numbers, as numpy.save writes it")
         return codes.astype(np.float32)
     if file.suffix == ".pt":
-        data, content = _read(file)
-        found = list(_arrays(file, content, len(data)).values())
+        content = tensor_files.read(file)
+        found = list(tensor_files.arrays(file, content.tree, content.size).values())
         if len(found) != 1:
             raise CheckpointError(f"{file}: label codes: holds {len(found)} tensors, 1 is wanted")
         return found[0]

@@ -1,20 +1,32 @@
 """A Checkpoint becomes a Network: named layers, checked shapes, values and kinds. Every violation is reported."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, shortened, together
-from ff2loihi.compilers.frontend import input_form
+from ff2loihi.compilers.frontend import batch_norm, input_form
+from ff2loihi.compilers.frontend.batch_norm import Affine
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
-from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec
+from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec, PoolSpec
 from ff2loihi.compilers.ir import Head, Layer, Network
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.network import absorbed
+from ff2loihi.compilers.ir.pooling import MaxPool
 
 MAX_WEIGHT = 1e6  # beyond it, squared sums of activities leave float32's range; trained nets stay below thousands
 MAX_NEURONS, MAX_TAPS = 1 << 24, 1 << 25  # of a convolution: what 16 chips hold; inputs that its positions see
-ACTIVATIONS = ("relu",)
+ACTIVATION = "relu"
+_CURVE = "a payload is a sum rectified, and spikes count one: no curve has that form"
+_SIGNED = "a payload and a count of spikes have no sign for what it lets through below 0"
+REFUSED = {  # activations that people train with -> why the chip's neurons have no form for them
+    **dict.fromkeys(("gelu", "silu", "swish", "mish", "softplus", "elu", "selu", "celu", "hardswish"), _CURVE),
+    **dict.fromkeys(("sigmoid", "tanh", "softmax", "hardsigmoid", "hardtanh", "softsign"), _CURVE),
+    **dict.fromkeys(("leakyrelu", "prelu", "rrelu"), _SIGNED),
+    **dict.fromkeys(("none", "identity", "linear"), "a layer without one is part of the layer above. Multiply them"),
+}
 
 
 @dataclass
@@ -35,9 +47,11 @@ class _Reader:
 def build(checkpoint: Checkpoint) -> Network:
     """The float network that the checkpoint describes. Raises CheckpointError with everything that is wrong."""
     spec, reader = checkpoint.spec, _Reader(checkpoint)
-    if spec.activation not in ACTIVATIONS:
+    if spec.activation != ACTIVATION:
+        reason = REFUSED.get(spec.activation.lower().replace("_", "").replace("-", ""))
         reader.wrong.append(
-            f"activation {shortened(spec.activation)} is not supported, only {', '.join(ACTIVATIONS)} is"
+            f"activation {shortened(spec.activation)} is not supported, only {ACTIVATION} is"
+            + (f": {reason}" if reason else "")
         )
     codes = _codes(reader)
     reader.stop_if_wrong()
@@ -46,23 +60,29 @@ def build(checkpoint: Checkpoint) -> Network:
     reader.wrong += input_form.violations(spec, codes)
     reader.stop_if_wrong()
     width = spec.pixels + codes.shape[1] if spec.label.kind != "overwrite" else spec.pixels
-    layers, image = [], spec.image
+    layers, last, image = [], [], spec.image
+    behind: dict[int, Affine] = {}  # batch norms of what leaves a layer
     for index, part in enumerate(spec.layers):
-        layer = _layer(reader, f"hidden{index + 1}", part, width, image, spec)
-        if layer is None:
+        found = _layers(reader, f"hidden{index + 1}", part, width, image, spec)
+        if not found:
             break  # without its width the layers above cannot be checked
-        layers.append(layer)
-        width, image = layer.neurons, layer.conv.out_shape if layer.conv else None
+        layers += found
+        last.append(len(layers) - 1)
+        width, image = layers[-1].outputs, layers[-1].out_shape
+        if part.batch_norm and part.batch_norm_place == "after_relu" and not reader.wrong:
+            behind[last[-1]] = batch_norm.affine(part, checkpoint.tensors, width)
     reader.stop_if_wrong()
-    used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(layers)))
-    if not used or len(set(used)) != len(used) or not all(0 <= index < len(layers) for index in used):
+    used = spec.readout.layers if spec.readout.layers is not None else tuple(range(len(last)))
+    if not used or len(set(used)) != len(used) or not all(0 <= index < len(last) for index in used):
         reader.wrong.append(
-            f"readout.layers: must be different numbers in 0..{len(layers) - 1}, got {shortened(list(used))}"
+            f"readout.layers: must be different numbers in 0..{len(last) - 1}, got {shortened(list(used))}"
         )
+        reader.stop_if_wrong()
+    used = tuple(last[index] for index in used)
     if spec.probability.kind == "symmetric":
         reader.wrong += [
             f"{layer.name}: probability symmetric needs neurons of both polarities. Give the layer polarity: half"
-            for layer in layers
+            for layer in (layers[index] for index in last)
             if layer.positive.all() or not layer.positive.any()
         ]
     if spec.readout.kind == "channels":
@@ -73,6 +93,10 @@ def build(checkpoint: Checkpoint) -> Network:
         ]
     reader.stop_if_wrong()
     head = _head(reader, spec.readout.head, layers, used, codes.shape[0]) if spec.readout.head else None
+    reader.wrong += batch_norm.unreadable(spec, layers, used, behind)
+    reader.stop_if_wrong()
+    head = batch_norm.fold_behind(layers, used, head, behind)
+    reader.wrong += [text for layer in layers for text in _out_of_range(layer)]
     reader.stop_if_wrong()
     label, own_input, layers[0] = input_form.form(spec, codes, layers[0])
     return Network(
@@ -83,7 +107,7 @@ def build(checkpoint: Checkpoint) -> Network:
         probability=spec.probability,
         normalization=spec.normalization,
         readout=spec.readout.kind,
-        readout_layers=tuple(used),
+        readout_layers=used,
         head=head,
         neuron=spec.neuron,
         input=own_input,
@@ -104,6 +128,42 @@ def _codes(reader: _Reader) -> np.ndarray:
             f"label codes: values {codes.min():g}..{codes.max():g}, at most {MAX_WEIGHT:g} are taken. Rescale them"
         )
     return codes
+
+
+def _layers(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec) -> list[Layer]:
+    """See _layer; with its pool, which is a layer of its own where it averages. Empty where it is wrong."""
+    layer = _layer(reader, name, part, inputs, image, spec)
+    if layer is None:
+        return []
+    if part.pool is None:
+        return [replace(layer, positive=_positive(reader, name, part, layer.outputs))]
+    pool = _pool(reader, layer, part.pool)
+    if pool is None:
+        return []
+    positive = _positive(reader, name, part, pool.outputs)
+    if part.pool.kind == "max":
+        return [replace(layer, pool=pool, positive=positive)]
+    means = np.full(pool.kernels.weight_shape, 1 / math.prod(pool.size), np.float32)
+    return [layer, Layer(f"{name}_average", means, None, positive, pool.kernels, averages=True)]
+
+
+def _pool(reader: _Reader, layer: Layer, spec: PoolSpec) -> MaxPool | None:
+    if layer.conv is None:
+        reader.wrong.append(f"{layer.name}: a pool needs an image below it, the layer is dense. Give it conv")
+        return None
+    shape = layer.conv.out_shape
+    size = shape[1:] if spec.size == "global" else (spec.size, spec.size)
+    pool = MaxPool(shape, size, spec.stride or max(size))
+    if min(pool.out_shape) < 1:
+        sides = " x ".join(map(str, shape[1:]))
+        reader.wrong.append(
+            f"{layer.name}: a pool of {spec.size} x {spec.size} over an image of {sides}. Use a smaller one"
+        )
+        return None
+    if (taps := pool.outputs * math.prod(size)) > MAX_TAPS:
+        reader.wrong.append(f"{layer.name}: a pool whose windows see {taps:,} neurons, at most {MAX_TAPS:,} are taken")
+        return None
+    return pool
 
 
 def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec) -> Layer | None:
@@ -130,24 +190,43 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
         reader.wrong.append(_misfit(name, weight.shape, part, inputs, spec))
         return None
     channels, n = len(weight), conv.neurons if conv else len(weight)
-    if not weight.any():
-        reader.wrong.append(f"{name}: all weights are zero. Train it, or drop the layer")
-    if np.abs(weight).max() > MAX_WEIGHT:
-        reader.wrong.append(
-            f"{name}: weights up to {np.abs(weight).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
-        )
     bias = None
     if part.bias:
-        bias = reader.tensor(part.bias).astype(np.float32)
-        if bias.shape != (channels,):
-            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {bias.shape}, ({channels},) is wanted")
-        elif np.abs(bias).max() > MAX_WEIGHT:
-            reader.wrong.append(
-                f"{name}: biases up to {np.abs(bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
-            )
-        bias = np.repeat(bias, n // channels) if bias.any() else None
-    positive = _positive(reader, name, part, n)
-    return Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, positive, conv)
+        found = reader.tensor(part.bias).astype(np.float32)
+        if found.shape != (channels,):
+            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {found.shape}, ({channels},) is wanted")
+        elif found.any():
+            bias = np.repeat(found, n // channels)
+    layer = Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, np.ones(n, bool), conv)
+    if part.batch_norm:
+        layer = _normed(reader, layer, part, image)
+    reader.wrong += _out_of_range(layer)
+    return layer
+
+
+def _normed(reader: _Reader, layer: Layer, part: LayerSpec, image) -> Layer:
+    """With the batch norm before its ReLU or of its input in its weights and biases; the layer is above that image."""
+    channels = (len(layer.weight),)
+    if part.batch_norm_place == "input":
+        channels = (*(image or ())[:1], *(() if layer.conv else (layer.inputs,)))
+    wrong = list(batch_norm.violations(part, reader.checkpoint.tensors, channels))
+    if wrong:
+        reader.wrong += [f"{layer.name}: {text}" for text in wrong]
+    elif part.batch_norm_place == "input":
+        return absorbed(layer, *batch_norm.affine(part, reader.checkpoint.tensors, layer.inputs))
+    elif part.batch_norm_place == "before_relu":
+        return batch_norm.fold_before(layer, *batch_norm.affine(part, reader.checkpoint.tensors, layer.neurons))
+    return layer
+
+
+def _out_of_range(layer: Layer) -> Iterator[str]:
+    name, largest = layer.name, np.abs(layer.weight).max()
+    if not largest:
+        yield f"{name}: all weights are zero. Train it, or drop the layer"
+    if largest > MAX_WEIGHT:
+        yield f"{name}: weights up to {largest:g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
+    if layer.bias is not None and np.abs(layer.bias).max() > MAX_WEIGHT:
+        yield f"{name}: biases up to {np.abs(layer.bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
 
 
 def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int, ...], image) -> Conv | None:
@@ -169,7 +248,9 @@ def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int
         return None
     if min(conv.out_shape) < 1:
         below = " x ".join(map(str, image[1:]))
-        reader.wrong.append(f"{name}: a kernel of {shape[2]} x {shape[3]} with padding {conv.padding} leaves {below}")
+        reader.wrong.append(
+            f"{name}: a kernel of {' x '.join(map(str, conv.extent))} with padding {conv.padding} leaves {below}"
+        )
         return None
     taps = conv.shape[0] * math.prod(conv.kernel) * math.prod(conv.out_shape[1:])
     if conv.neurons > MAX_NEURONS or taps > MAX_TAPS:
@@ -178,8 +259,8 @@ def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int
             f"{MAX_TAPS:,} are taken. Use a larger stride, or fewer channels"
         )
         return None
-    if conv.padding >= min(conv.kernel):
-        reader.wrong.append(f"{name}: padding {conv.padding} reaches the kernel's size {min(conv.kernel)}")
+    if conv.padding >= min(conv.extent):
+        reader.wrong.append(f"{name}: padding {conv.padding} reaches the kernel's size {min(conv.extent)}")
         return None
     return conv
 
@@ -215,7 +296,7 @@ def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray
 
 def _head(reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
     keys, weights = spec.weights, [reader.tensor(key) for key in spec.weights]
-    widths = [layers[index].neurons for index in used]
+    widths = [layers[index].outputs for index in used]
     if len(keys) == 1 < len(used) and weights[0].shape == (classes, sum(widths)):  # one for all, beside each other
         keys, weights = keys * len(used), np.split(weights[0], np.cumsum(widths)[:-1], axis=1)
     if len(weights) != len(used):
@@ -226,7 +307,7 @@ def _head(reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int,
         reader.wrong.append(text)
         return None
     for key, weight, index in zip(keys, weights, used, strict=True):
-        wanted = (classes, len(layers[index].positive))
+        wanted = (classes, layers[index].outputs)
         if weight.shape != wanted:
             reader.wrong.append(f"readout.head: {shortened(key)} has shape {weight.shape}, {wanted} is wanted")
         elif not weight.any() or np.abs(weight).max() > MAX_WEIGHT:

@@ -28,16 +28,33 @@ class ConvSpec(Strict):
     stride: Side = 1
     padding: int = Field(default=0, ge=0, le=MAX_SIDE)
     groups: Side = 1
+    dilation: Side = 1
+
+
+class PoolSpec(Strict):
+    """What leaves a layer: the largest or the mean activity of each window, as torch's MaxPool2d and AvgPool2d."""
+
+    kind: Literal["max", "average"]
+    size: Side | Literal["global"] = 2  # of a window's sides; global: each channel is one window
+    stride: Side | None = None  # the size where absent
 
 
 class LayerSpec(Strict):
-    """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k)."""
+    """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k).
+
+    Batch norm, as evaluation computes it, stands between W x + b and the activation; or behind that, over what leaves
+    the layer; or over what comes in, normalised already.
+    """
 
     weight: Name  # key of the tensor in the file, "." where the file is one bare tensor
     orientation: Literal["out_in", "in_out"] = "out_in"
     conv: ConvSpec | None = None  # dense where absent
     bias: Name | None = None  # key of a tensor of shape (out,)
-    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, shape (out,)
+    batch_norm: Name | None = None  # the first part of its tensors' keys: NAME.running_mean, ...
+    batch_norm_eps: float = Field(default=1e-5, gt=0)
+    batch_norm_place: Literal["before_relu", "after_relu", "input"] = "before_relu"
+    pool: PoolSpec | None = None  # of a convolution, behind its activation
+    polarity: Name | None = None  # "half": first half +, rest -; or the key of a tensor of +1 and -1, one an output
 
 
 Values = float | tuple[float, ...]  # one number, or one a channel of `image`

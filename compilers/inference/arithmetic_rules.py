@@ -11,6 +11,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CompileError, together
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, structure
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes import limits
 
 _SIGNED_24, _SIGNED_16 = (
@@ -123,7 +124,7 @@ def bias_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
 
 def goodness_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     top = layer.top if net.neuron == "graded" else net.steps
-    largest = top * top * len(layer.bias)
+    largest = top * top * layer.outputs
     if largest >= 1 << limits.PAYLOAD_BITS:
         yield f"the goodness reaches {largest:,}, a spike carries {limits.PAYLOAD_BITS} bits. Use a narrower layer"
 
@@ -156,9 +157,11 @@ def _stop(found: Iterable[str]) -> None:
         raise CompileError(text)
 
 
-def _geometry(conv: Conv) -> str:
+def _geometry(conv: Conv, pool: MaxPool | None) -> str:
     shape, kernel = ("x".join(map(str, part)) for part in (conv.out_shape, conv.kernel))
-    return f"{shape}, {kernel}/{conv.stride}" + (f", {conv.groups} groups" if conv.groups > 1 else "")
+    text = f"{shape}, {kernel}/{conv.stride}" + (f", {conv.groups} groups" if conv.groups > 1 else "")
+    text += f", dilation {conv.dilation}" if conv.dilation > 1 else ""
+    return text + (f", max {'x'.join(map(str, pool.size))}/{pool.stride}" if pool else "")
 
 
 def usage(net: IntNetwork) -> list[dict]:
@@ -169,7 +172,7 @@ def usage(net: IntNetwork) -> list[dict]:
     return [
         {
             "layer": layer.name,
-            "shape": "dense" if layer.conv is None else _geometry(layer.conv),
+            "shape": "dense" if layer.conv is None else _geometry(layer.conv, layer.pool),
             "neurons": layer.neurons,
             "synapses": layer.synapses,
             "synapse_bits": layer.synapses * layer.weight_bits,

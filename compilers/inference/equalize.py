@@ -88,9 +88,10 @@ def _factors(own: np.ndarray, above: np.ndarray) -> np.ndarray:
 def _scaled(network: Network, index: int, factors: np.ndarray) -> Network:
     layers = list(network.layers)
     layer = layers[index]
-    rows = factors.reshape(-1, *[1] * (layer.weight.ndim - 1)).astype(np.float32)
-    each = np.repeat(factors, layer.neurons // len(factors)).astype(np.float32)  # of the neurons
-    bias = None if layer.bias is None else layer.bias * each
+    channels = factors.astype(np.float32)
+    rows = channels.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    bias = None if layer.bias is None else layer.bias * np.repeat(channels, layer.neurons // len(channels))
+    each = np.repeat(channels, layer.outputs // len(channels))
     layers[index] = replace(layer, weight=layer.weight * rows, bias=bias)
     if index + 1 < len(layers):
         layers[index + 1] = _read_with(layers[index + 1], factors, each)

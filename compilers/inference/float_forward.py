@@ -41,17 +41,20 @@ def norm(h: np.ndarray, normalization: str) -> np.ndarray:
 
 
 def activities(network: Network, u: np.ndarray, normalization: str | None = None, start: int = 0) -> list[np.ndarray]:
-    """h_l = relu(W_l n(h_(l-1)) + b_l) for each layer, h_0 = `entering` u (..., inputs), without n.
+    """h_l = relu(W_l n(h_(l-1)) + b_l), pooled, for each layer, h_0 = `entering` u (..., inputs), without n.
 
     start: the first of the layers, above one whose h is u.
     """
     normalization = network.normalization if normalization is None else normalization
     out, x = [], u if start else entering(network, u)
     for index, layer in enumerate(network.layers[start:], start):
-        a = product(normalize(x, normalization) if index else x, layer.weight, layer.conv)
+        as_it_is = index == 0 or layer.averages
+        a = product(x if as_it_is else normalize(x, normalization), layer.weight, layer.conv)
         if layer.bias is not None:
             a = a + layer.bias
         x = np.maximum(a, 0)
+        if layer.pool:
+            x = layer.pool.largest(x, np)
         out.append(x)
     return out
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
 from ff2loihi.compilers.ir.convolution import convolve
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_code
 from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
 
@@ -99,7 +100,7 @@ class Forward:
         largest_bias = int(np.abs(layer.bias.astype(np.int64)).max())
         dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
         activity = layer.top if graded else self.network.steps
-        sum_top = len(layer.bias) * activity ** max(self.powers)
+        sum_top = layer.outputs * activity ** max(self.powers)
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
         scale, part_of = 2.0**-layer.shift, self.network.goodness_part_of(layer)
         weights = layer.conv.grouped(layer.weight) if layer.conv else layer.weight.T
@@ -182,6 +183,10 @@ class Forward:
             if recorded is not None:
                 recorded[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
             h = floor_clip(a, layer.top)
+            if layer.pool:
+                if recorded is not None:
+                    recorded[f"{layer.name}.unpooled"] = h
+                h = layer.pool.largest(h, self.xp)
             sums.append(self._sums(h, part))
             spikes.append(self.xp.clip(h, None, 1).sum(-1))
             if recorded is not None:
@@ -231,12 +236,23 @@ class Forward:
         else:
             labels = self.xp.zeros_like(part.bias)[None, None]
         integrate = _integrate_numpy if self.xp is np else _integrate_torch
-        trains, counts, states = integrate(drive, labels, part, self.network, recorded is not None, not last)
+        pool, record = part.layer.pool, recorded is not None
+        trains, counts, states = integrate(drive, labels, part, self.network, record, not last or pool is not None)
         if recorded is not None:
             a, v, r = states
             columns = {"a": a, "u": a * (1 << ALIGN), "v": v, "r": r}
             recorded |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
+        if pool:
+            trains, counts = self._pooled(trains, part.layer.name, pool, recorded)
         return trains, counts
+
+    def _pooled(self, trains, name: str, pool: MaxPool, recorded: dict | None):
+        """As _integrate, behind the layer's pool: a window spikes where the count of its most active neuron rises."""
+        counts = pool.largest(trains.cumsum(0), self.xp)
+        if recorded is not None:
+            by_step = {"unpooled": trains, "r": counts}
+            recorded |= {f"{name}.{state}": self.xp.moveaxis(values, 0, 2) for state, values in by_step.items()}
+        return self.xp.concatenate([counts[:1], counts[1:] - counts[:-1]]), counts[-1]
 
 
 def _integrate_numpy(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):

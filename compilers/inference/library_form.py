@@ -19,6 +19,9 @@ def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
             found.append(f"{', '.join(fine)}: biases finer than the shifted sums: compile with --reset hard")
     if network.norms:
         found.append("normalisation between layers (Normalize) is ours: train the layers above the first without bias")
+    pooled = [layer.name for layer in network.layers if layer.pool]
+    if pooled:
+        found.append(f"{', '.join(pooled)}: max pooling (MaxPool) is ours: train with average pooling, or with strides")
     return found
 
 

@@ -28,7 +28,7 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
             activity, top = states[f"{layer.name}.h"], layer.top
         else:
             activity, top = states[f"{layer.name}.r"][:, :, -1], integers.steps
-        fires, target_fires = (values.reshape(-1, layer.neurons).any(0) for values in (activity, target))
+        fires, target_fires = (values.reshape(-1, layer.outputs).any(0) for values in (activity, target))
         found.append(
             LayerLoss(
                 *weight_loss(float_layer.weight.astype(np.float64), layer),
@@ -46,13 +46,13 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
 def warnings(network: Network, integers: IntNetwork, losses: tuple[LayerLoss, ...]) -> Iterator[str]:
     """Layers that are dead, and layers many of whose neurons have no weight left, with the cause."""
     for index, (layer, loss) in enumerate(zip(network.layers, losses, strict=True)):
-        if loss.silent == layer.neurons:
-            too = ", nor in the float net" if loss.float_silent == layer.neurons else ""
+        if loss.silent == layer.outputs:
+            too = ", nor in the float net" if loss.float_silent == layer.outputs else ""
             yield f"{layer.name}: no neuron fires on the calibration images{too}"
-        elif loss.vanished > MANY * layer.neurons:
+        elif loss.vanished > MANY * layer.outputs:
             sizes, empty = peaks(layer.weight), peaks(integers.layers[index].weight) == 0
             text = (
-                f"{layer.name}: {loss.vanished} of {layer.neurons} neurons lost all their weights: the rows differ by "
+                f"{layer.name}: {loss.vanished} of {layer.outputs} neurons lost all their weights: the rows differ by "
                 f"{sizes.max() / np.median(sizes[empty & (sizes > 0)]):,.0f}"
             )
             reason = obstacle(network, index)
@@ -60,8 +60,8 @@ def warnings(network: Network, integers: IntNetwork, losses: tuple[LayerLoss, ..
 
 
 def _without_weights(layer: IntLayer) -> np.ndarray:
-    """(n,): which neurons have none."""
-    return np.repeat(peaks(layer.weight) == 0, layer.neurons // len(layer.weight))
+    """(outputs,): which neurons have none."""
+    return np.repeat(peaks(layer.weight) == 0, layer.outputs // len(layer.weight))
 
 
 def weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from ff2loihi.processes.limits import (
 )
 
 CALIBRATION_IMAGES = 1000  # that set the ranges, where nobody says how many
+_ROOM = (7 << (ACCUMULATOR_BITS - 1)) >> 3  # of a graded sum's range; an eighth is left to the biases
 CLIP_STEPS = 40  # candidates of the clip, from 1 down to 1/40 of the largest weight
 
 
@@ -82,19 +83,25 @@ def quantize_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
     return 2 * q, s / 2
 
 
+def mean_weights(weight: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
+    """As quantize_weights, of weights that are all the same: exact, and so large that payloads of full width fit."""
+    each = _ROOM // ((1 << HIDDEN_BITS) - 1) // weight[0].size
+    q = max(1, min((1 << (bits - 1)) - 1, each // 2))
+    return np.full(weight.shape, 2 * q, np.int16), float(weight.flat[0]) / (2 * q)
+
+
 def payload_bits(weights: list[np.ndarray], most: int, name: str) -> int:
     """The most payload bits, at most `most`, for which no input overflows a sum of 24 signed bits.
 
-    weights: even weights (out, ...) of everything that the payload feeds; an eighth of the range is left to the
-    biases. Raises CompileError where not even one bit fits.
+    weights: even weights (out, ...) of everything that the payload feeds. Raises CompileError where not even one bit
+    fits.
     """
-    room = (7 << (ACCUMULATOR_BITS - 1)) >> 3
     for bits in range(most, 0, -1):
-        if all(_bound(weight, (1 << bits) - 1) < room for weight in weights):
+        if all(_bound(weight, (1 << bits) - 1) < _ROOM for weight in weights):
             return bits
     reach = max(_bound(weight, 1) for weight in weights)
     raise CompileError(
-        f"{name}: sums reach {reach:,} for 1-bit inputs, {room:,} fit beside the biases. Use fewer --weight-bits, "
+        f"{name}: sums reach {reach:,} for 1-bit inputs, {_ROOM:,} fit beside the biases. Use fewer --weight-bits, "
         "or fewer inputs"
     )
 
@@ -121,7 +128,10 @@ def calibration_inputs(network: Network, calibration: Calibration) -> np.ndarray
 def quantize(network: Network, calibration: Calibration, options: Options) -> IntNetwork:
     """The integer network; for lif its thresholds are still 1: thresholds.sweep sets them. Raises CompileError."""
     bits = options.weight_bits
-    grids = [quantize_weights(layer.weight, bits) for layer in network.layers]
+    grids = [
+        (quantize_weights if np.ptp(layer.weight) or not layer.averages else mean_weights)(layer.weight, bits)
+        for layer in network.layers
+    ]
     first, *above = network.layers
     divided = network.normalization != "none" and bool(above)
     deferred = divided and all(layer.bias is None for layer in above)
@@ -130,6 +140,12 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         raise CompileError(
             f"{above[0].name}: a bias behind normalisation {network.normalization!r} has no spiking form: "
             "spikes cannot be divided. Use --neuron graded, or train the layers above the first without bias"
+        )
+    averaging = [layer.name for layer in network.layers if layer.averages]
+    if tables and averaging:
+        raise CompileError(
+            f"{averaging[0]}: averages activities whose normalisation {network.normalization!r} comes behind it: "
+            "tables have no place there. Train the layers above the first without bias, or with max pooling or strides"
         )
     bits_in = INPUT_BITS
     if options.neuron == "graded":
@@ -180,10 +196,15 @@ def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: in
         peak = int(max(0, (a + bias).max()))
         shift = max(0, peak.bit_length() - hidden_bits)
         h = floor_clip((a + bias) * 2.0**-shift, top)
+        if layer.pool:
+            h = layer.pool.largest(h, np)
         scale = unit * 2.0**shift
         layers.append(
-            IntLayer(layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv)
-        )  # no threshold in a graded neuron
+            IntLayer(
+                layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv, layer.pool,
+                layer.averages,
+            )  # no threshold in a graded neuron
+        )  # fmt: skip
         x = h
         if tables and index + 1 < len(network.layers):
             norm = _norm_table(network.normalization, h, payload_bits(above, HIDDEN_BITS, layer.name))
@@ -245,6 +266,8 @@ def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...
                 positive=layer.positive,
                 scale=unit,
                 conv=layer.conv,
+                pool=layer.pool,
+                averages=layer.averages,
             )
         )
     return tuple(layers)

@@ -47,7 +47,7 @@ def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
         if network.deferred and index:
             nu = _deferred_norm(network, sums, index)[..., None]
             part = np.divide(part, nu**power, out=np.zeros_like(part), where=nu > 0)
-        neurons = layer.neurons
+        neurons = layer.outputs
         if network.readout == "channels":
             part, neurons = part[:, 0, :, None], neurons // network.classes
         scores.append(layer_goodness(part, neurons, network.goodness, network.probability))
@@ -55,10 +55,17 @@ def goodness(network: IntNetwork, sums: np.ndarray) -> np.ndarray:
 
 
 def _deferred_norm(network: IntNetwork, sums: np.ndarray, index: int) -> np.ndarray:
-    """nu (samples, labels): the norm of the layer below layer `index`, which was not divided out between them."""
+    """nu (samples, labels): the norm of the layer below layer `index`, which was not divided out between them.
+
+    What averages the layer below is too large by the same factor as that.
+    """
+    if network.layers[index].averages:
+        return _deferred_norm(network, sums, index - 1)
+    if index == 0:
+        return np.ones(sums.shape[:2])
     below, p = network.layers[index - 1], norm_power(network.normalization)
     total = sums[:, :, index - 1, powers(network).index(p)].sum(-1).astype(np.float64) * below.scale**p
-    return (total / below.neurons if network.normalization == "rms" else total) ** (1 / p)
+    return (total / below.outputs if network.normalization == "rms" else total) ** (1 / p)
 
 
 def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np.ndarray:
@@ -80,7 +87,7 @@ def scores(network: IntNetwork, sums: np.ndarray, head: np.ndarray | None) -> np
 def _head_unit(network: IntNetwork, activities: str, sums: np.ndarray, index: int) -> np.ndarray:
     """What one unit of layer `index`'s h is to the head, (samples,)."""
     if activities != "raw":
-        gain = network.layers[index].neurons ** 0.5 if activities == "rms" else 1.0
+        gain = network.layers[index].outputs ** 0.5 if activities == "rms" else 1.0
         return gain / np.sqrt(np.maximum(sums[:, 0, index, powers(network).index(2)].sum(-1), 1.0))
     unit = np.full(len(sums), network.layers[index].scale)
     if network.deferred and index:

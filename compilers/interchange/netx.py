@@ -4,10 +4,12 @@
 du + 1, vDecay = dv, vThMant, refDelay, gradedSpike. A bias counts in 2^6 v LSB there.
 
 conv: shape (channels, rows, columns), inChannels, outChannels, kernelSize, stride, padding, dilation (rows, columns
-each), groups, weight (channels, channels below / groups, rows, columns), bias (channels,), neuron/. An `input` layer
-{type, shape} stands before a first convolution, a `flatten` {type, shape} between one and a dense layer. The axes are
-torch's, a correlation, as lava-dl 0.6.0's blocks write them and its reader takes them (it turns them for Lava's Conv);
-its README's word for `shape`, (x, y, z), is not what its code does.
+each), groups, weight (channels, channels below / groups, rows, columns), bias (channels,), or (neurons,) where they
+differ within a channel, neuron/. An `input` layer {type, shape} stands before a first convolution, a `flatten` {type,
+shape} between one and a dense layer. The axes are torch's, a correlation, as lava-dl 0.6.0's blocks write them and its
+reader takes them (it turns them for Lava's Conv); its README's word for `shape`, (x, y, z), is not what its code does.
+
+maxpool: a type of ours, shape, kernelSize and stride, of what leaves the layer before it.
 
 netx has no word for what else our neurons do; that stands beside, in fields that its reader passes over, and `remarks`
 says where it matters:
@@ -15,6 +17,7 @@ neuron/shift (of the sums, to the right), top (of a graded payload), v0 (v of a 
 """
 
 import io
+import math
 from collections.abc import Iterator
 
 import h5py
@@ -35,14 +38,18 @@ def to_bytes(network: IntNetwork | LearningNetwork, artifact: str) -> bytes:
     with h5py.File(target, "w") as file:
         file.attrs["generator"], file.attrs["artifact"] = "ff2loihi", artifact
         file["simulation/Ts"], file["simulation/tSample"] = 1, network.steps
-        below = network.layers[0].conv
+        first = network.layers[0].conv
+        below = first.shape if first else None
         if below:
-            _entry(file, "input", below.shape)
+            _entry(file, "input", below)
         for layer in network.layers:
             if below and not layer.conv:
-                _entry(file, "flatten", (below.neurons,))
+                _entry(file, "flatten", (math.prod(below),))
             _write_layer(file, network, layer)
-            below = layer.conv
+            if layer.pool:
+                group = _entry(file, "maxpool", layer.pool.out_shape)
+                group["kernelSize"], group["stride"] = layer.pool.size, (layer.pool.stride, layer.pool.stride)
+            below = layer.out_shape
     return target.getvalue()
 
 
@@ -74,7 +81,7 @@ def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> N
     if conv:
         group = _entry(file, "conv", conv.out_shape)
         group["inChannels"], group["outChannels"], group["groups"] = conv.shape[0], conv.channels, conv.groups
-        sides = {"kernelSize": conv.kernel, "stride": conv.stride, "padding": conv.padding, "dilation": 1}
+        sides = {"kernelSize": conv.kernel, "stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation}
         for name, value in sides.items():
             group[name] = np.broadcast_to(np.array(value), 2)
     else:
@@ -88,11 +95,17 @@ def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> N
     else:
         exponent = bias_exponent(network, layer)
         if layer.bias.any():
-            group["bias"] = (conv.per_channel(layer.bias) if conv else layer.bias) >> exponent
+            group["bias"] = _biases(layer) >> exponent
         facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": 0, "vThMant": layer.vth, "shift": layer.shift}
         facts |= {"top": layer.top, "v0": layer.v0, "biasExp": exponent}
     for name, value in facts.items():
         group[f"neuron/{name}"] = value
+
+
+def _biases(layer: IntLayer) -> np.ndarray:
+    """One a channel of a convolution, one a neuron where they differ within a channel."""
+    of_channels = layer.conv.per_channel(layer.bias) if layer.conv else None
+    return layer.bias if of_channels is None else of_channels
 
 
 def bias_exponent(network: IntNetwork, layer: IntLayer) -> int:
@@ -112,7 +125,11 @@ def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:
         yield "netx's CUBA neuron resets to 0: other readers refuse type CUBA-SOFT. Use --reset hard"
     if network.norms:
         yield "the normalisation between layers is no part of a .net: it stays with the artifact"
+    if any(layer.pool for layer in network.layers):
+        yield "netx has no max pooling: other readers refuse its type maxpool. Train with average pooling or strides"
     for layer in network.layers:
+        if layer.conv and layer.conv.per_channel(layer.bias) is None:
+            yield f"{layer.name}: biases that differ within a channel, one a neuron: other readers take one a channel"
         if kind(network) == "hard":
             if layer.shift:
                 yield f"{layer.name}: other readers leave out its sums' shift by {layer.shift}. Use fewer --weight-bits"

@@ -26,7 +26,7 @@ import h5py
 import nir
 import numpy as np
 
-from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened, together
+from ff2loihi.compilers.errors import CheckpointError, CompileError, FF2LoihiError, brief, shortened, together
 from ff2loihi.compilers.formats import strict_json
 from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
@@ -61,6 +61,11 @@ class Graph:
 
 def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tensors: dict[str, np.ndarray]) -> bytes:
     """The file. manifest, tensors: the artifact's; manifest None: it stands in the rule's file beside the graph."""
+    pooled = [layer.name for layer in network.layers if layer.pool]
+    if pooled:
+        raise CompileError(
+            f"{', '.join(pooled)}: NIR has no max pooling. Export to netx, or train with average pooling or strides"
+        )
     first = network.layers[0].conv
     shape = first.shape if first else (network.inputs,)
     nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(shape)})}
@@ -109,13 +114,19 @@ def _nodes(network, layer: IntLayer | LearningLayer) -> dict[str, nir.NIRNode]:
 def _synapse(layer: IntLayer, bias_bits: int) -> nir.NIRNode:
     weight, bias = layer.weight * np.float32(2.0**-layer.shift), layer.bias * 2.0**-bias_bits
     if layer.conv:
-        return _conv2d(layer.conv, weight, layer.conv.per_channel(bias))
+        of_channels = layer.conv.per_channel(bias)
+        if of_channels is None:
+            raise CompileError(
+                f"{layer.name}: its biases differ within a channel, as an offset of the input is missing at zero "
+                "padding: NIR's Conv2d has one bias a channel. Export to netx"
+            )
+        return _conv2d(layer.conv, weight, of_channels)
     return nir.Affine(weight, bias) if bias.any() else nir.Linear(weight)
 
 
 def _conv2d(conv: Conv, weight: np.ndarray, bias: np.ndarray) -> nir.Conv2d:
-    stride, padding = (conv.stride, conv.stride), (conv.padding, conv.padding)
-    node = nir.Conv2d(conv.shape[1:], weight, stride, padding, dilation=(1, 1), groups=conv.groups, bias=bias)
+    stride, padding, dilation = ((side, side) for side in (conv.stride, conv.padding, conv.dilation))
+    node = nir.Conv2d(conv.shape[1:], weight, stride, padding, dilation, groups=conv.groups, bias=bias)
     # nir 1.0 infers them as if there were one group and a square kernel
     node.input_type, node.output_type = {"input": np.array(conv.shape)}, {"output": np.array(conv.out_shape)}
     return node
@@ -272,7 +283,7 @@ def _stages(path: Path, chain: list[tuple[str, nir.NIRNode]]) -> tuple[Stage, ..
 
 
 def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
-    """stride, padding and groups of a node, as a spec names them. Raises CheckpointError for what has no form here."""
+    """A node's stride, padding, dilation and groups, as a spec names them. Raises CheckpointError where one is two."""
     if node.weight.ndim != 4:
         raise CheckpointError(
             f"{path}: {shortened(name)} has weights {node.weight.shape}, a convolution's have 4 dimensions"
@@ -285,8 +296,6 @@ def convolution(path: Path, name: str, node: nir.Conv2d) -> dict[str, int]:
                 f"{path}: {shortened(name)} has {what} {value}: one number for rows and columns compiles"
             )
         found[what] = sides.pop()
-    if found.pop("dilation") != 1:
-        raise CheckpointError(f"{path}: {shortened(name)} has dilation {node.dilation}: only 1 compiles")
     return found
 
 

@@ -16,7 +16,7 @@ CHUNK = 1 << 20  # elements of the patches that are formed at a time: what a cor
 
 @dataclass(frozen=True)
 class Conv:
-    """out[o, i, j] = sum W[o, c, a, b] in[g(o) + c, i stride + a - padding, j stride + b - padding], zeros outside.
+    """out[o, i, j] = sum W[o, c, a, b] in[g(o) + c, i stride + a dilation - padding, ...], zeros outside.
 
     shape: (channels, height, width) below; channels: of this layer; groups: as in torch, output channels see
     shape[0] / groups of the channels below. Neurons are numbered channel by channel, row by row.
@@ -28,11 +28,18 @@ class Conv:
     stride: Int
     padding: Int
     groups: Int
+    dilation: Int = 1
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """(rows, columns) of the image that a kernel reaches over."""
+        rows, columns = ((k - 1) * self.dilation + 1 for k in self.kernel)
+        return rows, columns
 
     @property
     def out_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of this layer."""
-        sides = zip(self.shape[1:], self.kernel, strict=True)
+        sides = zip(self.shape[1:], self.extent, strict=True)
         rows, columns = ((n + 2 * self.padding - k) // self.stride + 1 for n, k in sides)
         return self.channels, rows, columns
 
@@ -54,7 +61,7 @@ class Conv:
         """(groups, taps, positions) int64: the input of each tap at each position; number `inputs` is the padding."""
         channels, height, width = self.shape
         rows, columns = (
-            np.arange(k)[:, None] + np.arange(n)[None] * self.stride - self.padding
+            np.arange(k)[:, None] * self.dilation + np.arange(n)[None] * self.stride - self.padding
             for k, n in zip(self.kernel, self.out_shape[1:], strict=True)
         )  # (k, n) each
         rows, columns = rows[:, None, :, None], columns[None, :, None, :]  # (k, k, n, n)
@@ -78,9 +85,13 @@ class Conv:
         """The weights as `convolve` takes them: (groups, channels / groups, taps)."""
         return weight.reshape(self.groups, self.channels // self.groups, -1)
 
-    def per_channel(self, values: np.ndarray) -> np.ndarray:
-        """(channels,): values (neurons,) that are the same everywhere in a channel, as biases are."""
-        return values.reshape(self.channels, -1)[:, 0]
+    def per_channel(self, values: np.ndarray) -> np.ndarray | None:
+        """(channels,): values (neurons,) that are the same everywhere in a channel; None where they are not.
+
+        Biases are, but those that an input's offset became, which is missing at zero padding.
+        """
+        found = values.reshape(self.channels, -1)
+        return found[:, 0] if (found == found[:, :1]).all() else None
 
     def unrolled(self, weight: np.ndarray):
         """The scipy.sparse.csr_matrix (neurons, inputs) int32 that does the same, zeros left out."""

@@ -8,6 +8,7 @@ from pydantic import Field, GetPydanticSchema
 from pydantic_core.core_schema import is_instance_schema, with_default_schema
 
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.pooling import MaxPool
 
 # Of a part that JSON holds but for its arrays: what is read from there has empty ones until its own take their place.
 Array = Annotated[
@@ -39,11 +40,12 @@ def _read_only(value):
 
 
 class Sized(Frozen):
-    """The sizes of a layer; conv is None where its connection is dense."""
+    """The sizes of a layer; conv is None where its connection is dense, pool where what its neurons send leaves it."""
 
     weight: np.ndarray
     positive: np.ndarray
     conv: Conv | None
+    pool: MaxPool | None
 
     @property
     def inputs(self) -> int:
@@ -51,7 +53,17 @@ class Sized(Frozen):
 
     @property
     def neurons(self) -> int:
-        return self.positive.size
+        return self.conv.neurons if self.conv else self.positive.size
+
+    @property
+    def outputs(self) -> int:
+        """The activities that leave the layer: what goodness, read-out and the layer above see."""
+        return self.pool.outputs if self.pool else self.neurons
+
+    @property
+    def out_shape(self) -> tuple[int, int, int] | None:
+        """(channels, height, width) of the outputs, None of a dense layer."""
+        return self.pool.out_shape if self.pool else self.conv.out_shape if self.conv else None
 
     @property
     def synapses(self) -> int:

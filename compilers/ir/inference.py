@@ -9,7 +9,8 @@ from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS
-from ff2loihi.compilers.ir.options import Float, HeadActivities, Probability
+from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.limits import Int
 
 
@@ -22,6 +23,8 @@ class IntLayer(Sized):
     lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
     scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
+    positive (outputs,) bool; pool, averages: as in Layer.
+            Spikes leave a pool's window as its most active neuron's count rises: as many in a sample as that has.
     """
 
     name: str
@@ -36,6 +39,8 @@ class IntLayer(Sized):
     positive: Array
     scale: Float
     conv: Conv | None
+    pool: MaxPool | None = None
+    averages: Flag = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class IntNetwork(Frozen):
         if self.readout != "channels":
             return np.where(layer.positive, 0, 1)
         channels = layer.conv.channels if layer.conv else layer.neurons
-        return np.repeat(np.arange(channels) * self.classes // channels, layer.neurons // channels)
+        return np.repeat(np.arange(channels) * self.classes // channels, layer.outputs // channels)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class LearningLayer(Sized, Generic[Factor]):
     neuron: Neuron
     trace: OutputTrace
     factor: Factor
-    conv = None  # plastic layers are dense
+    conv = pool = None  # plastic layers are dense
 
 
 @dataclass(frozen=True)

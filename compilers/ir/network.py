@@ -1,22 +1,24 @@
 """A float Forward-Forward network, checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.convolution import Conv, product
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout
+from ff2loihi.compilers.ir.pooling import MaxPool
 
 ONE_PASS = ("head", "channels")  # read-outs of one pass a sample, under the neutral label, in place of one a label
 
 
 @dataclass(frozen=True)
 class Layer(Sized):
-    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (out,) bool, the + neurons.
+    """h = relu(W x + b). weight (out, in) float32; bias (out,) or None; positive (outputs,) bool, the + ones.
 
-    conv: of a convolution, whose weight has the shape conv.weight_shape.
+    conv: of a convolution, whose weight has the shape conv.weight_shape. pool: of the activities that leave the layer.
+    averages: it averages windows of the layer below, which come to it as they are: normalisation is not before it.
     """
 
     name: str
@@ -24,6 +26,26 @@ class Layer(Sized):
     bias: np.ndarray | None
     positive: np.ndarray
     conv: Conv | None = None
+    pool: MaxPool | None = None
+    averages: bool = False
+
+
+def absorbed(layer: Layer, scale: np.ndarray, offset: np.ndarray) -> Layer:
+    """The layer above x that does what `layer` does above scale x + offset: W (s x + o) + b = (W s) x + (W o + b).
+
+    scale, offset (inputs,); under a convolution's kernel scale is that of its channel, the same everywhere in it.
+    What a convolution sees outside its image stays 0, so that the bias of neurons at its borders is another.
+    """
+    conv = layer.conv
+    bias = product(offset.astype(np.float64)[None], layer.weight.astype(np.float64), conv)[0]
+    bias = bias if layer.bias is None else layer.bias + bias
+    if conv:
+        of_channels = scale.reshape(conv.shape[0], -1)[:, 0].reshape(conv.groups, 1, -1, 1, 1)
+        groups = layer.weight.reshape(conv.groups, -1, *layer.weight.shape[1:])
+        weight = (groups * of_channels).reshape(layer.weight.shape)
+    else:
+        weight = layer.weight * scale
+    return replace(layer, weight=weight.astype(np.float32), bias=bias.astype(np.float32) if bias.any() else None)
 
 
 @dataclass(frozen=True)

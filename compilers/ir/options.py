@@ -8,6 +8,7 @@ from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
 Readout = Literal["goodness", "softmax", "vote", "head", "channels"]
 HeadActivities = Literal["l2", "rms", "raw"]  # h / ||h||_2, h / sqrt(mean h^2), h
+Flag = Annotated[bool, Field(strict=True)]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # as an artifact holds it
 
 

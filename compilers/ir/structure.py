@@ -5,12 +5,14 @@ has to expect an array of another shape. A compiled network has this structure b
 held to it.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, names
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.library_rule import GROUPS
 from ff2loihi.processes.limits import MAX_CLASSES, MAX_LEARNING_INPUTS, MAX_TAPS
 
@@ -32,22 +34,28 @@ def inference(net: IntNetwork) -> Iterator[str]:
     width = net.pixels + inputs if net.label_kind != "overwrite" else net.pixels
     yield from _array("label.neutral", net.neutral, np.int32, (inputs,))
     yield from _array("phases", net.phases, np.int32, (width,))
-    below = None
+    image = None
     for index, layer in enumerate(net.layers):
         n = len(layer.bias) if layer.bias.ndim == 1 else 0
         shape = (n, width)
         if layer.conv:
-            broken = list(_convolution(net, index, layer.conv, below, width, n))
+            broken = list(_convolution(net, index, layer.conv, image, width, n))
             if broken:
                 yield from (f"{layer.name}: a convolution {text}" for text in broken)
                 return  # nothing can be said of what stands above
             shape = layer.conv.weight_shape
         yield from _array(f"{layer.name} bias", layer.bias, np.int32, (max(1, n),))
         yield from _array(f"{layer.name} weight", layer.weight, np.int16, shape)
-        yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (n,))
-        if layer.conv and n and np.ptp(layer.bias.reshape(layer.conv.channels, -1), axis=1).any():
-            yield f"{layer.name}: biases that differ within a channel"
-        width, below = n, layer.conv
+        if layer.pool:
+            broken = list(_pool(layer.pool, layer.conv))
+            if broken:
+                yield from (f"{layer.name}: a pool {text}" for text in broken)
+                return
+        outputs = layer.pool.outputs if layer.pool else n
+        yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (outputs,))
+        if layer.averages and (index == 0 or not layer.conv or net.norms):
+            yield f"{layer.name}: averages no layer below it, or one that is normalised"
+        width, image = outputs, layer.out_shape
     yield from _references(net)
 
 
@@ -72,10 +80,21 @@ def _array(what: str, array: np.ndarray, dtype: type, shape: tuple[int | None, .
         yield f"{what} has shape {array.shape}, {wanted} is wanted"
 
 
-def _convolution(net: IntNetwork, index: int, conv: Conv, below: Conv | None, width: int, n: int) -> Iterator[str]:
+def _pool(pool: MaxPool, conv: Conv | None) -> Iterator[str]:
+    if min(*pool.shape, *pool.size, pool.stride) < 1 or min(pool.out_shape) < 1:
+        yield f"of windows {pool.size}, stride {pool.stride}, over {pool.shape}"
+    elif conv is None or conv.out_shape != pool.shape:
+        yield f"over {pool.shape} above {'a dense layer' if conv is None else f'an image {conv.out_shape}'}"
+    elif pool.outputs * math.prod(pool.size) > MAX_TAPS:
+        yield f"whose windows see {pool.outputs * math.prod(pool.size):,} neurons, {MAX_TAPS:,} are possible"
+
+
+def _convolution(
+    net: IntNetwork, index: int, conv: Conv, below: tuple[int, int, int] | None, width: int, n: int
+) -> Iterator[str]:
     """What is wrong with a layer's geometry, first of all with its own numbers."""
-    sides = (*conv.shape, conv.channels, *conv.kernel, conv.stride, conv.groups)
-    if min(sides) < 1 or not 0 <= conv.padding < min(conv.kernel):
+    sides = (*conv.shape, conv.channels, *conv.kernel, conv.stride, conv.groups, conv.dilation)
+    if min(sides) < 1 or not 0 <= conv.padding < min(conv.extent):
         yield f"of shape {conv.shape}, kernel {conv.kernel}, stride {conv.stride}, padding {conv.padding}"
     elif conv.shape[0] % conv.groups or conv.channels % conv.groups:
         yield f"of {conv.groups} groups over {conv.shape[0]} channels, {conv.channels} above"
@@ -85,8 +104,8 @@ def _convolution(net: IntNetwork, index: int, conv: Conv, below: Conv | None, wi
         yield f"of {conv.inputs:,} inputs and {conv.neurons:,} neurons, {width:,} and {n:,} are wanted"
     elif index == 0 and net.label_kind == "append":
         yield "has no place for label inputs behind the image"
-    elif index and (below is None or below.out_shape != conv.shape):
-        yield f"of an image {conv.shape} above {'a dense layer' if below is None else f'one of {below.out_shape}'}"
+    elif index and below != conv.shape:
+        yield f"of an image {conv.shape} above {'a dense layer' if below is None else f'one of {below}'}"
     else:
         taps = conv.neurons // conv.channels * conv.kernel[0] * conv.kernel[1] * conv.shape[0]
         if taps > MAX_TAPS:
@@ -115,7 +134,7 @@ def _references(net: IntNetwork) -> Iterator[str]:
         if not len(net.head.weights) == len(net.head.scales) == len(used):
             yield f"a head of {len(net.head.scales)} scales for {len(used)} read-out layers"
         for index, weight in zip(used, net.head.weights, strict=False):
-            n = net.layers[index].positive.size
+            n = net.layers[index].outputs
             yield from _array(f"head of {net.layers[index].name}", weight, np.int16, (net.classes, n))
         yield from _array("head.bias", net.head.bias, np.float32, (net.classes,))
     divided = net.normalization != "none" and layers > 1

@@ -12,11 +12,10 @@ import numpy as np
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.frontend import network as frontend
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.inference import float_forward, quantization_error, quantize, readout
-from ff2loihi.compilers.inference.equalize import equalize
-from ff2loihi.compilers.inference.fold import fold
+from ff2loihi.compilers.inference import float_forward, quantization_error, readout
 from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantize_pixels
 from ff2loihi.compilers.inference.quantize import Calibration
+from ff2loihi.compilers.inference.rewritten import rewritten
 from ff2loihi.compilers.ir import IntNetwork, Network, Program
 from ff2loihi.data.datasets import Dataset
 
@@ -72,10 +71,11 @@ def compare(
     CompileError where the artifact was not made of such a checkpoint.
     """
     own, integers = frontend.build(checkpoint), program.network
-    _check_same(checkpoint, own, integers)
     shown = calibration or data
-    inputs = quantize.calibration_inputs(own, Calibration(shown.images, shown.labels))
-    net, _ = equalize(fold(own, inputs))
+    net = own
+    if own.pixels == integers.pixels:  # or the images do not fit it, either
+        net, _ = rewritten(own, Calibration(shown.images, shown.labels), integers.neuron)
+    _check_same(checkpoint, net, integers)
     predictions: dict[str, list[np.ndarray]] = {}
     moments = np.zeros((len(net.layers), 6))
     for pixels in _batches(integers, data.images):
@@ -98,13 +98,13 @@ def compare(
     return Comparison(f"{data.name} {data.split}", len(data.labels), tuple(stages))
 
 
-def _check_same(checkpoint: Checkpoint, own: Network, integers: IntNetwork) -> None:
+def _check_same(checkpoint: Checkpoint, net: Network, integers: IntNetwork) -> None:
     ours, theirs = (
-        "-".join(map(str, (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))) for net in (own, integers)
+        "-".join(map(str, (one.layers[0].inputs, *(layer.neurons for layer in one.layers)))) for one in (net, integers)
     )
-    if (ours, own.readout, own.readout_layers) != (theirs, integers.readout, integers.readout_layers):
+    if (ours, net.readout, net.readout_layers) != (theirs, integers.readout, integers.readout_layers):
         raise CompileError(
-            f"{checkpoint.source}: a network {ours} with read-out {own.readout}, the artifact holds {theirs} with "
+            f"{checkpoint.source}: a network {ours} with read-out {net.readout}, the artifact holds {theirs} with "
             f"{integers.readout}. Name the checkpoint and the spec that it was compiled from"
         )
 

@@ -24,6 +24,7 @@ RULE = "a learning rule"
 LOG = "a learning log"
 LOCK = "the lock of a run"
 PREDICTIONS, PREDICTIONS_HEAD = "predictions", "index,predicted,label\n"  # the first line of the file
+SPEC = "a spec"
 JSON = "a JSON report"
 PNG = "a PNG picture"
 OTHER = "another kind of file"

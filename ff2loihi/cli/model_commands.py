@@ -17,6 +17,7 @@ from ff2loihi.cli.options import (
     DataRoot,
     Device,
     Json,
+    Model,
     Spec,
     Split,
     Step,
@@ -46,6 +47,7 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
+    device: Device = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -54,14 +56,12 @@ def train(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.train import train as command
 
-    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, data_root), json)
+    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, device, data_root), json)
 
 
 @commands.command()
 def compile(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")
-    ],
+    model: Model,
     spec: Spec = None,
     neuron: Annotated[
         compile_choices.NeuronKind, typer.Option(help="graded: integer payloads; lif: spikes over --steps")
@@ -123,6 +123,30 @@ def compile(
         },
     )  # fmt: skip
     console.write_json(compile_model(model, spec, options, calibrate, check, expect, dt, output, data_root), json)
+
+
+@commands.command()
+def spec(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="tensors that ff2loihi did not write")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="- for stdout [default: spec.yaml beside MODEL.pt]")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Draft a commented spec.yaml from the names and shapes of a checkpoint's tensors; on a terminal, ask."""
+    output = outputs.STDOUT if output == Path(outputs.TABLES) else output or model.with_name("spec.yaml")
+    if output == outputs.STDOUT and str(json) in (outputs.TABLES, str(outputs.STDOUT)):
+        raise FF2LoihiError("--output and --json: both to stdout. Give one of them a file")
+    outputs.check_new(output)
+    outputs.check((model,), json, Output(output, kinds.SPEC))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.spec import draft_spec
+
+    if output == outputs.STDOUT:
+        console.tables_on_stderr(True)
+    console.write_json(draft_spec(model, output), json)
 
 
 @commands.command()
@@ -244,7 +268,7 @@ def inspect(
 @commands.command()
 def analyze(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a .pt checkpoint, or a .ffl artifact")
+        Path, typer.Argument(metavar="MODEL", callback=inputs.file, help="a checkpoint, or a .ffl artifact")
     ],
     data: Data = None,
     split: Annotated[choices.AnalysisSplit, typer.Option(help="probes are fitted on train, or fit")] = "test",

@@ -37,6 +37,12 @@ Artifact = Annotated[
     Path,
     typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),
 ]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL.pt", callback=inputs.model, help="a checkpoint (.pt, .safetensors, .npz), or a NIR graph (.nir)"
+    ),
+]
 Spec = Annotated[
     Path | None,
     typer.Option(callback=inputs.file, help="spec.yaml of a checkpoint that ff2loihi did not write"),
@@ -53,7 +59,7 @@ Chips = Annotated[
     Path | None,
     typer.Option("--chips", metavar="FILE.yaml", callback=inputs.file, help="chips and boards of your own"),
 ]
-Device = Annotated[choices.Device, typer.Option(help="where the emulator computes")]
+Device = Annotated[choices.Device, typer.Option(help="where torch or the emulator computes")]
 Calibrate = Annotated[
     str | None,
     typer.Option(

@@ -54,6 +54,14 @@ def check(
             raise FF2LoihiError(f"{json}: --json would write into {folder}, which is an output itself. Name another")
 
 
+def check_new(path: Path) -> None:
+    """Raise FF2LoihiError where a person's edits would be lost."""
+    if not is_stream(path) and _exists(path, OUTPUT) and path.is_file() and path.stat().st_size:
+        raise FF2LoihiError(
+            f"{path}: exists, and may hold edits: not overwritten. Name another file with {OUTPUT}, or remove it"
+        )
+
+
 def predictions(path: Path | None) -> tuple[Output, ...]:
     """The file that `run --predictions` writes."""
     return () if path is None else (Output(path, kinds.PREDICTIONS, "--predictions"),)

@@ -5,7 +5,7 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.data.folders import Folder
@@ -55,6 +55,14 @@ def _size(picture: np.ndarray) -> str:
     return "{1} x {0}".format(*picture.shape)
 
 
+def _is_grey(picture: Image.Image) -> bool:
+    """Whether its mode says so, or each colour of its palette is a grey."""
+    if picture.mode != "P":
+        return picture.mode in GREY
+    used = np.asarray(picture.getpalette("RGB")).reshape(-1, COLOURS)[np.unique(np.asarray(picture))]
+    return bool((used == used[:, :1]).all())
+
+
 def _picture(folder: Folder, name: str) -> np.ndarray:
     """(height, width, 1 or 3) uint8."""
     data = folder.read(name, "a PNG, JPEG or BMP picture")
@@ -65,7 +73,8 @@ def _picture(folder: Folder, name: str) -> np.ndarray:
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 if picture.mode.startswith(DEEP) or (picture.format == "PNG" and data[24] > 8):
                     raise ValueError("more than 8 bits a value")
-                found = np.asarray(picture.convert("L" if picture.mode in GREY else "RGB"))
+                upright = ImageOps.exif_transpose(picture)  # as a camera was held, if the picture says so
+                found = np.asarray(upright.convert("L" if _is_grey(upright) else "RGB"))
     except Exception as error:  # pillow raises many kinds for damaged bytes, and each means the same
         said = "" if isinstance(error, UnidentifiedImageError) else brief(error)
         raise DataError(

@@ -45,10 +45,12 @@ def descend(
     training: Training,
     seed: int,
     progress: StepProgress | None = None,
+    device: str = "cpu",
 ) -> None:
     """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads.
 
-    parameters: or groups of them, as torch.optim takes them, with rates of their own.
+    parameters: or groups of them, as torch.optim takes them, with rates of their own. device: where they are, and
+    images and labels go.
     """
     generator = torch.Generator().manual_seed(torch_seed(seed, "training"))
     labels = torch.from_numpy(data.labels)
@@ -66,7 +68,7 @@ def descend(
                 if most:
                     by = torch.randint(-most, most + 1, (len(images), 2), generator=generator)
                     images = moved(images, by.numpy(), data.shape)
-                value = loss(tensor_of(images), labels[chosen], generator)
+                value = loss(tensor_of(images).to(device), labels[chosen].to(device), generator)
                 optimizer.zero_grad()
                 value.backward()
                 optimizer.step()

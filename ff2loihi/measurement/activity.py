@@ -1,5 +1,6 @@
 """What a network does for one sample, in events: spikes, synaptic operations, neuron updates, weight updates."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from ff2loihi.compilers.board.populations import (
 )
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
+from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.reports.events import Activity, Counts
@@ -31,20 +33,26 @@ def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) ->
         raise ValueError(f"{trace.backend} did not count spikes")
     passes = trace.spikes.shape[1]
     spikes = {INPUT: float(input_spikes(network, pixels).mean()), CONTROL: 0.0}
+    fan_out, unpooled = _of_convolutions(network, pixels)
     for index, layer in enumerate(network.layers):
         fired = float(trace.spikes[:, :, index].sum(1).mean())
-        spikes |= {layer.name: fired, f"{layer.name}.norm": fired, f"{layer.name}.head": 0.0}
+        spikes |= {f"{layer.name}{part}": fired for part in ("", ".pool", ".norm")} | {f"{layer.name}.head": 0.0}
         spikes[f"{layer.name}.goodness"] = float(passes) if index < len(network.norms) else 0.0
-    steps = passes * network.steps + len(network.layers)
+    turns = max((math.prod(layer.pool.size) for layer in network.layers if layer.pool), default=1)
+    steps = passes * network.steps * turns + len(network.layers)  # a window's neurons arrive one after the other
     nonzero = {layer.name: _nonzero(layer.weight) for layer in network.layers}
-    return Activity(steps, spikes, nonzero, {}, _fan_out(network, pixels))
+    return Activity(steps, spikes | unpooled, nonzero, {}, fan_out)
 
 
-def _fan_out(network: IntNetwork, pixels: np.ndarray) -> dict[str, float]:
-    """Of each convolution: the inputs' own fan-outs, fewer at the borders, weighted by how often each spikes."""
+def _of_convolutions(network: IntNetwork, pixels: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """(fan-outs, spikes of a sample before a pool).
+
+    Of each convolution and pool: the inputs' own fan-outs, fewer at the borders, weighted by how often each spikes.
+    """
     if not any(layer.conv for layer in network.layers):
-        return {}
-    below = [_input_counts(network, pixels), *(np.zeros(layer.neurons) for layer in network.layers[:-1])]
+        return {}, {}
+    below = [_input_counts(network, pixels), *(np.zeros(layer.outputs) for layer in network.layers)]
+    unpooled = {layer.name: np.zeros(layer.neurons) for layer in network.layers if layer.pool}
     forward, graded = Forward(network), network.neuron == "graded"
     size = max(1, STATES // (network.steps * sum(layer.neurons for layer in network.layers)))
     for start in range(0, len(pixels), size):
@@ -53,11 +61,21 @@ def _fan_out(network: IntNetwork, pixels: np.ndarray) -> dict[str, float]:
         for total, layer in zip(below[1:], network.layers, strict=False):
             fired = states[f"{layer.name}.h"] > 0 if graded else states[f"{layer.name}.r"][:, :, -1]
             total += fired.sum((0, 1))
-    return {
-        layer.name: float(layer.conv.fan_out @ fired / max(1.0, fired.sum()))
-        for layer, fired in zip(network.layers, below, strict=True)
-        if layer.conv
-    }
+        for name, total in unpooled.items():
+            before = states[f"{name}.unpooled"] > 0
+            total += before.reshape(-1, before.shape[-1]).sum(0)
+    fan_out = {}
+    for layer, fired in zip(network.layers, below, strict=False):
+        if layer.conv:
+            fan_out[layer.name] = _mean_fan_out(layer.conv, fired)
+        if layer.pool:
+            fan_out[f"{layer.name}.pool"] = _mean_fan_out(layer.pool.kernels, unpooled[layer.name])
+    return fan_out, {name: float(total.sum() / len(pixels)) for name, total in unpooled.items()}
+
+
+def _mean_fan_out(conv: Conv, fired: np.ndarray) -> float:
+    """Of the inputs of a convolution that spiked so often each."""
+    return float(conv.fan_out @ fired / max(1.0, fired.sum()))
 
 
 def input_spikes(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from ff2loihi.reports.events import Activity
 
 
 def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accuracy: float) -> dict[str, object]:
-    """Of the layers alone, their goodness left out; counts are means of a sample, under all its labels.
+    """Of the layers alone, their pools and goodness left out; counts are means of a sample, under all its labels.
 
     Footprint: bytes of the weights at their widths and of a state of 24 bits a neuron, zeros included; a
     convolution's kernels once.
@@ -21,7 +21,7 @@ def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accura
     widths = [layer.weight_bits if isinstance(layer, IntLayer) else WEIGHT_BITS for layer in layers]
     bits = sum(layer.weight.size * width for layer, width in zip(layers, widths, strict=True))
     neurons = sum(layer.neurons for layer in layers)
-    below = [INPUT, *(layer.name for layer in layers)]
+    below = [INPUT, *(f"{layer.name}.pool" if layer.pool else layer.name for layer in layers)]
     ops = sum(
         activity.spikes[source] * activity.fan_out.get(layer.name, layer.neurons) * activity.nonzero[layer.name]
         for source, layer in zip(below, layers, strict=False)

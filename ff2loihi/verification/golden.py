@@ -58,7 +58,8 @@ class Vectors:
 def golden(program: AnyProgram, artifact: str, data: Dataset, progress: SampleProgress | None = None) -> Vectors:
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
-    lif: a, u, v, s, r; graded: a, h, y; with the inputs (samples, pixels) and predictions. Learning: each sample right,
+    lif: a, u, v, s, r; graded: a, h, y; of a layer that is pooled `unpooled`, too, the spikes or payloads before its
+    pool; with the inputs (samples, pixels) and predictions. Learning: each sample right,
     then wrong; v, z, r, y2, y3, a, weights and tags, with rates, starts, labels and phases of the presentations.
     Library neurons: v, z, r, gate, a and units at each time step, weights after each logical step, and `learned`, the
     weights after each presentation.
@@ -76,7 +77,7 @@ def classification(
     arrays: dict[str, np.ndarray] = {"inputs": data.images}
     axes: dict[str, tuple[str, ...]] = {"inputs": ("sample", "pixel")}
     for layer in program.network.layers:
-        for name in ("a", "u", "v", "s", "r", "h", "y"):
+        for name in ("a", "u", "v", "unpooled", "s", "r", "h", "y"):
             values = trace.states.get(f"{layer.name}.{name}")
             if name == "s" and values is None and f"{layer.name}.r" in trace.states:
                 values = np.diff(trace.states[f"{layer.name}.r"], axis=2, prepend=0)

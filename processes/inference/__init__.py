@@ -1,1 +1,1 @@
-"""Processes of networks that only classify: input, neurons, normalisation, goodness."""
+"""Processes of networks that only classify: input, neurons, pools, normalisation, goodness."""

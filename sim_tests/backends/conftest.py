@@ -15,6 +15,7 @@ from ff2loihi.compilers.inference import arithmetic_rules, quantization_error, q
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.options import Contrast, Sigmoid, Symmetric
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes import limits
 
 
@@ -83,6 +84,47 @@ def convolution(rng: np.random.Generator, image: tuple[int, int, int], classes: 
     return Conv(image, classes * groups * int(rng.integers(1, 3)), kernel, stride, padding, groups)
 
 
+def pooled_network(rng: np.random.Generator) -> Network:
+    """Two pooled convolutions, some dilated, the second with a pool that averages, or below a dense layer."""
+    classes, image = (
+        int(rng.integers(2, 4)),
+        (int(rng.integers(1, 3)), int(rng.integers(6, 10)), int(rng.integers(6, 10))),
+    )
+    bias, layers, used, pixels = rng.random() < 0.5, [], [], int(np.prod(image))
+    for name, kind in (("hidden1", "max"), ("hidden2", str(rng.choice(["max", "average"])))):
+        kernel, dilation = int(rng.integers(1, 3)), int(rng.integers(1, 3))
+        conv = Conv(image, 2 * classes, (kernel, kernel), 1, int(rng.integers(0, kernel)), 1, dilation)
+        size = int(rng.integers(1, min(3, *conv.out_shape[1:]) + 1)) if name == "hidden1" else min(conv.out_shape[1:])
+        pool = MaxPool(conv.out_shape, (size, size), int(rng.integers(1, 3)))
+        weight = rng.normal(0, 1, conv.weight_shape).astype(np.float32)
+        biases = rng.normal(0, 0.5, conv.neurons).astype(np.float32) if bias else None  # each neuron's own
+        ones = np.ones(conv.neurons, bool)
+        half = np.arange(pool.outputs) < (pool.outputs + 1) // 2
+        if kind == "max":
+            layers.append(Layer(name, weight, biases, half, conv, pool))
+        else:
+            means = np.full(pool.kernels.weight_shape, 1 / size**2, np.float32)
+            layers += [
+                Layer(name, weight, biases, ones, conv),
+                Layer(f"{name}_average", means, None, half, pool.kernels, averages=True),
+            ]
+        used.append(len(layers) - 1)
+        image = pool.out_shape
+    if rng.random() < 0.5:
+        n = 2 * classes
+        layers.append(
+            Layer("dense", rng.normal(0, 1, (n, layers[-1].outputs)).astype(np.float32), None, np.ones(n, bool))
+        )
+        used.append(len(layers) - 1)
+    none = np.zeros((classes, 0), np.float32)
+    return Network(
+        pixels=pixels, label=Label("none", none, none.mean(0)), layers=tuple(layers),
+        goodness=str(rng.choice(["mean_squares", "l1"])), probability=Contrast(kind="contrast"),
+        normalization="none" if bias else str(rng.choice(["none", "rms"])), readout="channels",
+        readout_layers=tuple(used),
+    )  # fmt: skip
+
+
 def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
     """Weights of -256, 0 and 254, thresholds of 1 and 2^17 - 1, biases at both ends; what would not fit is thinned."""
     net = program.network
@@ -120,17 +162,20 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
 
 @pytest.fixture(scope="session")
 def generate():
-    """generate(seed) -> (Program, pixels): half of them as compiled, half pushed to the edges; every layer spikes."""
+    """generate(seed) -> (Program, pixels): half of them as compiled, half pushed to the edges; every layer spikes.
 
-    def make(seed: int, wide: int = 64) -> tuple[Program, np.ndarray]:
+    pooled: with pools, see pooled_network.
+    """
+
+    def make(seed: int, wide: int = 64, pooled: bool = False) -> tuple[Program, np.ndarray]:
         for attempt in count():
-            program, pixels = draw(np.random.default_rng([seed, attempt] if attempt else seed), bool(seed % 2), wide)
+            rng, lif = np.random.default_rng([seed, attempt] if attempt else seed), bool(seed % 2)
+            program, pixels = draw(rng, lif, pooled_network(rng) if pooled else float_network(rng, lif, wide))
             if Emulator().run(program, pixels).spikes.any((0, 1)).all():
                 return program, pixels
         return None
 
-    def draw(rng: np.random.Generator, lif: bool, wide: int) -> tuple[Program, np.ndarray]:
-        network = float_network(rng, lif, wide)
+    def draw(rng: np.random.Generator, lif: bool, network: Network) -> tuple[Program, np.ndarray]:
         images = rng.integers(0, 256, (40, network.pixels)).astype(np.uint8)
         images[rng.random(images.shape) < 0.3] = 0
         images[rng.random(images.shape) < 0.3] = 255

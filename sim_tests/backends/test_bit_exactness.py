@@ -6,7 +6,7 @@ from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.verification.equality import equality_report
 
-FAST, ALL = 5, 300
+FAST, POOLED, ALL = 5, 6, 300
 
 
 def divergence(program, pixels):
@@ -23,6 +23,21 @@ def divergence(program, pixels):
 @pytest.mark.parametrize("seed", range(FAST))
 def test_a_generated_network_gives_the_same_bits_on_lava(generate, seed):
     assert divergence(*generate(seed)) is None
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(POOLED))
+def test_a_generated_network_with_pools_gives_the_same_bits_on_lava(generate, seed):
+    program, pixels = generate(seed, pooled=True)
+    assert program.network.layers[0].pool
+    assert divergence(program, pixels) is None
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(POOLED, ALL))
+def test_more_generated_networks_with_pools_give_the_same_bits_on_lava(generate, seed):
+    assert divergence(*generate(seed, pooled=True)) is None
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ COMMANDS = {
     "deploy": "deploy {model} -o recording.npz",
     "learn": "learn {model} --limit 10 --epochs 1 -o out.ffl",
     "compile": "compile {model} -o out.ffl",
+    "spec": "spec {model} -o out.yaml",
     "loihi": "run {model} --backend loihi",
 }
 # on an artifact: what differs from 0
@@ -35,11 +36,13 @@ CODES = {
     **{("loihi", name): 3 for name in ARTIFACTS},
     **{("learn", name): 2 for name in INFERENCE},  # no rule
     **{("compile", name): 2 for name in ARTIFACTS},
+    **{("spec", name): 2 for name in ARTIFACTS},
 }
 # on a wrong kind of file: the few that are not wrong
 FINE = {
-    ("inspect", "m.pt"), ("inspect", "old.pt"), ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"),
-    ("compile", "on.nir"), ("inspect", "g.nir"), ("inspect", "on.nir"), ("inspect", "g.net"),
+    ("inspect", "m.pt"), ("inspect", "old.pt"), ("inspect", "plain.npz"), ("inspect", "bare.safetensors"),
+    ("inspect", "g.nir"), ("inspect", "on.nir"), ("inspect", "g.net"), ("analyze", "m.pt"), ("compile", "m.pt"),
+    ("compile", "g.nir"), ("compile", "on.nir"),
 }  # fmt: skip
 
 

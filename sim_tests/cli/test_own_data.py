@@ -14,11 +14,11 @@ SHAPES = {"two.npz": (2, (7, 9)), "three.npz": (3, (8, 8, 3)), "hundred.npz": (1
 EACH = 4  # images of a class
 
 
-def noisy(classes, shape):
+def noisy(classes, shape, each=EACH):
     """Images and labels, those of a class alike."""
     rng = np.random.default_rng(0)
     faces = rng.integers(0, 248, (classes, *shape), np.uint8)
-    labels = np.arange(EACH * classes) % classes
+    labels = np.arange(each * classes) % classes
     return faces[labels] + rng.integers(0, 8, (len(labels), *shape), np.uint8), labels
 
 
@@ -70,6 +70,30 @@ def test_own_images_are_trained_compiled_run_learned_and_mapped(here, done, name
     assert done("run learned.ffl --limit 2")["samples"] == 2
     for model in ("m.ffl", "learned.ffl"):
         assert done(f"map {model}")["chips"] == 1
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_own_images_are_analyzed_and_packed_for_a_board(here, done, name):
+    classes, shape = SHAPES[name]
+    images, labels = noisy(classes, shape, each=90)  # of each class more than five must be in the test split
+    np.savez(here / "more.npz", images=images, labels=labels)
+    done("train --data more.npz --epochs 1 --widths 12 -o m.pt")
+    done("compile m.pt -o m.ffl")
+    found = done(f"analyze m.ffl --samples {18 * classes}")
+    assert found["data"] == "more.npz"
+    assert 0 < found["forms"][0]["layers"][0]["separability"] <= 1
+    done("deploy m.ffl --dry-run d --samples 1")
+    assert (here / "d" / "README.md").is_file()
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("name", SHAPES)
+def test_own_images_are_the_same_bits_on_lava(here, done, name):
+    done(f"train --data {name} --epochs 1 --widths 12 -o m.pt")
+    done("compile m.pt --neuron lif --steps 8 -o m.ffl")
+    report = done("verify m.ffl --samples 1")
+    assert report["equal"]
+    assert all(variable["active"] for variable in report["variables"] if variable["name"] != "predictions")
 
 
 @pytest.mark.parametrize("recipe", ["ff-mlp", "ff-hinton-jittered", "ff-negatives-hybrid", "hinton-unsupervised"])

@@ -16,6 +16,7 @@ from ff2loihi.compilers.inference.quantize import Calibration, Options, quantize
 from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.options import Contrast
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.compilers.learning import rule as learning
 from sim_tests.factories import float_network
 
@@ -112,7 +113,7 @@ LEARNED = {"learned": [{"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1
 @pytest.fixture(scope="session")
 def programs(float_net, images):
     """Graded with tables, graded deferred with a head, soft and hard LIF, one without label inputs, convolutions read
-    by their channels; a rule on weights, one on tags, and one of library neurons."""
+    by their channels, pooled or not; a rule on weights, one on tags, and one of library neurons."""
     found = {}
     for name, neuron, bias, normalization in (
         ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
@@ -129,6 +130,7 @@ def programs(float_net, images):
         provenance = {"calibration": {"images": 60, "data": "ünïcode"}, "sweep": [{"vth": [1, 2], "fidelity": 0.1}]}
         found[name] = Program(integers, quantization_error.measure(net, integers, images()), provenance)
     found["conv"] = Program(*convolutions(images), {})
+    found["pooled"] = Program(*convolutions(images, MaxPool((8, 2, 2), (2, 1), 1)), {})
     found["no label"] = Program(*plain_classifier(float_net, images, Options()), {})
     for name, probability, choices in (
         ("direct", "symmetric", {"curve": "squared"}),
@@ -143,14 +145,16 @@ def programs(float_net, images):
     return found
 
 
-def convolutions(images):
-    """(IntNetwork, losses) of two convolutions on 1 x 3 x 4, four classes of two channels above."""
+def convolutions(images, pool=None):
+    """(IntNetwork, losses) of two convolutions on 1 x 3 x 4, four classes of two channels above; pool: of these."""
     rng = np.random.default_rng(3)
     first, second = Conv((1, 3, 4), 2, (2, 2), 1, 1, 1), Conv((2, 4, 5), 8, (2, 2), 2, 0, 2)
     layers = tuple(
         Layer(name, rng.normal(0, 1, conv.weight_shape).astype(np.float32), None, np.ones(conv.neurons, bool), conv)
         for name, conv in (("hidden1", first), ("hidden2", second))
     )
+    if pool:
+        layers = layers[0], dataclasses.replace(layers[1], pool=pool, positive=np.ones(pool.outputs, bool))
     none = np.zeros((4, 0), np.float32)
     net = Network(
         12, Label("none", none, none.mean(0)), layers, "sum_squares", Contrast(kind="contrast"), "none", "channels",

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.data import own
 from ff2loihi.data.datasets import load_data
 
 
@@ -347,6 +348,36 @@ def test_a_picture_of_16_bits_a_value_is_refused_in_every_mode(tmp_path):
         (tmp_path / name / "1.png").write_bytes(b"".join(parts))
     with pytest.raises(DataError, match="more than 8 bits a value"):
         load_data(str(tmp_path), "train")
+
+
+def folder_of(tmp_path, save):
+    """Two classes of one picture each; save(path) writes them."""
+    for name in "ab":
+        (tmp_path / "own" / name).mkdir(parents=True)
+        save(tmp_path / "own" / name / "1.png")
+    return own.read(tmp_path / "own").train.images
+
+
+def test_a_picture_stands_as_its_camera_was_held(tmp_path):
+    values = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation: turn by a quarter, clockwise
+    found = folder_of(tmp_path, lambda path: Image.fromarray(values).save(path, exif=turned))
+    assert (found[0, ..., 0] == np.rot90(values, -1)).all()
+
+
+@pytest.mark.parametrize(("colours", "channels"), [([0, 0, 0, 90, 90, 90], 1), ([0, 0, 0, 90, 90, 91], 3)])
+def test_a_palette_of_greys_is_a_grey_picture(tmp_path, colours, channels):
+    indices = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+
+    def save(path):
+        picture = Image.fromarray(indices, "P")
+        picture.putpalette([*colours, 255, 0, 0])  # a red that no pixel has
+        picture.save(path)
+
+    found = folder_of(tmp_path, save)
+    assert found.shape == (2, 2, 3, channels)
+    assert (found[0, ..., 0] == 90 * indices).all()
 
 
 @pytest.fixture

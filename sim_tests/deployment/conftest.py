@@ -90,6 +90,23 @@ def mixed(mixed_content, tmp_path_factory):
     return {form: api.compile(read, images, options) for form, options in forms.items()}
 
 
+@pytest.fixture(scope="session")
+def pooled(mixed_content, tmp_path_factory):
+    """form -> Program of `mixed_content` whose convolutions are pooled: the largest, dilated, then the mean."""
+    folder, (tensors, about) = tmp_path_factory.mktemp("pooled"), mixed_content
+    first, second, dense = about["layers"]
+    layers = [
+        {**first, "pool": {"kind": "max", "stride": 1}},
+        {**second, "conv": {"dilation": 2}, "pool": {"kind": "average", "size": "global"}},
+        dense,
+    ]
+    torch.save({**tensors, "c.weight": tensors["c.weight"][:, :4]}, folder / "m.pt")
+    (folder / "spec.yaml").write_text(yaml.safe_dump({**about, "layers": layers}))
+    read = load_checkpoint(folder / "m.pt", folder / "spec.yaml")
+    forms = {"graded": Options(), "hard": Options(neuron="lif", steps=8, reset="hard", vth=70)}
+    return {form: api.compile(read, _images(), options) for form, options in forms.items()}
+
+
 @pytest.fixture
 def learned(artifacts):
     """A network that has learned: weights at both ends."""

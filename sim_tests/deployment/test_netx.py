@@ -8,12 +8,14 @@ import pytest
 from scipy import signal
 
 from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.interchange.netx import remarks
 from ff2loihi.compilers.interchange.rule_file import read as read_rule
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.deployment import interchange
 from ff2loihi.processes.fixed_point import rate_step
 from ff2loihi.processes.learning_rule import Neuron
+from ff2loihi.verification import golden
 from sim_tests.deployment.nets import COMPILED, each
 
 HARD = [net for net in COMPILED if net[-1] == "hard"]
@@ -172,3 +174,40 @@ def test_a_kind_of_neuron_that_other_readers_refuse_is_said(artifacts, tmp_path,
     _, said = interchange.export(artifacts["ff-mlp", "plain", form], "netx", tmp_path / "m.net")
     assert any(word in remark for remark in said)
     assert read_net(tmp_path / "m.net")[0]["type"] == word
+
+
+def test_a_pool_stands_behind_its_layer_as_a_type_of_ours_and_an_average_is_a_convolution(pooled, tmp_path):
+    program = pooled["graded"]
+    assert [text for text in remarks(program.network) if "maxpool" in text]
+    interchange.export(program, "netx", tmp_path / "m.net")
+    with h5py.File(tmp_path / "m.net") as file:
+        layers = [file[f"layer/{index}"] for index in range(len(file["layer"]))]
+        kinds = [layer["type"][0].decode() for layer in layers]
+        assert kinds == ["input", "conv", "maxpool", "conv", "conv", "flatten", "dense"]
+        assert [layers[2][name][()].tolist() for name in ("shape", "kernelSize", "stride")] == [
+            [6, 3, 8],
+            [2, 2],
+            [1, 1],
+        ]
+        assert layers[3]["dilation"][()].tolist() == [2, 2]
+        assert (layers[4]["groups"][()], layers[4]["kernelSize"][()].tolist()) == (4, [1, 6])
+        assert np.ptp(layers[4]["weight"][()]) == 0
+
+
+@pytest.mark.parametrize("form", ["graded", "hard"])
+def test_nir_has_no_node_for_a_max_pool(pooled, tmp_path, form):
+    with pytest.raises(CompileError, match="hidden1: NIR has no max pooling. Export to netx"):
+        interchange.export(pooled[form], "nir", tmp_path / "m.nir")
+
+
+@pytest.mark.parametrize("form", ["graded", "hard"])
+def test_golden_vectors_of_a_pool_hold_what_comes_in_and_what_leaves(pooled, digits, form):
+    vectors = golden.golden(pooled[form], "artifact", digits)
+    before, after = (vectors.arrays[f"hidden1.{name}"] for name in ("unpooled", "h" if form == "graded" else "s"))
+    layer = pooled[form].network.layers[0]
+    assert vectors.axes["hidden1.unpooled"][-1] == "neuron"
+    assert (before.shape[-1], after.shape[-1]) == (layer.neurons, layer.outputs)
+    counts = before if form == "graded" else before.cumsum(2)
+    reached = counts[..., layer.pool.windows].max(-1)
+    assert (after if form == "graded" else after.cumsum(2)).tolist() == reached.tolist()
+    assert after.any()

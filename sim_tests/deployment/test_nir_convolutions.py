@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import yaml
 from ff2loihi import api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.data.datasets import load_data
 from ff2loihi.deployment import interchange
@@ -75,6 +78,27 @@ def test_the_remark_on_shapes_says_what_nirs_own_check_does(artifacts, mixed, tm
                 nir.read(tmp_path / "m.nir")
 
 
+def test_biases_that_differ_within_a_channel_compile_and_are_refused_where_a_format_has_one_a_channel(
+    mixed_content, digits, tmp_path
+):
+    """A mean of the input becomes a bias, but for what a kernel sees of the zeros outside of the image."""
+    tensors, about = mixed_content
+    torch.save(tensors, tmp_path / "m.pt")
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**about, "input": {"mean": 0.3, "std": 0.5}}))
+    checkpoint = load_checkpoint(tmp_path / "m.pt", tmp_path / "spec.yaml")
+    program = api.compile(checkpoint, load_data("digits", "train", limit=60))
+    first = program.network.layers[0]
+    biases = first.bias.reshape(first.conv.out_shape)
+    assert np.ptp(biases, axis=(1, 2)).all()
+    assert not np.ptp(biases[:, 1:-1, 1:-1], axis=(1, 2)).any()
+    _, remarks = interchange.export(program, "netx", tmp_path / "m.net")
+    assert any("hidden1: biases that differ within a channel" in remark for remark in remarks)
+    with h5py.File(tmp_path / "m.net") as file:
+        assert file["layer/1/bias"][()].tolist() == first.bias.tolist()
+    with pytest.raises(CompileError, match="NIR's Conv2d has one bias a channel"):
+        interchange.export(program, "nir", tmp_path / "m.nir")
+
+
 def foreign(tensors, **changes) -> nir.NIRGraph:
     """The layers of `mixed_content` as another framework would export them; changes: nodes in place of these."""
     a, b, c = (tensors[f"{name}.weight"].numpy() for name in "abc")
@@ -110,7 +134,7 @@ A, B, ONES = np.ones((6, 1, 3, 2)), np.ones((4, 6, 2, 2)), np.ones(6)
 BAD = {
     "stride": ({"a": nir.Conv2d((4, 8), A, (1, 2), (1, 1), 1, 2, ONES)}, "'a' has stride"),
     "padding": ({"a": nir.Conv2d((4, 8), A, 1, "same", 1, 2, ONES)}, "'a' has padding same"),
-    "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, 2, 2, ONES)}, "'a' has dilation"),
+    "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, (1, 2), 2, ONES)}, "'a' has dilation"),
     "pooling": ({"flat": nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))}, "'flat' is a AvgPool2d"),
     "no flatten": ({"flat": None}, "'c' is a dense layer behind a convolution"),
     "flat image": ({"a": nir.Flatten({"input": np.array([2, 4, 8])}, 0)}, "'b' is a convolution behind 'a'"),

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.errors import BackendError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import load_checkpoint
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.data.datasets import load_data
-from ff2loihi.ff.recipes import train
+from ff2loihi.ff.recipes import cwc, train
 from ff2loihi.ff.recipes.cwc import image_shape
 from ff2loihi.ff.train import evaluate, tensor_of
 
@@ -75,3 +75,49 @@ def test_what_does_not_fit_is_refused_in_one_line():
         train("cwc-ff", few, widths=(20, 40, 85, 160), epochs=0)
     with pytest.raises(FF2LoihiError, match="--head: no meaning with --recipe cwc-ff"):
         train("cwc-ff", few, epochs=0, head=True)
+
+
+@pytest.fixture(scope="module")
+def pooled():
+    return train("cwc-ff-bn", load_data("digits", "fit"), epochs=10, seed=1, widths=(10, 20, 20, 40))
+
+
+def test_with_batch_norm_and_pooling_ten_epochs_of_digits_are_learned(pooled):
+    assert evaluate(pooled, load_data("digits", "validation")) > 0.9
+
+
+def test_the_batch_norm_of_a_layer_is_that_of_all_images_it_saw(pooled, images):
+    """The network that comes out scores one image as it scores many: no statistics of a batch."""
+    h = tensor_of(images.images)
+    assert torch.allclose(pooled.scores(h[:1]), pooled.scores(h)[:1], rtol=1e-4)
+    first, conv, norm = pooled.activities(h)[0], pooled.convolutions[0], pooled.norms[0]
+    a = torch.nn.functional.conv2d(h.view(-1, 1, 8, 8), conv.weight, None, 1, 2)
+    a = (a - norm.running_mean.view(-1, 1, 1)) / (norm.running_var.view(-1, 1, 1) + norm.eps).sqrt()
+    a = (a * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)).relu()
+    wanted = (a[..., 0::2, 0::2] + a[..., 1::2, 0::2] + a[..., 0::2, 1::2] + a[..., 1::2, 1::2]) / 4
+    assert first.shape == wanted.shape == (50, 10, 4, 4)
+    assert torch.allclose(first, wanted, atol=1e-5)
+
+
+def test_images_of_garments_are_mirrored_half_of_the_time():
+    images = torch.arange(2000.0).view(1000, 1, 1, 2)
+    found = cwc._half_mirrored(images, torch.Generator().manual_seed(0))
+    turned = (found != images).all((1, 2, 3))
+    assert 400 < turned.sum() < 600
+    assert torch.equal(found[turned], images[turned].flip(3))
+    assert torch.equal(found[~turned], images[~turned])
+
+
+def test_a_device_that_torch_does_not_see_is_refused(monkeypatch):
+    few = load_data("digits", "fit", limit=60)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackendError, match="torch sees no CUDA device here. Use --device cpu"):
+        train("cwc-ff-bn", few, epochs=0, device="cuda")
+    with pytest.raises(FF2LoihiError, match="--device must be one of cpu, cuda, got 'tpu'"):
+        train("cwc-ff-bn", few, epochs=0, device="tpu")
+
+
+def test_a_device_means_nothing_to_other_recipes(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(FF2LoihiError, match="--device: no meaning with --recipe ff-mlp"):
+        train("ff-mlp", load_data("digits", "fit", limit=60), epochs=0, device="cuda")

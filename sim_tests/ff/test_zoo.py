@@ -37,6 +37,12 @@ def test_a_hybrid_is_made_of_patches_of_two_images_of_the_batch(channels):
             assert 0.3 < (image == k).float().mean() < 0.7
 
 
+def test_images_of_one_row_are_mixed_too():
+    numbers = torch.arange(1.0, 41)[:, None].repeat(1, 30)
+    found = hybrid_images(numbers, torch.Generator().manual_seed(0), (1, 30, 1))
+    assert sum(len(row.unique()) == 2 for row in found) > 20
+
+
 def test_backprop_reaches_the_first_layer_through_the_second_and_ff_does_not(digits):
     few = Dataset("digits", "train", digits.images[:50], digits.labels[:50], 10)
     changed = {}

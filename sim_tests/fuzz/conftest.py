@@ -344,10 +344,17 @@ SPECS = {
             {"weight": "k", "bias": "e", "conv": {"padding": 1}}, {"weight": "l", "conv": {"stride": 2, "groups": 2}},
         ],
     },
+    "pool": {
+        "pixels": 16, "image": [1, 4, 4], "label": {"kind": "none", "classes": 2}, "readout": {"kind": "channels"},
+        "layers": [
+            {"weight": "k", "conv": {"padding": 1}, "batch_norm": "n", "pool": {"kind": "max", "stride": 1}},
+            {"weight": "k2", "conv": {"dilation": 2}, "pool": {"kind": "average", "size": "global"}},
+        ],
+    },
 }  # fmt: skip
 SHAPES = {
     "a": (12, 15), "b": (6, 12), "c": (12,), "w": (8, 12), "h": (3, 8), "d": (3,), "k": (4, 1, 3, 3), "e": (4,),
-    "l": (4, 2, 2, 2),
+    "l": (4, 2, 2, 2), "k2": (4, 4, 2, 2), "n.running_mean": (4,), "n.running_var": (4,), "n.weight": (4,),
 }  # fmt: skip
 
 
@@ -357,7 +364,8 @@ def tensors():
     import torch
 
     made = torch.Generator().manual_seed(1)
-    return {name: torch.randn(shape, generator=made) for name, shape in SHAPES.items()}
+    found = {name: torch.randn(shape, generator=made) for name, shape in SHAPES.items()}
+    return {name: tensor.abs() if name.endswith("_var") else tensor for name, tensor in found.items()}
 
 
 @pytest.fixture(scope="session")
@@ -421,6 +429,7 @@ def programs(specs, tensors, compiled, used, tmp_path_factory):
 
     kinds = {
         "graded": ("norm", Options(), 1), "head": ("head", Options(), 1), "conv": ("conv", Options(), 1),
+        "pool": ("pool", Options(), 1), "spiking pool": ("pool", Options(neuron="lif", steps=4, vth=40), 1),
         "soft": ("dense", Options(neuron="lif", steps=5, vth=40), 1),
         "hard": ("conv", Options(neuron="lif", reset="hard", steps=4, vth=40), 1),
         "rule": ("dense", LearningOptions(), 0), "spiking": ("spiking", LearningOptions(), 1),

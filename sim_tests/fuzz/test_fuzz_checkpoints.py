@@ -1,15 +1,21 @@
 """Checkpoints, specs and chip tables, hostile: what is read is compiled, or mapped."""
 
+import contextlib
 import io
 import warnings
 import zipfile
 
+import numpy as np
+import pytest
 import torch
 import yaml
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
+from ff2loihi import api
 from ff2loihi.cli.commands.map import picture
 from ff2loihi.compilers.board.chips import SHIPPED, load_table
+from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.deployment.mapping import design, report
 
 
@@ -38,7 +44,7 @@ def nests() -> tuple:
 
 def test_a_hostile_checkpoint_is_compiled_or_refused(fuzz, change, content, specs, compiled):
     values = (*change.hostile, *odd_tensors(), *odd_tensors(), *nests())
-    bases = {name: content(name) for name in ("norm", "conv", "head", "dense")}
+    bases = {name: content(name) for name in ("norm", "conv", "pool", "head", "dense")}
 
     def saved(tree, legacy=False) -> bytes:
         target = io.BytesIO()
@@ -76,6 +82,31 @@ def test_a_hostile_checkpoint_is_compiled_or_refused(fuzz, change, content, spec
         compiled(folder / "m.pt")
 
     fuzz(st.sampled_from(list(bases)).flatmap(of), attempt)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "npz"])
+def test_hostile_arrays_are_compiled_or_refused(fuzz, change, specs, tensors, compiled, form):
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    used, none = st.sampled_from(("norm", "conv", "head")), st.just([])
+    forms = change.weighted(
+        (1, st.tuples(used, change.arrays(list(arrays)), none)), (2, st.tuples(used, none, change.bytes()))
+    )
+
+    def written(arrays: dict[str, np.ndarray]) -> bytes:
+        target = io.BytesIO()
+        np.savez_compressed(target, **arrays)
+        return save(arrays) if form == "safetensors" else target.getvalue()
+
+    def attempt(example, folder):
+        name, of_arrays, of_bytes = example
+        data = change.in_bytes(written(change.in_arrays(arrays, of_arrays)), of_bytes)
+        (folder / f"m.{form}").write_bytes(data)
+        with contextlib.suppress(CheckpointError):
+            api.spec(folder / f"m.{form}")
+        (folder / "spec.yaml").write_text(yaml.safe_dump(specs[name]))
+        compiled(folder / f"m.{form}", folder / "spec.yaml")
+
+    fuzz(forms, attempt)
 
 
 def test_a_hostile_spec_is_compiled_or_refused(fuzz, change, specs, tensors, compiled):

@@ -67,8 +67,8 @@ def test_a_command_imports_no_more_than_it_needs(made, unwanted, words):
     [
         "run nope.ffl", "run graded.ffl --backend laav", "run graded.ffl --data minst", "train --recipe nope",
         "train --data minst", "reproduce nope", "learn nope.ffl", "verify nope.ffl", "map nope.ffl", "compile nope.pt",
-        "compare nope.pt no.ffl",
-        "analyze nope.pt", "deploy nope.ffl --dry-run d", "export nope.ffl --format nir", "run graded.ffl --nope",
+        "analyze nope.pt", "compare nope.pt nope.ffl", "deploy nope.ffl --dry-run d", "export nope.ffl --format nir",
+        "run graded.ffl --nope", "spec nope.pt",
     ],
 )  # fmt: skip
 def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported(made, words):

@@ -78,13 +78,15 @@ def presentations_for(net: LearningNetwork, seed: int, count: int = 5) -> list[P
 
 
 def lively(net: LearningNetwork, presentations: list[Presentation]) -> bool:
-    """Whether each layer spikes under both phases, potentiates and depresses, and moves weights (and tags)."""
+    """Whether each layer spikes under both phases, keeps charge, potentiates and depresses, and moves weights (and
+    tags)."""
     learner, active = Learner(net, record=True), Counter()
     for one in presentations:
         learner.exponent, learner.trace_shift = one.exponent, one.trace_shift
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
         for index, states in enumerate(learner.states):
+            active[index, "v"] += np.count_nonzero(states[:, 0])
             active[index, "z", one.phase] += np.count_nonzero(states[:, 1])
             active[index, "y2"] += np.count_nonzero(states[:, 3])
             active[index, "y3"] += np.count_nonzero(states[:, 4])
@@ -93,7 +95,7 @@ def lively(net: LearningNetwork, presentations: list[Presentation]) -> bool:
     wanted = [
         (index, *what)
         for index in range(len(net.layers))
-        for what in (("z", 1), ("z", -1), ("y2",), ("y3",), ("tags",))
+        for what in (("v",), ("z", 1), ("z", -1), ("y2",), ("y3",), ("tags",))
     ]
     return moved and all(active[key] for key in wanted)
 

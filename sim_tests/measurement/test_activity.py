@@ -8,6 +8,7 @@ import pytest
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.library_learner import LibraryLearner
 from ff2loihi.backends.presentations import pairs
+from ff2loihi.compilers.board.audit import recount
 from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.board.placer import place
 from ff2loihi.compilers.board.populations import populations
@@ -15,6 +16,7 @@ from ff2loihi.compilers.inference import quantize, thresholds
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.compilers.learning import library_rule
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.measurement.activity import (
@@ -38,9 +40,13 @@ PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (
 CONVOLUTIONS = (Conv((2, 3, 2), 4, (3, 2), 1, 1, 2), Conv((4, 3, 3), 3, (2, 2), 2, 1, 1))  # on 2 x 3 x 2 = 12 pixels
 
 
-def compiled(neuron: str, convolutions: tuple[Conv, ...] = ()):
-    """Dense layers behind 12 pixels and 4 label inputs, or convolutions with the label on the first 4 pixels."""
+def compiled(neuron: str, convolutions: tuple[Conv, ...] = (), pool: MaxPool | None = None):
+    """Dense layers behind 12 pixels and 4 label inputs, or convolutions with the label on the first 4 pixels; pool: of
+    the first layer."""
     net = float_network(0, (20, 9), convolutions=convolutions)
+    if pool:
+        first = dataclasses.replace(net.layers[0], pool=pool, positive=np.ones(pool.outputs, bool))
+        net = dataclasses.replace(net, layers=(first, *net.layers[1:]))
     integers = quantize.quantize(
         net, quantize.Calibration(PIXELS.astype(np.uint8), np.arange(7) % 4), quantize.Options(neuron=neuron, steps=8)
     )
@@ -141,6 +147,43 @@ def test_operations_of_convolutions_are_those_of_each_spikes_taps(neuron):
     assert bench["Footprint"] == kernels + 3 * neurons
     assert bench["MembraneUpdates"] == neurons * found.steps
     assert bench["ActivationSparsity"] == pytest.approx(1 - (spikes[1].sum() + spikes[2].sum()) / neurons / found.steps)
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_a_pool_is_sent_every_spike_of_its_neurons_and_sends_its_own(neuron):
+    """Its synapses are those of its windows, which overlap here, and a window takes a time step for each neuron."""
+    pool = MaxPool((4, 3, 3), (2, 2), 1)
+    net = compiled(neuron, (CONVOLUTIONS[0], Conv((4, 2, 2), 3, (2, 2), 1, 1, 1)), pool)
+    pixels = PIXELS.astype(np.uint8)
+    trace = Emulator().run(Program(net, (), {}), pixels, states=True)
+    found = inference_activity(net, trace, pixels)
+    before = (trace.states["hidden1.unpooled"] > 0).reshape(7, -1, 36).sum(1).mean(0)
+    after = trace.spikes[:, :, 0].sum(1).mean()
+    assert min(before.sum(), after) > 0
+    assert found.spikes["hidden1"] == pytest.approx(before.sum())
+    assert found.spikes["hidden1.pool"] == pytest.approx(after)
+    windows = np.bincount(pool.windows.ravel(), minlength=36)
+    assert sorted(set(windows.tolist())) == [1, 2, 4]
+    assert found.fan_out["hidden1.pool"] == pytest.approx(before @ windows / before.sum())
+    assert found.steps == 4 * net.steps * 4 + 2
+    groups = {population.name: population for population in populations(net)}
+    assert (groups["hidden1"].neurons, groups["hidden1.pool"].neurons) == (36, 16)
+    feeds = [(name, rows.source) for name, population in groups.items() for rows in population.rows]
+    assert feeds == [
+        ("hidden1", "input"), ("hidden1.pool", "hidden1"), ("hidden1.goodness", "hidden1.pool"),
+        ("hidden2", "hidden1.pool"), ("hidden2.goodness", "hidden2"),
+    ]  # fmt: skip
+    mapping = place(populations(net), "loihi2", LOIHI2)
+    assert recount(mapping) == []
+    spikes = counts(found, mapping).spikes
+    assert spikes == pytest.approx(sum(found.spikes[name] for name in ("input", "hidden1", "hidden1.pool", "hidden2")))
+    bench = neurobench(net, found, 0.5)["SynapticOperations"]
+    ops = [
+        found.spikes[name] * found.fan_out[layer] for name, layer in (("input", "hidden1"), ("hidden1.pool", "hidden2"))
+    ]
+    assert max(bench["Effective_MACs"], bench["Effective_ACs"]) == pytest.approx(
+        sum(these * found.nonzero[name] for these, name in zip(ops, ("hidden1", "hidden2"), strict=True))
+    )
 
 
 def test_input_spikes_are_those_of_the_chips_input_code_step_by_step():

@@ -15,7 +15,7 @@ from ff2loihi.backends import classification_states
 from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, make_trace
 from ff2loihi.backends.classification import classify
 from ff2loihi.backends.select import emulator_learner
-from ff2loihi.compilers.errors import BackendError, FF2LoihiError
+from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
@@ -30,12 +30,7 @@ class Emulator:
     name = "emulator"
 
     def __init__(self, device: str = "cpu") -> None:
-        choices.check("--device", device, choices.Device)
-        if device == "cuda":
-            import torch  # of all that the emulator computes, CUDA alone needs it
-
-            if not torch.cuda.is_available():
-                raise BackendError("--device cuda: torch sees no CUDA device here. Use --device cpu")
+        choices.check_device(device)
         self.device = device
 
     def run(

@@ -13,7 +13,10 @@ from ff2loihi.ff.networks.stack import Stack
 
 @dataclass(frozen=True)
 class ConvLayer:
-    """channels out, a multiple of the classes; square kernel, stride, padding; groups; rate: Adam's at the start."""
+    """channels out, a multiple of the classes; square kernel, stride, padding; groups; rate: Adam's at the start.
+
+    pool: side of the square whose mean leaves the layer, behind its ReLU; 1: every activity leaves.
+    """
 
     channels: int
     kernel: int
@@ -21,16 +24,22 @@ class ConvLayer:
     padding: int
     groups: int
     rate: float
+    pool: int = 1
 
 
 class CwCNetwork(nn.Module, Model):
-    """h_l = relu(W_l * (h_(l-1) / rms(h_(l-1)))), h_0 the image; no gradient between layers.
+    """h_l = pool(relu(W_l * n(h_(l-1)))), h_0 the image; no gradient between layers.
 
     shape: (channels, height, width) of an image. The prediction is the class of the last layer's largest goodness.
-    It is the same without the image's own division by its root mean square, and the compiled network has none.
+    n divides by the root mean square of a sample's activities, and each filter has mean 0. The prediction is the same
+    without the image's own division, and the compiled network has none. batch_norm: h_l = pool(relu(bn_l(W_l *
+    h_(l-1)))) in place of both (Ioffe and Szegedy 2015).
     """
 
-    def __init__(self, shape: tuple[int, int, int], layers: tuple[ConvLayer, ...], classes: int, facts: dict) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], layers: tuple[ConvLayer, ...], classes: int, facts: dict,
+        batch_norm: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.shape, self.geometry, self.classes, self.training_facts = shape, layers, classes, facts
         below = (shape[0], *(layer.channels for layer in layers))
@@ -40,19 +49,23 @@ class CwCNetwork(nn.Module, Model):
         )
         for part in self.convolutions:
             nn.init.kaiming_normal_(part.weight)
+        self.norms = Stack(nn.BatchNorm2d(part.channels) for part in layers) if batch_norm else None
 
     def weight(self, index: int) -> Tensor:
-        """(channels, channels below / groups, k, k), the mean of each filter taken off."""
+        """(channels, channels below / groups, k, k); without batch norm, the mean of each filter taken off."""
         raw = self.convolutions[index].weight
-        return raw - raw.mean((1, 2, 3), keepdim=True)
+        return raw if self.norms else raw - raw.mean((1, 2, 3), keepdim=True)
 
     def activities(self, images: Tensor) -> list[Tensor]:
         """h of each layer, (samples, channels, height, width), each detached from the one below."""
         h = images.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
         out = []
         for index, part in enumerate(self.convolutions):
-            x = _by_rms(h.detach())
-            h = F.relu(F.conv2d(x, self.weight(index), None, part.stride, part.padding, 1, part.groups))
+            x = h.detach() if self.norms else _by_rms(h.detach())
+            a = F.conv2d(x, self.weight(index), None, part.stride, part.padding, 1, part.groups)
+            h = F.relu(self.norms[index](a) if self.norms else a)
+            if self.geometry[index].pool > 1:
+                h = F.avg_pool2d(h, self.geometry[index].pool)
             out.append(h)
         return out
 
@@ -67,13 +80,22 @@ class CwCNetwork(nn.Module, Model):
 
     def checkpoint(self) -> dict:
         """The file's content: tensors, what they mean (compilers.spec), and how they were trained."""
-        layers = [
+        layers: list[dict[str, object]] = [
             {
                 "weight": f"layers.{index}.weight",
                 "conv": {"stride": part.stride, "padding": part.padding, "groups": part.groups},
             }
             for index, part in enumerate(self.geometry)
         ]
+        tensors = {f"layers.{index}.weight": self.weight(index) for index in range(len(layers))}
+        for index, part in enumerate(self.geometry):
+            if part.pool > 1:
+                layers[index]["pool"] = {"kind": "average", "size": part.pool}
+            if self.norms:
+                layers[index]["batch_norm"] = f"norms.{index}"
+                state = self.norms[index].state_dict()
+                state.pop("num_batches_tracked")
+                tensors |= {f"norms.{index}.{name}": value for name, value in state.items()}
         spec = {
             "version": 1,
             "pixels": math.prod(self.shape),
@@ -81,10 +103,9 @@ class CwCNetwork(nn.Module, Model):
             "label": {"kind": "none", "classes": self.classes},
             "layers": layers,
             "goodness": "mean_squares",
-            "normalization": "rms",
+            "normalization": "none" if self.norms else "rms",
             "readout": {"kind": "channels", "layers": [len(layers) - 1]},
         }
-        tensors = {f"layers.{index}.weight": self.weight(index) for index in range(len(layers))}
         return checkpoint_content(spec, tensors, self.training_facts)
 
 

@@ -47,7 +47,7 @@ def hybrid_images(images: Tensor, generator: torch.Generator, shape: Shape) -> T
     kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
     kernel = (kernel[:, None] * kernel)[None, None]
     for _ in range(BLURS):
-        mask = F.conv2d(F.pad(mask, (1, 1, 1, 1), mode="reflect"), kernel)
+        mask = F.conv2d(F.pad(mask, (1, 1, 1, 1), mode="replicate" if min(height, width) == 1 else "reflect"), kernel)
     other = images[torch.randperm(len(images), generator=generator)]
     return torch.where(mask.flatten(1).repeat_interleave(channels, 1) > 0.5, images, other)
 

@@ -24,12 +24,13 @@ class Choice:
     head: bool = False
     bias: bool = False
     quick: bool = False
+    device: str = "cpu"
 
 
 class Recipe(Protocol):
     """One network and how it is trained.
 
-    source: the paper it follows; choices: which of widths, head and bias mean something here.
+    source: the paper it follows; choices: which of widths, head, bias and device mean something here.
     """
 
     @property

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from ff2loihi.compilers import artifact
+from ff2loihi.compilers.artifact.manifest import VERSION
 from ff2loihi.compilers.errors import ArtifactError
 
-KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "direct", "tag", "library")
+KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "pooled", "direct", "tag", "library")
 LEARNING = ("direct", "tag")
 
 
@@ -158,9 +159,19 @@ def rewritten(tmp_path, rehashed):
 
 
 def test_a_newer_version_says_to_update(rewritten):
-    text = rewritten("head", lambda m, t: m.update(version=3))
-    assert "version 3" in text
+    text = rewritten("head", lambda m, t: m.update(version=VERSION + 1))
+    assert f"version {VERSION + 1}" in text
     assert "Update ff2loihi" in text
+
+
+def test_version_2_which_has_neither_pools_nor_dilations_is_read(tmp_path, rehashed, programs):
+    def older(manifest, tensors) -> None:
+        manifest["version"] = 2
+        for layer in manifest["layers"]:
+            del layer["pool"], layer["averages"], layer["conv"]["dilation"]
+
+    (tmp_path / "m.ffl").write_bytes(rehashed("conv", older))
+    assert same(artifact.read(tmp_path / "m.ffl")[0], programs["conv"])
 
 
 @pytest.mark.parametrize(

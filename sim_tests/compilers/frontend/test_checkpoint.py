@@ -117,7 +117,7 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path):
     assert "No such file" in refusal(tmp_path / "absent.pt")
 
 
-@pytest.mark.parametrize("content", [{}, {"epoch": 3}, [torch.ones(2)], 7], ids=["empty", "numbers", "list", "int"])
+@pytest.mark.parametrize("content", [{}, {"epoch": 3}, [1, ["a"]], 7], ids=["empty", "numbers", "list", "int"])
 def test_a_file_without_tensors_is_refused(files, content):
     assert "holds no tensor" in refusal(*files(content))
 

@@ -89,6 +89,21 @@ def test_an_unknown_activation_is_named(files, spec):
     assert "activation 'gelu'" in refusal(files(spec=spec(activation="gelu")))
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("GELU", "no curve has that form"),
+        ("tanh", "no curve has that form"),
+        ("leaky_relu", "have no sign for what it lets through below 0"),
+        ("identity", "part of the layer above"),
+    ],
+)
+def test_an_activation_without_a_form_is_refused_with_its_reason(files, spec, name, reason):
+    text = refusal(files(spec=spec(activation=name)))
+    assert f"activation {name!r} is not supported, only relu is: " in text
+    assert reason in text
+
+
 @pytest.mark.parametrize("name", ["a.weight", "b.weight"])
 def test_a_layer_of_zeros_is_refused(files, tensors, name):
     layer = "hidden1" if name == "a.weight" else "hidden2"

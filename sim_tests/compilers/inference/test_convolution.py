@@ -20,6 +20,8 @@ GEOMETRIES = (
     Conv((3, 4, 5), 3, (1, 1), 1, 0, 3),
     Conv((2, 3, 3), 5, (3, 3), 1, 0, 1),
     Conv((4, 8, 8), 8, (5, 5), 3, 2, 4),
+    Conv((2, 9, 8), 4, (3, 2), 2, 3, 2, 3),
+    Conv((1, 7, 7), 2, (3, 3), 1, 2, 1, 2),
 )
 
 
@@ -37,7 +39,7 @@ def conv_ones(conv: Conv) -> np.ndarray:
 def by_torch(x: np.ndarray, weight: np.ndarray, conv: Conv) -> np.ndarray:
     image = torch.from_numpy(x).double().view(-1, *conv.shape)
     kernels = torch.from_numpy(weight).double()
-    out = torch.nn.functional.conv2d(image, kernels, None, conv.stride, conv.padding, 1, conv.groups)
+    out = torch.nn.functional.conv2d(image, kernels, None, conv.stride, conv.padding, conv.dilation, conv.groups)
     assert out.shape[1:] == conv.out_shape
     return out.flatten(1).round().long().numpy()
 

@@ -14,8 +14,9 @@ from ff2loihi.compilers.inference.equalize import equalize, obstacle
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.inference.quantize import Calibration, Options, quantize
 from ff2loihi.compilers.inference.thresholds import sweep
-from ff2loihi.compilers.ir import Head
+from ff2loihi.compilers.ir import Head, Layer
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
 from sim_tests.factories import float_network
@@ -24,6 +25,7 @@ CONVOLUTIONS = (Conv((1, 3, 4), 4, (2, 2), 1, 0, 1), Conv((4, 2, 3), 8, (1, 2), 
 NETS = {
     "dense": {"widths": (40, 24), "bias": True},
     "convolutions in groups": {"convolutions": CONVOLUTIONS, "bias": True},
+    "a pool below a dense layer": {"convolutions": CONVOLUTIONS[:1], "bias": True},
 }
 
 
@@ -31,7 +33,11 @@ def headed(kind: str, layers=(1,), activities="raw"):
     """A net with a head on some layers, whose first layer's rows are of one size."""
     net = float_network(4, labels=False, **NETS["dense"]) if kind == "dense" else float_network(4, **NETS[kind])
     rng = np.random.default_rng(1)
-    weights = tuple(rng.normal(0, 1, (4, net.layers[index].neurons)).astype(np.float32) for index in layers)
+    if "pool" in kind:
+        pool, [first] = MaxPool((4, 2, 3), (2, 2), 1), net.layers
+        dense = Layer("hidden2", rng.normal(0, 1, (10, 8)).astype(np.float32), None, np.ones(10, bool))
+        net = replace(net, layers=(replace(first, pool=pool, positive=np.ones(8, bool)), dense))
+    weights = tuple(rng.normal(0, 1, (4, net.layers[index].outputs)).astype(np.float32) for index in layers)
     return replace(net, readout="head", readout_layers=layers, head=Head(weights, np.zeros(4, np.float32), activities))
 
 
@@ -40,14 +46,14 @@ def uneven(net, rows, times):
     first, above = net.layers
     factors = np.ones(len(first.weight), np.float32)
     factors[rows] = times
-    each = np.repeat(factors, first.neurons // len(factors))
+    each, of_neurons = (np.repeat(factors, n // len(factors)) for n in (first.outputs, first.neurons))
     shape = (-1, *[1] * (first.weight.ndim - 1))
     if above.conv:
         groups = above.weight.reshape(above.conv.groups, -1, *above.weight.shape[1:])
         read = (groups / factors.reshape(above.conv.groups, 1, -1, 1, 1)).reshape(above.weight.shape)
     else:
         read = above.weight / each
-    layers = replace(first, weight=first.weight * factors.reshape(shape), bias=first.bias * each)
+    layers = replace(first, weight=first.weight * factors.reshape(shape), bias=first.bias * of_neurons)
     head = net.head
     if head and 0 in net.readout_layers:
         head = replace(head, weights=(head.weights[0] / each, *head.weights[1:]))

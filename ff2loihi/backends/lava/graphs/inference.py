@@ -1,4 +1,4 @@
-"""A Program as a graph of Lava processes: Source -> [Dense -> neuron -> Goodness] a layer -> Recorder."""
+"""A Program as a graph of Lava processes: Source -> [Dense -> neuron, pool -> Goodness] a layer -> Recorder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.host_io.record import Probe, Recorder
 from ff2loihi.processes.inference.goodness import Goodness
 from ff2loihi.processes.inference.graded_relu import GradedRelu
+from ff2loihi.processes.inference.max_pool import MaxPool
 from ff2loihi.processes.inference.normalize import Normalize
 from ff2loihi.processes.inference.soft_lif import SoftLIF
 from ff2loihi.processes.inference.source import Source
@@ -98,11 +99,13 @@ class Builder:
             )  # fmt: skip
             below.connect(dense.s_in)
             dense.a_out.connect(neuron.a_in)
-            neuron.s_out.connect(goodness.s_in)
+            below = neuron.s_out
+            if layer.pool:
+                below = self._pooled(layer, layer.pool.windows, index, below)
+            below.connect(goodness.s_in)
             self._record(f"{layer.name}.g", goodness.g_out, index + net.steps)
             self._record_states(layer, index, dense, neuron, goodness)
-            self._head(index, neuron.s_out, index + 2)
-            below = neuron.s_out
+            self._head(index, below, index + 2)
             if index < len(net.norms):
                 below = self._normalize(layer, index, below)
         return self._graph(source)
@@ -156,9 +159,18 @@ class Builder:
             reset_offset=index + 2,
         )
 
+    def _pooled(self, layer: IntLayer, windows: np.ndarray, index: int, spikes: OutPort) -> OutPort:
+        """What leaves the layer's pool, in the time step of its spikes."""
+        steps = self.network.steps
+        process = MaxPool(windows=windows, neurons=layer.neurons, period=steps, offset=(index + 2) % steps)
+        spikes.connect(process.s_in)
+        if self.states:
+            self._record(f"{layer.name}.unpooled", spikes, index + 1)
+        return process.s_out
+
     def _normalize(self, layer: IntLayer, index: int, below):
         norm = self.network.norms[index]
-        process = Normalize(n=len(layer.bias), power=norm.power, table=norm.table, shift=norm.shift, top=norm.top)
+        process = Normalize(n=layer.outputs, power=norm.power, table=norm.table, shift=norm.shift, top=norm.top)
         below.connect(process.s_in)
         if self.states:
             self._probe(f"{layer.name}.y", process.y, index + 1)
@@ -179,7 +191,7 @@ class Builder:
             return
         self._probe(f"{layer.name}.a", dense.a_buff, index)
         if self.network.neuron == "graded":
-            self._probe(f"{layer.name}.h", neuron.h, index + 1)
+            self._probe(f"{layer.name}.h", goodness.r if layer.pool else neuron.h, index + 1)
             return
         self._probe(f"{layer.name}.u", neuron.u, index + 1)
         self._probe(f"{layer.name}.v", neuron.v, index + 1)

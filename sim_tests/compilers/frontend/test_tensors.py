@@ -1,0 +1,249 @@
+"""The forms in which people keep tensors: each is read as the same network; what is not read is named."""
+
+import hashlib
+import io
+import pickle
+import warnings
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save, save_file
+from torch import nn
+
+import ff2loihi
+from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.frontend.checkpoint import live_checkpoint, load_checkpoint, peek
+from ff2loihi.compilers.frontend.network import build
+from ff2loihi.data.datasets import Dataset
+
+
+def refusal(path, spec=None) -> str:
+    """The one line of the refusal, the same for both readers."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path, spec)
+    with pytest.raises(CheckpointError) as again:
+        peek(path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value) == str(again.value)
+    return str(caught.value)
+
+
+def with_names(spec: dict, *names: str) -> dict:
+    """The plain spec with other names of its three tensors."""
+    first, bias, second = names
+    return spec | {"layers": [{"weight": first, "bias": bias}, {"weight": second}]}
+
+
+@pytest.fixture
+def same(files, tensors, spec):
+    """same(path or live net, names) asserts that it is the network of plain tensors, by those names."""
+    wanted = build(load_checkpoint(*files()))
+
+    def check(given, *names):
+        named = with_names(spec(), *(names or tensors()))
+        read = live_checkpoint if not hasattr(given, "read_bytes") else load_checkpoint
+        for layer, other in zip(build(read(given, named)).layers, wanted.layers, strict=True):
+            assert layer.weight.tolist() == other.weight.tolist()
+            assert (layer.bias is None) == (other.bias is None)
+            assert layer.bias is None or layer.bias.tolist() == other.bias.tolist()
+
+    return check
+
+
+def test_safetensors_are_read_whatever_the_name(tensors, same, tmp_path):
+    save_file(tensors(), tmp_path / "net.bin")
+    same(tmp_path / "net.bin")
+    save_file({"a": torch.tensor([[0.5, -1.25]], dtype=torch.bfloat16)}, tmp_path / "net.bin", {"format": "pt"})
+    assert peek(tmp_path / "net.bin") == [{"name": "a", "shape": [1, 2], "dtype": "bfloat16"}]
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_arrays_of_numpy_are_read(tensors, same, tmp_path, write):
+    arrays = {name: tensor.numpy() for name, tensor in tensors().items()}
+    write(tmp_path / "net.npz", **arrays, note=np.array("text"), epoch=np.array(3))
+    same(tmp_path / "net.npz")
+    write(tmp_path / "net.npz", *(np.asfortranarray(array.astype(">f8")) for array in arrays.values()))
+    same(tmp_path / "net.npz", "arr_0", "arr_1", "arr_2")
+    assert [found["dtype"] for found in peek(tmp_path / "net.npz")] == ["float64"] * 3
+
+
+def test_zeros_that_pack_into_few_bytes_are_read(tensors, spec, tmp_path):
+    np.savez_compressed(tmp_path / "net.npz", zeros=np.zeros((1000, 1000), np.float32), **tensors())
+    assert (tmp_path / "net.npz").stat().st_size < 10_000
+    assert load_checkpoint(tmp_path / "net.npz", spec()).tensors["zeros"].shape == (1000, 1000)
+
+
+def test_a_single_array_is_a_bare_tensor(tmp_path, spec):
+    np.save(tmp_path / "w.npy", np.ones((5, 9)))
+    read = load_checkpoint(tmp_path / "w.npy", spec(layers=[{"weight": "."}]))
+    assert read.tensors["."].shape == (5, 9)
+
+
+def test_lists_and_tuples_of_tensors_have_their_places_as_names(files, tensors, same):
+    for kind in (list, tuple):
+        model, _ = files(kind(tensors().values()))
+        same(model, "0", "1", "2")
+
+
+def test_lists_of_state_dicts_are_read(files, tensors, same):
+    first, bias, second = tensors().values()
+    model, _ = files([{"weight": first, "bias": bias}, {"weight": second}])
+    same(model, "0.weight", "0.bias", "1.weight")
+    model, _ = files([[{"weight": first, "bias": bias}, {}], ({"weight": second},)])
+    same(model, "0.0.weight", "0.0.bias", "1.0.weight")
+
+
+@pytest.mark.parametrize("above", ["model", "state_dict", "net.module"])
+def test_a_state_dict_within_others_is_found_without_its_prefix(files, tensors, same, above):
+    nested = tensors()
+    for key in reversed(above.split(".")):
+        nested = {key: nested}
+    optimizer = {"optimizer": {"state": {0: {"exp_avg": torch.zeros(5, 9)}}, "param_groups": [{"lr": 0.1}]}}
+    model, _ = files({**nested, **optimizer, "epoch": 3})
+    same(model)
+    same(model, *(f"{above}.{name}" for name in tensors()))
+
+
+def test_a_key_below_two_prefixes_is_asked_for_in_full(files, tensors):
+    model, about = files({"model": tensors(), "ema": tensors()})
+    with pytest.raises(
+        CheckpointError, match=r"'a.weight' stands below 'model.', 'ema.': give the spec's keys in full"
+    ):
+        load_checkpoint(model, about)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(9, 5), nn.Linear(5, 4, bias=False)
+
+
+def test_a_live_module_and_its_state_dict_are_compiled(tensors, same, spec, tmp_path):
+    net = Net()
+    net.load_state_dict(tensors())
+    same(net)
+    same(net.state_dict())
+    same({"epoch": 3, "model": net.state_dict()})
+    images = Dataset("random", "train", np.random.default_rng(0).integers(0, 256, (20, 6)).astype(np.uint8),
+                     np.arange(20) % 3, 3)  # fmt: skip
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec()))
+    torch.save(tensors(), tmp_path / "net.pt")
+    programs = [
+        ff2loihi.compile(given, images, spec=about)
+        for given in (net, net.state_dict(), tmp_path / "net.pt") for about in (spec(), tmp_path / "spec.yaml")
+    ]  # fmt: skip
+    layers = [[layer.weight.tolist() for layer in program.network.layers] for program in programs]
+    assert all(found == layers[0] for found in layers)
+    assert programs[0].provenance["checkpoint"] == {
+        "name": "Net", "sha256": hashlib.sha256(save(dict(net.state_dict()))).hexdigest()
+    }  # fmt: skip
+
+
+def test_a_live_nets_checkpoint_stays_what_it_was(tensors, spec):
+    net = Net()
+    read = live_checkpoint(net, spec())
+    before = read.tensors["a.weight"].tolist()
+    with torch.no_grad():
+        net.a.weight += 1
+    assert read.tensors["a.weight"].tolist() == before
+
+
+def test_a_live_net_without_a_spec_or_without_tensors_is_one_line():
+    with pytest.raises(CheckpointError, match=r"^Net: a live net needs spec=.*'a.weight' \(5, 9\)"):
+        ff2loihi.compile(Net(), "digits")
+    for empty in (nn.ReLU(), {}, [1], 7):
+        with pytest.raises(CheckpointError, match="holds no tensor"):
+            live_checkpoint(empty, {})
+
+
+# What is not read
+
+
+def zipped(*names: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as box:
+        for name in names:
+            box.writestr(name, "x")
+    return target.getvalue()
+
+
+def hdf5(tmp_path, *names: str) -> bytes:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for name in names:
+            file.attrs[name] = "x"
+        file["x"] = np.ones(3)
+    return (tmp_path / "x.h5").read_bytes()
+
+
+def scripted() -> bytes:
+    target = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's on its own form
+        torch.jit.save(torch.jit.trace(nn.Linear(3, 2), torch.ones(1, 3)), target)
+    return target.getvalue()
+
+
+NAMED = {
+    "an ONNX model": lambda _: b"\x08\x08\x12\x07pytorch\x1a\x052.4.0:\x10graph",
+    "a TorchScript archive": lambda _: scripted(),
+    "a program of torch.export": lambda _: zipped("net/archive_format", "net/data/weights/weight_0"),
+    "a Keras model": lambda folder: hdf5(folder, "keras_version", "backend", "layer_names"),
+    "a Keras model. Save its arrays": lambda _: zipped("metadata.json", "config.json", "model.weights.h5"),
+    "an HDF5 file": lambda folder: hdf5(folder),
+    "a TensorFlow SavedModel": lambda _: b"\x08\x01\x12\xd0\x20\x0a\x10",
+    "a TensorFlow graph": lambda _: b"\n\x2a\n\x05input\x12\x0bPlaceholder*",
+    "a TensorFlow Lite model": lambda _: b"\x1c\0\0\0TFL3\0\0",
+    "a plain pickle": lambda _: pickle.dumps({"w": np.ones(3)}),
+    "a msgpack file": lambda _: b"\x81\xa6params\x81\xa7Dense_0",
+    "a GGUF model": lambda _: b"GGUF\x03\0\0\0",
+    "a MATLAB file": lambda _: b"MATLAB 5.0 MAT-file, Platform: GLNXA64",
+    "a pointer of Git LFS": lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n",
+    "a web page": lambda _: b"<!DOCTYPE html><html>404</html>",
+    "packed by gzip": lambda _: b"\x1f\x8b\x08\0",
+    "a tar archive": lambda _: b"\0" * 257 + b"ustar\x0000" + b"\0" * 300,
+    "a zip archive of other files": lambda _: zipped("net.pt", "README"),
+}
+
+
+@pytest.mark.parametrize("words", NAMED)
+def test_a_format_that_is_not_read_is_named_with_what_to_do(tmp_path, words):
+    path = tmp_path / "model.pt"
+    path.write_bytes(NAMED[words](tmp_path))
+    text = refusal(path)
+    assert f"model.pt: not a torch checkpoint but {words}" in text
+    assert "damaged" not in text
+    assert text.count(". ") >= 1  # a second sentence says what to do
+
+
+def test_a_file_of_ours_that_holds_no_checkpoint_is_named(tmp_path):
+    for head, words in (
+        ({"manifest": "{}"}, "an ff2loihi artifact, so compiled"), ({"run": "{}"}, "the state of an unfinished run"),
+    ):  # fmt: skip
+        save_file({"a": torch.ones(2)}, tmp_path / "x.pt", head)
+        assert words in refusal(tmp_path / "x.pt")
+    np.savez(tmp_path / "x.npz", manifest=np.array('{"format": "ff2loihi-golden"}'), v=np.ones(3))
+    assert "golden vectors, or a recording" in refusal(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9, 0.999])
+def test_truncated_files_of_every_kind_are_one_line(tensors, tmp_path, share):
+    save_file(tensors(), tmp_path / "x.safetensors")
+    np.savez(tmp_path / "x.npz", **tensors())
+    np.save(tmp_path / "x.npy", tensors()["a.weight"])
+    for name in ("x.safetensors", "x.npz", "x.npy"):
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: int(len(data) * share)])
+        refusal(tmp_path / name)
+
+
+def test_arrays_that_torch_has_no_form_for_are_named(tmp_path):
+    np.savez(tmp_path / "x.npz", wide=np.ones(3, np.longdouble))
+    assert "array 'wide' of float128, which torch has not. Save it as float32" in refusal(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", odd=np.array([None]))
+    assert "pickled objects, which could run code" in refusal(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", text=np.array("alone"))
+    assert "holds no tensor" in refusal(tmp_path / "x.npz")
