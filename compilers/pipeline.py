@@ -124,9 +124,8 @@ def _check(
         facts["test"] = held_out.facts | judged.facts
     for line in agreement.loss(judged):
         progress("warning", line)
-    if (
-        checkpoint.spec_apart or not checkpoint.training or expected is not None
-    ):  # somebody wrote the spec, or doubts it
+    written = checkpoint.spec_apart or not checkpoint.training  # by somebody, and not by a recipe
+    if written or expected is not None:
         others = readings(checkpoint, shown.pixels)
         for line in agreement.remarks(net, others, judged, shown, expected):
             progress("warning", line)

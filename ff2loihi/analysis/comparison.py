@@ -149,7 +149,7 @@ def _activities(integers: IntNetwork, result: Result) -> Iterator[np.ndarray]:
 
 
 def _moments(x: np.ndarray, y: np.ndarray) -> tuple[float, ...]:
-    return len(x), *(float(value) for value in (x.sum(), y.sum(), x @ x, y @ y, x @ y))
+    return len(x), float(x.sum()), float(y.sum()), float(x @ x), float(y @ y), float(x @ y)
 
 
 def _correlation(n: float, x: float, y: float, xx: float, yy: float, xy: float) -> float:

@@ -124,7 +124,8 @@ REFUSED = {
         {}, "recurrent, '1' -> 'rec' -> '1'",
     ),
     "Sinabs, pooling by sums": (
-        chain(nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])), LINEAR, dt=DT), {}, "'0' is a pool that stands behind no Conv2d",
+        chain(nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])), LINEAR, dt=DT), {},
+        "'0' is a pool that stands behind no Conv2d",
     ),
     "Sinabs, spikes behind Conv2d": (
         chain(nir.Conv2d((8, 8), K, 1, 0, 1, 1, np.zeros(2)), integrate((2, 6, 6)), inputs=(1, 8, 8), dt=DT),
