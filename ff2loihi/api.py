@@ -235,18 +235,17 @@ def analyze(
 
 
 def compare(
-    checkpoint: Checkpoint | Path | str, program: AnyProgram, data: AnyData, spec: Path | None = None,
+    model: "Model", program: AnyProgram, data: AnyData, spec: pipeline.GivenSpec | None = None,
     calibration: Dataset | None = None,
 ):  # fmt: skip
-    """ff2loihi.analysis.comparison.compare of a checkpoint or its file: float beside integers, layer by layer.
+    """ff2loihi.analysis.comparison.compare of a checkpoint, its file or a live net, layer by layer.
 
     data: of a name its test split. calibration: the images that the program was compiled with, where their norm was
     folded. Raises FF2LoihiError.
     """
     from ff2loihi.analysis import comparison
 
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = pipeline.load_checkpoint(Path(checkpoint), spec)
+    checkpoint = _checkpoint(model, spec)
     if learns(program):
         raise FF2LoihiError("compare takes a network that classifies: one that learns has no float net beside it")
     data = _data(data, "test")

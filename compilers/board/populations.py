@@ -113,7 +113,7 @@ def populations(network: IntNetwork | LearningNetwork) -> tuple[Population, ...]
 
 
 def _inference(net: IntNetwork) -> Iterator[Population]:
-    """Layers, each with its pool and its goodness sums; tables between layers; the head."""
+    """Layers, each with its pool and, where they are read, its goodness sums; tables between layers; the head."""
     below = INPUT
     for index, layer in enumerate(net.layers):
         n = layer.outputs
@@ -123,8 +123,10 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         if layer.pool:
             below = f"{layer.name}.pool"
             yield Population(below, layer.name, n, (Kernels(layer.name, layer.pool.kernels),))
-        sums = len(powers(net))  # of a part; each neuron belongs to one part
-        yield Population(f"{layer.name}.goodness", layer.name, net.goodness_parts * sums, (Rows(below, n, fan=sums),))
+        if net.is_summed(index):
+            sums = len(powers(net))  # of a part; each neuron belongs to one part
+            rows = Rows(below, n, fan=sums)
+            yield Population(f"{layer.name}.goodness", layer.name, net.goodness_parts * sums, (rows,))
         if net.head and index in net.readout_layers:
             yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(below, n),))
         if index < len(net.norms):

@@ -44,7 +44,7 @@ def what(data: bytes) -> str | None:
     known = next((text for start, text in HEADS.items() if head.startswith(start)), None)
     if known:
         return known
-    if head[:1] == b"\x08" and 2 <= head[1] < 32 and head[2:3] in (b"\x12", b"\x1a", b":", b"B"):
+    if head[:1] == b"\x08" and len(head) > 2 and 2 <= head[1] < 32 and head[2:3] in (b"\x12", b"\x1a", b":", b"B"):
         return f"an ONNX model. {ARRAYS}, by onnx.numpy_helper.to_array of each graph.initializer"
     if head[:1] == b"\n" and (b"Placeholder" in head or b"Const" in head):
         return f"a TensorFlow graph. {ARRAYS}"

@@ -56,7 +56,7 @@ def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted:
     try:
         with h5py.File(path, "r") as file:
             check_contents(file)
-            held = {name: item for name, item in _datasets(file, "")}
+            held = {name: item for name, item in _datasets(file, "") if item.shape is not None}
             found = {name: held[f"/{name}"][()] for name in names if f"/{name}" in held}
     except FF2LoihiError:
         raise

@@ -324,7 +324,9 @@ def _image(writer: _Writer, found: Guess, shapes: Shapes) -> Geometry:
     form, channels = choices[answer], kernels[0].shape[1]
     writer.say(f"pixels: {channels * form.side**2}")
     writer.say(f"image: [{channels}, {form.side}, {form.side}]", "channels, height, width")
-    writer.say(f"# Strides, paddings and pools{' are assumed' if writer.ask is assume else ''}: {answer.means}")
+    writer.say(
+        f"# Strides, paddings and pools, no dilation{' are assumed' if writer.ask is assume else ''}: {answer.means}"
+    )
     for other in choices:
         if other != answer:
             writer.say(f"# or, {other.value}: {other.means}")

@@ -20,7 +20,10 @@ KERNEL = 11  # sides of a convolution's kernel, at most
 LABELS = 128  # label inputs beside the pixels, at most, that are believed without a tensor of codes
 CONVOLUTIONS = 6  # whose strides are tried
 CLASSES = 62  # of the best-known data sets, at most
-ASIDE = re.compile(r"(^|[._])(optim\w*|scheduler\w*|exp_avg\w*|momentum\w*|ema\w*|best\w*|teacher\w*|swa\w*)([._]|$)")
+ASIDE = re.compile(
+    r"(^|[._])(optim\w*|scheduler\w*|exp_avg\w*|momentum\w*|teacher\w*)([._]|$)"
+    r"|(^|[.])(ema|best|swa)(_(model|state\w*|net))?([.]|$)"
+)
 CODES = re.compile(r"(^|[._])(label\w*|codes?|embed\w*)([._]|$)", re.IGNORECASE)
 HEAD = re.compile(r"head|classif|read_?out|softmax|logit|probe|(^|[._])(out|output|final|cls)([._]|$)", re.IGNORECASE)
 BIASES = (("weights", "biases"), ("weight", "bias"), ("kernel", "bias"), ("W", "b"), ("w", "b"))  # of one layer
@@ -73,7 +76,8 @@ class Guess:
 def guess(source: str, shapes: Shapes) -> Guess:
     """Raises CheckpointError, naming the source, where no tensor has the shape of a layer."""
     left = {name: shape for name, shape in shapes.items() if shape and 0 not in shape}
-    left = _one_copy({name: shape for name, shape in left.items() if not ASIDE.search(name)} or left)
+    whole, left = left, _one_copy({name: shape for name, shape in left.items() if not ASIDE.search(name)} or left)
+    copies = [name for name, shape in whole.items() if name not in left and len(shape) > 1 and not ASIDE.search(name)]
     norms = [name.removesuffix(MEAN) for name in left if name.endswith(MEAN)]
     own = {f"{norm}.{part}" for norm in norms for part in ("weight", "bias", "running_mean", "running_var")}
     left = {name: shape for name, shape in left.items() if name not in own}
@@ -106,7 +110,7 @@ def guess(source: str, shapes: Shapes) -> Guess:
     used |= {*head.weights, head.bias} if head else set()
     rest = (name for name, shape in left.items() if name not in used)
     lost = (norm + MEAN for norm in norms if norm not in {part.norm for part in parts})
-    return Guess(tuple(parts), head, codes, (*rest, *lost))
+    return Guess(tuple(parts), head, codes, (*rest, *lost, *copies))
 
 
 def _one_copy(shapes: Shapes) -> dict[str, tuple[int, ...]]:
@@ -129,7 +133,7 @@ def _one_copy(shapes: Shapes) -> dict[str, tuple[int, ...]]:
 
 def _chain(shapes: Shapes) -> list[Part]:
     """The longest chain: in the file's order, in that of the names, or whichever tensor fits next."""
-    names = sorted(shapes, key=lambda name: (-len(shapes[name]), _natural(name)))
+    names = sorted(shapes, key=lambda name: (-len(shapes[name]), natural(name)))
     orders = [[*_parts(order, shapes)] for order in (list(shapes), names)]
     chains = [_longest(parts) for parts in orders] + [_followed([part for _, part in orders[1]])]
     chain = max(chains, key=len)
@@ -137,7 +141,7 @@ def _chain(shapes: Shapes) -> list[Part]:
     return [replace(part, turned=part.turned or (part.dense and turned == {True})) for part in chain]
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """layers.10 comes after layers.2."""
     return [(int(part[:18]), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
@@ -240,9 +244,9 @@ def _head(parts: list[Part], weights: Shapes) -> Head | None:
         return None
     if len(names) == 1:
         below = [0, *accumulate(widths)]
-        for first, end in _runs(len(parts)):
-            if taken[0] == below[end] - below[first]:
-                return Head(names, classes, None, tuple(range(first, end)))
+        runs = [run for run in _runs(len(parts)) if taken[0] == below[run[1]] - below[run[0]]]
+        if runs:
+            return Head(names, classes, None, tuple(range(*runs[0])), len(set(runs)) == 1)
         flat = not parts[-1].dense and taken[0] % widths[-1] == 0
         return Head(names, classes, None, (len(parts) - 1,)) if flat else None
     numbers = [[int(part) for part in name.split(".") if part.isdecimal()][:1] for name in names]
@@ -280,14 +284,26 @@ def _with_bias(part: Part, vectors: Mapping[str, int], order: list[str]) -> Part
 
 
 def _with_norms(parts: list[Part], norms: list[str], shapes: Shapes) -> list[Part]:
-    """Each layer with the next batch norm of as many channels."""
-    left, found = list(norms), []
-    for part in parts:
-        norm = next((norm for norm in left if shapes[norm + MEAN] == part.shape[:1]), None)
-        found.append(replace(part, norm=norm))
-        left = left[left.index(norm) + 1 :] if norm else left
-    first = next((norm for norm in norms if found[0].norm is None and shapes[norm + MEAN] == parts[0].shape[1:2]), None)
-    return [replace(found[0], norm=first, norm_below=True), *found[1:]] if first else found
+    """Each batch norm at the layer of as many channels whose name is the nearest, or behind which the file has it."""
+    place = {name: index for index, name in enumerate(shapes)}
+    found = list(parts)
+    for norm in norms:
+        free = [at for at, part in enumerate(found) if part.norm is None and shapes[norm + MEAN] == part.shape[:1]]
+        if not free:
+            continue
+        before = [at for at in free if place[found[at].weight] < place[norm + MEAN]]
+        listed = all(place[part.weight] < place[norm + MEAN] for part in parts)  # all norms stand behind all weights
+        likely = free[0] if listed or not before else before[-1]
+        at = max(free, key=lambda at: (_alike(found[at].weight, norm), at == likely))
+        found[at] = replace(found[at], norm=norm)
+    used = {part.norm for part in found}
+    first = next((norm for norm in norms if norm not in used and shapes[norm + MEAN] == parts[0].shape[1:2]), None)
+    return [replace(found[0], norm=first, norm_below=True), *found[1:]] if first and not found[0].norm else found
+
+
+def _alike(weight: str, norm: str) -> int:
+    """How many words and numbers the names of a layer and of a batch norm share."""
+    return len(set(re.findall(r"[a-z]+|\d+", weight.lower())) & set(re.findall(r"[a-z]+|\d+", norm.lower())))
 
 
 # The image below

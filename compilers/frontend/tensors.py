@@ -15,6 +15,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import LIMIT, read_bytes
 from ff2loihi.compilers.formats import array_files, foreign, pickle_file
+from ff2loihi.compilers.frontend.guess import natural
 
 DEPTH = 32  # of dicts and lists in each other
 LONGEST = 1000  # characters of a key; of a longer one the beginning is its name
@@ -94,8 +95,11 @@ def _from_safetensors(path: Path, data: bytes) -> object:
     if ours:
         raise CheckpointError(f"{path}: {ours}")
     try:
-        return load(data)
-    except Exception as error:  # safetensors raises its own error, KeyError for a type of later, and others
+        found = load(data)  # in an order of its own, another one in each process
+        return dict(sorted(found.items(), key=lambda item: natural(item[0])))
+    except KeyError as error:
+        raise CheckpointError(f"{path}: holds values of type {brief(error)}. Save them as float32") from None
+    except Exception as error:  # safetensors raises its own error, and others
         raise CheckpointError(
             f"{path}: not safetensors, or a damaged file ({brief(error, 100) or type(error).__name__}). Save it again"
         ) from None

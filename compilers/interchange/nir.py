@@ -311,9 +311,9 @@ def window(path: Path, name: str, node: nir.AvgPool2d | nir.SumPool2d) -> tuple[
     found = []
     for what, value in (("kernel_size", node.kernel_size), ("stride", node.stride), ("padding", node.padding)):
         sides = set(np.ravel(value).tolist())
-        if len(sides) > 1 or (what == "padding" and sides != {0}):
+        if len(sides) > 1 or (what == "padding" and sides != {0}) or any(side != int(side) for side in sides):
             raise CheckpointError(
-                f"{path}: {shortened(name)} has {what} {value}: one number for rows and columns compiles, no padding"
+                f"{path}: {shortened(name)} has {what} {value}: a whole number for both sides compiles, no padding"
             )
         found.append(int(sides.pop()))
     return found[0], found[1]

@@ -108,6 +108,11 @@ class IntNetwork(Frozen):
     def inputs(self) -> int:
         return self.layers[0].inputs
 
+    def is_summed(self, index: int) -> bool:
+        """Whether anything reads the goodness sums of layer `index`: the read-out, or a normalisation."""
+        read = index in self.readout_layers and (self.head is None or self.head.activities != "raw")
+        return read or self.deferred or index < len(self.norms)
+
     @property
     def goodness_parts(self) -> int:
         """The parts of a layer whose goodness is summed apart: + and -, or one a class (channels)."""

@@ -310,6 +310,8 @@ def compare(
     json: Json = None,
 ) -> None:
     """Show float beside integers, layer by layer, on the same images: where the first point is lost."""
+    if output == Path("-"):
+        raise FF2LoihiError("--output -: a picture goes into a file. Name one")
     outputs.check((model, compiled, spec), json, *([Output(output, kinds.PNG)] if output else []))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.compare import compare_models

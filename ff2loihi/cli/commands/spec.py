@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from ff2loihi.cli import console
+from ff2loihi.cli import console, outputs
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, together
 from ff2loihi.compilers.files import is_stream, write_atomic
@@ -15,6 +15,7 @@ def draft_spec(model: Path, output: Path) -> dict:
     """Draft, asking where somebody can answer, write it, and show what was assumed."""
     somebody = _somebody_answers()
     draft = pipeline.draft_spec(model, _asked if somebody else assume)
+    outputs.check_new(output)  # another may have been made while the questions were answered
     write_atomic(output, draft.text.encode(), CheckpointError)
     if not somebody:
         rows = [(question.key, question.choices[0].value, question.choices[0].means) for question in draft.questions]

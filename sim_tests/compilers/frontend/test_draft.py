@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ff2loihi
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.frontend.draft import Choice, Draft, Question, draft
@@ -289,3 +290,39 @@ def test_the_draft_for_any_names_and_shapes_is_a_spec_or_one_line(shapes):
         parse_spec(made.values, "the draft")
     except CheckpointError as error:
         assert "less than or equal to" in str(error)  # sides, classes and strides have limits
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_safetensors_keep_no_order_and_the_draft_is_the_same(tmp_path, seed):
+    """A Sequential of dense layers and batch norms, all of one width: nothing but the numbers tell which is which."""
+    from safetensors.torch import save_file
+
+    made, tensors = torch.Generator().manual_seed(0), {}
+    for index in range(4):
+        tensors[f"{3 * index}.weight"] = torch.randn((64, 64), generator=made)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            tensors[f"{3 * index + 1}.{name}"] = torch.rand(64, generator=made)
+    tensors["12.weight"] = torch.randn((10, 64), generator=made)
+    torch.save(tensors, tmp_path / "net.pt")
+    wanted = ff2loihi.spec(tmp_path / "net.pt").values
+    assert [layer["batch_norm"] for layer in wanted["layers"]] == ["1", "4", "7", "10"]
+    names = list(np.random.default_rng(seed).permutation(list(tensors)))
+    save_file({str(name): tensors[str(name)] for name in names}, tmp_path / "net.safetensors")
+    assert ff2loihi.spec(tmp_path / "net.safetensors").values == wanted
+
+
+def test_a_batch_norm_goes_to_the_layer_of_its_name():
+    widths = {"conv1.weight": (16, 1, 3, 3), "conv2.weight": (16, 16, 3, 3)}
+    norm = {f"bn2.{name}": (16,) for name in ("weight", "bias", "running_mean", "running_var")}
+    first, second = draft("net.pt", widths | norm).values["layers"][:2]
+    assert "batch_norm" not in first
+    assert second["batch_norm"] == "bn2"
+
+
+def test_layers_that_are_taken_for_copies_are_named():
+    block = {"c1.weight": (16, 16, 3, 3), "c2.weight": (16, 16, 3, 3)}
+    shapes = {"block1.weight": (16, 1, 3, 3)}
+    shapes |= {f"block{n}.{name}": shape for n in (2, 3) for name, shape in block.items()}
+    made = draft("net.pt", shapes)
+    assert {"block3.c1.weight", "block3.c2.weight"} <= set(made.unplaced)
+    assert draft("net.pt", {"best_fc1.weight": (30, 64), "fc2.weight": (20, 30)}).values["pixels"] == 64
