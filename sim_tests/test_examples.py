@@ -18,7 +18,6 @@ COMMANDS = [
 ]
 
 EDITS = {  # what names and shapes do not tell of a form of public code
-    "standardised": (("mean: 0.5\n  std: 0.5", "mean: 0.1307\n  std: 0.3081"),),
     "pooled": (
         ("pixels: 784\nimage: [1, 28, 28]", "pixels: 64\nimage: [1, 8, 8]"),
         ("batch_norm: blocks.0.bn,", "batch_norm: blocks.0.bn, pool: {kind: max},"),
