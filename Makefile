@@ -1,5 +1,5 @@
 # make demo | test | test-slow | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
-# make test-slow MINUTES=20: the slow tests alone, those that start within that time, others with each commit.
+# make test-slow MINUTES=30: of the slow tests those that start within that time, others with each commit.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 UV := .venv/bin/uv
@@ -20,7 +20,7 @@ test: $(STAMP)
 	$(COVERAGE) $(PYTEST) sim_tests
 
 test-slow: $(STAMP)
-	$(if $(MINUTES),,$(COVERAGE)) $(PYTEST) $(if $(MINUTES),--slow-for $(MINUTES) -m slow --no-cov,--slow) sim_tests
+	$(COVERAGE) $(PYTEST) --slow$(if $(MINUTES),-for $(MINUTES)) sim_tests
 
 lint: $(STAMP)
 	.venv/bin/ruff check .

@@ -201,6 +201,7 @@ def test_a_command_that_is_ended_leaves_whole_files_or_none(
         if number != signal.SIGKILL or children:
             assert list(temporary.iterdir()) == []
         assert code in (0, -number, 128 + number), log(temporary)
+        assert code == 0 or "Traceback" not in log(temporary)
         assert "Traceback" not in log(temporary) or "in main" not in log(temporary)  # main had not begun
         found = contents(folder)
         left = found.keys() - whole.files.keys() - KEPT.get(command, set())
