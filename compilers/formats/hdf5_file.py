@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -50,20 +50,27 @@ def check_readable(path: Path, error: type[FF2LoihiError] = CheckpointError, wan
     raise error(f"{path}: a damaged HDF5 file, {wrong}. Export or copy it again")
 
 
-def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted: str) -> dict[str, np.ndarray]:
-    """Those of the named datasets that a file holds at its top. Raises `error` for a file that is not to be trusted."""
+@contextmanager
+def opened(path: Path, error: type[FF2LoihiError], wanted: str, wrong: str, mend: str) -> Iterator[h5py.File]:
+    """A file that is safe to read. Raises `error` for whatever h5py raises, with what is wrong and how to mend it."""
     check_readable(path, error, wanted)
     try:
         with h5py.File(path, "r") as file:
             check_contents(file)
-            held = {name: item for name, item in _datasets(file, "") if item.shape is not None}
-            found = {name: held[f"/{name}"][()] for name in names if f"/{name}" in held}
+            yield file
     except FF2LoihiError:
         raise
     except OSError:
-        raise error(f"{path}: not an HDF5 file, or a truncated or damaged one. Write or copy it again") from None
+        raise error(f"{path}: not an HDF5 file, or a truncated or damaged one{mend}") from None
     except Exception as failure:  # h5py raises many kinds on damaged bytes, and each means the same
-        raise error(f"{path}: a damaged HDF5 file ({brief(failure, 150)}). Write or copy it again") from None
+        raise error(f"{path}: {wrong} ({brief(failure, 150)}){mend}") from None
+
+
+def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted: str) -> dict[str, np.ndarray]:
+    """Those of the named datasets that a file holds at its top. Raises `error` for a file that is not to be trusted."""
+    with opened(path, error, wanted, "a damaged HDF5 file", ". Write or copy it again") as file:
+        held = {name: item for name, item in _datasets(file, "") if item.shape is not None}
+        found = {name: held[f"/{name}"][()] for name in names if f"/{name}" in held}
     if not found:
         raise error(f"{path}: holds {brief(', '.join(held) or 'nothing')}, where {wanted.rstrip(',')} is wanted")
     return found

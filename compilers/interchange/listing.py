@@ -7,8 +7,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief
-from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
+from ff2loihi.compilers.errors import CheckpointError, brief
+from ff2loihi.compilers.formats.hdf5_file import KIND, opened
 
 GRAPH, LAYERS = "node", "layer"  # what a NIR file begins with, and a netx file
 SHOWN = 12  # numbers of an array that are shown, a shape among them
@@ -25,17 +25,8 @@ class Entry(NamedTuple):
 
 def entries(path: Path) -> list[Entry]:
     """In the order of their edges; a graph within a graph by GRAPH.NODE. Raises CheckpointError."""
-    try:
-        check_readable(path)
-        with h5py.File(path, "r") as file:
-            check_contents(file)
-            return list(_layers(file[LAYERS]) if LAYERS in file else _nodes(file[GRAPH], ""))
-    except FF2LoihiError:
-        raise
-    except OSError:
-        raise CheckpointError(f"{path}: not an HDF5 file, or a truncated or damaged one. Export it again") from None
-    except Exception as error:  # h5py raises many kinds on damaged bytes, and each means the same
-        raise CheckpointError(f"{path}: no NIR graph and no netx network ({brief(error, 150)})") from None
+    with opened(path, CheckpointError, KIND, "no NIR graph and no netx network", ". Export it again") as file:
+        return list(_layers(file[LAYERS]) if LAYERS in file else _nodes(file[GRAPH], ""))
 
 
 def _nodes(graph, prefix: str) -> Iterator[Entry]:
