@@ -19,7 +19,7 @@ from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
-from sim_tests.factories import float_network
+from sim_tests.factories import fit_by_backprop, float_network
 
 CONVOLUTIONS = (Conv((1, 3, 4), 4, (2, 2), 1, 0, 1), Conv((4, 2, 3), 8, (1, 2), 1, 0, 2))
 NETS = {
@@ -154,12 +154,7 @@ def trained():
     torch.manual_seed(0)
     layers = [torch.nn.Linear(64, 40), torch.nn.ReLU(), torch.nn.Linear(40, 24), torch.nn.ReLU()]
     net = torch.nn.Sequential(*layers, torch.nn.Linear(24, 10))
-    optimizer = torch.optim.Adam(net.parameters(), 0.01)
-    images, labels = torch.from_numpy(data.images) / 255, torch.from_numpy(data.labels)
-    for _ in range(60):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(images), labels).backward()
-        optimizer.step()
+    fit_by_backprop(net, data)
     return net.state_dict()
 
 

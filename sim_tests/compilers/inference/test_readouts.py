@@ -17,6 +17,7 @@ from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
 from ff2loihi.verification.equality import equality_report
+from sim_tests.factories import fit_by_backprop
 
 WIDTHS, CLASSES = (64, 50, 40, 30), 10
 DIVIDED_BY = {
@@ -51,12 +52,7 @@ def digits():
 def trained(activities, data) -> Concatenated:
     torch.manual_seed(0)
     net = Concatenated(activities)
-    optimizer = torch.optim.Adam(net.parameters(), 0.01)
-    images, labels = torch.from_numpy(data.images) / 255, torch.from_numpy(data.labels)
-    for _ in range(60):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(images), labels).backward()
-        optimizer.step()
+    fit_by_backprop(net, data)
     return net
 
 
