@@ -93,6 +93,8 @@ def pooled_network(rng: np.random.Generator) -> Network:
     bias, layers, used, pixels = rng.random() < 0.5, [], [], int(np.prod(image))
     for name, kind in (("hidden1", "max"), ("hidden2", str(rng.choice(["max", "average"])))):
         kernel, dilation = int(rng.integers(1, 3)), int(rng.integers(1, 3))
+        if (kernel - 1) * dilation >= min(image[1:]):  # what the first pool left is smaller than the kernel reaches
+            kernel = 1
         conv = Conv(image, 2 * classes, (kernel, kernel), 1, int(rng.integers(0, kernel)), 1, dilation)
         size = int(rng.integers(1, min(3, *conv.out_shape[1:]) + 1)) if name == "hidden1" else min(conv.out_shape[1:])
         pool = MaxPool(conv.out_shape, (size, size), int(rng.integers(1, 3)))

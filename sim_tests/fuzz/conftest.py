@@ -261,7 +261,7 @@ def _changed_arrays(arrays: dict[str, np.ndarray], changes: list) -> dict[str, n
 def _changed_array(a: np.ndarray, what: str, number: int, dtype: str) -> np.ndarray:
     if what == "dtype":
         with np.errstate(all="ignore"):
-            return a.astype(dtype)
+            return (a.real if np.iscomplexobj(a) else a).astype(dtype)
     if what in ("one", "fill") and a.size:
         a = a.copy()
         extremes = _extremes(a.dtype)
