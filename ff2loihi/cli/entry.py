@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from types import FrameType
 
 DEBUG = "FF2LOIHI_DEBUG"
@@ -28,12 +27,18 @@ class Ended(BaseException):
 
 def main() -> None:
     """Run a command and exit: 0 done, 1 a check failed, 2 bad input or usage, 3 no back end, 128 + n for signal n."""
-    with _signals_as_exceptions() as raised:
+    signals = _Signals()
+    try:
         try:
+            signals.become_exceptions()
             code = _run()
         except BaseException as ended:
-            code = _told(raised[0] if raised else ended)  # a library may have raised its own exception on top of it
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told: Python's own end has nothing to add
+            code = _told(signals.raised[0] if signals.raised else ended)  # a library may have raised its own on top
+        signals.over = True
+    except (KeyboardInterrupt, Ended) as ended:  # it came when all was done, or while an error was told
+        signals.over = True
+        code = _told(ended)
+    signals.restore()
     sys.exit(code)
 
 
@@ -53,29 +58,37 @@ def _run() -> int:
     return code or 0
 
 
-@contextlib.contextmanager
-def _signals_as_exceptions() -> Iterator[list[BaseException]]:
-    """SIGINT, SIGTERM and SIGHUP raise an exception, and what they raised so far is in the list."""
-    raised: list[BaseException] = []
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP raise an exception.
 
-    def end(number: int, frame: FrameType | None) -> None:
+    raised: what they raised so far; over: all is done and told, so that none raises any more.
+    """
+
+    def __init__(self) -> None:
+        self.raised: list[BaseException] = []
+        self.over = False
+        self._before = {}
+
+    def become_exceptions(self) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(each) != signal.SIG_IGN:  # nohup, or a shell's background job
+                self._before[each] = signal.getsignal(each)
+                signal.signal(each, self._end)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        if self.over:
+            return
         if _is_deaf(frame):
             threading.Timer(RETRY, os.kill, (os.getpid(), number)).start()
             return
-        for each in changed:
+        for each in self._before:
             if each != signal.SIGINT:  # a person who presses Ctrl-C twice means it
                 signal.signal(each, signal.SIG_IGN)  # the first one is obeyed, none interrupts the cleaning up
-        raised.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
-        raise raised[-1]
+        self.raised.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
+        raise self.raised[-1]
 
-    changed = {}
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) != signal.SIG_IGN:  # nohup, or a shell's background job
-            changed[each] = signal.signal(each, end)
-    try:
-        yield raised
-    finally:
-        for each, before in changed.items():
+    def restore(self) -> None:
+        for each, before in self._before.items():
             signal.signal(each, before)
 
 

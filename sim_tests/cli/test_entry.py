@@ -248,6 +248,50 @@ def test_a_signal_is_obeyed_where_its_exception_would_be_lost(name, code):
     assert ran.returncode == 128 + getattr(signal, name)
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize(("ends", "codes"), [("return 0", {0}), ("raise ValueError('x')", {2})])
+def test_a_signal_at_any_line_of_the_way_in_and_out_is_an_exit_code(name, ends, codes):
+    """One at each line in turn, the last ones included, where the work is done and told."""
+    ran = child(
+        f"""
+        import json, os, signal, sys
+        from ff2loihi.cli import entry
+        def command():
+            {ends}
+        def lines(frame, event, _):
+            global passed
+            if frame.f_code.co_filename != entry.__file__:
+                return None
+            if event == "line":
+                passed += 1
+                if passed == at:
+                    signal.raise_signal(signal.{name})
+            return lines
+        entry._run = command
+        signal.signal(signal.{name}, signal.SIG_DFL)
+        found, at = [], 0
+        while 100 not in found:
+            at, passed = at + 1, 0
+            if not os.fork():
+                sys.settrace(lines)
+                try:
+                    entry.main()
+                except SystemExit as ended:
+                    os._exit(100 if passed < at else ended.code)  # 100: it has fewer lines
+            found.append(os.waitstatus_to_exitcode(os.wait()[1]))
+        print(json.dumps(found))
+        """,
+        stdout=subprocess.PIPE,
+    )
+    out, err = ran.communicate()
+    assert ran.returncode == 0, err
+    number, found = getattr(signal, name), json.loads(out)
+    assert "Traceback" not in err
+    assert found[0] == -number  # main has not begun to listen
+    assert found[-1] == 100
+    assert {*found[:-1]} == {-number, 128 + number, *codes}
+
+
 STRANGE = "[/foo][bold]\x1b[31m\x07\u202e\udcff"
 SHOWN = r"[/foo][bold]\x1b[31m\x07\u202e\udcff"
 

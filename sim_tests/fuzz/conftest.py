@@ -197,6 +197,8 @@ def _changed_tree(tree: object, changes: list) -> object:
             present = holder[path[-1]]
         except (KeyError, IndexError, TypeError):
             continue
+        if not isinstance(holder, dict | list):  # a text, which an earlier change set
+            continue
         if what == "drop":
             del holder[path[-1]]
         elif what == "near":
@@ -209,7 +211,7 @@ def _changed_tree(tree: object, changes: list) -> object:
             present.extend(copy.deepcopy(present))
         elif what == "reverse" and isinstance(present, list):
             present.reverse()
-        elif isinstance(holder, dict | list):
+        else:
             holder[path[-1]] = copy.deepcopy(value) if isinstance(value, dict | list) else value
     return tree
 
