@@ -171,6 +171,8 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         readout=network.readout,
         readout_layers=network.readout_layers,
         head=None,
+        top_k=network.top_k,
+        pooled=network.pooled,
     )
     signal = calibration_inputs(network, calibration)
     head = quantize_head(network.head, bits) if network.head else None
