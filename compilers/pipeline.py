@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ff2loihi.compilers.choices import NeuronKind, Reset
-from ff2loihi.compilers.errors import CompileError, shortened
+from ff2loihi.compilers.errors import CheckpointError, CompileError, shortened
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import (
     GivenSpec,
@@ -45,6 +45,11 @@ StageProgress = Callable[[str, str], None]  # (stage, what it did)
 
 def draft_spec(model: object, ask: Ask = assume) -> Draft:
     """A spec.yaml for the tensors of a file, a Path, or of a live net. Raises CheckpointError."""
+    if isinstance(model, Path) and model.suffix == ".nir":
+        raise CheckpointError(
+            f"{model}: a NIR graph's spec is not drafted: its layers are its nodes, weight: NODE.weight and bias: "
+            f"NODE.bias, which `ff2loihi inspect {model}` lists (README, 'To other frameworks')"
+        )
     if isinstance(model, Path):
         return draft(str(model), shapes_of(model), ask)
     return draft(type(model).__name__, live_shapes(model), ask)

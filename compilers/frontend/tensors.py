@@ -189,6 +189,11 @@ def _flatten(path: Path, tree: object, size: int) -> dict:
             left -= len(name)
             if name in found:
                 raise CheckpointError(f"{path}: two tensors have the name {shortened(name)}. Save them by other names")
+            if isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
+                raise CheckpointError(
+                    f"{path}: tensor {shortened(name)} has no values and no shape yet, as in LazyLinear. Let the net "
+                    "see an image first"
+                )
             if value.is_nested:
                 raise CheckpointError(f"{path}: tensor {shortened(name)} is nested: save it as dense tensors")
             found[name] = value

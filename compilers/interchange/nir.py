@@ -28,7 +28,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, CompileError, FF2LoihiError, brief, shortened, together
 from ff2loihi.compilers.formats import strict_json
-from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
+from ff2loihi.compilers.formats.hdf5_file import Untaken, check_contents, check_readable
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import ALIGN
@@ -158,6 +158,8 @@ def read(path: Path) -> Graph:
         return _read(path)
     except FF2LoihiError:
         raise
+    except Untaken as failure:
+        raise CheckpointError(f"{path}: {failure}") from None
     except OSError:
         raise CheckpointError(f"{path}: not an HDF5 file, or a truncated or damaged one. Export it again") from None
     except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
@@ -315,6 +317,8 @@ def window(path: Path, name: str, node: nir.AvgPool2d | nir.SumPool2d) -> tuple[
             raise CheckpointError(
                 f"{path}: {shortened(name)} has {what} {value}: a whole number for both sides compiles, no padding"
             )
+        if what != "padding" and min(sides) < 1:
+            raise CheckpointError(f"{path}: {shortened(name)} has {what} {value}: a pool's is 1 or more")
         found.append(int(sides.pop()))
     return found[0], found[1]
 

@@ -171,6 +171,14 @@ def test_a_live_net_without_a_spec_or_without_tensors_is_one_line():
             live_checkpoint(empty, {})
 
 
+def test_a_parameter_without_values_yet_is_named(tmp_path):
+    net = nn.Sequential(nn.Linear(6, 5), nn.LazyLinear(3))
+    for read in (lambda: live_checkpoint(net, {}), lambda: ff2loihi.spec(net)):
+        with pytest.raises(CheckpointError) as caught:
+            read()
+        assert "Sequential: tensor '1.weight' has no values and no shape yet, as in LazyLinear" in str(caught.value)
+
+
 # What is not read
 
 
