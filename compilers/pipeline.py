@@ -104,6 +104,10 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StagePr
 def _check_pixels(net: Network, images: Calibration, what: str, mend: str) -> None:
     if images.pixels.shape[1] != net.pixels:
         raise CompileError(f"{what} images have {images.pixels.shape[1]} pixels, the model takes {net.pixels}. {mend}")
+    conv = net.layers[0].conv
+    if conv and images.shape and (conv.shape[1:], conv.shape[0]) != (images.shape[:2], images.shape[2]):
+        wanted, found = (" x ".join(map(str, shape)) for shape in (conv.shape, (images.shape[2], *images.shape[:2])))
+        raise CompileError(f"{what} images are {found} (channels, height, width), the model's are {wanted}. {mend}")
 
 
 def _check_labels(net: Network, images: Calibration, what: str) -> None:

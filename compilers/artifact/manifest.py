@@ -53,6 +53,7 @@ class _Options(_Open):
 class _Calibration(_Open):
     data: str | None = None
     sha256: str | None = None
+    shape: tuple[Int, Int, Int] | None = None
 
 
 class _Provenance(_Open):
