@@ -189,7 +189,7 @@ def _flatten(path: Path, tree: object, size: int) -> dict:
             left -= len(name)
             if name in found:
                 raise CheckpointError(f"{path}: two tensors have the name {shortened(name)}. Save them by other names")
-            if isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
+            if torch.nn.parameter.is_lazy(value):
                 raise CheckpointError(
                     f"{path}: tensor {shortened(name)} has no values and no shape yet, as in LazyLinear. Let the net "
                     "see an image first"
