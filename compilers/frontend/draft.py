@@ -383,10 +383,8 @@ def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None,
         writer.say(f"# {writer.assumed}{said}; or batch_norm_place: {other.value}, {other.means}")
     beside = [_plain(part.weight) for part in parts if BESIDE.search(part.weight)]
     if beside:
-        writer.say(
-            f"# {writer.assumed}in the chain of layers stands {together(beside)}. What goes beside it, a skip or a"
-        )
-        writer.say("# recurrent connection, has no form here.")
+        writer.say(f"# {writer.assumed}in the chain of layers stands {together(beside)}. What goes beside it,")
+        writer.say("# a skip or a recurrent connection, has no form here.")
     writer.say("layers:", "each takes what the one before it gives" if len(parts) > 1 else "")
     for index, part in enumerate(parts):
         keys = {"weight": _text(part.weight)}

@@ -136,7 +136,7 @@ def test_what_only_its_few_rows_call_a_classifier_is_said_to_be_assumed():
 def test_a_matrix_whose_name_stands_beside_the_chain_is_said_to_be_assumed_in_it():
     shapes = {"fc1.weight": (50, 784), "skip1.weight": (50, 50), "fc2.weight": (50, 50)}
     text = draft("net.pt", shapes).text
-    assert "# assumed: in the chain of layers stands skip1.weight. What goes beside it, a skip or a" in text
+    assert "# assumed: in the chain of layers stands skip1.weight. What goes beside it," in text
     assert "layers:  # each takes what the one before it gives" in text
     assert "beside it" not in draft("net.pt", chain("fc", 784, 50, 50)).text
 
