@@ -93,7 +93,8 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StagePr
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
-    judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}, {net.probability.kind}"
+    most = f" of the {net.top_k} largest" if net.top_k else ""
+    judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}{most}, {net.probability.kind}"
     progress("network", f"{shape}, {judged}, read-out {net.readout}")
     _check_pixels(net, calibration, "calibration", "Use --calibrate with the model's own data set")
     if len(net.pass_labels) > 1:

@@ -13,10 +13,12 @@ from ff2loihi import api
 from ff2loihi.backends.base import host_sums
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
+from ff2loihi.compilers.board.populations import populations
 from ff2loihi.compilers.errors import CheckpointError, CompileError
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import live_checkpoint
 from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint
@@ -226,6 +228,30 @@ def test_of_a_head_or_without_normalisation_nothing_but_the_largest_is_summed(di
     assert trace.sums[:, :, 0, 0, 0].tolist() == payloads.sum(-1).tolist()
     scale = program.network.layers[0].scale
     np.testing.assert_allclose(trace.goodness[:, :, 0], payloads.sum(-1) * scale, rtol=1e-6)
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_torch_sums_the_largest_and_the_pieces_of_cells_as_numpy_does(digits, top_net, neuron):
+    for checkpoint in (live_checkpoint(top_net, top_spec()), live_checkpoint(Cells(3, "rms"), cells_spec(3, "rms"))):
+        net = api.compile(checkpoint, digits[0], Options(neuron=neuron, steps=8)).network
+        pixels = quantize_pixels(digits[1].images[:20], net.input_bits).astype(np.float32)
+        wanted = Forward(net).run(pixels).sums
+        made = Forward(net, torch, lambda a, kind: torch.from_numpy(np.array(a)).to(getattr(torch, kind)))
+        np.testing.assert_array_equal(made.run(torch.from_numpy(pixels)).sums, wanted)
+        assert wanted.any((0, 1, 4)).all()
+
+
+def test_a_board_sums_what_cells_need_and_sends_home_what_the_largest_need(digits, top_net):
+    def sums(checkpoint) -> dict:
+        program = api.compile(checkpoint, digits[0])
+        found = populations(program.network)
+        return {one.name: one.neurons for one in found if one.name.endswith("goodness")}
+
+    assert sums(live_checkpoint(Cells(2, "rms"), cells_spec(2, "rms"))) == {
+        "hidden1.goodness": 8 * 2 * 2, "hidden2.goodness": 12 * 2 * 2,
+    }  # fmt: skip
+    assert sums(live_checkpoint(top_net, top_spec(normalization="none"))) == {}
+    assert list(sums(live_checkpoint(top_net, top_spec()))) == ["hidden1.goodness", "hidden2.goodness"]  # a norm's
 
 
 def test_more_than_a_layer_has_two_polarities_and_a_rule_are_refused(digits, top_net):
