@@ -28,7 +28,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, CompileError, FF2LoihiError, brief, shortened, together
 from ff2loihi.compilers.formats import strict_json
-from ff2loihi.compilers.formats.hdf5_file import Untaken, check_contents, check_readable
+from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import ALIGN
@@ -158,8 +158,6 @@ def read(path: Path) -> Graph:
         return _read(path)
     except FF2LoihiError:
         raise
-    except Untaken as failure:
-        raise CheckpointError(f"{path}: {failure}") from None
     except OSError:
         raise CheckpointError(f"{path}: not an HDF5 file, or a truncated or damaged one. Export it again") from None
     except Exception as error:  # h5py and nir raise many kinds on damaged bytes, and each means the same
