@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ff2loihi.compilers.choices import NeuronKind, Reset
-from ff2loihi.compilers.errors import CompileError, shortened
+from ff2loihi.compilers.errors import CheckpointError, CompileError, shortened
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import (
     GivenSpec,
@@ -45,6 +45,11 @@ StageProgress = Callable[[str, str], None]  # (stage, what it did)
 
 def draft_spec(model: object, ask: Ask = assume) -> Draft:
     """A spec.yaml for the tensors of a file, a Path, or of a live net. Raises CheckpointError."""
+    if isinstance(model, Path) and model.suffix == ".nir":
+        raise CheckpointError(
+            f"{model}: a NIR graph's spec is not drafted: its layers are its nodes, weight: NODE.weight and bias: "
+            f"NODE.bias, which `ff2loihi inspect {model}` lists (README, 'To other frameworks')"
+        )
     if isinstance(model, Path):
         return draft(str(model), shapes_of(model), ask)
     return draft(type(model).__name__, live_shapes(model), ask)
@@ -88,7 +93,8 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StagePr
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))
     progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
-    judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}, {net.probability.kind}"
+    most = f" of the {net.top_k} largest" if net.top_k else ""
+    judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}{most}, {net.probability.kind}"
     progress("network", f"{shape}, {judged}, read-out {net.readout}")
     _check_pixels(net, calibration, "calibration", "Use --calibrate with the model's own data set")
     if len(net.pass_labels) > 1:
@@ -99,6 +105,10 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StagePr
 def _check_pixels(net: Network, images: Calibration, what: str, mend: str) -> None:
     if images.pixels.shape[1] != net.pixels:
         raise CompileError(f"{what} images have {images.pixels.shape[1]} pixels, the model takes {net.pixels}. {mend}")
+    conv = net.layers[0].conv
+    if conv and images.shape and (conv.shape[1:], conv.shape[0]) != (images.shape[:2], images.shape[2]):
+        wanted, found = (" x ".join(map(str, shape)) for shape in (conv.shape, (images.shape[2], *images.shape[:2])))
+        raise CompileError(f"{what} images are {found} (channels, height, width), the model's are {wanted}. {mend}")
 
 
 def _check_labels(net: Network, images: Calibration, what: str) -> None:

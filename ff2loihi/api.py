@@ -24,7 +24,7 @@ from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data import given
-from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, check_shape, load_data
 from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
@@ -103,7 +103,9 @@ def compile(  # the command's name
 
 
 def _images(data: Dataset) -> Calibration:
-    return Calibration(data.images, data.labels, None if data.name == given.GIVEN else data.name, data.sha256)
+    if data.name == given.GIVEN:  # rows of pixels may be among them, whose shape nobody said
+        return Calibration(data.images, data.labels, sha256=data.sha256)
+    return Calibration(data.images, data.labels, data.name, data.sha256, data.shape)
 
 
 def spec(model: "Path | str | nn.Module | Mapping[str, Tensor]", ask: pipeline.Ask = pipeline.assume) -> pipeline.Draft:
@@ -163,6 +165,8 @@ def classify(
 ) -> Trace:
     """The predictions, and what they come from, of `data`, which needs no labels. Raises DataError or BackendError."""
     data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
+    if data.name != given.GIVEN:
+        check_shape(data, program)
     if data.classes:
         _check_labels(program, data)
     return on.run(program, data.images, progress=progress)

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.compilers.artifact.manifest import Header
-from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, Program
-from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability, Readout
+from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, PooledHead, Program
+from ff2loihi.compilers.ir.options import Flag, Float, Goodness, HeadActivities, Probability, Readout
 from ff2loihi.processes.limits import Int
 
 
@@ -21,7 +21,7 @@ class InferenceManifest(Header):
     pixels: Int
     input_bits: Int
     label_kind: Literal["append", "overwrite", "none"]
-    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
+    goodness: Goodness
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
     deferred: Flag
@@ -32,11 +32,13 @@ class InferenceManifest(Header):
     head_scales: tuple[Float, ...] | None
     head_activities: HeadActivities | None
     losses: tuple[LayerLoss, ...]
+    top_k: Int | None = None
+    grid: Int | None = None  # of a classifier of pooled goodness
 
 
 _SCALARS = (
     "neuron", "reset", "steps", "pixels", "input_bits", "label_kind", "goodness", "probability", "normalization",
-    "deferred", "readout", "readout_layers",
+    "deferred", "readout", "readout_layers", "top_k",
 )  # fmt: skip
 
 
@@ -54,6 +56,10 @@ def pack(program: Program[IntNetwork], header: dict) -> tuple[InferenceManifest,
         tensors["head.bias"] = net.head.bias
         for index, weight in enumerate(net.head.weights):
             tensors[f"head.{index}.weight"] = weight
+    if net.pooled:
+        tensors["pooled.bias"] = net.pooled.bias
+        for index, weight in enumerate(net.pooled.weights):
+            tensors[f"pooled.{index}.weight"] = weight
     manifest = InferenceManifest(
         **header,
         kind="inference",
@@ -63,6 +69,7 @@ def pack(program: Program[IntNetwork], header: dict) -> tuple[InferenceManifest,
         head_scales=net.head.scales if net.head else None,
         head_activities=net.head.activities if net.head else None,
         losses=program.losses,
+        grid=net.pooled.grid if net.pooled else None,
     )
     return manifest, tensors
 
@@ -87,6 +94,10 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntN
         head = IntHead(weights, m.head_scales, tensors.pop("head.bias"), m.head_activities)
     elif m.head_scales is not None or m.head_activities is not None:
         raise ValueError("head_scales and head_activities belong together")
+    pooled = None
+    if m.grid is not None:
+        weights = tuple(tensors.pop(f"pooled.{i}.weight") for i in range(len(m.readout_layers)))
+        pooled = PooledHead(weights, tensors.pop("pooled.bias"), m.grid)
     network = IntNetwork(
         **{name: getattr(m, name) for name in _SCALARS},
         label_codes=tensors.pop("label.codes"),
@@ -95,6 +106,7 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntN
         layers=layers,
         norms=tuple(replace(norm, table=tensors.pop(f"norms.{i}.table")) for i, norm in enumerate(m.norms)),
         head=head,
+        pooled=pooled,
     )
     if m.losses and len(m.losses) != len(layers):
         raise ValueError(f"{len(m.losses)} losses of {len(layers)} layers")

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSeria
 from ff2loihi.compilers.ir.options import Float, Strict
 from ff2loihi.processes.limits import Int
 
-FORMAT, VERSION = "ff2loihi-artifact", 3
-READ = (2, VERSION)  # version 2 has neither pools nor dilations
+FORMAT, VERSION = "ff2loihi-artifact", 4
+READ = (2, 3, VERSION)  # version 2 has neither pools nor dilations, 3 no goodness of some activities or of cells
 
 Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]
 
@@ -53,6 +53,7 @@ class _Options(_Open):
 class _Calibration(_Open):
     data: str | None = None
     sha256: str | None = None
+    shape: tuple[Int, Int, Int] | None = None
 
 
 class _Provenance(_Open):
@@ -74,6 +75,6 @@ class Header(Strict):
     every tensor."""
 
     format: Literal["ff2loihi-artifact"]
-    version: Literal[2, 3]
+    version: Literal[2, 3, 4]
     provenance: Annotated[dict, GetPydanticSchema(lambda _, handler: handler.generate_schema(_AsItStands))]
     sha256: str

@@ -113,7 +113,10 @@ def populations(network: IntNetwork | LearningNetwork) -> tuple[Population, ...]
 
 
 def _inference(net: IntNetwork) -> Iterator[Population]:
-    """Layers, each with its pool and, where they are read, its goodness sums; tables between layers; the head."""
+    """Layers, each with its pool and, where they are read, its goodness sums; tables between layers; the head.
+
+    The host picks the largest activities of those that it is sent.
+    """
     below = INPUT
     for index, layer in enumerate(net.layers):
         n = layer.outputs
@@ -123,10 +126,10 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         if layer.pool:
             below = f"{layer.name}.pool"
             yield Population(below, layer.name, n, (Kernels(layer.name, layer.pool.kernels),))
-        if net.is_summed(index):
-            sums = len(powers(net))  # of a part; each neuron belongs to one part
-            rows = Rows(below, n, fan=sums)
-            yield Population(f"{layer.name}.goodness", layer.name, net.goodness_parts * sums, (rows,))
+        sums = len(powers(net))  # of a part; each neuron belongs to one part
+        if sums and net.is_summed(index):
+            parts = layer.cells(net.pooled.grid).pieces if net.pooled else net.goodness_parts
+            yield Population(f"{layer.name}.goodness", layer.name, parts * sums, (Rows(below, n, fan=sums),))
         if net.head and index in net.readout_layers:
             yield Population(f"{layer.name}.head", layer.name, net.classes, (Rows(below, n),))
         if index < len(net.norms):

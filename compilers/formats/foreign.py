@@ -1,4 +1,7 @@
-"""Files that hold networks, or stand for them, in formats that are not read: what each is, and what to do instead."""
+"""Files that hold networks, or stand for them, in formats that are not read: what each is, and what to do instead.
+
+ONNX is read where its package is installed.
+"""
 
 from ff2loihi.compilers.formats import array_files
 
@@ -31,6 +34,11 @@ HEADS = {
 }
 
 
+def is_onnx(data: bytes) -> bool:
+    """Whether it begins with the version of an ONNX model and a field that may follow it."""
+    return data[:1] == b"\x08" and len(data) > 2 and 2 <= data[1] < 32 and data[2:3] in (b"\x12", b"\x1a", b":", b"B")
+
+
 def what(data: bytes) -> str | None:
     """What the file is and what to do, where it is known and not read; None where it may be a torch checkpoint.
 
@@ -44,8 +52,8 @@ def what(data: bytes) -> str | None:
     known = next((text for start, text in HEADS.items() if head.startswith(start)), None)
     if known:
         return known
-    if head[:1] == b"\x08" and len(head) > 2 and 2 <= head[1] < 32 and head[2:3] in (b"\x12", b"\x1a", b":", b"B"):
-        return f"an ONNX model. {ARRAYS}, by onnx.numpy_helper.to_array of each graph.initializer"
+    if is_onnx(head):
+        return f"an ONNX model, which the package onnx reads: pip install onnx. Or: {ARRAYS}"
     if head[:1] == b"\n" and (b"Placeholder" in head or b"Const" in head):
         return f"a TensorFlow graph. {ARRAYS}"
     if head[4:8] == b"TFL3":
@@ -70,6 +78,8 @@ def _zipped(data: bytes) -> str | None:
 def _hdf5(head: bytes) -> str:
     if b"node\0" in head:
         return "a NIR graph. Give it a name that ends in .nir"
+    if b"layer\0" in head and b"neuron\0" in head:
+        return "a netx network, which is written, not read. Use export --format nir, whose file compiles"
     if b"layer_names" in head or b"keras_version" in head or b"_layer_checkpoint_dependencies" in head:
         return KERAS
     return f"an HDF5 file. {ARRAYS}"

@@ -32,6 +32,10 @@ SHRUNK = 1100  # times that gzip makes zeros smaller, and a little
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
 
+class Untaken(ValueError):
+    """What a whole file may hold, and is not read: where it stands, and what to do instead."""
+
+
 def check_readable(path: Path, error: type[FF2LoihiError] = CheckpointError, wanted: str = KIND) -> None:
     """Raise `error` for what is no file, and for a file with which the HDF5 library hangs or crashes."""
     read_bytes(path, error, wanted)
@@ -60,6 +64,8 @@ def opened(path: Path, error: type[FF2LoihiError], wanted: str, wrong: str, mend
             yield file
     except FF2LoihiError:
         raise
+    except Untaken as failure:
+        raise error(f"{path}: {failure}") from None
     except OSError:
         raise error(f"{path}: not an HDF5 file, or a truncated or damaged one{mend}") from None
     except Exception as failure:  # h5py raises many kinds on damaged bytes, and each means the same
@@ -69,7 +75,7 @@ def opened(path: Path, error: type[FF2LoihiError], wanted: str, wrong: str, mend
 def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted: str) -> dict[str, np.ndarray]:
     """Those of the named datasets that a file holds at its top. Raises `error` for a file that is not to be trusted."""
     with opened(path, error, wanted, "a damaged HDF5 file", ". Write or copy it again") as file:
-        held = {name: item for name, item in _datasets(file, "") if item.shape is not None}
+        held = {name: item for name, item in datasets(file) if item.shape is not None}
         found = {name: held[f"/{name}"][()] for name in names if f"/{name}" in held}
     if not found:
         raise error(f"{path}: holds {brief(', '.join(held) or 'nothing')}, where {wanted.rstrip(',')} is wanted")
@@ -77,29 +83,30 @@ def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted:
 
 
 def check_contents(file: h5py.File) -> None:
-    """Raise ValueError where the values would take far more room than the file's bytes, or stand in other files."""
+    """Raise ValueError where the values would take far more room than the file's bytes, or are Untaken."""
     total = 0
-    for name, item in _datasets(file, ""):
+    for name, item in datasets(file):
         total += _size(name, item)
         if total > BYTES:
             raise ValueError(f"its values take more than {BYTES:,} bytes")
 
 
-def _datasets(
-    group: h5py.Group, prefix: str, depth: int = 0, seen: set | None = None
+def datasets(
+    group: h5py.Group, prefix: str = "", depth: int = 0, seen: set | None = None
 ) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Those of a file, or below a group, by their paths. Raises ValueError where they cannot be gone through."""
     seen = set() if seen is None else seen
     for key in group:
         name = f"{prefix}/{key}"
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            raise ValueError(f"{shortened(name)} is a link to somewhere else")
+            raise Untaken(f"{shortened(name)} is a link to somewhere else, and none is followed. Write the values")
         item = group[key]
         address = h5py.h5o.get_info(item.id).addr
         if address in seen or depth == DEPTH or len(seen) == OBJECTS:
             raise ValueError(f"{shortened(name)} stands in it twice, too deep, or behind {OBJECTS:,} others")
         seen.add(address)
         if isinstance(item, h5py.Group):
-            yield from _datasets(item, name, depth + 1, seen)
+            yield from datasets(item, name, depth + 1, seen)
         elif isinstance(item, h5py.Dataset):
             yield name, item
 
@@ -108,12 +115,13 @@ def _size(name: str, item: h5py.Dataset) -> int:
     """Bytes of a dataset's values. Raises ValueError."""
     text = h5py.check_string_dtype(item.dtype)
     if item.dtype.kind not in "biufS" and not text:
-        raise ValueError(f"{shortened(name)} holds {brief(item.dtype)}, neither numbers nor text")
+        raise Untaken(f"{shortened(name)} holds {brief(item.dtype)}, neither numbers nor text. Write it as numbers")
     plan = item.id.get_create_plist()
     filters = {plan.get_filter(index)[0] for index in range(plan.get_nfilters())}
     if item.is_virtual or item.external or filters - FILTERS or plan.get_nfilters() > len(filters):
-        raise ValueError(
-            f"the values of {shortened(name)} stand in another file, or are packed as no writer of NIR does"
+        raise Untaken(
+            f"the values of {shortened(name)} stand in another file, or are packed by another filter than gzip or lzf. "
+            "Write them plain"
         )
     chunk = item.dtype.itemsize
     for side in item.chunks or ():
@@ -132,7 +140,7 @@ def read_all(path: str) -> None:
     """Read every value of a file. Raises ValueError, or what h5py raises, where it cannot be taken at its word."""
     with h5py.File(path, "r") as file:
         check_contents(file)
-        for _, item in _datasets(file, ""):
+        for _, item in datasets(file):
             with suppress(Exception):
                 item[()]
 

@@ -48,8 +48,9 @@ def unreadable(spec: Spec, layers: list[Layer], used: tuple[int, ...], behind: d
     """Which batch norms behind a ReLU change what is no linear function of a layer's activities; behind: by layer."""
     for index in behind:
         name, above = layers[index].name, index + 1 < len(layers)
-        reader = "goodness" if spec.readout.head is None else f"head's {spec.readout.head.activities} norm"
-        if index in used and (spec.readout.head is None or spec.readout.head.activities != "raw"):
+        head = spec.readout.head if spec.readout.kind == "head" else None
+        reader = f"head's {head.activities} norm" if head else "goodness"
+        if index in used and spec.readout.divides:
             yield (
                 f"{name}: the {reader} reads what batch norm behind the ReLU shifts, which has no exact form. Leave "
                 "the layer out of readout.layers; or is it read before the norm? Then the norm is the next layer's, "

@@ -140,7 +140,7 @@ def _with_keys(path: Path, spec: Spec, tensors: dict[str, np.ndarray]) -> dict[s
     keys += [layer.polarity for layer in spec.layers if layer.polarity not in (None, "half")]
     keys += [spec.label.codes[4:]] if spec.label.codes.startswith("key:") else []
     if spec.readout.head:
-        keys += [*spec.readout.head.weights, *([spec.readout.head.bias] if spec.readout.head.bias else [])]
+        keys += [*spec.readout.head.weights, *spec.readout.head.biases]
     missing = [key for key in dict.fromkeys(keys) if key not in tensors]
     if not missing:
         return tensors

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field, replace
 import yaml
 
 from ff2loihi.compilers.errors import brief, together
-from ff2loihi.compilers.frontend.guess import IMAGES, LABELS, Geometry, Guess, Head, Part, Shapes, geometries, guess
+from ff2loihi.compilers.frontend.guess import (
+    BESIDE,
+    IMAGES,
+    LABELS,
+    Geometry,
+    Guess,
+    Head,
+    Part,
+    Shapes,
+    geometries,
+    guess,
+)
 
 CLASSES = 10  # where nothing tells
 BITS = 100  # of label codes that are no one-hot ones (Lee and Song 2023)
@@ -75,6 +86,7 @@ OURS = Form("ff2loihi train", False, "none", "l2")
 COMMON = Form("mpezeshki/pytorch_forward_forward", True, "l2", "l2", "mean_squares", "{kind: sigmoid, theta: 2}")
 CONCATENATED = Form("loeweX/Forward-Forward", False, "rms", "rms", activities="rms")
 CLASSIFIER = Form("a net trained by backprop", True, "none", "none", activities="raw")
+POOLED = Form("a classifier of pooled goodness (Gong 2025)", False, "none", "none", "rms")
 CHANNELS = Form("channel-wise competition (Papachristodoulou 2024)", False, "none", "rms", "mean_squares")
 
 # As most code has them, for images of other sets, too: mean, std, and whose they are.
@@ -86,7 +98,7 @@ NORMS = {
 }  # fmt: skip
 GOODNESS = {
     "sum_squares": "the sum of a layer's squares", "mean_squares": "the mean of a layer's squares",
-    "l2": "a layer's l2 norm", "l1": "a layer's l1 norm",
+    "l2": "a layer's l2 norm", "rms": "the root of the mean of a layer's squares", "l1": "a layer's l1 norm",
 }  # fmt: skip
 CHANCES = {
     "{kind: contrast}": "log(1 + exp(Gneg - Gpos)); matters to learning on the chip alone",
@@ -161,7 +173,10 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
         _pixels_to_inputs(writer, form, pixels)
         label = writer.line("label", "How does a label enter?", _over_pixels(found, form))
     kind = yaml.safe_load(label)["kind"]
-    polarity = kind != "none" and _judged(writer, form, found.head is None)
+    cells = found.head is not None and found.head.grid is not None
+    polarity = kind != "none" and _judged(writer, form, found.head is None or cells)
+    if kind == "none" and cells:
+        writer.line("goodness", "What is the goodness of a channel's cell?", _from(form.goodness, GOODNESS))
     writer.say("activation: relu", "no tensor tells it, and no other compiles")
     _layers(writer, found.parts, geometry, polarity)
     if len(found.parts) > 1:
@@ -176,7 +191,9 @@ def _form(found: Guess) -> Form:
     ours = all(re.fullmatch(r"layers\.\d+\.weight", part.weight) for part in found.parts)
     if ours and found.codes == "codes":
         return OURS
-    if ours and head and head.bias == "head.bias":
+    if head and head.grid:
+        return POOLED
+    if ours and head and head.biases == ("head.bias",):
         last = count > 1 and head.layers == (count - 1,)
         return replace(CLASSIFIER, like=OURS.like, standard=False) if last else replace(OURS, normalization="rms")
     if head is None and (found.parts[0].dense or found.parts[-1].shape[0] % CLASSES):
@@ -350,6 +367,7 @@ def _judged(writer: _Writer, form: Form, by_goodness: bool) -> bool:
     """goodness and probability; returns whether half of the neurons are negative."""
     if by_goodness:
         writer.line("goodness", "What is the goodness of a layer?", _from(form.goodness, GOODNESS))
+        writer.say("# top_k: 32", "where it is that of the 32 most active neurons alone")
     asks = "What is the probability of a layer that a sample is positive?"
     return "symmetric" in writer.line("probability", asks, _from(form.probability, CHANCES))
 
@@ -363,7 +381,11 @@ def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None,
         [other] = [choice for choice in choices if choice != answer]
         place, said = answer.value, f"batch norms stand {answer.means}"
         writer.say(f"# {writer.assumed}{said}; or batch_norm_place: {other.value}, {other.means}")
-    writer.say("layers:")
+    beside = [_plain(part.weight) for part in parts if BESIDE.search(part.weight)]
+    if beside:
+        writer.say(f"# {writer.assumed}in the chain of layers stands {together(beside)}. What goes beside it,")
+        writer.say("# a skip or a recurrent connection, has no form here.")
+    writer.say("layers:", "each takes what the one before it gives" if len(parts) > 1 else "")
     for index, part in enumerate(parts):
         keys = {"weight": _text(part.weight)}
         if part.turned:
@@ -411,7 +433,12 @@ def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:
 def _head(writer: _Writer, head: Head, form: Form, count: int) -> None:
     """The read-out of a linear classifier, over some of so many layers."""
     writer.say("readout:")
-    writer.say("  kind: head", f"a linear classifier of {head.classes} classes")
+    if head.by_size:
+        name = _plain(head.weights[0])
+        writer.say(f"  # {writer.assumed}{name}, last and with few rows, is a classifier. Were it a layer, it")
+        writer.say("  # would stand in layers, a label would enter, and this would be readout: {kind: goodness}.")
+    kind, of = ("head", "") if head.grid is None else ("pooled", ", of the goodness of each channel's cells")
+    writer.say(f"  kind: {kind}", f"a linear classifier of {head.classes} classes{of}")
     starts = range(count - len(head.layers) + 1) if not head.certain else ()
     layers = dict.fromkeys([head.layers, *(tuple(range(start, start + len(head.layers))) for start in starts)])
     choices = [Choice(str(list(each)), "counted from 0, by their widths") for each in layers]
@@ -421,6 +448,10 @@ def _head(writer: _Writer, head: Head, form: Form, count: int) -> None:
     if head.turned:
         names = together(map(_plain, head.weights))
         writer.lack(f"a classifier's weights have the classes first: save the transpose of {names} by that name")
-    if head.bias:
-        writer.say(f"    bias: {_text(head.bias)}")
+    if head.biases:
+        names = ", ".join(map(_text, head.biases))
+        writer.say(f"    bias: {f'[{names}]' if len(head.biases) > 1 else names}")
+    if head.grid is not None:
+        writer.say(f"    grid: {head.grid}", "cells along each side")
+        return
     writer.line("readout.head.activities", "What does the classifier see?", _from(form.activities, SEEN), "    ")

@@ -20,11 +20,13 @@ KERNEL = 11  # sides of a convolution's kernel, at most
 LABELS = 128  # label inputs beside the pixels, at most, that are believed without a tensor of codes
 CONVOLUTIONS = 6  # whose strides are tried
 CLASSES = 62  # of the best-known data sets, at most
+CELLS = 8  # along the side of a channel whose pooled goodness is read, at most
 ASIDE = re.compile(
     r"(^|[._])(optim\w*|scheduler\w*|exp_avg\w*|momentum\w*|teacher\w*)([._]|$)"
     r"|(^|[.])(ema|best|swa)(_(model|state\w*|net))?([.]|$)"
 )
 CODES = re.compile(r"(^|[._])(label\w*|codes?|embed\w*)([._]|$)", re.IGNORECASE)
+BESIDE = re.compile(r"skip|short_?cut|resid|recur|lateral|feed_?back|top_?down|(^|[._])(rec|fb|lat)([._]|$)", re.I)
 HEAD = re.compile(r"head|classif|read_?out|softmax|logit|probe|(^|[._])(out|output|final|cls)([._]|$)", re.IGNORECASE)
 BIASES = (("weights", "biases"), ("weight", "bias"), ("kernel", "bias"), ("W", "b"), ("w", "b"))  # of one layer
 
@@ -53,14 +55,17 @@ class Part:
 @dataclass(frozen=True)
 class Head:
     """A linear classifier: one matrix a layer, or one over several. certain: whether the shapes name its layers;
-    turned: whether the file has (n, classes)."""
+    turned: whether the file has (n, classes); by_size: whether nothing but its few rows says that it is one; grid: of
+    convolutions, a matrix each, the cells along a channel's side that it reads, None where it reads activities."""
 
     weights: tuple[str, ...]
     classes: int
-    bias: str | None
+    biases: tuple[str, ...]
     layers: tuple[int, ...]
     certain: bool = True
     turned: bool = False
+    by_size: bool = False
+    grid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,12 @@ def guess(source: str, shapes: Shapes) -> Guess:
     vectors = {name: shape[0] for name, shape in left.items() if len(shape) == 1}
     parts = [_with_bias(part, vectors, list(left)) for part in parts]
     if head:
-        bias = _with_bias(Part(head.weights[-1], (head.classes, 1)), vectors, list(left)).bias
+        own = [_with_bias(Part(name, (head.classes, 1)), vectors, list(left)).bias for name in head.weights]
         common = [name for name in vectors if HEAD.search(name) and vectors[name] == head.classes]
-        head = replace(head, bias=bias or next(iter(common), None))
+        head = replace(head, biases=tuple(name for name in own if name) or tuple(common[:1]))
     parts = _with_norms(parts, norms, shapes)
     used = {name for part in parts for name in (part.weight, part.bias, codes) if name}
-    used |= {*head.weights, head.bias} if head else set()
+    used |= {*head.weights, *head.biases} if head else set()
     rest = (name for name, shape in left.items() if name not in used)
     lost = (norm + MEAN for norm in norms if norm not in {part.norm for part in parts})
     return Guess(tuple(parts), head, codes, (*rest, *lost, *copies))
@@ -223,7 +228,8 @@ def _layers_and_head(weights: Shapes, named: list[str], codes: str | None) -> tu
     last = parts[-1]
     few = last.shape[0] == 10 or (2 <= last.shape[0] <= CLASSES and 4 * last.shape[0] <= last.shape[1])
     if len(parts) > 1 and last.dense and few:
-        return parts[:-1], Head((last.weight,), last.shape[0], None, (len(parts) - 2,), turned=last.turned)
+        head = Head((last.weight,), last.shape[0], (), (len(parts) - 2,), turned=last.turned, by_size=True)
+        return parts[:-1], head
     return parts, None
 
 
@@ -246,9 +252,9 @@ def _head(parts: list[Part], weights: Shapes) -> Head | None:
         below = [0, *accumulate(widths)]
         runs = [run for run in _runs(len(parts)) if taken[0] == below[run[1]] - below[run[0]]]
         if runs:
-            return Head(names, classes, None, tuple(range(*runs[0])), len(set(runs)) == 1)
+            return Head(names, classes, (), tuple(range(*runs[0])), len(set(runs)) == 1)
         flat = not parts[-1].dense and taken[0] % widths[-1] == 0
-        return Head(names, classes, None, (len(parts) - 1,)) if flat else None
+        return Head(names, classes, (), (len(parts) - 1,)) if flat else None
     numbers = [[int(part) for part in name.split(".") if part.isdecimal()][:1] for name in names]
     by_name = tuple(number[0] for number in numbers if number)
     fitting = [
@@ -256,10 +262,21 @@ def _head(parts: list[Part], weights: Shapes) -> Head | None:
         for first in range(len(parts) - len(names), -1, -1)
         if widths[first : first + len(names)] == taken
     ]
+    cells = _of_cells(parts[len(parts) - len(names) :], taken)
+    if cells:
+        return Head(names, classes, (), tuple(range(len(parts) - len(names), len(parts))), grid=cells)
     fits = len(by_name) == len(names) and max(by_name) < len(parts) and [widths[at] for at in by_name] == taken
     if fits and by_name[0] > 0:
-        return Head(names, classes, None, by_name)
-    return Head(names, classes, None, fitting[0], len(fitting) == 1) if fitting else None
+        return Head(names, classes, (), by_name)
+    return Head(names, classes, (), fitting[0], len(fitting) == 1) if fitting else None
+
+
+def _of_cells(parts: list[Part], taken: list[int]) -> int | None:
+    """Into how many cells along each side the channels of convolutions are cut, where matrices of so many columns each
+    read one value a cell."""
+    if any(part.dense for part in parts) or len(parts) != len(taken):
+        return None
+    return next((n for n in range(1, CELLS + 1) if [part.shape[0] * n * n for part in parts] == taken), None)
 
 
 def _runs(count: int) -> Iterator[tuple[int, int]]:

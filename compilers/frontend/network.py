@@ -11,7 +11,7 @@ from ff2loihi.compilers.frontend import batch_norm, input_form
 from ff2loihi.compilers.frontend.batch_norm import Affine
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec, PoolSpec
-from ff2loihi.compilers.ir import Head, Layer, Network
+from ff2loihi.compilers.ir import Head, Layer, Network, PooledHead
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.network import absorbed
 from ff2loihi.compilers.ir.pooling import MaxPool
@@ -91,8 +91,21 @@ def build(checkpoint: Checkpoint) -> Network:
             for index in used
             if (count := len(layers[index].weight)) % spec.label.classes
         ]
+    if spec.top_k:
+        parts, each = (spec.label.classes, " of each class") if spec.readout.kind == "channels" else (1, "")
+        reader.wrong += [
+            f"{layers[index].name}: top_k is {spec.top_k}, more than its {n} activities{each}. Use a smaller one"
+            for index in used
+            if spec.top_k > (n := layers[index].outputs // parts)
+        ]
     reader.stop_if_wrong()
-    head = _head(reader, spec.readout.head, layers, used, codes.shape[0]) if spec.readout.head else None
+    head = pooled = None
+    if spec.readout.head and spec.readout.kind == "pooled":
+        pooled = _pooled(reader, spec.readout.head, layers, used, codes.shape[0])
+    elif spec.readout.head:
+        widths = [layers[index].outputs for index in used]
+        weights, bias = _classifier(reader, spec.readout.head, widths, codes.shape[0])
+        head = Head(weights, bias, spec.readout.head.activities)
     reader.wrong += batch_norm.unreadable(spec, layers, used, behind)
     reader.stop_if_wrong()
     head = batch_norm.fold_behind(layers, used, head, behind)
@@ -111,6 +124,8 @@ def build(checkpoint: Checkpoint) -> Network:
         head=head,
         neuron=spec.neuron,
         input=own_input,
+        top_k=spec.top_k,
+        pooled=pooled,
     )
 
 
@@ -294,25 +309,42 @@ def _positive(reader: _Reader, name: str, part: LayerSpec, n: int) -> np.ndarray
     return polarity.ravel()[:n] > 0
 
 
-def _head(reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int, ...], classes: int) -> Head | None:
+def _pooled(
+    reader: _Reader, spec: HeadSpec, layers: list[Layer], used: tuple[int, ...], classes: int
+) -> PooledHead:  # fmt: skip
+    for layer in (layers[index] for index in used):
+        if spec.grid > min((layer.out_shape or (1, 1, 1))[1:]):
+            below = " x ".join(map(str, layer.out_shape[1:])) if layer.out_shape else "a dense layer"
+            reader.wrong.append(f"readout.head.grid: {spec.grid} cells along the sides of {layer.name}, {below}")
+    weights, bias = _classifier(reader, spec, [layers[index].cells(spec.grid).count for index in used], classes)
+    return PooledHead(tuple(weight.astype(np.float32) for weight in weights), bias, spec.grid)
+
+
+def _classifier(
+    reader: _Reader, spec: HeadSpec, widths: list[int], classes: int
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:  # fmt: skip
+    """The weights of each layer that a linear classifier reads, so many values of each, and its bias."""
     keys, weights = spec.weights, [reader.tensor(key) for key in spec.weights]
-    widths = [layers[index].outputs for index in used]
-    if len(keys) == 1 < len(used) and weights[0].shape == (classes, sum(widths)):  # one for all, beside each other
-        keys, weights = keys * len(used), np.split(weights[0], np.cumsum(widths)[:-1], axis=1)
-    if len(weights) != len(used):
-        text = f"readout.head: {len(weights)} weights for {len(used)} read-out layers"
+    if len(keys) == 1 < len(widths) and weights[0].shape == (classes, sum(widths)):  # one for all, beside each other
+        keys, weights = keys * len(widths), np.split(weights[0], np.cumsum(widths)[:-1], axis=1)
+    if len(weights) != len(widths):
+        text = f"readout.head: {len(weights)} weights for {len(widths)} read-out layers"
         if len(weights) == 1:
             shape = (classes, sum(widths))
             text += f", and {shortened(keys[0])} has shape {weights[0].shape}, one for all of them has {shape}"
         reader.wrong.append(text)
-        return None
-    for key, weight, index in zip(keys, weights, used, strict=True):
-        wanted = (classes, layers[index].outputs)
+        return (), np.zeros(classes, np.float32)
+    for key, weight, width in zip(keys, weights, widths, strict=True):
+        wanted = (classes, width)
         if weight.shape != wanted:
             reader.wrong.append(f"readout.head: {shortened(key)} has shape {weight.shape}, {wanted} is wanted")
         elif not weight.any() or np.abs(weight).max() > MAX_WEIGHT:
             reader.wrong.append(f"readout.head: {shortened(key)} is all zero or beyond {MAX_WEIGHT:g}. Train it again")
-    bias = reader.tensor(spec.bias) if spec.bias else np.zeros(classes, np.float32)
-    if bias.shape != (classes,):
-        reader.wrong.append(f"readout.head: bias {shortened(spec.bias)} has shape {bias.shape}, ({classes},) is wanted")
-    return Head(tuple(weights), bias.astype(np.float32), spec.activities)
+    bias = np.zeros(classes, np.float32)
+    for key in spec.biases:
+        found = reader.tensor(key)
+        if found.shape != (classes,):
+            reader.wrong.append(f"readout.head: bias {shortened(key)} has shape {found.shape}, ({classes},) is wanted")
+        else:
+            bias = bias + found
+    return tuple(weights), bias.astype(np.float32)

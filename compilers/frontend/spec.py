@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
-from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout, Strict
+from ff2loihi.compilers.ir.options import LIF, Goodness, HeadActivities, Probability, Readout, Strict
 from ff2loihi.processes.limits import MAX_CLASSES
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
@@ -87,16 +87,21 @@ class LabelSpec(Strict):
 
 
 class HeadSpec(Strict):
-    """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias.
+    """A linear classifier of the activities of some layers, one key a layer: weight (classes, n), bias, or its parts.
 
     One key for several layers: their weights beside each other, (classes, sum of n), in the order of readout.layers.
     activities: l2: each layer's h / ||h||_2 (Hinton 2022, sec. 3.3); rms: h / sqrt(mean h^2); raw: h itself, as a
-    backprop net's last layer.
+    backprop net's last layer. grid: of pooled goodness, the cells along each side of a channel.
     """
 
     weights: tuple[Name, ...]
-    bias: Name | None = None
+    bias: Name | tuple[Name, ...] | None = None  # several are summed
     activities: HeadActivities = "l2"
+    grid: Side = 1
+
+    @property
+    def biases(self) -> tuple[Name, ...]:
+        return (self.bias,) if isinstance(self.bias, str) else self.bias or ()
 
 
 class ReadoutSpec(Strict):
@@ -105,6 +110,7 @@ class ReadoutSpec(Strict):
     vote: the label that most layers' own goodness calls best, of those that tie the first.
     channels: without a label input, a layer's channels form one subset a class, in order; the goodness of a class's
     subset, summed over layers (Papachristodoulou et al. 2024).
+    pooled: a linear classifier of the goodness of each cell of each channel (Gong et al. 2025), the head's weights.
     """
 
     kind: Readout = "goodness"
@@ -113,9 +119,18 @@ class ReadoutSpec(Strict):
 
     @model_validator(mode="after")
     def _head_and_kind_agree(self) -> "ReadoutSpec":
-        if (self.kind == "head") != (self.head is not None):
-            raise ValueError("readout.head is given exactly where readout.kind is 'head'")
+        if (self.kind in ("head", "pooled")) != (self.head is not None):
+            raise ValueError("readout.head is given exactly where readout.kind is 'head' or 'pooled'")
+        if self.head and self.kind == "pooled" and "activities" in self.head.model_fields_set:
+            raise ValueError("readout.head.activities: readout.kind 'pooled' reads the cells' goodness, drop it")
+        if self.head and self.kind == "head" and self.head.grid > 1:
+            raise ValueError("readout.head.grid cuts channels into cells for readout.kind 'pooled', not for 'head'")
         return self
+
+    @property
+    def divides(self) -> bool:
+        """Whether it reads no linear function of the activities: their goodness, or a norm."""
+        return self.kind != "head" or self.head is None or self.head.activities != "raw"
 
 
 class Spec(Strict):
@@ -129,7 +144,8 @@ class Spec(Strict):
     layers: tuple[LayerSpec, ...] = Field(min_length=1, max_length=100)
     activation: str = "relu"  # of analog neurons
     neuron: LIF | None = None  # analog where absent
-    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"] = "sum_squares"
+    goodness: Goodness = "sum_squares"
+    top_k: Side | None = None  # of the k largest activities alone; of all where absent
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers
     dt: float | None = Field(default=None, gt=0)  # of a NIR graph whose metadata hold none: a step's length
@@ -145,10 +161,10 @@ class Spec(Strict):
     @model_validator(mode="after")
     def _label_and_readout_agree(self) -> "Spec":
         sees_label, kind = self.label.kind != "none", self.readout.kind
-        if not sees_label and kind not in ("head", "channels"):
+        if not sees_label and kind not in ("head", "channels", "pooled"):
             raise ValueError(
                 f"readout.kind {kind!r} compares the goodness under each label, and label.kind 'none' has "
-                "no label inputs: use readout.kind 'head' or 'channels'"
+                "no label inputs: use readout.kind 'head' or 'channels', or 'pooled'"
             )
         if sees_label and kind == "channels":
             raise ValueError("readout.kind 'channels' reads the class from the channels: use label.kind 'none'")
@@ -156,6 +172,14 @@ class Spec(Strict):
             raise ValueError("label.codes: label.kind 'none' has no label inputs, drop the codes")
         if not sees_label and self.probability.kind != "contrast":
             raise ValueError("probability: label.kind 'none' has no right and wrong label, drop it")
+        return self
+
+    @model_validator(mode="after")
+    def _top_k_has_a_meaning(self) -> "Spec":
+        if self.top_k and self.probability.kind == "symmetric":
+            raise ValueError("top_k: probability symmetric compares both polarities, of all their neurons. Drop one")
+        if self.top_k and self.readout.kind == "pooled":
+            raise ValueError("top_k: readout.kind 'pooled' reads every neuron of a cell. Drop top_k")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The tensors of a file, or of a live net, by name: torch's .pt, safetensors, .npz and .npy. Imports torch.
+"""The tensors of a file, or of a live net, by name: torch's .pt, safetensors, .npz, .npy, ONNX. Imports torch.
 
 Pickles are read with torch.load(weights_only=True) and nothing else: one that would run code is refused. Lists, tuples
 and dicts in each other give dotted names: 0.weight, model.layers.0.bias; a bare tensor's name is ".".
@@ -14,7 +14,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.files import LIMIT, read_bytes
-from ff2loihi.compilers.formats import array_files, foreign, pickle_file
+from ff2loihi.compilers.formats import array_files, foreign, onnx_file, pickle_file
 from ff2loihi.compilers.frontend.guess import natural
 
 DEPTH = 32  # of dicts and lists in each other
@@ -45,6 +45,8 @@ def read(path: Path) -> Content:
         return _from_arrays(path, data)
     if data[5:9] == b"\0\0\0{":  # a header of less than 2^40 bytes
         return Content(data, _from_safetensors(path, data), len(data))
+    if foreign.is_onnx(data):
+        return _from_onnx(path, data)
     return Content(data, _from_torch(path, data), len(data))
 
 
@@ -67,14 +69,30 @@ def of_live(net: object) -> Content:
 
 def _from_arrays(path: Path, data: bytes) -> Content:
     """Arrays of numbers as tensors; others are left out, as in a .pt. Raises CheckpointError."""
-    import torch
-
     try:
         found = array_files.from_npz(data) if data.startswith(b"PK") else {".": array_files.from_npy(data)}
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}. Save it again: numpy.savez(FILE, **arrays)") from None
     if "manifest" in found and found["manifest"].dtype.kind == "U":
         raise CheckpointError(f"{path}: golden vectors, or a recording, no checkpoint. Use: ff2loihi diff-golden")
+    return _of_arrays(path, data, found)
+
+
+def _from_onnx(path: Path, data: bytes) -> Content:
+    """Raises CheckpointError."""
+    try:
+        found = onnx_file.from_onnx(data)
+    except ImportError:
+        raise CheckpointError(f"{path}: not a torch checkpoint but {foreign.what(data)}") from None
+    except ValueError as error:
+        text = f"not a torch checkpoint but an ONNX model that cannot be read ({error})"
+        raise CheckpointError(f"{path}: {text}") from None
+    return _of_arrays(path, data, found)
+
+
+def _of_arrays(path: Path, data: bytes, found: dict[str, np.ndarray]) -> Content:
+    import torch
+
     tensors = {}
     for name, array in found.items():
         if array.dtype.kind in "fiubc":
@@ -171,6 +189,11 @@ def _flatten(path: Path, tree: object, size: int) -> dict:
             left -= len(name)
             if name in found:
                 raise CheckpointError(f"{path}: two tensors have the name {shortened(name)}. Save them by other names")
+            if torch.nn.parameter.is_lazy(value):
+                raise CheckpointError(
+                    f"{path}: tensor {shortened(name)} has no values and no shape yet, as in LazyLinear. Let the net "
+                    "see an image first"
+                )
             if value.is_nested:
                 raise CheckpointError(f"{path}: tensor {shortened(name)} is nested: save it as dense tensors")
             found[name] = value

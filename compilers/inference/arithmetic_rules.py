@@ -81,6 +81,11 @@ def head_is_known(net: IntNetwork) -> Iterator[str]:
         yield from _unit(f"head of {name}: scale", scale)
 
 
+def classifier_is_known(net: IntNetwork) -> Iterator[str]:
+    if net.pooled and not all(np.isfinite(part).all() for part in (*net.pooled.weights, net.pooled.bias)):
+        yield "classifier of pooled goodness: weights or biases that are no finite numbers"
+
+
 def constants_are_known(net: IntNetwork, layer: IntLayer) -> Iterator[str]:
     lif, soft = net.neuron == "lif", net.neuron == "lif" and net.reset == "soft"
     yield from _within("weight bits", layer.weight_bits, limits.MIN_WEIGHT_BITS, limits.WEIGHT_BITS)
@@ -129,7 +134,9 @@ def goodness_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]
         yield f"the goodness reaches {largest:,}, a spike carries {limits.PAYLOAD_BITS} bits. Use a narrower layer"
 
 
-CONSTANTS = (schedule_is_known, inputs_are_known, tables_are_known, head_is_known)  # beside each layer's
+CONSTANTS = (  # beside each layer's
+    schedule_is_known, inputs_are_known, tables_are_known, head_is_known, classifier_is_known,
+)  # fmt: skip
 RULES = (weights_are_even_and_fit, sums_fit, bias_fits, goodness_fits)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, Network, split_input
 from ff2loihi.compilers.ir.convolution import convolve
 from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_code
@@ -17,13 +17,46 @@ from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
 
 
 def powers(network: IntNetwork) -> tuple[int, ...]:
-    """The powers of the activities that the read-out sums: 1 for l1 goodness or normalisation, else 2."""
-    wanted = {1 if network.goodness == "l1" else 2}
+    """The powers of the activities that the read-out sums: 1 for l1 goodness or normalisation, else 2.
+
+    Of the k largest activities alone there is another sum, behind these: see `top_sums`.
+    """
+    wanted = set() if network.top_k else {goodness_power(network)}
     if network.deferred:
         wanted.add(norm_power(network.normalization))
     if network.head and network.head.activities != "raw":
         wanted.add(2)
     return tuple(sorted(wanted))
+
+
+def goodness_power(network: IntNetwork | Network) -> int:
+    """The power of the activities that goodness sums."""
+    return 1 if network.goodness == "l1" else 2
+
+
+def top_sums(network: IntNetwork, layer: IntLayer, h, xp):
+    """Of the k largest of h (..., n) in each part, the sum of h^goodness_power: (..., parts)."""
+    part_of, found = network.goodness_part_of(layer), []
+    for part in range(network.goodness_parts):
+        members = h[..., np.flatnonzero(part_of == part)]
+        most = largest(members, min(network.top_k or 0, members.shape[-1]), xp)
+        found.append((most ** goodness_power(network)).sum(-1))
+    return xp.stack(found, -1)
+
+
+def largest(h, k: int, xp):
+    """The k largest of h (..., n), in any order: (..., k)."""
+    if k == h.shape[-1]:
+        return h
+    return np.partition(h, -k, -1)[..., -k:] if xp is np else h.topk(k, -1).values
+
+
+def piece_sums(network: IntNetwork, layer: IntLayer, raised, xp):
+    """Sums of `raised` (..., n) over the pieces of the layer's cells, 0 for parts that it has not: (..., parts)."""
+    assert network.pooled is not None
+    found = layer.cells(network.pooled.grid).sums(raised, xp)
+    missing = network.goodness_parts - found.shape[-1]
+    return xp.concatenate([found, *[found[..., :1] * 0] * missing], -1)
 
 
 def numpy_array(array: np.ndarray, dtype: str) -> np.ndarray:
@@ -64,7 +97,7 @@ class _Layer:
 
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
     patches: of a convolution, whose weights are convolution.Conv.grouped; else None. membership (out, parts): 1
-    where a neuron belongs to a part; sum_dtype: as dtype, for sums of powers.
+    where a neuron belongs to a part, None for the pieces of cells; sum_dtype: as dtype, for sums of powers.
     """
 
     layer: IntLayer
@@ -100,9 +133,12 @@ class Forward:
         largest_bias = int(np.abs(layer.bias.astype(np.int64)).max())
         dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
         activity = layer.top if graded else self.network.steps
-        sum_top = layer.outputs * activity ** max(self.powers)
+        sum_top = layer.outputs * activity ** max((*self.powers, goodness_power(self.network)))
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
-        scale, part_of = 2.0**-layer.shift, self.network.goodness_part_of(layer)
+        scale, membership = 2.0**-layer.shift, None
+        if self.network.pooled is None:
+            part_of = self.network.goodness_part_of(layer)
+            membership = self._to(np.arange(self.network.goodness_parts) == part_of[:, None], sum_dtype)
         weights = layer.conv.grouped(layer.weight) if layer.conv else layer.weight.T
         return _Layer(
             layer=layer,
@@ -110,7 +146,7 @@ class Forward:
             weights=self._to(weights * scale, dtype),
             patches=self._to(layer.conv.patches, "int64") if layer.conv else None,
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
-            membership=self._to(np.arange(self.network.goodness_parts) == part_of[:, None], sum_dtype),
+            membership=membership,
             sum_dtype=sum_dtype,
         )
 
@@ -152,9 +188,17 @@ class Forward:
         return array.astype(kind, copy=False) if self.xp is np else array.to(kind)
 
     def _sums(self, h, part: _Layer):
-        """Sums of h^power over each part: (..., powers, parts), exact."""
+        """Sums of h^power over each part, and of the k largest: (..., powers, parts), exact."""
         h = self._cast(h, part.sum_dtype)
-        return self.xp.stack([matmul(h if power == 1 else h * h, part.membership) for power in self.powers], -2)
+        found = [self._of_parts(h if power == 1 else h * h, part) for power in self.powers]
+        if self.network.top_k:
+            found.append(top_sums(self.network, part.layer, h, self.xp))
+        return self.xp.stack(found, -2)
+
+    def _of_parts(self, raised, part: _Layer):
+        if part.membership is None:
+            return piece_sums(self.network, part.layer, raised, self.xp)
+        return matmul(raised, part.membership)
 
     def run(self, pixels, states: bool = False) -> Result:
         """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""

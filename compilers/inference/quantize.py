@@ -41,17 +41,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Calibration:
-    """pixels (samples, pixels) uint8, labels (samples,): training images; data, sha256: their set's name, and hash."""
+    """pixels (samples, pixels) uint8, labels (samples,): training images; data, sha256: their set's name, and hash;
+    shape: (height, width, channels), where it is known."""
 
     pixels: np.ndarray
     labels: np.ndarray
     data: str | None = None
     sha256: str | None = None
+    shape: tuple[int, int, int] | None = None
 
     @property
     def facts(self) -> dict:
         """What an artifact says of it."""
-        said = {"data": self.data, "sha256": self.sha256}
+        said = {"data": self.data, "sha256": self.sha256, "shape": self.shape and list(self.shape)}
         return {"images": len(self.pixels), **{name: value for name, value in said.items() if value}}
 
 
@@ -171,6 +173,8 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
         readout=network.readout,
         readout_layers=network.readout_layers,
         head=None,
+        top_k=network.top_k,
+        pooled=network.pooled,
     )
     signal = calibration_inputs(network, calibration)
     head = quantize_head(network.head, bits) if network.head else None

@@ -100,7 +100,8 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
     full = (1 << integers.input_bits) - 1
     few = quantize_pixels(pixels[:100], integers.input_bits)
     codes = integers.pass_labels
-    shown = Forward(replace(integers, layers=integers.layers[:1], head=None, readout="goodness"))
+    plain = replace(integers, head=None, pooled=None, readout="goodness")
+    shown = Forward(replace(plain, layers=integers.layers[:1]))
     rates = np.empty((len(few), len(codes), integers.inputs))
     rates[:, :, shown.image_columns] = few[:, None, shown.image_columns] / full
     rates[:, :, shown.label_columns] = codes / full
@@ -125,10 +126,7 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
         )
         below = scale
         if index + 1 < len(integers.layers):
-            part = replace(
-                integers, layers=tuple(layers), head=None, readout="goodness", readout_layers=(0,),
-                label_codes=codes,
-            )  # fmt: skip
+            part = replace(plain, layers=tuple(layers), readout_layers=(0,), label_codes=codes)
             reached = tuple(one.vth for one in layers)
             if index not in known or known[index][0] != reached:
                 known[index] = reached, Forward(part).counts(few)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, brief
-from ff2loihi.compilers.formats.hdf5_file import KIND, opened
+from ff2loihi.compilers.formats.hdf5_file import KIND, datasets, opened
 
 GRAPH, LAYERS = "node", "layer"  # what a NIR file begins with, and a netx file
 SHOWN = 12  # numbers of an array that are shown, a shape among them
@@ -26,6 +26,9 @@ class Entry(NamedTuple):
 def entries(path: Path) -> list[Entry]:
     """In the order of their edges; a graph within a graph by GRAPH.NODE. Raises CheckpointError."""
     with opened(path, CheckpointError, KIND, "no NIR graph and no netx network", ". Export it again") as file:
+        if GRAPH not in file and LAYERS not in file:
+            held = brief(", ".join(f"{name[1:]} {item.shape}" for name, item in datasets(file)) or "nothing", 250)
+            raise CheckpointError(f"{path}: an HDF5 file with no NIR graph and no netx network in it. It holds {held}")
         return list(_layers(file[LAYERS]) if LAYERS in file else _nodes(file[GRAPH], ""))
 
 

@@ -315,6 +315,8 @@ def window(path: Path, name: str, node: nir.AvgPool2d | nir.SumPool2d) -> tuple[
             raise CheckpointError(
                 f"{path}: {shortened(name)} has {what} {value}: a whole number for both sides compiles, no padding"
             )
+        if what != "padding" and min(sides) < 1:
+            raise CheckpointError(f"{path}: {shortened(name)} has {what} {value}: a pool's is 1 or more")
         found.append(int(sides.pop()))
     return found[0], found[1]
 

@@ -5,7 +5,7 @@ All are frozen, and their arrays read-only. What others call is named here.
 
 from ff2loihi.compilers.ir.inference import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable
 from ff2loihi.compilers.ir.learning import LearningLayer, LearningNetwork, UpdateRule
-from ff2loihi.compilers.ir.network import ONE_PASS, Head, Input, Label, Layer, Network, split_input
+from ff2loihi.compilers.ir.network import ONE_PASS, Head, Input, Label, Layer, Network, PooledHead, split_input
 from ff2loihi.compilers.ir.program import AnyProgram, Program, learns
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "LearningNetwork",
     "Network",
     "NormTable",
+    "PooledHead",
     "Program",
     "UpdateRule",
     "learns",

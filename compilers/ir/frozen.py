@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, GetPydanticSchema
 from pydantic_core.core_schema import is_instance_schema, with_default_schema
 
+from ff2loihi.compilers.ir.cells import Cells
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.pooling import MaxPool
 
@@ -64,6 +65,10 @@ class Sized(Frozen):
     def out_shape(self) -> tuple[int, int, int] | None:
         """(channels, height, width) of the outputs, None of a dense layer."""
         return self.pool.out_shape if self.pool else self.conv.out_shape if self.conv else None
+
+    def cells(self, grid: int) -> Cells:
+        """Each channel of the outputs in grid x grid cells; a dense layer's neurons are channels of one."""
+        return Cells(self.out_shape or (self.outputs, 1, 1), grid)
 
     @property
     def synapses(self) -> int:

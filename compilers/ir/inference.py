@@ -8,7 +8,7 @@ import numpy as np
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
-from ff2loihi.compilers.ir.network import ONE_PASS
+from ff2loihi.compilers.ir.network import ONE_PASS, PooledHead
 from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability
 from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.limits import Int
@@ -73,7 +73,8 @@ class IntNetwork(Frozen):
 
     label_codes (classes, n) int32 in 0..2^input_bits - 1; phases (inputs,) int32, lif only: start of the
     input accumulators. norms: one table for each gap between layers, or () where normalisation is deferred
-    to the read-out (nets without bias) or absent.
+    to the read-out (nets without bias) or absent. top_k, pooled: as in Network; the host picks the largest activities
+    and classifies, in float.
     """
 
     neuron: NeuronKind
@@ -94,6 +95,8 @@ class IntNetwork(Frozen):
     readout: str
     readout_layers: tuple[int, ...]
     head: IntHead | None
+    top_k: int | None = None
+    pooled: PooledHead | None = None
 
     @property
     def classes(self) -> int:
@@ -115,13 +118,18 @@ class IntNetwork(Frozen):
 
     @property
     def goodness_parts(self) -> int:
-        """The parts of a layer whose goodness is summed apart: + and -, or one a class (channels)."""
-        return self.classes if self.readout == "channels" else 2
+        """The parts of a layer whose goodness is summed apart: + and -, one a class (channels), or the pieces of
+        cells (pooled), as many as the layer with the most has. The k largest activities are one part."""
+        if self.pooled:
+            return max(layer.cells(self.pooled.grid).pieces for layer in self.layers)
+        return self.classes if self.readout == "channels" else 1 if self.top_k else 2
 
     def goodness_part_of(self, layer: IntLayer) -> np.ndarray:
         """(n,) int64: the part that each neuron of `layer` belongs to."""
+        if self.pooled:
+            return layer.cells(self.pooled.grid).piece_of
         if self.readout != "channels":
-            return np.where(layer.positive, 0, 1)
+            return np.where(layer.positive, 0, 0 if self.top_k else 1)
         channels = layer.conv.channels if layer.conv else layer.neurons
         return np.repeat(np.arange(channels) * self.classes // channels, layer.outputs // channels)
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from ff2loihi.compilers.ir.convolution import Conv, product
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
-from ff2loihi.compilers.ir.options import LIF, HeadActivities, Probability, Readout
+from ff2loihi.compilers.ir.options import LIF, Goodness, HeadActivities, Probability, Readout
 from ff2loihi.compilers.ir.pooling import MaxPool
 
-ONE_PASS = ("head", "channels")  # read-outs of one pass a sample, under the neutral label, in place of one a label
+# Read-outs of one pass a sample, under the neutral label, in place of one a label.
+ONE_PASS = ("head", "channels", "pooled")
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,31 @@ class Head(Frozen):
 
 
 @dataclass(frozen=True)
+class PooledHead(Frozen):
+    """logits = sum_l weights[l] g_l + bias, g_l the goodness of each of a layer's cells: see Cells. It is the host's.
+
+    weights[l] (classes, cells) float32, bias (classes,) float32.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    bias: np.ndarray
+    grid: int
+
+
+@dataclass(frozen=True)
 class Network(Frozen):
     """A float Forward-Forward network, checked: shapes chain, values are finite, everything has a chip form.
 
     readout_layers: the layers that the read-out uses. head: None unless readout is "head". neuron: of a net that
     was trained as it spikes, in place of the layers' relu. input: None where the first layer sees u as it is.
+    top_k: how many of a layer's activities, the largest, make its goodness; None: all of them. pooled: None unless
+    readout is "pooled".
     """
 
     pixels: int
     label: Label
     layers: tuple[Layer, ...]
-    goodness: Literal["sum_squares", "mean_squares", "l2", "l1"]
+    goodness: Goodness
     probability: Probability
     normalization: Literal["none", "l2", "l1", "rms"]
     readout: Readout
@@ -103,6 +118,8 @@ class Network(Frozen):
     head: Head | None = None
     neuron: LIF | None = None
     input: Input | None = None
+    top_k: int | None = None
+    pooled: PooledHead | None = None
 
     @property
     def classes(self) -> int:

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
-Readout = Literal["goodness", "softmax", "vote", "head", "channels"]
+Readout = Literal["goodness", "softmax", "vote", "head", "channels", "pooled"]
+Goodness = Literal["sum_squares", "mean_squares", "l2", "rms", "l1"]  # rms: the root of mean_squares
 HeadActivities = Literal["l2", "rms", "raw"]  # h / ||h||_2, h / sqrt(mean h^2), h
 Flag = Annotated[bool, Field(strict=True)]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # as an artifact holds it

@@ -118,7 +118,7 @@ def _references(net: IntNetwork) -> Iterator[str]:
     if not used or len(set(used)) < len(used) or not all(0 <= index < layers for index in used):
         yield f"read-out layers must be different numbers in 0..{layers - 1}, got {list(used)}"
         return
-    if net.readout != "head" and (net.label_kind == "none") != (net.readout == "channels"):
+    if net.readout not in ("head", "pooled") and (net.label_kind == "none") != (net.readout == "channels"):
         yield f"read-out {net.readout} with label {net.label_kind}: channels go with none, all others see a label"
     if net.readout == "channels":
         if net.probability.kind == "symmetric":
@@ -137,6 +137,7 @@ def _references(net: IntNetwork) -> Iterator[str]:
             n = net.layers[index].outputs
             yield from _array(f"head of {net.layers[index].name}", weight, np.int16, (net.classes, n))
         yield from _array("head.bias", net.head.bias, np.float32, (net.classes,))
+    yield from _goodness(net)
     divided = net.normalization != "none" and layers > 1
     if net.deferred and not divided:
         yield f"normalization {net.normalization} of {layers} layers cannot be deferred to the read-out"
@@ -145,6 +146,31 @@ def _references(net: IntNetwork) -> Iterator[str]:
         yield f"{len(net.norms)} normalisation tables, {0 if net.neuron == 'lif' else wanted} are wanted"
     for index, norm in enumerate(net.norms):
         yield from _array(f"norms.{index}.table", norm.table, np.int32, (None,))
+
+
+def _goodness(net: IntNetwork) -> Iterator[str]:
+    """The k largest activities, and a classifier of pooled goodness, against the layers that are read."""
+    read = [net.layers[index] for index in net.readout_layers]
+    if net.top_k is not None:
+        if net.probability.kind == "symmetric" or net.pooled:
+            yield "goodness of the largest activities alone, of two polarities or of cells"
+        parts = net.classes if net.readout == "channels" else 1
+        least = min(layer.outputs for layer in read) // parts
+        if not 1 <= net.top_k <= least:
+            yield f"goodness of the {net.top_k} largest activities, 1..{least} are possible"
+    if (net.readout == "pooled") != (net.pooled is not None):
+        yield f"read-out {net.readout} with{'out' if net.pooled is None else ''} a classifier of pooled goodness"
+    elif net.pooled:
+        sides = [min((layer.out_shape or (1, 1, 1))[1:]) for layer in read]
+        if not 1 <= net.pooled.grid <= min(sides):
+            yield f"{net.pooled.grid} cells along each side, 1..{min(sides)} are possible"
+            return
+        if len(net.pooled.weights) != len(read):
+            yield f"a classifier of {len(net.pooled.weights)} layers' cells for {len(read)} read-out layers"
+        for layer, weight in zip(read, net.pooled.weights, strict=False):
+            shape = (net.classes, layer.cells(net.pooled.grid).count)
+            yield from _array(f"classifier of {layer.name}", weight, np.float32, shape)
+        yield from _array("pooled.bias", net.pooled.bias, np.float32, (net.classes,))
 
 
 def learning(net: LearningNetwork) -> Iterator[str]:

@@ -255,6 +255,8 @@ def _check(network: Network) -> None:
         )
     if network.goodness != "sum_squares":
         wrong.append(f"goodness {network.goodness!r}: the rule's factor is the trace itself for sum_squares alone")
+    if network.top_k:
+        wrong.append(f"top_k {network.top_k}: the rule's goodness is that of all neurons of a polarity")
     if network.label.kind == "none":
         wrong.append("label none: the rule learns from right and wrong labels, and this network sees none")
     elif network.label.kind != "append":

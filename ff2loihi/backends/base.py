@@ -8,7 +8,7 @@ import numpy as np
 
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.inference import readout
-from ff2loihi.compilers.inference.integer_forward import Result, powers
+from ff2loihi.compilers.inference.integer_forward import Result, piece_sums, powers, top_sums
 from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork, Network
 
 SampleProgress = Callable[[int, int], None]  # (samples done, samples)
@@ -133,9 +133,15 @@ def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.nda
 
 def host_sums(network: IntNetwork, name: str, activity: np.ndarray) -> np.ndarray:
     """The host's goodness sums of layer `name`: counts or payloads (samples, labels, n) -> (..., powers, parts)."""
-    part_of = network.goodness_part_of(next(layer for layer in network.layers if layer.name == name))
-    member = (part_of[:, None] == np.arange(network.goodness_parts)).astype(np.int64)
-    return np.stack([(activity**power) @ member for power in powers(network)], axis=-2)
+    layer = next(layer for layer in network.layers if layer.name == name)
+    if network.pooled:
+        found = [piece_sums(network, layer, activity**power, np) for power in powers(network)]
+    else:
+        member = network.goodness_part_of(layer)[:, None] == np.arange(network.goodness_parts)
+        found = [(activity**power) @ member.astype(np.int64) for power in powers(network)]
+    if network.top_k:
+        found.append(top_sums(network, layer, activity, np))
+    return np.stack(found, axis=-2)
 
 
 def make_trace(backend: str, network: IntNetwork, result: Result, seconds: float) -> Trace:

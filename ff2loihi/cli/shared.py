@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.ir import AnyProgram
-from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.data.datasets import Dataset, check_shape, load_data
 
 
 def dataset(
@@ -15,7 +15,9 @@ def dataset(
     unlabelled: whether images alone will do.
     """
     if name is not None:
-        return load_data(name, split, root=root, limit=limit, unlabelled=unlabelled)
+        found = load_data(name, split, root=root, limit=limit, unlabelled=unlabelled)
+        check_shape(found, program)
+        return found
     facts = program.provenance.get("calibration", {})
     name = facts.get("data")
     if name is None:

@@ -12,6 +12,7 @@ import numpy as np
 from ff2loihi.choices import DataName, Split
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import read_bytes
+from ff2loihi.compilers.ir import AnyProgram
 from ff2loihi.data import own
 from ff2loihi.data.idx import NAMED, from_idx
 from ff2loihi.data.jitter import Shape
@@ -50,6 +51,17 @@ class Dataset:
     def shape(self) -> Shape:
         side = math.isqrt(self.images.shape[1] // self.channels)
         return (*(self.sides or (side, side)), self.channels)
+
+
+def check_shape(data: Dataset, program: AnyProgram) -> None:
+    """Raise DataError for images of as many pixels as those that the program was compiled with, and another shape."""
+    shape = tuple(program.provenance.get("calibration", {}).get("shape") or data.shape)
+    if shape != data.shape and math.prod(shape) == math.prod(data.shape):
+        ours, theirs = (" x ".join(map(str, one if one[2] > 1 else one[:2])) for one in (data.shape, shape))
+        raise DataError(
+            f"{data.name}: images of {ours} pixels, the model was compiled with images of {theirs}. Bring them into "
+            "that shape"
+        )
 
 
 def data_folder() -> Path:

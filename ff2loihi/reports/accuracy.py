@@ -37,7 +37,7 @@ def accuracy_report(network: IntNetwork | LearningNetwork, trace: Trace, labels:
     confusion = np.zeros((network.classes, network.classes), int)
     np.add.at(confusion, (labels, trace.predictions), 1)
     true = wrong = None
-    if trace.head is None:
+    if trace.goodness.shape[1] == network.classes:  # one for each label, or each class's own
         is_true = np.arange(network.classes)[None] == labels[:, None]
         true = tuple(float(x) for x in trace.goodness[is_true].mean(0))
         wrong = tuple(float(x) for x in trace.goodness[~is_true].mean(0))

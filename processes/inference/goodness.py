@@ -21,21 +21,25 @@ class Goodness(AbstractProcess):
     ----------
     part_of: (n,) int, the part of each neuron, 0..parts - 1: + or - neurons, or a class's channels.
     parts: int.  powers: tuple of 1 and 2.  period: steps of a sample.
+    top: (k, power) of one more sum, over the k largest of each part.
     offset: t mod period of a sample's first activity.
 
     Ports and state
     ---------------
     s_in: (n,) int32, payload or 0/1.
-    g_out: (parts len(powers) + 1,) int64, sent each step: the parts of each power, then the sample's spikes so far.
+    g_out: (parts sums + 1,) int64, sent each step: the parts of each sum, then the sample's spikes so far.
     r: (n,) int32, the sample's activity so far: payload, or spike count.
     """
 
-    def __init__(self, *, part_of, parts: int, powers: tuple[int, ...], period: int, offset: int) -> None:
-        super().__init__(part_of=part_of, parts=parts, powers=powers, period=period, offset=offset)
+    def __init__(
+        self, *, part_of, parts: int, powers: tuple[int, ...], period: int, offset: int,
+        top: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(part_of=part_of, parts=parts, powers=powers, period=period, offset=offset, top=top)
         if not 0 <= offset < period:
             raise ValueError(f"offset must be in 0..{period - 1} (the period), got {offset}")
         self.s_in = InPort(shape=part_of.shape)
-        self.g_out = OutPort(shape=(parts * len(powers) + 1,))
+        self.g_out = OutPort(shape=(parts * (len(powers) + (top is not None)) + 1,))
         self.r = Var(shape=part_of.shape, init=0)
 
 
@@ -61,4 +65,8 @@ class PyGoodnessModel(PyLoihiProcessModel):
         part_of, parts = self.proc_params["part_of"], self.proc_params["parts"]
         powers = [self.r.astype(np.float64) ** power for power in self.proc_params["powers"]]
         sums = [np.bincount(part_of, weights=p, minlength=parts) for p in powers]  # exact below 2^53
+        if self.proc_params["top"]:
+            k, power = self.proc_params["top"]
+            raised = self.r.astype(np.float64) ** power
+            sums.append(np.array([np.sort(raised[part_of == part])[-k:].sum() for part in range(parts)]))
         self.g_out.send(np.array([*np.concatenate(sums), self.spikes]).astype(np.int64))

@@ -6,9 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from ff2loihi import api
+from ff2loihi.compilers.errors import DataError
 
 SHAPES = {"two.npz": (2, (7, 9)), "three.npz": (3, (8, 8, 3)), "hundred.npz": (100, (12, 10)), "letters": (26, (7, 9))}
 EACH = 4  # images of a class
@@ -48,6 +50,31 @@ def done(ff2loihi):
         return json.loads(out)
 
     return call
+
+
+def test_images_of_as_many_pixels_in_another_shape_are_refused(here, done, refused):
+    images, labels = noisy(2, (9, 7))
+    np.savez("turned.npz", images=images, labels=labels)
+    done("train --data two.npz --epochs 1 --widths 12 -o m.pt")
+    assert done("compile m.pt")["provenance"]["calibration"]["shape"] == [7, 9, 1]
+    for command in ("run m.ffl", "compare m.pt m.ffl", "verify m.ffl", "run m.ffl --predictions p.csv"):
+        code, text = refused(*command.split(), "--data", "turned.npz")
+        assert code == 2
+        assert "turned.npz: images of 9 x 7 pixels, the model was compiled with images of 7 x 9. Bring" in text
+    with pytest.raises(DataError, match=r"images of 9 x 7 pixels"):
+        api.run(api.load("m.ffl"), "turned.npz")
+    assert api.run(api.load("m.ffl"), (images, labels)).samples == 8  # an array's shape is the caller's own matter
+    tensors = {"a": np.random.default_rng(0).normal(0, 1, (4, 1, 2, 2)).astype(np.float32)}
+    np.savez("net.npz", **tensors)
+    spec = {
+        "pixels": 63, "image": [1, 7, 9], "label": {"kind": "none", "classes": 2},
+        "layers": [{"weight": "a", "conv": {}}], "readout": {"kind": "channels"},
+    }  # fmt: skip
+    (here / "spec.yaml").write_text(yaml.safe_dump(spec))
+    command = "compile net.npz --spec spec.yaml -o net.ffl --calibrate"
+    done(f"{command} two.npz")
+    text = refused(*command.split(), "turned.npz")[1]
+    assert "calibration images are 1 x 9 x 7 (channels, height, width), the model's are 1 x 7 x 9" in text
 
 
 @pytest.mark.parametrize("name", SHAPES)

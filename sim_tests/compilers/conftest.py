@@ -13,7 +13,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.board.populations import INPUT, Population, Rows
 from ff2loihi.compilers.inference import quantization_error, thresholds
 from ff2loihi.compilers.inference.quantize import Calibration, Options, quantize
-from ff2loihi.compilers.ir import Head, Label, Layer, Network, Program
+from ff2loihi.compilers.ir import Head, Label, Layer, Network, PooledHead, Program
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.options import Contrast
 from ff2loihi.compilers.ir.pooling import MaxPool
@@ -113,7 +113,8 @@ LEARNED = {"learned": [{"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1
 @pytest.fixture(scope="session")
 def programs(float_net, images):
     """Graded with tables, graded deferred with a head, soft and hard LIF, one without label inputs, convolutions read
-    by their channels, pooled or not; a rule on weights, one on tags, and one of library neurons."""
+    by their channels, pooled or not, by the largest of these, and by their cells; a rule on weights, one on tags, and
+    one of library neurons."""
     found = {}
     for name, neuron, bias, normalization in (
         ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
@@ -131,6 +132,10 @@ def programs(float_net, images):
         found[name] = Program(integers, quantization_error.measure(net, integers, images()), provenance)
     found["conv"] = Program(*convolutions(images), {})
     found["pooled"] = Program(*convolutions(images, MaxPool((8, 2, 2), (2, 1), 1)), {})
+    found["top"] = Program(*convolutions(images, top_k=3), {})
+    weights, bias = (np.random.default_rng(5).normal(0, 1, (4, n)).astype(np.float32) for n in (32, 1))
+    cells = PooledHead((weights,), bias[:, 0], 2)
+    found["cells"] = Program(*convolutions(images, readout="pooled", pooled=cells), {})
     found["no label"] = Program(*plain_classifier(float_net, images, Options()), {})
     for name, probability, choices in (
         ("direct", "symmetric", {"curve": "squared"}),
@@ -145,8 +150,9 @@ def programs(float_net, images):
     return found
 
 
-def convolutions(images, pool=None):
-    """(IntNetwork, losses) of two convolutions on 1 x 3 x 4, four classes of two channels above; pool: of these."""
+def convolutions(images, pool=None, **changes):
+    """(IntNetwork, losses) of two convolutions on 1 x 3 x 4, four classes of two channels above; pool: of these;
+    changes: fields of the network."""
     rng = np.random.default_rng(3)
     first, second = Conv((1, 3, 4), 2, (2, 2), 1, 1, 1), Conv((2, 4, 5), 8, (2, 2), 2, 0, 2)
     layers = tuple(
@@ -160,6 +166,7 @@ def convolutions(images, pool=None):
         12, Label("none", none, none.mean(0)), layers, "sum_squares", Contrast(kind="contrast"), "none", "channels",
         (1,),
     )  # fmt: skip
+    net = dataclasses.replace(net, **changes)
     integers = quantize(net, Calibration(images(), np.arange(60) % 4), Options())
     return integers, quantization_error.measure(net, integers, images())
 

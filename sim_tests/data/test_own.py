@@ -426,6 +426,13 @@ def test_an_h5_that_cannot_be_trusted_is_refused_in_one_line(h5, tmp_path):
         file["labels"] = LABELS
         file["images"] = h5py.ExternalLink("x.h5", "images")
     assert "link to somewhere else" in refused(tmp_path / "link.h5")
+    with h5py.File(tmp_path / "soft.h5", "w") as file:
+        file["labels"], file["real"], file["images"] = LABELS, grey(20), h5py.SoftLink("/real")
+    text = refused(tmp_path / "soft.h5")
+    assert text.endswith("soft.h5: '/images' is a link to somewhere else, and none is followed. Write the values")
+    with h5py.File(tmp_path / "pairs.h5", "w") as file:
+        file["images"] = np.zeros(3, [("a", "u1"), ("b", "u1")])
+    assert "neither numbers nor text. Write it as numbers" in refused(tmp_path / "pairs.h5")
     with h5py.File(tmp_path / "huge.h5", "w") as file:
         file.create_dataset("images", (10**6, 1000, 1000), np.uint8, chunks=(1, 1000, 1000), compression="gzip")
         file["labels"] = LABELS

@@ -168,6 +168,9 @@ BAD = {
     "padding": ({"a": nir.Conv2d((4, 8), A, 1, "same", 1, 2, ONES)}, "'a' has padding same"),
     "dilation": ({"a": nir.Conv2d((4, 8), A, 1, 1, (1, 2), 2, ONES)}, "'a' has dilation"),
     "pooling": ({"flat": pool(nir.AvgPool2d, 2, 1)}, "'flat' has kernel_size"),
+    "pool of stride 0": (
+        {"flat": nir.AvgPool2d(*(np.array([n, n]) for n in (2, 0, 0)))}, "'flat' has stride [0 0]: a pool's is 1 or",
+    ),
     "padded pool": ({"flat": nir.AvgPool2d(*(np.array([n, n]) for n in (2, 2, 1)))}, "'flat' has padding"),
     "pool above none": ({"a": pool(nir.SumPool2d, 2, 2)}, "'a' is a pool that stands behind no Conv2d"),
     "no flatten": ({"flat": None}, "'c' is a dense layer behind a convolution"),

@@ -260,6 +260,11 @@ def test_inspect_lists_the_nodes_of_any_graph(ff2loihi, refused, tmp_path):
     with h5py.File(tmp_path / "x.nir", "w") as file:
         file["node/other"] = 3
     assert "no NIR graph and no netx network" in refused("inspect", tmp_path / "x.nir")[1]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["images"], file["x/labels"] = np.zeros((4, 8, 8)), np.arange(4)
+    text = refused("inspect", tmp_path / "x.h5")[1]
+    assert "no netx network in it. It holds images (4, 8, 8), x/labels (4,)" in text
+    assert "damaged" not in text
 
 
 def test_inspect_lists_the_layers_of_a_netx_network(ff2loihi, artifacts, tmp_path):

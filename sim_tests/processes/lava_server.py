@@ -48,7 +48,8 @@ def load(name: str):
 
 def made(value):
     """(name, parameters) stands for an object that only Lava can make."""
-    return load(value[0])(**value[1]) if isinstance(value, tuple) and isinstance(value[0], str) else value
+    named = isinstance(value, tuple) and value and isinstance(value[0], str)
+    return load(value[0])(**value[1]) if named else value
 
 
 def run(

@@ -101,14 +101,16 @@ def inspect_file(model: Path) -> dict:
     if learns(program):
         return show_rule(model, program)
     net = program.network
+    most = f" of the {net.top_k} largest" if net.top_k else ""
+    cells = f" in {net.pooled.grid} x {net.pooled.grid} cells" if net.pooled else ""
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
         "input": f"{net.pixels} pixels of {net.input_bits} bits",
         "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, "
         f"{len(net.pass_labels)} passes",
-        "goodness": f"{net.goodness}, {net.probability.model_dump()}",
+        "goodness": f"{net.goodness}{most}, {net.probability.model_dump()}",
         "normalisation": f"{net.normalization}{' at the read-out' if net.deferred else ''}",
-        "read-out": f"{net.readout}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",
+        "read-out": f"{net.readout}{cells}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",
         **{key: str(value) for key, value in program.provenance.items() if value},
     }
     console.table(model, ("what", "value"), list(facts.items()))

@@ -14,7 +14,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.artifact.manifest import VERSION
 from ff2loihi.compilers.errors import ArtifactError
 
-KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "pooled", "direct", "tag", "library")
+KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "pooled", "top", "cells", "direct", "tag", "library")
 LEARNING = ("direct", "tag")
 
 
@@ -172,6 +172,37 @@ def test_version_2_which_has_neither_pools_nor_dilations_is_read(tmp_path, rehas
 
     (tmp_path / "m.ffl").write_bytes(rehashed("conv", older))
     assert same(artifact.read(tmp_path / "m.ffl")[0], programs["conv"])
+
+
+def test_version_3_which_has_no_other_goodness_is_read(tmp_path, rehashed, programs):
+    def older(manifest, tensors) -> None:
+        manifest["version"] = 3
+        del manifest["top_k"], manifest["grid"]
+
+    (tmp_path / "m.ffl").write_bytes(rehashed("pooled", older))
+    assert same(artifact.read(tmp_path / "m.ffl")[0], programs["pooled"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("top", lambda m, t: m.update(top_k=0), "goodness of the 0 largest activities, 1..8 are possible"),
+        ("top", lambda m, t: m.update(top_k=9), "goodness of the 9 largest activities, 1..8 are possible"),
+        ("top", lambda m, t: m.update(top_k=1 << 40), "top_k"),
+        ("cells", lambda m, t: m.update(top_k=1), "of two polarities or of cells"),
+        ("cells", lambda m, t: m.update(grid=0), "0 cells along each side, 1..2 are possible"),
+        ("cells", lambda m, t: m.update(grid=1 << 30), "1073741824 cells along each side"),
+        ("cells", lambda m, t: m.update(grid=None), "pooled.0.weight"),
+        ("cells", lambda m, t: m.update(readout="channels"), "read-out channels with a classifier of pooled goodness"),
+        ("cells", lambda m, t: t.update({"pooled.bias": np.zeros(3, np.float32)}), "pooled.bias has shape (3,)"),
+        ("cells", lambda m, t: t.update({"pooled.0.weight": np.zeros((4, 8), np.float32)}), "classifier of hidden2"),
+        ("cells", lambda m, t: t.update({"pooled.bias": np.full(4, np.inf, np.float32)}), "no finite numbers"),
+        ("conv", lambda m, t: m.update(grid=1), "pooled.0.weight"),
+        ("conv", lambda m, t: m.update(readout="pooled"), "read-out pooled without a classifier"),
+    ],
+)
+def test_goodness_of_the_largest_or_of_cells_that_do_not_fit_is_refused(rewritten, kind, change, words):
+    assert words in rewritten(kind, change)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ff2loihi.compilers.board.populations import Population, Rows, populations
 from ff2loihi.compilers.board.rules import Design, violations
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import IntHead, IntNetwork, LearningNetwork, NormTable
+from ff2loihi.compilers.ir import IntHead, IntNetwork, LearningNetwork, NormTable, PooledHead
 from ff2loihi.compilers.ir.convolution import Conv
 from sim_tests.factories import integer_network as inference
 from sim_tests.factories import learning_layer, learning_network, library_network
@@ -174,6 +174,11 @@ def headed(weight: int = 2, bias: float = 0.0, scale: float = 1.0) -> IntNetwork
     return inference(readout="head", head=head)
 
 
+def classified(weight: float = 0.0, bias: float = 0.0) -> IntNetwork:
+    cells = PooledHead((np.full((2, 4), weight, np.float32),), np.full(2, bias, np.float32), 1)
+    return inference(readout="pooled", pooled=cells)
+
+
 def divided(entry: int = 1, **fields) -> IntNetwork:
     """Two layers with a table between them."""
     net = inference("graded")
@@ -214,6 +219,10 @@ CONSTANTS = {
         (headed(bias=-1e30), headed(bias=np.inf), "^head: biases that are no finite numbers"),
         (headed(scale=1e149), headed(scale=1e150), "^head of hidden1: scale 1e.150"),
         (headed(scale=1e-160), headed(scale=0.0), "^head of hidden1: scale 0"),
+    ),
+    "classifier_is_known": (
+        (classified(1e30), classified(np.inf), "^classifier of pooled goodness: weights or biases that are no finite"),
+        (classified(bias=-1e30), classified(bias=np.nan), "^classifier of pooled goodness: weights or biases that"),
     ),
     "constants_are_known": (
         (inference(weight_bits=2), inference(weight_bits=1), "^hidden1: weight bits 1, 2..8"),

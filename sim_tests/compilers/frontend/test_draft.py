@@ -125,6 +125,35 @@ def test_a_linear_last_layer_is_a_head_on_raw_activities():
     assert (head.weights, head.bias, head.activities) == (("fc2.weight",), "fc2.bias", "raw")
 
 
+def test_what_only_its_few_rows_call_a_classifier_is_said_to_be_assumed():
+    said = "# assumed: fc3.weight, last and with few rows, is a classifier. Were it a layer, it"
+    assert said in draft("net.pt", chain("fc", 784, 128, 64) | {"fc3.weight": (10, 64)}).text
+    named = draft("net.pt", chain("fc", 784, 128, 64) | {"classifier.weight": (10, 64)})
+    assert "is a classifier. Were it" not in named.text
+    assert spec_of(chain("fc", 784, 128, 64) | {"fc3.weight": (10, 64)}).readout.kind == "head"
+
+
+def test_a_matrix_whose_name_stands_beside_the_chain_is_said_to_be_assumed_in_it():
+    shapes = {"fc1.weight": (50, 784), "skip1.weight": (50, 50), "fc2.weight": (50, 50)}
+    text = draft("net.pt", shapes).text
+    assert "# assumed: in the chain of layers stands skip1.weight. What goes beside it," in text
+    assert "layers:  # each takes what the one before it gives" in text
+    assert "beside it" not in draft("net.pt", chain("fc", 784, 50, 50)).text
+
+
+@pytest.mark.parametrize("grid", [1, 2, 3])
+def test_a_classifier_for_each_convolution_reads_the_goodness_of_cells(grid):
+    heads = {f"heads.{index}.weight": (10, n * grid**2) for index, n in enumerate((32, 64))}
+    heads |= {f"heads.{index}.bias": (10,) for index in range(2)}
+    made = draft("net.pt", CONVOLUTIONS | heads)
+    spec = parse_spec(made.values, "the draft")
+    assert (spec.readout.kind, spec.readout.layers, spec.readout.head.grid) == ("pooled", (0, 1), grid)
+    assert spec.readout.head.weights == ("heads.0.weight", "heads.1.weight")
+    assert spec.readout.head.bias == ("heads.0.bias", "heads.1.bias")
+    assert (spec.goodness, spec.label.kind, made.unplaced) == ("rms", "none", ())
+    assert "goodness" in asked(made)
+
+
 @pytest.mark.parametrize(
     ("width", "layers"), [(50, (2,)), (60 + 50, (1, 2)), (70 + 60 + 50, (0, 1, 2)), (70 + 60, (0, 1))]
 )
@@ -158,7 +187,7 @@ def test_matrices_that_have_their_inputs_first_are_turned_and_a_classifiers_are_
 def test_heads_of_one_matrix_a_layer_are_placed_by_widths_or_asked_for():
     net = chain("layers.", 784, 70, 60, 50)
     found = guess("net.pt", net | {"head.0.weight": (10, 60), "head.1.weight": (10, 50), "head.bias": (10,)})
-    assert (found.head.layers, found.head.bias, found.head.certain) == ((1, 2), "head.bias", True)
+    assert (found.head.layers, found.head.biases, found.head.certain) == ((1, 2), ("head.bias",), True)
     made = draft("net.pt", chain("net.", 784, 50, 50, 50) | {"head.0.weight": (10, 50), "head.1.weight": (10, 50)})
     [layers] = [question for question in made.questions if question.key == "readout.layers"]
     assert [choice.value for choice in layers.choices] == ["[1, 2]", "[0, 1]"]

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import sys
 import warnings
 import zipfile
 
@@ -16,6 +17,7 @@ from torch import nn
 
 import ff2loihi
 from ff2loihi.compilers.errors import CheckpointError
+from ff2loihi.compilers.frontend import tensors as tensor_files
 from ff2loihi.compilers.frontend.checkpoint import live_checkpoint, load_checkpoint, peek
 from ff2loihi.compilers.frontend.network import build
 from ff2loihi.data.datasets import Dataset
@@ -169,6 +171,14 @@ def test_a_live_net_without_a_spec_or_without_tensors_is_one_line():
             live_checkpoint(empty, {})
 
 
+def test_a_parameter_without_values_yet_is_named(tmp_path):
+    net = nn.Sequential(nn.Linear(6, 5), nn.LazyLinear(3))
+    for read in (lambda: live_checkpoint(net, {}), lambda: ff2loihi.spec(net)):
+        with pytest.raises(CheckpointError) as caught:
+            read()
+        assert "Sequential: tensor '1.weight' has no values and no shape yet, as in LazyLinear" in str(caught.value)
+
+
 # What is not read
 
 
@@ -216,6 +226,60 @@ NAMED = {
     "a tar archive": lambda _: b"\0" * 257 + b"ustar\x0000" + b"\0" * 300,
     "a zip archive of other files": lambda _: zipped("net.pt", "README"),
 }
+
+
+def onnx_model(path, *nodes, **arrays):
+    """Writes a model of those nodes and initialisers; returns the package."""
+    onnx = pytest.importorskip("onnx")
+    tensors = [onnx.numpy_helper.from_array(array, name.replace("__", ".")) for name, array in arrays.items()]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(list(nodes), "net", [], [], tensors)), path)
+    return onnx
+
+
+def test_the_initialisers_of_an_onnx_model_are_tensors_in_the_order_of_its_nodes(tmp_path):
+    node = pytest.importorskip("onnx").helper.make_node
+    arrays = {
+        "last": np.random.default_rng(0).random((4, 3)).astype(np.float32), "shape": np.array([1, -1]),
+        "fc__weight": np.arange(10, dtype=np.float32).reshape(5, 2), "fc__bias": np.ones(5, np.float32),
+        "plain": np.arange(20, dtype=np.float64).reshape(5, 4), "unused": np.ones(2, np.float16),
+    }  # fmt: skip
+    onnx_model(
+        tmp_path / "net.pt", node("Gemm", ["x", "fc.weight", "fc.bias"], ["a"], transB=1),
+        node("Reshape", ["a", "shape"], ["b"]), node("MatMul", ["b", "plain"], ["c"]),
+        node("Gemm", ["c", "last"], ["y"]), **arrays,
+    )  # fmt: skip
+    read = tensor_files.read(tmp_path / "net.pt")
+    content = tensor_files.arrays(tmp_path / "net.pt", read.tree, read.size)
+    assert list(content) == ["fc.weight", "fc.bias", "plain", "last", "unused"]
+    for name, wanted in (("fc.weight", arrays["fc__weight"]), ("plain", arrays["plain"].T), ("last", arrays["last"].T)):
+        np.testing.assert_array_equal(content[name], wanted)
+    assert content["plain"].dtype == np.float32
+
+
+def test_onnx_models_that_hold_no_weights_of_their_own_are_one_line(tmp_path):
+    onnx = onnx_model(tmp_path / "net.onnx", w=np.ones((2000, 3), np.float32))
+    model = onnx.load(tmp_path / "net.onnx")
+    onnx.save(model, tmp_path / "split.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert "'w' lies in another file. Write it as one file: onnx.save(" in refusal(tmp_path / "split.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    model.graph.initializer[0].dims[0] = 1 << 40
+    (tmp_path / "more.onnx").write_bytes(model.SerializeToString())
+    assert "an ONNX model that cannot be read ('w': cannot reshape" in refusal(tmp_path / "more.onnx")
+    scaled = onnx.helper.make_node("Gemm", ["x", "w"], ["y"], name="gemm", alpha=0.5)
+    onnx_model(tmp_path / "scaled.onnx", scaled, w=np.ones((2, 3), np.float32))
+    assert "'gemm' scales what it computes" in refusal(tmp_path / "scaled.onnx")
+    data = (tmp_path / "net.onnx").read_bytes()
+    for share in (0.01, 0.3, 0.9):
+        (tmp_path / "cut.onnx").write_bytes(data[: int(len(data) * share)])
+        assert "an ONNX model that cannot be read" in refusal(tmp_path / "cut.onnx")
+
+
+def test_an_onnx_model_without_the_package_is_named_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    (tmp_path / "net.onnx").write_bytes(NAMED["an ONNX model"](tmp_path))
+    assert "but an ONNX model, which the package onnx reads: pip install onnx. Or: Save" in refusal(
+        tmp_path / "net.onnx"
+    )
 
 
 @pytest.mark.parametrize("words", NAMED)

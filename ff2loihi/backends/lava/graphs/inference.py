@@ -10,7 +10,7 @@ from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 
-from ff2loihi.compilers.inference.integer_forward import powers, quantize_pixels
+from ff2loihi.compilers.inference.integer_forward import goodness_power, powers, quantize_pixels
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
 from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.host_io.record import Probe, Recorder
@@ -95,7 +95,7 @@ class Builder:
             neuron = self._neuron(layer, index)
             goodness = Goodness(
                 part_of=net.goodness_part_of(layer), parts=net.goodness_parts, powers=powers(net), period=net.steps,
-                offset=(index + 2) % net.steps,
+                offset=(index + 2) % net.steps, top=(net.top_k, goodness_power(net)) if net.top_k else None,
             )  # fmt: skip
             below.connect(dense.s_in)
             dense.a_out.connect(neuron.a_in)
