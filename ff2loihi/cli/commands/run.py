@@ -101,11 +101,12 @@ def inspect_file(model: Path) -> dict:
     if learns(program):
         return show_rule(model, program)
     net = program.network
+    seeing = [layer.name for layer in net.layers if layer.label]
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
         "input": f"{net.pixels} pixels of {net.input_bits} bits",
         "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, "
-        f"{len(net.pass_labels)} passes",
+        f"{len(net.pass_labels)} passes" + (f"; enters {', '.join(seeing)}, too" if seeing else ""),
         "goodness": f"{net.goodness}, {net.probability.model_dump()}",
         "normalisation": f"{net.normalization}{' at the read-out' if net.deferred else ''}",
         "read-out": f"{net.readout}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",
