@@ -35,9 +35,12 @@ CHANCES = {
 def float_network(
     seed: int, widths: tuple[int, ...] = (20, 15), *, bias: bool = False, normalization: str = "none",
     goodness: str = "sum_squares", probability: str = "sigmoid", labels: bool = True,
-    convolutions: tuple[Conv, ...] = (),
+    convolutions: tuple[Conv, ...] = (), everywhere: bool = False,
 ) -> Network:  # fmt: skip
-    """Dense layers on 12 pixels and 4 label inputs, or on 12 pixels; or convolutions, with the label on 4 pixels."""
+    """Dense layers on 12 pixels and 4 label inputs, or on 12 pixels; or convolutions, with the label on 4 pixels.
+
+    everywhere: the label enters the layers above the first, too.
+    """
     rng = np.random.default_rng(seed)
     inputs = (16 if labels else 12, *widths)
     shapes = [(conv.weight_shape, conv.neurons, conv) for conv in convolutions] or [
@@ -47,7 +50,8 @@ def float_network(
     for index, (shape, n, conv) in enumerate(shapes):
         weight = rng.normal(0, 1, shape).astype(np.float32)
         values = rng.normal(0, 0.5, n).astype(np.float32) if bias else None
-        layers.append(Layer(f"hidden{index + 1}", weight, values, np.arange(n) % 2 == 0, conv))
+        label = rng.normal(0, 1, (n, 4)).astype(np.float32) if everywhere and index else None
+        layers.append(Layer(f"hidden{index + 1}", weight, values, np.arange(n) % 2 == 0, conv, label=label))
     kind = "none" if not labels else "overwrite" if convolutions else "append"
     codes = np.eye(4, dtype=np.float32) if labels else np.zeros((4, 0), np.float32)
     return Network(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, PooledHead, Program
@@ -35,6 +36,15 @@ class InferenceManifest(Header):
     top_k: Int | None = None
     grid: Int | None = None  # of a classifier of pooled goodness
 
+    @model_serializer(mode="wrap")
+    def _without_absent_labels(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Readers before layers had labels refuse the key, and read what has none."""
+        plain = dump(self)
+        for layer in plain["layers"]:
+            if layer["label"] is None:
+                del layer["label"]
+        return plain
+
 
 _SCALARS = (
     "neuron", "reset", "steps", "pixels", "input_bits", "label_kind", "goodness", "probability", "normalization",
@@ -50,6 +60,8 @@ def pack(program: Program[IntNetwork], header: dict) -> tuple[InferenceManifest,
         tensors[f"layers.{index}.weight"] = layer.weight
         tensors[f"layers.{index}.bias"] = layer.bias
         tensors[f"layers.{index}.positive"] = layer.positive
+        if layer.label:
+            tensors[f"layers.{index}.label.weight"] = layer.label.weight
     for index, norm in enumerate(net.norms):
         tensors[f"norms.{index}.table"] = norm.table
     if net.head:
@@ -85,6 +97,7 @@ def unpack(m: InferenceManifest, tensors: dict[str, np.ndarray]) -> Program[IntN
             weight=tensors.pop(f"layers.{i}.weight"),
             bias=tensors.pop(f"layers.{i}.bias"),
             positive=tensors.pop(f"layers.{i}.positive"),
+            label=layer.label and replace(layer.label, weight=tensors.pop(f"layers.{i}.label.weight")),
         )
         for i, layer in enumerate(m.layers)
     )

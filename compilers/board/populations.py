@@ -120,8 +120,10 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
     below = INPUT
     for index, layer in enumerate(net.layers):
         n = layer.outputs
-        rows = Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)
-        yield Population(layer.name, layer.name, layer.neurons, (rows,))
+        rows = [Kernels(below, layer.conv) if layer.conv else Rows(below, layer.inputs, layer.weight_bits)]
+        if layer.label:
+            rows.append(Rows(f"{layer.name}.label", layer.label.weight.shape[1], layer.weight_bits))  # of the host
+        yield Population(layer.name, layer.name, layer.neurons, tuple(rows))
         below = layer.name
         if layer.pool:
             below = f"{layer.name}.pool"

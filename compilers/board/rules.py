@@ -175,7 +175,8 @@ def graded_payload(d: Design) -> Iterator[Broken]:
         elif isinstance(net, IntNetwork) and net.neuron == "graded":
             bits = max(net.input_bits, layer.top.bit_length(), (layer.top**2 * n).bit_length())
         else:
-            bits = (net.steps**2 * n).bit_length() if d.chip.microcode else 0
+            label = layer.label.payload.bit_length() if isinstance(layer, IntLayer) and layer.label else 0
+            bits = max((net.steps**2 * n).bit_length() if d.chip.microcode else 0, label)
         if bits > d.chip.payload_bits:
             text = f"spikes of {bits} bits, {d.board.chip_name} carries {d.chip.payload_bits}"
             yield Broken(layer.name, bits, d.chip.payload_bits, text, mend)

@@ -41,6 +41,7 @@ def fold_before(layer: Layer, scale: np.ndarray, offset: np.ndarray) -> Layer:
         layer,
         weight=(layer.weight * of_channels).astype(np.float32),
         bias=bias.astype(np.float32) if bias.any() else None,
+        label=None if layer.label is None else (layer.label * scale[:, None]).astype(np.float32),
     )
 
 

@@ -15,6 +15,7 @@ from ff2loihi.compilers.frontend import batch_norm
 from ff2loihi.compilers.frontend import tensors as tensor_files
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import (
+    BESIDE,
     CHECKPOINT_FORMAT,
     CHECKPOINT_VERSION,
     Spec,
@@ -134,7 +135,8 @@ def _with_keys(path: Path, spec: Spec, tensors: dict[str, np.ndarray]) -> dict[s
 
     Raises CheckpointError for keys that are not there.
     """
-    keys = [key for layer in spec.layers for key in (layer.weight, layer.bias) if key]
+    keys = [key for layer in spec.layers for key in (layer.weight, layer.bias, layer.label_bias) if key]
+    keys += [layer.label for layer in spec.layers if layer.label and layer.label not in BESIDE]
     norms = [layer.batch_norm for layer in spec.layers if layer.batch_norm]
     keys += [f"{norm}.{name}" for norm in norms for name in batch_norm.NEEDED]
     keys += [layer.polarity for layer in spec.layers if layer.polarity not in (None, "half")]

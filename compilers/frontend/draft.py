@@ -83,6 +83,9 @@ class Form:
 
 
 OURS = Form("ff2loihi train", False, "none", "l2")
+LABELLED = Form(
+    "a net whose layers all see the label", False, "none", "l2", "mean_squares", "{kind: sigmoid, theta: 2}"
+)
 COMMON = Form("mpezeshki/pytorch_forward_forward", True, "l2", "l2", "mean_squares", "{kind: sigmoid, theta: 2}")
 CONCATENATED = Form("loeweX/Forward-Forward", False, "rms", "rms", activities="rms")
 CLASSIFIER = Form("a net trained by backprop", True, "none", "none", activities="raw")
@@ -178,7 +181,8 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
     if kind == "none" and cells:
         writer.line("goodness", "What is the goodness of a channel's cell?", _from(form.goodness, GOODNESS))
     writer.say("activation: relu", "no tensor tells it, and no other compiles")
-    _layers(writer, found.parts, geometry, polarity)
+    beside = ("prepend" if kind == "prepend" else "append") if found.beside else None
+    _layers(writer, found.parts, geometry, polarity, beside)
     if len(found.parts) > 1:
         asks = "How does a layer's output enter the next one?"
         writer.line("normalization", asks, _from(form.normalization, NORMS))
@@ -196,6 +200,8 @@ def _form(found: Guess) -> Form:
     if ours and head and head.biases == ("head.bias",):
         last = count > 1 and head.layers == (count - 1,)
         return replace(CLASSIFIER, like=OURS.like, standard=False) if last else replace(OURS, normalization="rms")
+    if found.labels and head is None:
+        return LABELLED
     if head is None and (found.parts[0].dense or found.parts[-1].shape[0] % CLASSES):
         return COMMON
     if head is None:  # batch norm is there in place of another normalisation
@@ -228,7 +234,9 @@ def _flow(keys: Mapping[str, str]) -> str:
 
 
 def _classes(found: Guess) -> int:
-    return found.head.classes if found.head else CLASSES
+    if found.head:
+        return found.head.classes
+    return found.labels if found.labels not in (0, BITS) else CLASSES
 
 
 def _dense_input(writer: _Writer, found: Guess, form: Form, shapes: Shapes) -> str:
@@ -281,6 +289,8 @@ def _over_pixels(found: Guess, form: Form) -> list[Choice]:
     maximal = Choice(f"{{kind: overwrite, classes: {classes}, value: max}}", f"{over} a white pixel's value, x.max()")
     if form is COMMON:
         return [maximal, one]
+    if found.labels:
+        return [one, maximal]
     return [one, maximal, none] if form is CONCATENATED else [none, one, maximal]
 
 
@@ -295,8 +305,12 @@ def _labels(found: Guess, form: Form, inputs: int, shapes: Shapes) -> dict[Choic
         likely = sorted(options, key=_like_an_image, reverse=True)
         certain = _like_an_image(likely[0]) > _like_an_image(likely[-1])
         return {options[pixels]: pixels for pixels in (likely[:1] if certain else likely)}
+    if found.labels and not found.beside:
+        return {Choice(f"{{kind: append, classes: {found.labels}}}", "in a matrix of its own at each layer"): inputs}
     within = dict.fromkeys(_over_pixels(found, form), inputs)
     pixels = _pixels_beside_labels(inputs, _classes(found) if found.head else None)
+    if found.labels:
+        pixels = inputs if inputs in IMAGES else inputs - found.labels
     if pixels == inputs:
         return within
     n, classes = inputs - pixels, _classes(found)
@@ -309,7 +323,8 @@ def _labels(found: Guess, form: Form, inputs: int, shapes: Shapes) -> dict[Choic
         Choice(f"{{kind: {place}, {kind}}}", f"{n} label inputs {where} {pixels} pixels"): pixels
         for kind in kinds for place, where in (("append", "behind"), ("prepend", "before"))
     }  # fmt: skip
-    return beside | within if pixels in IMAGES or n in (CLASSES, BITS) else within | beside
+    likely = found.labels or pixels in IMAGES or n in (CLASSES, BITS)
+    return beside | within if likely else within | beside
 
 
 def _like_an_image(pixels: int) -> int:
@@ -372,8 +387,10 @@ def _judged(writer: _Writer, form: Form, by_goodness: bool) -> bool:
     return "symmetric" in writer.line("probability", asks, _from(form.probability, CHANCES))
 
 
-def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None, polarity: bool) -> None:
-    """One line a layer."""
+def _layers(
+    writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None, polarity: bool, label: str | None
+) -> None:
+    """One line a layer; label: where it stands in the weights of those above the first."""
     place = "before_relu"
     if any(part.norm and not part.norm_below for part in parts):
         choices = [Choice(place, "behind the product"), Choice("after_relu", "behind the ReLU")]
@@ -400,6 +417,10 @@ def _layers(writer: _Writer, parts: tuple[Part, ...], geometry: Geometry | None,
             keys["conv"] = _flow({name: str(value) for name, value in conv.items()})
         if part.bias:
             keys["bias"] = _text(part.bias)
+        if own := _text(part.label) if part.label else label if index else None:
+            keys["label"] = own
+        if part.label_bias:
+            keys["label_bias"] = _text(part.label_bias)
         if part.norm:
             keys |= {"batch_norm": _text(part.norm), "batch_norm_place": "input" if part.norm_below else place}
         if geometry and not part.dense and geometry.pool and geometry.shrunk[index]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, product
+from itertools import accumulate, pairwise, product
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.processes.limits import MAX_CLASSES
@@ -18,6 +18,7 @@ SIDES = {1: (28, 8, 32, 16, 64), 3: (32, 28, 64, 96, 224)}  # of images by their
 MOST = 110  # matrices and kernels that are looked at; a spec has 100 layers at most
 KERNEL = 11  # sides of a convolution's kernel, at most
 LABELS = 128  # label inputs beside the pixels, at most, that are believed without a tensor of codes
+TEN, TRIED = 10, 6  # the most frequent number of label inputs; and how many numbers are tried above the first layer
 CONVOLUTIONS = 6  # whose strides are tried
 CLASSES = 62  # of the best-known data sets, at most
 CELLS = 8  # along the side of a channel whose pooled goodness is read, at most
@@ -33,7 +34,10 @@ BIASES = (("weights", "biases"), ("weight", "bias"), ("kernel", "bias"), ("W", "
 
 @dataclass(frozen=True)
 class Part:
-    """A layer. shape: as torch keeps it, (out, in) or (out, in / groups, k, k); turned: the file has (in, out)."""
+    """A layer. shape: as torch keeps it, (out, in) or (out, in / groups, k, k); turned: the file has (in, out).
+
+    label, label_bias: the keys of the label's own matrix and its biases.
+    """
 
     weight: str
     shape: tuple[int, ...]
@@ -41,6 +45,8 @@ class Part:
     bias: str | None = None
     norm: str | None = None  # the first part of a batch norm's keys
     norm_below: bool = False  # whether that is of what comes in
+    label: str | None = None
+    label_bias: str | None = None
 
     @property
     def dense(self) -> bool:
@@ -70,12 +76,19 @@ class Head:
 
 @dataclass(frozen=True)
 class Guess:
-    """parts: the layers, from the image upwards; codes: a tensor of label codes; rest: what has no place."""
+    """parts: the layers, from the image upwards; codes: a tensor of label codes; rest: what has no place; labels: label
+    inputs that stand beside what comes into each layer above the first, or have a matrix of their own at each."""
 
     parts: tuple[Part, ...]
     head: Head | None
     codes: str | None
     rest: tuple[str, ...]
+    labels: int = 0
+
+    @property
+    def beside(self) -> bool:
+        """Whether they stand in the weights of the layers above the first."""
+        return self.labels > 0 and self.parts[-1].label is None
 
 
 def guess(source: str, shapes: Shapes) -> Guess:
@@ -94,11 +107,7 @@ def guess(source: str, shapes: Shapes) -> Guess:
                 f"{source}: tensor {shortened(name)} {shape} has the axes of Keras or JAX, (rows, columns, in, out). "
                 "Save it as torch has it: transpose(3, 2, 0, 1)"
             )
-    matrices = [name for name, shape in weights.items() if len(shape) == 2]
-    fitting = (name for name in matrices if CODES.search(name) and 2 <= weights[name][0] <= MAX_CLASSES)
-    codes = next(fitting, None) if len(weights) > 1 else None
-    weights.pop(codes or "", None)
-    parts, head = _layers_and_head(weights, [name for name in matrices if HEAD.search(name) and name != codes], codes)
+    parts, head, codes, of_labels = _with_projections(weights)
     if not parts:
         held = brief(", ".join(f"{shortened(name)} {shape}" for name, shape in list(shapes.items())[:8]), 250)
         raise CheckpointError(
@@ -106,16 +115,22 @@ def guess(source: str, shapes: Shapes) -> Guess:
         )
     vectors = {name: shape[0] for name, shape in left.items() if len(shape) == 1}
     parts = [_with_bias(part, vectors, list(left)) for part in parts]
+    labels = parts[1].shape[1] - parts[0].shape[0] if len(parts) > 1 and parts[0].dense else 0
+    for index, name in enumerate(of_labels):
+        n = parts[index].shape[0]
+        labels = sum(weights[name]) - n
+        bias = _with_bias(Part(name, (n, labels)), vectors, list(left)).bias
+        parts[index] = replace(parts[index], label=name, label_bias=bias)
     if head:
         own = [_with_bias(Part(name, (head.classes, 1)), vectors, list(left)).bias for name in head.weights]
         common = [name for name in vectors if HEAD.search(name) and vectors[name] == head.classes]
         head = replace(head, biases=tuple(name for name in own if name) or tuple(common[:1]))
     parts = _with_norms(parts, norms, shapes)
-    used = {name for part in parts for name in (part.weight, part.bias, codes) if name}
+    used = {name for part in parts for name in (part.weight, part.bias, part.label, part.label_bias, codes) if name}
     used |= {*head.weights, *head.biases} if head else set()
     rest = (name for name, shape in left.items() if name not in used)
     lost = (norm + MEAN for norm in norms if norm not in {part.norm for part in parts})
-    return Guess(tuple(parts), head, codes, (*rest, *lost, *copies))
+    return Guess(tuple(parts), head, codes, (*rest, *lost, *copies), labels)
 
 
 def _one_copy(shapes: Shapes) -> dict[str, tuple[int, ...]]:
@@ -137,10 +152,30 @@ def _one_copy(shapes: Shapes) -> dict[str, tuple[int, ...]]:
 
 
 def _chain(shapes: Shapes) -> list[Part]:
-    """The longest chain: in the file's order, in that of the names, or whichever tensor fits next."""
+    """The longest chain; where a longer one has as many label inputs besides in each dense layer above the first, or
+    where one as long turns only some of its matrices, the one with label inputs."""
+    chain = _chain_of(shapes)
+    mixed = len({part.turned for part in chain if part.shape[0] != part.shape[1]}) > 1
+    dense = [shape for shape in shapes.values() if len(shape) == 2]
+    rows = {part[1] - below[0] for below, part in pairwise(dense)}
+    columns = {part[0] - below[1] for below, part in pairwise(dense)}
+    alike = {n for more in (rows, columns) if len(more) == 1 for n in more}  # in all layers
+    beside = {side - pixels for shape in dense for side in shape for pixels in IMAGES}
+    for labels in [n for n in sorted(alike | beside | {TEN}) if 1 < n <= LABELS][:TRIED]:
+        labelled = _chain_of(shapes, labels)
+        inputs = labelled[0].shape[1] if labelled else 0
+        enters = {inputs, inputs - labels} & set(IMAGES) or (labels in alike and inputs > labels)
+        if enters and len(labelled) > max(1, len(chain) - mixed):
+            chain, mixed = labelled, False
+    return chain
+
+
+def _chain_of(shapes: Shapes, labels: int = 0) -> list[Part]:
+    """The longest chain: in the file's order, in that of the names, or whichever tensor fits next; labels: inputs that
+    each dense layer above another has besides."""
     names = sorted(shapes, key=lambda name: (-len(shapes[name]), natural(name)))
     orders = [[*_parts(order, shapes)] for order in (list(shapes), names)]
-    chains = [_longest(parts) for parts in orders] + [_followed([part for _, part in orders[1]])]
+    chains = [_longest(parts, labels) for parts in orders] + [_followed([part for _, part in orders[1]], labels)]
     chain = max(chains, key=len)
     turned = {part.turned for part in chain if part.dense and part.shape[0] != part.shape[1]}
     return [replace(part, turned=part.turned or (part.dense and turned == {True})) for part in chain]
@@ -160,24 +195,24 @@ def _parts(order: Sequence[str], shapes: Shapes) -> Iterator[tuple[int, Part]]:
             yield index, Part(name, (shape[1], shape[0]), turned=True)
 
 
-def _followed(parts: list[Part]) -> list[Part]:
+def _followed(parts: list[Part], labels: int) -> list[Part]:
     """From what an image enters best, the first that fits the one before."""
     chain = [max(parts, key=_image_like)] if parts else []
     while True:
         used = {part.weight for part in chain}
-        fitting = [part for part in parts if part.weight not in used and _fits(chain[-1], part)]
+        fitting = [part for part in parts if part.weight not in used and _fits(chain[-1], part, labels)]
         if not fitting:
             return chain
         chain.append(fitting[0])
 
 
-def _longest(parts: list[tuple[int, Part]]) -> list[Part]:
+def _longest(parts: list[tuple[int, Part]], labels: int) -> list[Part]:
     """By length; then whose inputs are an image's; then the fewest that are turned otherwise than the one below."""
     best: list[tuple[tuple[int, int, int], int | None]] = []
     for index, (place, part) in enumerate(parts):
         found = (1, _image_like(part), -part.turned), None
         for below in range(index):
-            if parts[below][0] < place and _fits(parts[below][1], part):
+            if parts[below][0] < place and _fits(parts[below][1], part, labels):
                 length, image, turns = best[below][0]
                 turned = parts[below][1].turned != part.turned and part.dense and parts[below][1].dense
                 found = max(found, ((length + 1, image, turns - turned), below), key=lambda one: one[0])
@@ -189,11 +224,11 @@ def _longest(parts: list[tuple[int, Part]]) -> list[Part]:
     return chain[::-1]
 
 
-def _fits(below: Part, part: Part) -> bool:
+def _fits(below: Part, part: Part, labels: int) -> bool:
     out, taken = below.shape[0], part.shape[1]
     if not part.dense:
         return not below.dense and out % taken == 0 and part.shape[0] % (out // taken) == 0
-    return taken == out if below.dense else taken % out == 0
+    return taken == out + labels if below.dense else taken % out == 0
 
 
 def _image_like(part: Part) -> int:
@@ -209,6 +244,29 @@ def _image_like(part: Part) -> int:
 
 
 # What stands beside the chain
+
+
+def _with_projections(weights: Shapes) -> tuple[list[Part], Head | None, str | None, list[str]]:
+    """Layers, classifier, label codes, and the label's own matrix of each layer, in their order, if all have one."""
+    named = [name for name, shape in weights.items() if len(shape) == 2 and CODES.search(name)]
+    common = set.intersection(*(set(weights[name]) for name in named)) if len(named) > 1 else set()
+    if any(2 <= side <= LABELS for side in common):
+        parts, head, codes = _with_codes({name: shape for name, shape in weights.items() if name not in named})
+        if len(parts) == len(named):
+            own = sorted(named, key=natural)
+            if all(part.dense and part.shape[0] in weights[name] for part, name in zip(parts, own, strict=True)):
+                return parts, head, codes, own
+    return *_with_codes(weights), []
+
+
+def _with_codes(weights: Shapes) -> tuple[list[Part], Head | None, str | None]:
+    """Layers, classifier and label codes."""
+    matrices = [name for name, shape in weights.items() if len(shape) == 2]
+    fitting = (name for name in matrices if CODES.search(name) and 2 <= weights[name][0] <= MAX_CLASSES)
+    codes = next(fitting, None) if len(weights) > 1 else None
+    left = {name: shape for name, shape in weights.items() if name != codes}
+    parts, head = _layers_and_head(left, [name for name in matrices if HEAD.search(name) and name != codes], codes)
+    return parts, head, codes
 
 
 def _layers_and_head(weights: Shapes, named: list[str], codes: str | None) -> tuple[list[Part], Head | None]:

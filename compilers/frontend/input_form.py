@@ -1,7 +1,7 @@
 """What a net sees of an image and a label becomes one form: u in [0, 1], label inputs behind the pixels or over the
-first ones, and x = scale u + offset before the first layer."""
+first ones, and x = scale u + offset before the first layer. Layers above see the label's own u, too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -110,8 +110,9 @@ def _rows(spec: Spec) -> np.ndarray | None:
     return np.arange(spec.pixels).reshape(spec.image).transpose(1, 2, 0).ravel()
 
 
-def form(spec: Spec, codes: np.ndarray, first: Layer) -> tuple[Label, Input | None, Layer]:
-    """The label in u, what x is of u (None: x = u), and the first layer with its inputs in the order of u."""
+def form(spec: Spec, codes: np.ndarray, layers: Sequence[Layer]) -> tuple[Label, Input | None, tuple[Layer, ...]]:
+    """The label in u, what x is of u (None: x = u), and the layers: the first with its inputs in the order of u."""
+    first, *above = layers
     kind, n, values = spec.label.kind, codes.shape[1], _label_values(spec, codes)
     scale, offset = _of_pixels(spec)
     if kind == "overwrite" and first.conv:  # one kernel sees both: a label input is a pixel of the same scale
@@ -121,6 +122,7 @@ def form(spec: Spec, codes: np.ndarray, first: Layer) -> tuple[Label, Input | No
         plain = low == 0 and high <= 1
         low, width = np.full(n, low), np.full(n, 1.0 if plain else high - low)
     u, neutral = ((part - low) / width for part in values)
+    above = [_above(layer, low, width) for layer in above]
     places = spec.label.pixels
     if kind == "prepend":
         kind, first = "append", replace(first, weight=np.roll(first.weight, -n, axis=1))
@@ -145,5 +147,14 @@ def form(spec: Spec, codes: np.ndarray, first: Layer) -> tuple[Label, Input | No
     own = spec.pixels + (n if spec.label.kind in ("append", "prepend") else 0)  # inputs that its norm sees
     length = {"none": None, "l2": 1.0, "rms": own**0.5}[spec.input.norm]
     if length is None and (scale == 1).all() and not offset.any():
-        return label, None, first
-    return label, Input(scale.astype(np.float32), offset.astype(np.float32), length), first
+        return label, None, (first, *above)
+    return label, Input(scale.astype(np.float32), offset.astype(np.float32), length), (first, *above)
+
+
+def _above(layer: Layer, low: np.ndarray, width: np.ndarray) -> Layer:
+    """A layer above the first, whose label inputs are low + width u: U (low + width u) = (U width) u + U low."""
+    if layer.label is None:
+        return layer
+    bias = layer.label @ low + (0 if layer.bias is None else layer.bias)
+    label = (layer.label * width).astype(np.float32)
+    return replace(layer, bias=bias.astype(np.float32) if bias.any() else None, label=label if label.any() else None)

@@ -10,7 +10,7 @@ from ff2loihi.compilers.errors import CheckpointError, shortened, together
 from ff2loihi.compilers.frontend import batch_norm, input_form
 from ff2loihi.compilers.frontend.batch_norm import Affine
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
-from ff2loihi.compilers.frontend.spec import ConvSpec, HeadSpec, LayerSpec, PoolSpec
+from ff2loihi.compilers.frontend.spec import BESIDE, ConvSpec, HeadSpec, LayerSpec, PoolSpec
 from ff2loihi.compilers.ir import Head, Layer, Network, PooledHead
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.network import absorbed
@@ -111,11 +111,11 @@ def build(checkpoint: Checkpoint) -> Network:
     head = batch_norm.fold_behind(layers, used, head, behind)
     reader.wrong += [text for layer in layers for text in _out_of_range(layer)]
     reader.stop_if_wrong()
-    label, own_input, layers[0] = input_form.form(spec, codes, layers[0])
+    label, own_input, own_layers = input_form.form(spec, codes, layers)
     return Network(
         pixels=spec.pixels,
         label=label,
-        layers=tuple(layers),
+        layers=own_layers,
         goodness=spec.goodness,
         probability=spec.probability,
         normalization=spec.normalization,
@@ -201,22 +201,50 @@ def _layer(reader: _Reader, name: str, part: LayerSpec, inputs: int, image, spec
         conv = _conv(reader, name, part.weight, part.conv, weight.shape, image)
         if conv is None:
             return None
-    elif weight.shape[1] != inputs:
-        reader.wrong.append(_misfit(name, weight.shape, part, inputs, spec))
+    elif wrong := _misfit(name, weight.shape, part, inputs, spec, reader.tensor(CODES).shape[1]):
+        reader.wrong.append(wrong)
         return None
     channels, n = len(weight), conv.neurons if conv else len(weight)
     bias = None
-    if part.bias:
-        found = reader.tensor(part.bias).astype(np.float32)
+    for key in (part.bias, part.label_bias):
+        found = reader.tensor(key).astype(np.float32) if key else np.zeros(channels, np.float32)
         if found.shape != (channels,):
-            reader.wrong.append(f"{name}: bias {shortened(part.bias)} has shape {found.shape}, ({channels},) is wanted")
+            reader.wrong.append(f"{name}: bias {shortened(key)} has shape {found.shape}, ({channels},) is wanted")
         elif found.any():
-            bias = np.repeat(found, n // channels)
+            bias = np.repeat(found, n // channels) + (0 if bias is None else bias)
     layer = Layer(name, np.ascontiguousarray(weight, dtype=np.float32), bias, np.ones(n, bool), conv)
+    if part.label and part.label not in BESIDE:
+        layer = replace(layer, label=_own_matrix(reader, name, part, len(weight)))
     if part.batch_norm:
         layer = _normed(reader, layer, part, image)
+    layer = _with_label(layer, part, inputs, spec)
     reader.wrong += _out_of_range(layer)
     return layer
+
+
+def _own_matrix(reader: _Reader, name: str, part: LayerSpec, neurons: int) -> np.ndarray:
+    """(neurons, label inputs): the label's own matrix, as nn.Linear keeps it, or as nn.Embedding does."""
+    found, wanted = reader.tensor(part.label or ""), (neurons, reader.tensor(CODES).shape[1])
+    if found.shape == wanted[::-1] and (wanted[0] != wanted[1] or part.orientation == "in_out"):
+        found = found.T
+    if found.shape != wanted:
+        reader.wrong.append(f"{name}: label {shortened(part.label)} has shape {found.shape}, {wanted} is wanted")
+        return np.zeros(wanted, np.float32)
+    return found.astype(np.float32)
+
+
+def _with_label(layer: Layer, part: LayerSpec, inputs: int, spec) -> Layer:
+    """The label's columns stand in the weights of the first layer, and apart from those of all others."""
+    if layer.name == "hidden1" and layer.label is not None:
+        columns = [layer.weight, layer.label] if spec.label.kind == "append" else [layer.label, layer.weight]
+        return replace(layer, weight=np.concatenate(columns, axis=1), label=None)
+    if part.label not in BESIDE:
+        return layer
+    if part.label == "append":
+        weight, label = np.split(layer.weight, [inputs], axis=1)
+    else:
+        label, weight = np.split(layer.weight, [layer.inputs - inputs], axis=1)
+    return replace(layer, weight=np.ascontiguousarray(weight), label=np.ascontiguousarray(label))
 
 
 def _normed(reader: _Reader, layer: Layer, part: LayerSpec, image) -> Layer:
@@ -240,6 +268,8 @@ def _out_of_range(layer: Layer) -> Iterator[str]:
         yield f"{name}: all weights are zero. Train it, or drop the layer"
     if largest > MAX_WEIGHT:
         yield f"{name}: weights up to {largest:g}, at most {MAX_WEIGHT:g} are taken. Rescale the layer"
+    if layer.label is not None and np.abs(layer.label).max() > MAX_WEIGHT:
+        yield f"{name}: weights of its label up to {np.abs(layer.label).max():g}, at most {MAX_WEIGHT:g} are taken"
     if layer.bias is not None and np.abs(layer.bias).max() > MAX_WEIGHT:
         yield f"{name}: biases up to {np.abs(layer.bias).max():g}, at most {MAX_WEIGHT:g} are taken. Rescale"
 
@@ -280,9 +310,13 @@ def _conv(reader: _Reader, name: str, key: str, spec: ConvSpec, shape: tuple[int
     return conv
 
 
-def _misfit(name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec) -> str:
+def _misfit(name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spec, labels: int) -> str | None:
+    """What is wrong with a matrix (out, in) above so many inputs, if it is; labels: label inputs."""
     text = f"{name}: {shortened(part.weight)} takes {shape[1]} inputs, "
-    if name == "hidden1":
+    if name == "hidden1" and part.label:
+        inputs = spec.pixels
+        text += f"{spec.pixels} pixels are wanted where the label has a matrix of its own"
+    elif name == "hidden1":
         joints = {
             "append": " with the label behind them", "prepend": " with the label before them",
             "overwrite": " with the label over some of them", "none": "",
@@ -290,6 +324,13 @@ def _misfit(name: str, shape: tuple[int, int], part: LayerSpec, inputs: int, spe
         text += f"{spec.pixels} pixels{joints[spec.label.kind]} are {inputs}"
     else:
         text += f"the layer below has {inputs} neurons"
+        if part.label in BESIDE:
+            inputs += labels
+            text += f", with the label's inputs {'behind' if part.label == 'append' else 'before'} them {inputs}"
+        elif part.label is None and labels and shape[1] == inputs + labels:
+            text += f". Are the other {labels} the label's? Then set label: append, or prepend if they stand before"
+    if shape[1] == inputs:
+        return None
     if shape[0] == inputs:
         other = "in_out" if part.orientation == "out_in" else "out_in"
         text += f". Its {shape[0]} rows would fit: set orientation: {other}"

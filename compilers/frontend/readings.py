@@ -9,7 +9,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CheckpointError
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.network import build
-from ff2loihi.compilers.frontend.spec import Spec
+from ff2loihi.compilers.frontend.spec import BESIDE, Spec
 from ff2loihi.compilers.ir import Network
 
 
@@ -56,7 +56,11 @@ def _label_readings(checkpoint: Checkpoint) -> Iterator[tuple[str, Spec]]:
     spec, label, n = checkpoint.spec, checkpoint.spec.label, checkpoint.tensors[CODES].shape[1]
     if label.kind in ("append", "prepend"):
         other = "prepend" if label.kind == "append" else "append"
-        yield f"label.kind: {other}", _label(spec, kind=other)
+        layers = tuple(
+            layer.model_copy(update={"label": other}) if layer.label in BESIDE else layer for layer in spec.layers
+        )
+        text = f"label.kind: {other}" + (" and the same of each layer's label" if layers != spec.layers else "")
+        yield text, _label(spec, kind=other).model_copy(update={"layers": layers})
     if label.kind == "overwrite" and label.pixels is None and n < spec.pixels:
         last = tuple(range(spec.pixels - n, spec.pixels))
         yield f"label.pixels: [{last[0]}, ..., {last[-1]}]", _label(spec, pixels=last)

@@ -17,6 +17,7 @@ from ff2loihi.processes.limits import MAX_CLASSES
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "ff2loihi-checkpoint", 1  # of the .pt files that carry a spec inside
 MAX_SIDE = 1 << 20  # pixels, sides, strides, ...: as many as a chip has neurons
 MAX_VALUES = 5000  # of a spec
+BESIDE = ("append", "prepend")  # where a label stands that has inputs of its own: behind the others, or before them
 
 Name = Annotated[str, Field(min_length=1)]  # of a tensor
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -42,6 +43,9 @@ class PoolSpec(Strict):
 class LayerSpec(Strict):
     """One layer: h = activation(W x + b), W dense, or a convolution's (channels, channels below / groups, k, k).
 
+    A dense layer above the first may see the label as well as what comes from below: in W, or through a matrix of its
+    own, W x + b + U label + label_bias.
+
     Batch norm, as evaluation computes it, stands between W x + b and the activation; or behind that, over what leaves
     the layer; or over what comes in, normalised already.
     """
@@ -50,6 +54,8 @@ class LayerSpec(Strict):
     orientation: Literal["out_in", "in_out"] = "out_in"
     conv: ConvSpec | None = None  # dense where absent
     bias: Name | None = None  # key of a tensor of shape (out,)
+    label: Name | None = None  # where it stands in W, append or prepend, or the key of its own matrix
+    label_bias: Name | None = None  # beside such a matrix: key of a tensor of shape (out,)
     batch_norm: Name | None = None  # the first part of its tensors' keys: NAME.running_mean, ...
     batch_norm_eps: float = Field(default=1e-5, gt=0)
     batch_norm_place: Literal["before_relu", "after_relu", "input"] = "before_relu"
@@ -157,6 +163,24 @@ class Spec(Strict):
         if isinstance(data, dict) and isinstance(data.get("label"), dict) and data["label"].get("kind") == "none":
             return {"probability": {"kind": "contrast"}} | data
         return data
+
+    @model_validator(mode="after")
+    def _layers_labels_agree(self) -> "Spec":
+        first, *above = (layer.label for layer in self.layers)
+        if self.label.kind == "none" and any((first, *above)):
+            raise ValueError("layers: label.kind 'none' has no label inputs, drop each layer's label")
+        if first in BESIDE:
+            raise ValueError(f"layers.0.label: how a label enters the first layer says label.kind: {first}, drop it")
+        if first and self.label.kind not in BESIDE:
+            raise ValueError(
+                f"layers.0.label: a matrix of its own reads labels beside the pixels, label.kind is {self.label.kind!r}"
+            )
+        for index, layer in enumerate(self.layers):
+            if layer.label and layer.conv:
+                raise ValueError(f"layers.{index}.label: a convolution has no place for label inputs beside the image")
+            if layer.label_bias and layer.label in (None, *BESIDE):
+                raise ValueError(f"layers.{index}.label_bias: stands beside a label with a matrix of its own, drop it")
+        return self
 
     @model_validator(mode="after")
     def _label_and_readout_agree(self) -> "Spec":

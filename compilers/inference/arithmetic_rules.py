@@ -19,13 +19,20 @@ _SIGNED_24, _SIGNED_16 = (
 )
 
 
-def _reach(weight: np.ndarray, bias, x_top: int) -> tuple[int, int]:
-    """The lowest and highest sum W x + b over all x in 0..x_top, and over all partial sums."""
+def _reach(weight: np.ndarray, bias, x_top: int, labels: np.ndarray | int = 0) -> tuple[int, int]:
+    """The lowest and highest sum W x + b over all x in 0..x_top, and over all partial sums; labels (codes, out): what
+    each label adds."""
     w, b = weight.reshape(len(weight), -1).astype(np.int64), np.asarray(bias, np.int64)
     low, high = np.minimum(w, 0).sum(1) * x_top, np.maximum(w, 0).sum(1) * x_top
     if b.size > len(w):  # a convolution: one kernel for each of a channel's neurons
         low, high = (np.repeat(side, b.size // len(w)) for side in (low, high))
-    return int((low + np.minimum(b, 0)).min()), int((high + np.maximum(b, 0)).max())
+    low, high = low + np.minimum(b, 0) + np.minimum(labels, 0), high + np.maximum(b, 0) + np.maximum(labels, 0)
+    return int(low.min()), int(high.max())
+
+
+def _labels(net: IntNetwork, layer: IntLayer) -> np.ndarray | int:
+    """What each label, and the neutral one, adds to the sums of a layer above the first: (codes, out)."""
+    return layer.label.drive(np.vstack([net.label_codes, net.neutral]), net.full) if layer.label else 0
 
 
 def _within(what: str, value: int, low: int, high: int) -> Iterator[str]:
@@ -95,6 +102,10 @@ def constants_are_known(net: IntNetwork, layer: IntLayer) -> Iterator[str]:
     yield from _within("threshold", layer.vth, int(lif), limits.VTH_MAX if lif else 0)
     yield from _within("first v", layer.v0, 0, max(0, layer.vth) << limits.ALIGN if soft else 0)
     yield from _unit("scale", layer.scale)
+    if layer.label:
+        most = limits.ACCUMULATOR_BITS - 1
+        yield from _within("label payload", layer.label.payload, 1, (1 << limits.INPUT_BITS) - 1)
+        yield from _within("label shift", layer.label.shift, -most, most)
 
 
 def _grid(w: np.ndarray, bits: int) -> Iterator[str]:
@@ -107,14 +118,17 @@ def _grid(w: np.ndarray, bits: int) -> Iterator[str]:
 
 def weights_are_even_and_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     yield from _grid(layer.weight, layer.weight_bits)
+    if layer.label:
+        yield from (f"label: {text}" for text in _grid(layer.label.weight, layer.weight_bits))
 
 
 def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
-    low, high = _reach(layer.weight, layer.bias if net.neuron == "graded" else 0, x_top)
+    graded, labels = net.neuron == "graded", _labels(net, layer)
+    low, high = _reach(layer.weight, layer.bias if graded else 0, x_top, labels if graded else 0)
     if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
         yield f"sums reach {low:,}..{high:,}, {_SIGNED_24}"
-    dendrite = max(high, -low - 1) >> layer.shift
-    if net.neuron == "lif" and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
+    dendrite = (max(high, -low - 1) >> layer.shift) + int(np.abs(labels).max())
+    if not graded and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
         yield f"dendritic sums reach {dendrite:,}, {_SIGNED_16}"
 
 

@@ -92,7 +92,8 @@ def _scaled(network: Network, index: int, factors: np.ndarray) -> Network:
     rows = channels.reshape(-1, *[1] * (layer.weight.ndim - 1))
     bias = None if layer.bias is None else layer.bias * np.repeat(channels, layer.neurons // len(channels))
     each = np.repeat(channels, layer.outputs // len(channels))
-    layers[index] = replace(layer, weight=layer.weight * rows, bias=bias)
+    label = None if layer.label is None else layer.label * rows
+    layers[index] = replace(layer, weight=layer.weight * rows, bias=bias, label=label)
     if index + 1 < len(layers):
         layers[index + 1] = _read_with(layers[index + 1], factors, each)
     return replace(network, layers=tuple(layers), head=_head(network, index, each))

@@ -40,16 +40,22 @@ def norm(h: np.ndarray, normalization: str) -> np.ndarray:
     return total ** (1 / power)
 
 
-def activities(network: Network, u: np.ndarray, normalization: str | None = None, start: int = 0) -> list[np.ndarray]:
-    """h_l = relu(W_l n(h_(l-1)) + b_l), pooled, for each layer, h_0 = `entering` u (..., inputs), without n.
+def activities(
+    network: Network, u: np.ndarray, normalization: str | None = None, start: int = 0, codes: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """h_l = relu(W_l n(h_(l-1)) + U_l c + b_l), pooled, for each layer, h_0 = `entering` u (..., inputs), without n.
 
-    start: the first of the layers, above one whose h is u.
+    start: the first of the layers, above one whose h is u, with the label codes c (..., n); else they stand in u.
     """
     normalization = network.normalization if normalization is None else normalization
+    if codes is None:
+        codes = u[..., split_input(network.pixels, network.label.codes.shape[1], network.label.kind)[1]]
     out, x = [], u if start else entering(network, u)
     for index, layer in enumerate(network.layers[start:], start):
         as_it_is = index == 0 or layer.averages
         a = product(x if as_it_is else normalize(x, normalization), layer.weight, layer.conv)
+        if layer.label is not None:
+            a = a + codes @ layer.label.T
         if layer.bias is not None:
             a = a + layer.bias
         x = np.maximum(a, 0)

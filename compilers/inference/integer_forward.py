@@ -95,6 +95,8 @@ class Result:
 class _Layer:
     """A layer's arrays: weights (in, out) and bias hold W 2^-shift and bias 2^-shift (lif: W 2^-shift and the bias).
 
+    label (1, passes, out): what the labels add to a layer above the first, as the bias; 0 where it sees none.
+
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
     patches: of a convolution, whose weights are convolution.Conv.grouped; else None. membership (out, parts): 1
     where a neuron belongs to a part, None for the pieces of cells; sum_dtype: as dtype, for sums of powers.
@@ -105,6 +107,7 @@ class _Layer:
     weights: object
     patches: object
     bias: object
+    label: object
     membership: object
     sum_dtype: str
 
@@ -117,7 +120,7 @@ class Forward:
 
     def __init__(self, network: IntNetwork, xp=np, to_array: Callable[[np.ndarray, str], object] = numpy_array) -> None:
         self.network, self.xp, self._to = network, xp, to_array
-        self.full = (1 << network.input_bits) - 1
+        self.full = network.full
         self.powers = powers(network)
         label_count = network.label_codes.shape[1]
         self.image_columns, self.label_columns = split_input(network.pixels, label_count, network.label_kind)
@@ -131,7 +134,11 @@ class Forward:
         rows = np.abs(layer.weight.astype(np.int64)).reshape(len(layer.weight), -1)
         largest = int(rows.sum(1).max()) * self._input_top(index)
         largest_bias = int(np.abs(layer.bias.astype(np.int64)).max())
-        dtype = "float32" if largest + largest_bias < FLOAT32_EXACT else "float64"
+        label = np.zeros((1, 1, layer.neurons), np.int64)
+        if layer.label:
+            label = layer.label.drive(self.network.pass_labels, self.full)[None]
+        largest_label = int(np.abs(label).max()) << (0 if graded else layer.shift)
+        dtype = "float32" if largest + largest_bias + largest_label < FLOAT32_EXACT else "float64"
         activity = layer.top if graded else self.network.steps
         sum_top = layer.outputs * activity ** max((*self.powers, goodness_power(self.network)))
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
@@ -146,6 +153,7 @@ class Forward:
             weights=self._to(weights * scale, dtype),
             patches=self._to(layer.conv.patches, "int64") if layer.conv else None,
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
+            label=self._to(label * scale if graded else label, dtype),
             membership=membership,
             sum_dtype=sum_dtype,
         )
@@ -224,8 +232,10 @@ class Forward:
             if index:
                 a = self._drive(h, part)
                 a += part.bias
+                if layer.label:
+                    a += part.label
             if recorded is not None:
-                recorded[f"{layer.name}.a"] = a * 2.0**layer.shift - layer_bias(layer, a)
+                recorded[f"{layer.name}.a"] = (a - part.bias - part.label) * 2.0**layer.shift
             h = floor_clip(a, layer.top)
             if layer.pool:
                 if recorded is not None:
@@ -288,13 +298,13 @@ class Forward:
         if first:
             drive, labels = drive[:, :, None], self.label_drive
         else:
-            labels = self.xp.zeros_like(part.bias)[None, None]
+            labels = part.label
         integrate = _integrate_numpy if self.xp is np else _integrate_torch
         pool, record = part.layer.pool, recorded is not None
         trains, counts, states = integrate(drive, labels, part, self.network, record, not last or pool is not None)
         if recorded is not None:
             a, v, r = states
-            columns = {"a": a, "u": a * (1 << ALIGN), "v": v, "r": r}
+            columns = {"a": a - self.xp.moveaxis(part.label, 0, 1), "u": a * (1 << ALIGN), "v": v, "r": r}
             recorded |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
         if pool:
             trains, counts = self._pooled(trains, part.layer.name, pool, recorded)
@@ -345,8 +355,3 @@ def _integrate_torch(drive, labels, part: _Layer, network: IntNetwork, record: b
 def matmul(x, weights):
     """x (..., in) times weights (in, out), as one product: numpy makes one for each row of the first axes."""
     return (x.reshape(-1, x.shape[-1]) @ weights).reshape(*x.shape[:-1], -1)
-
-
-def layer_bias(layer: IntLayer, like):
-    """The layer's bias as an array of the library of `like`."""
-    return layer.bias if isinstance(like, np.ndarray) else like.new_tensor(layer.bias)

@@ -19,6 +19,12 @@ def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
             found.append(f"{', '.join(fine)}: biases finer than the shifted sums: compile with --reset hard")
     if network.norms:
         found.append("normalisation between layers (Normalize) is ours: train the layers above the first without bias")
+    seeing = [layer.name for layer in network.layers if layer.label]
+    if seeing:
+        found.append(
+            f"{', '.join(seeing)}: the label enters above the first layer, and the script's inputs are those of the "
+            "first alone: train with the label there"
+        )
     pooled = [layer.name for layer in network.layers if layer.pool]
     if pooled:
         found.append(f"{', '.join(pooled)}: max pooling (MaxPool) is ours: train with average pooling, or with strides")

@@ -3,6 +3,7 @@
 The calibration images set the ranges, and nothing else does: no test image is seen here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
-from ff2loihi.compilers.ir import Head, IntHead, IntLayer, IntNetwork, Layer, Network, NormTable
+from ff2loihi.compilers.ir import Head, IntHead, IntLabel, IntLayer, IntNetwork, Layer, Network, NormTable
 from ff2loihi.compilers.ir.convolution import product
 from ff2loihi.processes.fixed_point import floor_clip, start_phases
 from ff2loihi.processes.fixed_point import normalize as normalize_int
@@ -116,15 +117,18 @@ def _bound(weight: np.ndarray, top: int) -> int:
 
 def calibration_inputs(network: Network, calibration: Calibration) -> np.ndarray:
     """u (2 samples, inputs) in [0, 1]: each image with its own label and with a wrong one."""
-    codes = network.label.codes
+    passes = calibration_passes(network, calibration)
+    pixels = np.concatenate([calibration.pixels] * (len(passes) // len(calibration.pixels)))
+    return float_forward.inputs(network, pixels, network.pass_labels[passes])
+
+
+def calibration_passes(network: Network, calibration: Calibration) -> np.ndarray:
+    """The pass of each of these inputs, (2 samples,): its label; of a network of one pass (samples,)."""
     if len(network.pass_labels) == 1:
-        return float_forward.inputs(
-            network, calibration.pixels, np.repeat(network.pass_labels, len(calibration.pixels), axis=0)
-        )
+        return np.zeros(len(calibration.pixels), np.intp)
     shift = 1 + np.arange(len(calibration.labels)) % (network.classes - 1)
     wrong = (calibration.labels + shift) % network.classes
-    both = np.concatenate([calibration.labels, wrong])
-    return float_forward.inputs(network, np.concatenate([calibration.pixels] * 2), codes[both])
+    return np.concatenate([calibration.labels, wrong])
 
 
 def quantize(network: Network, calibration: Calibration, options: Options) -> IntNetwork:
@@ -136,12 +140,14 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
     ]
     first, *above = network.layers
     divided = network.normalization != "none" and bool(above)
-    deferred = divided and all(layer.bias is None for layer in above)
+    seeing = [layer for layer in above if layer.label is not None]
+    deferred = divided and not seeing and all(layer.bias is None for layer in above)
     tables = divided and not deferred
     if tables and options.neuron == "lif":
+        what = "a label" if seeing else "a bias"
         raise CompileError(
-            f"{above[0].name}: a bias behind normalisation {network.normalization!r} has no spiking form: "
-            "spikes cannot be divided. Use --neuron graded, or train the layers above the first without bias"
+            f"{(seeing or above)[0].name}: {what} behind normalisation {network.normalization!r} has no spiking form: "
+            f"spikes cannot be divided. Use --neuron graded, or train the layers above the first without {what[2:]}"
         )
     averaging = [layer.name for layer in network.layers if layer.averages]
     if tables and averaging:
@@ -179,25 +185,37 @@ def quantize(network: Network, calibration: Calibration, options: Options) -> In
     signal = calibration_inputs(network, calibration)
     head = quantize_head(network.head, bits) if network.head else None
     if options.neuron == "graded":
-        layers, norms = _graded_layers(network, grids, head, bits, np.rint(signal * full), full, tables)
+        labels = base.pass_labels[calibration_passes(network, calibration)]
+        layers, norms = _graded_layers(network, grids, head, bits, np.rint(signal * full), labels, full, tables)
     else:
         layers, norms = _lif_layers(network, grids, bits), ()
     return replace(base, layers=layers, norms=norms, head=head)
 
 
-def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: int, x, full: int, tables: bool):
-    """Layer by layer from the calibration inputs x (samples, inputs) in 0..full: shifts, biases, tables."""
+def _graded_layers(
+    network: Network, grids: list, head: IntHead | None, bits: int, x, labels: np.ndarray, full: int, tables: bool
+):
+    """Layer by layer from the calibration inputs x (samples, inputs) in 0..full, with the label codes `labels`, of
+    which x has those of the first layer: shifts, biases, labels, tables."""
     scale = 1.0 / full
     layers, norms = [], []
     for index, (layer, (even, lsb)) in enumerate(zip(network.layers, grids, strict=True)):
         unit = lsb * scale  # float value of one accumulator LSB
-        bias = _graded_bias(layer, unit)
+        bias, label = _graded_bias(layer, unit), quantize_label(layer, unit, bits)
         fed = [head.weights[network.readout_layers.index(index)]] if head and index in network.readout_layers else []
         above = [grids[index + 1][0]] if index + 1 < len(grids) else []
         hidden_bits = payload_bits(fed if tables else fed + above, HIDDEN_BITS, layer.name)
         top = (1 << hidden_bits) - 1
         a = product(x.astype(np.float64), even, layer.conv)
+        if label:
+            a += label.drive(labels, full)
         peak = int(max(0, (a + bias).max()))
+        if not tables:
+            hidden_bits = _bits_beside_label(
+                network, grids, index + 1, hidden_bits,
+                lambda bits, unit=unit, peak=peak: unit * 2.0 ** max(0, peak.bit_length() - bits),
+            )  # fmt: skip
+            top = (1 << hidden_bits) - 1
         shift = max(0, peak.bit_length() - hidden_bits)
         h = floor_clip((a + bias) * 2.0**-shift, top)
         if layer.pool:
@@ -206,18 +224,57 @@ def _graded_layers(network: Network, grids: list, head: IntHead | None, bits: in
         layers.append(
             IntLayer(
                 layer.name, even, bits, bias, 0, shift, top, 0, 0, layer.positive, scale, layer.conv, layer.pool,
-                layer.averages,
+                layer.averages, label,
             )  # no threshold in a graded neuron
         )  # fmt: skip
         x = h
         if tables and index + 1 < len(network.layers):
-            norm = _norm_table(network.normalization, h, payload_bits(above, HIDDEN_BITS, layer.name))
+            norm_bits = _bits_beside_label(
+                network, grids, index + 1, payload_bits(above, HIDDEN_BITS, layer.name),
+                lambda bits, h=h: _norm_table(network.normalization, h, bits).scale,
+            )  # fmt: skip
+            norm = _norm_table(network.normalization, h, norm_bits)
             norms.append(norm)
             total = (h**norm.power).sum(-1, keepdims=True)
             x = normalize_int(h, norm=total, power=norm.power, table=norm.table.astype(np.float64),
                               shift=norm.shift, top=norm.top, xp=np)  # fmt: skip
             scale = norm.scale
     return tuple(layers), tuple(norms)
+
+
+def _bits_beside_label(network: Network, grids: list, index: int, bits: int, scale_at: Callable[[int], float]) -> int:
+    """At most `bits` of the payloads into layer `index`, so that the label and the biases fit beside them.
+
+    scale_at: of bits, the float value of one unit of such a payload. With fewer bits that is larger, and a label has
+    fewer units.
+    """
+    layer = network.layers[index] if index < len(network.layers) else None
+    if layer is None or layer.label is None:
+        return bits
+    even, lsb = grids[index]
+    codes = np.vstack([network.label.codes, network.label.neutral])
+    beside = np.abs(codes @ layer.label.T).max() + (0 if layer.bias is None else np.abs(layer.bias).max())
+    limit = 1 << (ACCUMULATOR_BITS - 1)
+    while bits > 1 and _bound(even, (1 << bits) - 1) + beside / (lsb * scale_at(bits)) >= limit:
+        bits -= 1
+    return bits
+
+
+def quantize_label(layer: Layer, unit: float, bits: int) -> IntLabel | None:
+    """The label's inputs on a grid of their own, None of a layer that does not see it; unit: float value of one LSB of
+    the sums that they add to, in one step. Raises CompileError."""
+    if layer.label is None:
+        return None
+    even, lsb = quantize_weights(layer.label, bits)
+    most = ACCUMULATOR_BITS - 1
+    if np.abs(layer.label).max() / unit >= 1 << most:
+        raise CompileError(
+            f"{layer.name}: its label adds up to {np.abs(layer.label).max() / unit:,.0f} units to its sums, "
+            f"{ACCUMULATOR_BITS} bits hold {(1 << most) - 1:,}. The layer's weights are too small beside its label's: "
+            "rescale one of them"
+        )
+    shift = min(most, int(np.floor(np.log2(((1 << INPUT_BITS) - 1) * unit / lsb))))
+    return IntLabel(even, max(1, round(lsb / unit * 2.0**shift)), shift)
 
 
 def _graded_bias(layer: Layer, unit: float) -> np.ndarray:
@@ -254,6 +311,7 @@ def _lif_layers(network: Network, grids: list, bits: int) -> tuple[IntLayer, ...
     layers = []
     for layer, (even, lsb) in zip(network.layers, grids, strict=True):
         reach = _bound(even, 1)
+        reach += reach // 8 if layer.label is not None else 0  # room for what the label adds
         shift = max(0, reach.bit_length() - (DENDRITE_BITS - 1))
         unit = lsb * 2.0**shift  # of one LSB of a = (W s) >> shift
         layers.append(

@@ -7,6 +7,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
+from ff2loihi.compilers.inference.quantize import quantize_label
 from ff2loihi.compilers.ir import IntNetwork, Network
 from ff2loihi.compilers.ir.convolution import product
 from ff2loihi.processes.limits import ALIGN, BIAS_EXP_MAX, BIAS_MANT_MAX, VTH_MAX
@@ -112,6 +113,9 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
         value = layer.scale * below  # of one LSB of the sum of `a` over the steps
         bias, exponent = _bias(network.layers[index], value * integers.steps)
         drive = drive + bias / (1 << ALIGN)
+        label = quantize_label(network.layers[index], value * integers.steps, layer.weight_bits)
+        if label:
+            drive += label.drive(codes, full)
         vth = int(min(VTH_MAX, max(1, round(rules[index](drive)))))
         scale = value * vth
         layers.append(
@@ -121,6 +125,7 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
                 v0=(vth << ALIGN) >> 1 if integers.reset == "soft" else 0,
                 bias=bias,
                 bias_exp=exponent,
+                label=label,
                 scale=scale,
             )
         )

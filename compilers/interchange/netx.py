@@ -54,8 +54,14 @@ def to_bytes(network: IntNetwork | LearningNetwork, artifact: str) -> bytes:
 
 
 def check(network: IntNetwork | LearningNetwork) -> None:
-    """Raise CompileError where a layer holds nothing: netx readers divide by its largest weight."""
+    """Raise CompileError for what netx has no form for: a layer that holds nothing (its readers divide by the largest
+    weight), or one above the first that sees the label."""
     for layer in network.layers:
+        if isinstance(layer, IntLayer) and layer.label:
+            raise CompileError(
+                f"{layer.name}: netx has no form for the label's inputs into a layer above the first: its layers are a "
+                "chain. Export golden vectors, or train with the label in the first layer"
+            )
         if not layer.weight.any():
             raise CompileError(f"{layer.name}: every weight is 0, which no netx reader takes. Train the model")
 

@@ -67,6 +67,12 @@ def to_bytes(network: IntNetwork | LearningNetwork, manifest: dict | None, tenso
         raise CompileError(
             f"{', '.join(pooled)}: NIR has no max pooling. Export to netx, or train with average pooling or strides"
         )
+    seeing = [layer.name for layer in network.layers if isinstance(layer, IntLayer) and layer.label]
+    if seeing:
+        raise CompileError(
+            f"{', '.join(seeing)}: a chain of NIR nodes has no place for the label's inputs into a layer above the "
+            "first. Export golden vectors, or train with the label in the first layer"
+        )
     first = network.layers[0].conv
     shape = first.shape if first else (network.inputs,)
     nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(shape)})}

@@ -15,6 +15,28 @@ from ff2loihi.processes.limits import Int
 
 
 @dataclass(frozen=True)
+class IntLabel(Frozen):
+    """The label's inputs into a layer above the first: in every step they add (weight p) >> shift to its sums.
+
+    weight (out, label inputs) int16, even; p: the payloads of a code, `payload` where it is full; shift below 0: to the
+    left. graded: W x of the layer is what they add to; lif: a, behind the layer's own shift.
+    """
+
+    weight: Array
+    payload: Int
+    shift: Int
+
+    def payloads(self, codes: np.ndarray, full: int) -> np.ndarray:
+        """p (..., label inputs) int64 of codes in 0..full, rounded half up."""
+        return (2 * codes.astype(np.int64) * self.payload + full) // (2 * full)
+
+    def drive(self, codes: np.ndarray, full: int) -> np.ndarray:
+        """What they add for each of the codes: (..., out) int64."""
+        sums = self.payloads(codes, full) @ self.weight.T.astype(np.int64)
+        return sums >> self.shift if self.shift >= 0 else sums << -self.shift
+
+
+@dataclass(frozen=True)
 class IntLayer(Sized):
     """A layer in the chip's integers.
 
@@ -22,6 +44,8 @@ class IntLayer(Sized):
     graded: h = min(max((W x + bias) >> shift, 0), top); bias (out,) int32 [accumulator LSB].
     lif:    a = (W s) >> shift; v += (a << 6) + bias; spike where v > vth << 6; then v -= vth << 6 (soft) or 0.
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
+    label:  what its code adds to W x (graded) or a (lif), None where the layer does not see it, as the first: there the
+            label's inputs are some of x.
     scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
     positive (outputs,) bool; pool, averages: as in Layer.
             Spikes leave a pool's window as its most active neuron's count rises: as many in a sample as that has.
@@ -41,6 +65,11 @@ class IntLayer(Sized):
     conv: Conv | None
     pool: MaxPool | None = None
     averages: Flag = False
+    label: IntLabel | None = None
+
+    @property
+    def synapses(self) -> int:
+        return super().synapses + (self.label.weight.size if self.label else 0)
 
 
 @dataclass(frozen=True)
@@ -110,6 +139,11 @@ class IntNetwork(Frozen):
     @property
     def inputs(self) -> int:
         return self.layers[0].inputs
+
+    @property
+    def full(self) -> int:
+        """The payload of a white pixel, and of a label's code of 1."""
+        return (1 << self.input_bits) - 1
 
     def is_summed(self, index: int) -> bool:
         """Whether anything reads the goodness sums of layer `index`: the read-out, or a normalisation."""

@@ -51,6 +51,10 @@ def inference(net: IntNetwork) -> Iterator[str]:
             if broken:
                 yield from (f"{layer.name}: a pool {text}" for text in broken)
                 return
+        if layer.label:
+            yield from _array(f"{layer.name} label", layer.label.weight, np.int16, (n, inputs))
+            if index == 0 or layer.conv or not inputs:
+                yield f"{layer.name}: label inputs of its own into the first layer, a convolution, or of no label"
         outputs = layer.pool.outputs if layer.pool else n
         yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (outputs,))
         if layer.averages and (index == 0 or not layer.conv or net.norms):

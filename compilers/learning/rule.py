@@ -265,6 +265,9 @@ def _check(network: Network) -> None:
         wrong.append(f"{network.label.codes.shape[1]} label inputs for {network.classes} classes")
     if any(layer.bias is not None for layer in network.layers):
         wrong.append("biases: the plastic neuron has none")
+    seeing = [layer.name for layer in network.layers if layer.label is not None]
+    if seeing:
+        wrong.append(f"{', '.join(seeing)}: label inputs above the first layer: the rule learns from the first's alone")
     if network.normalization != "none" and len(network.layers) > 1:
         wrong.append(f"normalization {network.normalization!r}: spikes pass between layers as they are, use none")
     if network.readout != "goodness" or len(network.readout_layers) < len(network.layers):

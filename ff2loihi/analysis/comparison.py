@@ -128,7 +128,7 @@ def _stages(
     for index, activity in enumerate(_activities(integers, result)):
         moments[index] += _moments(activity.ravel(), floats[index].ravel().astype(np.float64))
         below.append(activity)
-        above = float_forward.activities(net, activity, start=index + 1)
+        above = float_forward.activities(net, activity, start=index + 1, codes=net.pass_labels)
         yield integers.layers[index].name, readout.float_scores(net, [*below, *above])
     yield "read-out", readout.scores(integers, result.sums, result.head)
 

@@ -38,6 +38,9 @@ def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) ->
         fired = float(trace.spikes[:, :, index].sum(1).mean())
         spikes |= {f"{layer.name}{part}": fired for part in ("", ".pool", ".norm")} | {f"{layer.name}.head": 0.0}
         spikes[f"{layer.name}.goodness"] = float(passes) if index < len(network.norms) else 0.0
+        if layer.label:
+            payloads = layer.label.payloads(network.pass_labels, network.full)
+            spikes[f"{layer.name}.label"] = float(network.steps * np.count_nonzero(payloads))
     turns = max((math.prod(layer.pool.size) for layer in network.layers if layer.pool), default=1)
     steps = passes * network.steps * turns + len(network.layers)  # a window's neurons arrive one after the other
     nonzero = {layer.name: _nonzero(layer.weight) for layer in network.layers}

@@ -15,17 +15,21 @@ def neurobench(network: IntNetwork | LearningNetwork, activity: Activity, accura
     ActivationSparsity: share of neurons and steps without a spike. MembraneUpdates: neuron updates.
     """
     layers = network.layers
-    parameters = sum(layer.weight.size for layer in layers)
+    labels = [(layer, layer.label.weight) for layer in layers if isinstance(layer, IntLayer) and layer.label]
+    matrices = [*((layer, layer.weight) for layer in layers), *labels]
+    parameters = sum(weight.size for _, weight in matrices)
     synapses = sum(layer.synapses for layer in layers)
-    zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
-    widths = [layer.weight_bits if isinstance(layer, IntLayer) else WEIGHT_BITS for layer in layers]
-    bits = sum(layer.weight.size * width for layer, width in zip(layers, widths, strict=True))
+    zeros = sum(int((weight == 0).sum()) for _, weight in matrices)
+    widths = [layer.weight_bits if isinstance(layer, IntLayer) else WEIGHT_BITS for layer, _ in matrices]
+    bits = sum(weight.size * width for (_, weight), width in zip(matrices, widths, strict=True))
     neurons = sum(layer.neurons for layer in layers)
     below = [INPUT, *(f"{layer.name}.pool" if layer.pool else layer.name for layer in layers)]
     ops = sum(
         activity.spikes[source] * activity.fan_out.get(layer.name, layer.neurons) * activity.nonzero[layer.name]
         for source, layer in zip(below, layers, strict=False)
     )
+    for layer, weight in labels:
+        ops += activity.spikes[f"{layer.name}.label"] * layer.neurons * float((weight != 0).mean())
     fired = sum(activity.spikes[layer.name] for layer in layers)
     graded = isinstance(network, IntNetwork) and network.neuron == "graded"
     return {

@@ -127,6 +127,19 @@ def pooled_network(rng: np.random.Generator) -> Network:
     )  # fmt: skip
 
 
+def labelled_network(rng: np.random.Generator, lif: bool) -> Network:
+    """As float_network, and its dense layers above the first see the label, too."""
+    net, layers = float_network(rng, lif), []
+    while net.label.kind == "none" or all(layer.conv for layer in net.layers[1:]):
+        net = float_network(rng, lif)
+    for index, layer in enumerate(net.layers):
+        shape = layer.neurons, net.label.codes.shape[1]
+        strength = np.exp(rng.normal(0, 1))  # beside the other inputs
+        seen = index > 0 and not layer.conv
+        layers.append(replace(layer, label=rng.normal(0, strength, shape).astype(np.float32)) if seen else layer)
+    return replace(net, layers=tuple(layers), normalization="none" if lif else net.normalization)
+
+
 def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
     """Weights of -256, 0 and 254, thresholds of 1 and 2^17 - 1, biases at both ends; what would not fit is thinned."""
     net = program.network
@@ -151,6 +164,11 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
                 changes["vth"] = int(rng.choice([1, 2, 300, 20000, limits.VTH_MAX]))
                 changes["v0"] = (changes["vth"] << limits.ALIGN) >> 1 if net.reset == "soft" else 0
                 changes["shift"] = int(rng.integers(0, 4))
+            if layer.label:
+                edges = rng.choice([low, high, 0, 2, -2], layer.label.weight.shape)
+                payload, shift = int(rng.choice([1, 2, 255])), int(rng.integers(-6, 17))
+                edges = (edges * (rng.random(edges.shape) < kept)).astype(np.int16)
+                changes["label"] = replace(layer.label, weight=edges, payload=payload, shift=shift)
             edge = replace(layer, **changes)
             try:
                 arithmetic_rules.check(replace(net, layers=(*layers, edge, *net.layers[len(layers) + 1 :])))
@@ -166,13 +184,14 @@ def at_the_edges(rng: np.random.Generator, program: Program) -> Program:
 def generate():
     """generate(seed) -> (Program, pixels): half of them as compiled, half pushed to the edges; every layer spikes.
 
-    pooled: with pools, see pooled_network.
+    pooled: with pools, see pooled_network; labelled: with the label in upper layers, see labelled_network.
     """
 
-    def make(seed: int, wide: int = 64, pooled: bool = False) -> tuple[Program, np.ndarray]:
+    def make(seed: int, wide: int = 64, pooled: bool = False, labelled: bool = False) -> tuple[Program, np.ndarray]:
         for attempt in count():
             rng, lif = np.random.default_rng([seed, attempt] if attempt else seed), bool(seed % 2)
-            program, pixels = draw(rng, lif, pooled_network(rng) if pooled else float_network(rng, lif, wide))
+            network = pooled_network(rng) if pooled else None if labelled else float_network(rng, lif, wide)
+            program, pixels = draw(rng, lif, network or labelled_network(rng, lif))
             if Emulator().run(program, pixels).spikes.any((0, 1)).all():
                 return program, pixels
         return None

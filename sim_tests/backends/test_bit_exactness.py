@@ -1,5 +1,6 @@
 """The product: the emulator and Lava agree on every state variable at every step."""
 
+import numpy as np
 import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
@@ -38,6 +39,23 @@ def test_a_generated_network_with_pools_gives_the_same_bits_on_lava(generate, se
 @pytest.mark.parametrize("seed", range(POOLED, ALL))
 def test_more_generated_networks_with_pools_give_the_same_bits_on_lava(generate, seed):
     assert divergence(*generate(seed, pooled=True)) is None
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(FAST))
+def test_a_generated_network_whose_upper_layers_see_the_label_gives_the_same_bits_on_lava(generate, seed):
+    program, pixels = generate(seed, labelled=True)
+    seeing = [layer.label.drive(program.network.label_codes, program.network.full)
+              for layer in program.network.layers if layer.label]  # fmt: skip
+    assert any(np.ptp(drive, axis=0).any() for drive in seeing)
+    assert divergence(program, pixels) is None
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(FAST, ALL))
+def test_more_generated_networks_whose_upper_layers_see_the_label_give_the_same_bits_on_lava(generate, seed):
+    assert divergence(*generate(seed, labelled=True)) is None
 
 
 @pytest.mark.slow

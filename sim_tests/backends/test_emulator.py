@@ -21,9 +21,10 @@ def on_torch(array, dtype):
     return torch.from_numpy(ours).to(getattr(torch, dtype))
 
 
+@pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_numpy_and_torch_give_the_same_integers(generate, seed):
-    program, pixels = generate(seed)
+def test_numpy_and_torch_give_the_same_integers(generate, seed, labelled):
+    program, pixels = generate(seed, labelled=labelled)
     rows = quantize_pixels(pixels, program.network.input_bits).astype(np.float32)
     ours = Forward(program.network).run(rows, states=True)
     theirs = Forward(program.network, torch, on_torch).run(torch.from_numpy(rows), states=True)

@@ -112,19 +112,20 @@ LEARNED = {"learned": [{"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1
 
 @pytest.fixture(scope="session")
 def programs(float_net, images):
-    """Graded with tables, graded deferred with a head, soft and hard LIF, one without label inputs, convolutions read
-    by their channels, pooled or not, by the largest of these, and by their cells; a rule on weights, one on tags, and
-    one of library neurons."""
+    """Graded with tables, graded deferred with a head, soft and hard LIF, the label in every layer of two, one without
+    label inputs, convolutions read by their channels, pooled or not, by the largest of these, and by their cells; a
+    rule on weights, one on tags, and one of library neurons."""
     found = {}
     for name, neuron, bias, normalization in (
         ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
-        ("hard", "lif", False, "l1"),
+        ("hard", "lif", False, "l1"), ("labelled", "graded", False, "l2"), ("labelled lif", "lif", False, "none"),
     ):  # fmt: skip
-        net = float_net(8, bias=bias, normalization=normalization, probability="symmetric")
+        everywhere = name.startswith("labelled")
+        net = float_net(8, bias=bias, normalization=normalization, probability="symmetric", everywhere=everywhere)
         if name == "head":
             weights = tuple(np.random.default_rng(n).normal(0, 1, (4, n)).astype(np.float32) for n in (20, 15))
             net = dataclasses.replace(net, readout="head", head=Head(weights, np.ones(4, np.float32)))
-        options = Options(neuron=neuron, steps=5, reset=name if neuron == "lif" else "soft", weight_bits=6)
+        options = Options(neuron=neuron, steps=5, reset="hard" if name == "hard" else "soft", weight_bits=6)
         integers = quantize(net, Calibration(images(), np.arange(60) % 4), options)
         if neuron == "lif":
             integers, _ = thresholds.sweep(net, integers, images(), None)

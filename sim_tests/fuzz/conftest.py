@@ -335,6 +335,10 @@ SPECS = {
     "dense": DENSE,
     "one": DENSE | {"layers": SIGNS[:1], "probability": {"kind": "sigmoid", "theta": 1.0}},
     "norm": DENSE | {"layers": [SIGNS[0] | {"bias": "c"}, SIGNS[1]], "normalization": "l2"},
+    "labelled": DENSE | {
+        "layers": [{"weight": "a"}, {"weight": "a2", "label": "append"}, {"weight": "u", "label": "u2"}],
+        "probability": {"kind": "contrast"},
+    },
     "spiking": DENSE | {"neuron": {"kind": "lif", "steps": 8}},
     "head": {
         "pixels": 12, "label": {"kind": "none", "classes": 3}, "layers": [{"weight": "w"}],
@@ -357,6 +361,7 @@ SPECS = {
 SHAPES = {
     "a": (12, 15), "b": (6, 12), "c": (12,), "w": (8, 12), "h": (3, 8), "d": (3,), "k": (4, 1, 3, 3), "e": (4,),
     "l": (4, 2, 2, 2), "k2": (4, 4, 2, 2), "n.running_mean": (4,), "n.running_var": (4,), "n.weight": (4,),
+    "a2": (6, 15), "u": (5, 6), "u2": (5, 3),
 }  # fmt: skip
 
 
@@ -433,6 +438,8 @@ def programs(specs, tensors, compiled, used, tmp_path_factory):
         "graded": ("norm", Options(), 1), "head": ("head", Options(), 1), "conv": ("conv", Options(), 1),
         "pool": ("pool", Options(), 1), "spiking pool": ("pool", Options(neuron="lif", steps=4, vth=40), 1),
         "soft": ("dense", Options(neuron="lif", steps=5, vth=40), 1),
+        "labelled": ("labelled", Options(), 1),
+        "labelled soft": ("labelled", Options(neuron="lif", steps=5, vth=40), 1),
         "hard": ("conv", Options(neuron="lif", reset="hard", steps=4, vth=40), 1),
         "rule": ("dense", LearningOptions(), 0), "spiking": ("spiking", LearningOptions(), 1),
         "tag": ("dense", LearningOptions(eligibility="tag", trace="hard-li"), 0),

@@ -44,7 +44,7 @@ def nests() -> tuple:
 
 def test_a_hostile_checkpoint_is_compiled_or_refused(fuzz, change, content, specs, compiled):
     values = (*change.hostile, *odd_tensors(), *odd_tensors(), *nests())
-    bases = {name: content(name) for name in ("norm", "conv", "pool", "head", "dense")}
+    bases = {name: content(name) for name in ("norm", "conv", "pool", "head", "dense", "labelled")}
 
     def saved(tree, legacy=False) -> bytes:
         target = io.BytesIO()

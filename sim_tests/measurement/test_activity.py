@@ -40,10 +40,10 @@ PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12)).astype(np.uint8) * (
 CONVOLUTIONS = (Conv((2, 3, 2), 4, (3, 2), 1, 1, 2), Conv((4, 3, 3), 3, (2, 2), 2, 1, 1))  # on 2 x 3 x 2 = 12 pixels
 
 
-def compiled(neuron: str, convolutions: tuple[Conv, ...] = (), pool: MaxPool | None = None):
+def compiled(neuron: str, convolutions: tuple[Conv, ...] = (), pool: MaxPool | None = None, everywhere: bool = False):
     """Dense layers behind 12 pixels and 4 label inputs, or convolutions with the label on the first 4 pixels; pool: of
-    the first layer."""
-    net = float_network(0, (20, 9), convolutions=convolutions)
+    the first layer; everywhere: the label enters both layers."""
+    net = float_network(0, (20, 9), convolutions=convolutions, everywhere=everywhere)
     if pool:
         first = dataclasses.replace(net.layers[0], pool=pool, positive=np.ones(pool.outputs, bool))
         net = dataclasses.replace(net, layers=(first, *net.layers[1:]))
@@ -95,6 +95,25 @@ def test_spikes_and_operations_of_inference_are_those_of_the_states(neuron):
     assert bench["SynapticOperations"][kind] == pytest.approx(20 * shares[0] * arrived + 9 * shares[1] * spikes[0])
     assert bench["SynapticOperations"]["Dense"] == (20 * 16 + 9 * 20) * steps
     assert bench["Footprint"] == 20 * 16 + 9 * 20 + 3 * 29
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_a_label_sends_one_payload_to_each_neuron_of_an_upper_layer_in_every_step(neuron):
+    net = compiled(neuron, everywhere=True)
+    alone = dataclasses.replace(net, layers=(net.layers[0], dataclasses.replace(net.layers[1], label=None)))
+    found, benches = [], []
+    for one in (net, alone):
+        activity = inference_activity(one, Emulator().run(Program(net, (), {}), PIXELS), PIXELS)
+        found.append(counts(activity, place(populations(one), "loihi2", LOIHI2)))
+        benches.append(neurobench(one, activity, 0.5))
+    payloads = 4 * net.steps
+    assert found[0].spikes - found[1].spikes == pytest.approx(payloads)
+    assert found[0].synaptic_ops[1] - found[1].synaptic_ops[1] == pytest.approx(9 * payloads)
+    weight = net.layers[1].label.weight
+    kind = "Effective_MACs" if neuron == "graded" else "Effective_ACs"
+    more = [bench["SynapticOperations"][kind] for bench in benches]
+    assert more[0] - more[1] == pytest.approx(9 * payloads * (weight != 0).mean())
+    assert benches[0]["ParameterCount"] - benches[1]["ParameterCount"] == weight.size == 9 * 4
 
 
 def fan_out(conv: Conv) -> np.ndarray:

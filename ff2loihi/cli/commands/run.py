@@ -103,11 +103,12 @@ def inspect_file(model: Path) -> dict:
     net = program.network
     most = f" of the {net.top_k} largest" if net.top_k else ""
     cells = f" in {net.pooled.grid} x {net.pooled.grid} cells" if net.pooled else ""
+    seeing = [layer.name for layer in net.layers if layer.label]
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
         "input": f"{net.pixels} pixels of {net.input_bits} bits",
         "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, "
-        f"{len(net.pass_labels)} passes",
+        f"{len(net.pass_labels)} passes" + (f"; enters {', '.join(seeing)}, too" if seeing else ""),
         "goodness": f"{net.goodness}{most}, {net.probability.model_dump()}",
         "normalisation": f"{net.normalization}{' at the read-out' if net.deferred else ''}",
         "read-out": f"{net.readout}{cells}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",

@@ -185,6 +185,22 @@ INFERENCE = (
     ("layers.bias", gain("layers.0.bias", np.zeros((20, 1), np.int32)), "tables", "bias has shape (20, 1)"),
     ("layers.bias", gain("layers.0.bias", np.zeros(0, np.int32)), "tables", "hidden1 bias has shape (0,)"),
     ("layers.positive", fill("layers.0.positive", dtype=np.uint8), "tables", "holds uint8, bool is wanted"),
+    ("layers.label", put("layers", 1, "label", None), "labelled", "'layers.1.label.weight' that nothing refers to"),
+    ("layers.label", cut("layers", 1, "label"), "labelled lif", "'layers.1.label.weight' that nothing refers to"),
+    ("layers.label", put(*FIRST, "label", {"payload": 1, "shift": 0}), "soft", "no tensor 'layers.0.label.weight'"),
+    ("layers.label.payload", put("layers", 1, "label", "payload", 0), "labelled", "hidden2: label payload 0, 1..255"),
+    ("layers.label.payload", put("layers", 1, "label", "payload", 256), "labelled lif", "label payload 256"),
+    ("layers.label.shift", put("layers", 1, "label", "shift", 24), "labelled", "label shift 24, -23..23 are possible"),
+    ("layers.label.shift", put("layers", 1, "label", "shift", -23), "labelled", "hidden2: sums reach"),
+    ("layers.label.shift", put("layers", 1, "label", "shift", -12), "labelled lif", "hidden2: dendritic sums reach"),
+    ("layers.label.weight", fill("layers.1.label.weight", 3, (0, 0)), "labelled", "hidden2: label: 1 odd weights"),
+    ("layers.label.weight", fill("layers.1.label.weight", dtype=np.int32), "labelled lif", "hidden2 label holds int32"),
+    ("layers.label.weight", lose("layers.1.label.weight"), "labelled", "no tensor 'layers.1.label.weight'"),
+    ("layers.label.weight", gain("layers.1.label.weight", np.zeros((15, 5), np.int16)), "labelled",
+     "hidden2 label has shape (15, 5), (15, 4) is wanted"),
+    ("layers.label", both(put(*FIRST, "label", {"payload": 1, "shift": 0}),
+                          gain("layers.0.label.weight", np.zeros((20, 4), np.int16))), "soft",
+     "hidden1: label inputs of its own into the first layer"),
     ("label.codes", fill("label.codes", 256), "tables", "label codes 256..256|label codes 0..256"),
     ("label.codes", fill("label.codes", -1, (0, 0)), "soft", "label codes -1..255, 0..255"),
     ("label.codes", fill("label.codes", dtype=np.int64), "soft", "label.codes holds int64, int32 is wanted"),
@@ -380,6 +396,13 @@ def test_an_artifact_that_knows_nothing_of_its_neurons_losses_is_read(rehashed, 
     (tmp_path / "m.ffl").write_bytes(rehashed("soft", older))
     program, _ = artifact.read(tmp_path / "m.ffl")
     assert [(loss.neurons_db, loss.quantiles, loss.vanished) for loss in program.losses] == [(None, "-", 0)] * 2
+
+
+def test_a_label_in_upper_layers_changes_nothing_in_the_artifacts_of_other_networks(programs):
+    keys = {kind: [layer.keys() for layer in artifact.pack(program)[0]["layers"]] for kind, program in programs.items()}
+    seen = {kind: ["label" in layer for layer in layers] for kind, layers in keys.items()}
+    assert {kind for kind, found in seen.items() if any(found)} == {"labelled", "labelled lif"}
+    assert seen["labelled"] == seen["labelled lif"] == [False, True]
 
 
 def test_the_manifest_of_an_artifact_is_json_that_every_reader_understands(rehashed):

@@ -80,6 +80,58 @@ def test_a_single_matrix_is_turned_so_that_an_image_enters_it(shape, orientation
     assert (spec.layers[0].orientation, spec.pixels, spec.label.kind) == (orientation, pixels, kind)
 
 
+@pytest.mark.parametrize(
+    ("widths", "pixels", "label"),
+    [
+        ((784, 500, 500), 784, {"kind": "append", "classes": 10}),
+        ((64, 40, 50), 64, {"kind": "append", "classes": 10}),
+        ((63, 40, 30), 63, {"kind": "append", "classes": 3}), ((784, 60, 60), 784, {"kind": "append", "classes": 26}),
+        ((784, 60, 40), 784, {"kind": "append", "codes": "labels.npy", "classes": 10}),
+        ((784, 60, 40), 784, {"kind": "overwrite", "classes": 10}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_as_many_inputs_more_in_every_layer_are_the_labels(widths, pixels, label, turned):
+    n = 100 if "codes" in label else label["classes"]
+    first = widths[0] if label["kind"] == "overwrite" else widths[0] + n
+    shapes = [(widths[1], first), (widths[2], widths[1] + n), (widths[2], widths[2] + n)]
+    shapes = {f"layers.{index}": shape[::-1] if turned else shape for index, shape in enumerate(shapes)}
+    found = draft("net.pt", shapes).values
+    assert (found["pixels"], found["label"]) == (pixels, label)
+    assert [layer.get("label") for layer in found["layers"]] == [None, "append", "append"]
+    assert [layer.get("orientation") for layer in found["layers"]] == ["in_out" if turned else None] * 3
+    assert parse_spec(found, "the draft").normalization == "l2"
+
+
+def test_a_label_that_stands_before_the_pixels_is_assumed_to_stand_before_the_others_too():
+    def ask(question: Question) -> Choice:
+        return next((one for one in question.choices if "prepend" in one.value), question.choices[0])
+
+    found = draft("net.pt", {"a": (50, 794), "b": (40, 60)}, ask).values
+    assert (found["label"]["kind"], found["layers"][1]["label"]) == ("prepend", "prepend")
+
+
+def test_a_matrix_of_the_labels_own_at_each_layer_is_told_by_its_name_and_size():
+    shapes = chain("fc.", 784, 60, 50)
+    for index, n in enumerate((60, 50)):
+        shapes |= {f"label_proj.{index}.weight": (n, 10), f"label_proj.{index}.bias": (n,)}
+    made = draft("net.pt", shapes)
+    assert made.missing == made.unplaced == ()
+    spec = parse_spec(made.values, "the draft")
+    assert (spec.pixels, spec.label.kind, spec.label.classes) == (784, "append", 10)
+    assert [(layer.weight, layer.label, layer.label_bias) for layer in spec.layers] == [
+        (f"fc.{index}.weight", f"label_proj.{index}.weight", f"label_proj.{index}.bias") for index in range(2)
+    ]
+
+
+def test_a_classifier_is_not_taken_for_label_inputs():
+    for shapes in (
+        chain("layers.", 784, 50, 40) | {"out.weight": (10, 40)}, chain("layers.", 784, 50, 40) | {"x": (10, 90)},
+        chain("", 63, 40, 10),
+    ):  # fmt: skip
+        assert all("label" not in layer for layer in draft("net.pt", shapes).values["layers"])
+
+
 def test_labels_of_other_sizes_beside_the_pixels():
     assert spec_of(chain("", 784 + 26, 50)).label.classes == 26
     made = draft("net.pt", {".": (884, 200)})

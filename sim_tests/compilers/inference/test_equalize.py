@@ -60,6 +60,19 @@ def uneven(net, rows, times):
     return replace(net, layers=(layers, replace(above, weight=read)), head=head)
 
 
+def test_a_labels_weights_are_evened_out_with_the_rows_beside_them(images):
+    net = replace(float_network(4, (40, 24, 10), everywhere=True), readout_layers=(2,))
+    first, middle, last = net.layers
+    factors = np.where(np.arange(24) < 3, 1000, 1).astype(np.float32)
+    middle = replace(middle, weight=middle.weight * factors[:, None], label=middle.label * factors[:, None])
+    net = replace(net, layers=(first, middle, replace(last, weight=last.weight / factors)))
+    evened, found = equalize(net)
+    assert found["hidden2"] > 100
+    assert np.ptp(np.abs(evened.layers[1].label).max(1)) < np.ptp(np.abs(middle.label).max(1)) / 10
+    before, after = (float_forward.all_labels(one, images(20))[2] for one in (net, evened))
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4 * before.max())
+
+
 def scores_of(net, images, options):
     integers = quantize(net, Calibration(images(60), np.arange(60) % 4), options)
     if options.neuron == "lif":

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.inference import readout
+from ff2loihi.compilers.inference import arithmetic_rules, readout
 from ff2loihi.compilers.inference.integer_forward import Forward, powers, quantize_pixels
 from ff2loihi.compilers.inference.quantize import (
     Calibration,
@@ -107,6 +107,7 @@ def float_activities(net, pixels, code, divide=True):
             }[net.normalization]
             x = x / norm if norm > 0 else x
         a = layer.weight.astype(np.float64) @ x + (0 if layer.bias is None else layer.bias)
+        a = a if layer.label is None else a + layer.label @ code
         x = np.maximum(a, 0)
         out.append(x)
     return out
@@ -123,6 +124,33 @@ def test_a_graded_activity_times_its_scale_is_the_float_activity(float_net, imag
         for layer, target in zip(integers.layers, wanted, strict=True):
             got = states[f"{layer.name}.h"][image, 2] * layer.scale
             assert np.abs(got - target).max() < 0.08 * target.max()
+
+
+@pytest.mark.parametrize("strength", [0.01, 1, 5, 100])
+@pytest.mark.parametrize("normalization", ["none", "l2", "l1", "rms"])
+def test_a_label_adds_to_an_upper_layer_what_it_adds_to_the_float_one(float_net, images, normalization, strength):
+    net = float_net(4, widths=(40, 30, 20), normalization=normalization, everywhere=True)
+    first, *above = net.layers
+    above = [replace(layer, label=layer.label * np.float32(strength)) for layer in above]
+    net = replace(net, layers=(first, *above))
+    integers = quantize(net, calibration(images), Options())
+    arithmetic_rules.check(integers)
+    assert not integers.deferred
+    states = Forward(integers).run(quantize_pixels(images(8, seed=9), integers.input_bits), states=True).states
+    for image, pixels in enumerate(images(8, seed=9)):
+        for label, code in enumerate(net.label.codes):
+            for layer, target in zip(integers.layers, float_activities(net, pixels, code), strict=True):
+                got = states[f"{layer.name}.h"][image, label] * layer.scale
+                assert np.abs(got - target).max() < 0.08 * target.max()
+    shown = states["hidden2.h"]
+    assert (shown[:, 0] != shown[:, 1]).any()
+
+
+def test_a_label_that_leaves_no_room_for_a_layers_own_weights_is_refused_by_name(float_net, images):
+    net = float_net(4, everywhere=True)
+    heavy = replace(net.layers[1], label=net.layers[1].label * np.float32(1e7))
+    with pytest.raises(CompileError, match="hidden2: its label adds up to .* 24 bits hold 8,388,607.*rescale"):
+        quantize(replace(net, layers=(net.layers[0], heavy)), calibration(images), Options())
 
 
 def test_graded_biases_are_the_float_biases_in_accumulator_units(float_net, images):
@@ -212,6 +240,13 @@ def test_a_bias_behind_normalisation_has_no_spiking_form(float_net, images):
         quantize(net, calibration(images), Options(neuron="lif"))
     below = replace(net, layers=(net.layers[0], replace(net.layers[1], bias=None)))
     assert quantize(below, calibration(images), Options(neuron="lif")).deferred
+
+
+def test_a_label_behind_normalisation_has_no_spiking_form(float_net, images):
+    net = float_net(6, widths=(20, 15, 10), normalization="l2", everywhere=True)
+    words = "hidden2: a label behind normalisation 'l2' has no spiking form.* Use --neuron graded, or train .* without"
+    with pytest.raises(CompileError, match=words):
+        quantize(net, calibration(images), Options(neuron="lif"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A Program as a graph of Lava processes: Source -> [Dense -> neuron, pool -> Goodness] a layer -> Recorder."""
+"""A Program as a graph of Lava processes: Source -> [Dense -> neuron, pool -> Goodness] a layer -> Recorder.
+
+A layer above the first that sees the label has a second Dense, of a LabelSource, into its neurons.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +14,17 @@ from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 
 from ff2loihi.compilers.inference.integer_forward import goodness_power, powers, quantize_pixels
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, split_input
+from ff2loihi.compilers.ir import IntLabel, IntLayer, IntNetwork, split_input
 from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.host_io.record import Probe, Recorder
 from ff2loihi.processes.inference.goodness import Goodness
 from ff2loihi.processes.inference.graded_relu import GradedRelu
+from ff2loihi.processes.inference.label_source import LabelSource
 from ff2loihi.processes.inference.max_pool import MaxPool
 from ff2loihi.processes.inference.normalize import Normalize
 from ff2loihi.processes.inference.soft_lif import SoftLIF
 from ff2loihi.processes.inference.source import Source
-from ff2loihi.processes.limits import DU_NO_MEMORY
+from ff2loihi.processes.limits import DU_NO_MEMORY, INPUT_BITS
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ class Builder:
             )  # fmt: skip
             below.connect(dense.s_in)
             dense.a_out.connect(neuron.a_in)
+            if layer.label:
+                self._labelled(layer.label, index).connect(neuron.a_in)
             below = neuron.s_out
             if layer.pool:
                 below = self._pooled(layer, layer.pool.windows, index, below)
@@ -122,13 +128,22 @@ class Builder:
             num_message_bits=8 if self.network.neuron == "graded" else 0,
         )
 
-    def _dense(self, weight: np.ndarray, exponent: int) -> Dense:
+    def _labelled(self, label: IntLabel, index: int) -> OutPort:
+        """What the label adds to the sums of a layer above the first."""
+        payloads = label.payloads(self.codes, self.network.full).astype(np.int32)
+        source = LabelSource(payloads=payloads, samples=len(self.pixels), steps=self.network.steps, late=index)
+        dense = self._dense(label.weight, -label.shift, INPUT_BITS)
+        source.s_out.connect(dense.s_in)
+        return dense.a_out
+
+    def _dense(self, weight: np.ndarray, exponent: int, message_bits: int | None = None) -> Dense:
+        graded = self.network.neuron == "graded"
         return Dense(
             weights=weight.astype(np.int32),
             weight_exp=exponent,
             num_weight_bits=8,
             sign_mode=SignMode.MIXED,
-            num_message_bits=8 if self.network.neuron == "graded" else 0,
+            num_message_bits=(8 if graded else 0) if message_bits is None else message_bits,
         )
 
     def _neuron(self, layer: IntLayer, index: int) -> GradedRelu | SoftLIF | LIFReset:
