@@ -204,9 +204,18 @@ def _read(path: Path) -> Graph:
     dt = graph.metadata.get("dt")
     if dt is not None and not (np.ndim(dt) == 0 and isinstance(dt, int | float | np.number) and 0 < dt < math.inf):
         raise CheckpointError(f"{path}: dt, a step's length, must be above 0, got {brief(dt)}")
-    shape = tuple(np.ravel(chain[0][1].input_type["input"]).tolist())
+    shape = _input_shape(path, chain[0][1].input_type["input"])
     stages = _stages(path, chain[1:-1])
     return Graph(shape, stages, None if dt is None else float(dt), manifest, dict(ours.get("tensors", {})))
+
+
+def _input_shape(path: Path, found: object) -> tuple[int, ...]:
+    sides = np.ravel(np.asarray(found))
+    numbers = sides.size and sides.dtype.kind in "iuf" and np.all(np.isfinite(sides))
+    if not numbers or np.any((sides < 1) | (sides != np.floor(sides))):
+        text = f"{path}: the shape of its input must be of whole numbers above 0, got {brief(found)}"
+        raise CheckpointError(f"{text}. Export it again")
+    return tuple(int(side) for side in sides)
 
 
 def _sizes(node: h5py.Group) -> dict[str, tuple[int, ...]]:

@@ -53,6 +53,12 @@ def chain(*nodes, inputs=(INPUTS,), outputs=(N,), names=(), dt=None, edges=(), m
     return nir.NIRGraph(found | (more or {}), links, metadata={} if dt is None else {"dt": dt}, type_check=False)
 
 
+def changed_input(shape) -> nir.NIRGraph:
+    graph = chain(LINEAR, lif(), dt=DT)
+    graph.nodes["input"].input_type = {"input": shape}
+    return graph
+
+
 def changed(node, **fields):
     """A node with arrays that nir itself would not have made."""
     for name, value in fields.items():
@@ -174,6 +180,15 @@ REFUSED = {
         chain(LINEAR, lif(), nir.Linear(W2), lif((4,), tau=full(0.02, (4,))), names=("a", "b", "c", "d"), dt=DT), {},
         "neurons leak by [0.8999999",
     ),
+    **{
+        f"an input of {brief}": (
+            changed_input(shape), {}, "the shape of its input must be of whole numbers above 0, got",
+        )
+        for brief, shape in {
+            "half a value": np.array([0.5]), "no side": np.array([], int), "a negative side": np.array([-3, 2]),
+            "sides without end": np.array([np.inf]), "texts": np.array([b"74"]), "a group": {"a": np.array([74])},
+        }.items()
+    },
     "a delay": (chain(nir.Delay(full(1.0, (INPUTS,))), LINEAR, lif(), dt=DT), {}, "'0' is a Delay"),
     "a scale": (chain(LINEAR, nir.Scale(full(1.0)), lif(), dt=DT), {}, "'1' is a Scale"),
     "a threshold alone": (chain(LINEAR, nir.Threshold(full(1.0)), dt=DT), {}, "'1' is a Threshold"),
