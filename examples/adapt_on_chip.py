@@ -87,19 +87,22 @@ def adapt(program: Program, plan: Schedule, world: Dataset, tests: dict[str, Dat
 
 
 def draw(stories: dict[str, list[dict]], path: Path) -> None:
-    """One panel a story."""
+    """One panel a story, a row for each of the two networks."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(stories), figsize=(4.2 * len(stories), 3.6), sharey=True, squeeze=False)
-    for panel, (title, points) in zip(panels[0], stories.items(), strict=True):
+    columns = -(-len(stories) // 2)
+    size = 4.2 * columns, 6.4
+    figure, panels = pyplot.subplots(2, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for panel, (title, points) in zip(panels.flat, stories.items(), strict=True):
         for name in points[0]:
             if name != "samples":
                 panel.plot([p["samples"] for p in points], [100 * p[name] for p in points], marker=".", label=name)
-        panel.set(title=title, xlabel="samples learned on the chip")
+        panel.set(title=title)
         panel.grid(alpha=0.3)
         panel.legend()
-    panels[0][0].set_ylabel("test accuracy, %")
+    figure.supxlabel("samples learned on the chip")
+    figure.supylabel("test accuracy, %")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
