@@ -30,6 +30,8 @@ from ff2loihi.processes.limits import (
 
 V_TOP = float(V_LIMIT)
 DECAY = np.exp(-1 / TRACE_DECAY_TAU)
+LOSES = DECAY * POST_TRACE_MAX - (POST_TRACE_MAX - 1)  # the smallest draw at which a trace loses a unit, the largest
+Y_TOP = np.int32(POST_TRACE_MAX)
 W_LOW, W_HIGH = np.int32(WEIGHT_MIN), np.int32(-WEIGHT_MIN - 1)  # of a weight after an update, which may be odd
 T_LOW, T_HIGH = np.int32(TAG_MIN), np.int32(TAG_MAX)
 BITS, UP = np.int32(UPDATE_BITS), np.int32((1 << UPDATE_BITS) - 1)  # of an update's fraction; what rounds it up
@@ -63,20 +65,24 @@ def factor_constants(factor: ThirdFactor) -> tuple:
 
 @njit(cache=True, nogil=True)
 def add_rows(w, idx, n, out):
-    """out (int32) += the rows of w that spike, four at a time: one pass over out for each four."""
+    """out (int32) += the rows of w that spike, eight at a time: their sum fits in int16, and out is passed once."""
     k = 0
-    while k + 3 < n:
+    while k + 7 < n:
         first, second, third, fourth = w[idx[k]], w[idx[k + 1]], w[idx[k + 2]], w[idx[k + 3]]
+        fifth, sixth, seventh, eighth = w[idx[k + 4]], w[idx[k + 5]], w[idx[k + 6]], w[idx[k + 7]]
         for j in range(out.shape[0]):
-            out[j] = np.int32(
-                out[j] + np.int32(first[j]) + np.int32(second[j]) + np.int32(third[j]) + np.int32(fourth[j])
-            )
-        k += 4
-    while k < n:
+            half = np.int16(first[j] + second[j] + third[j] + fourth[j])
+            out[j] = np.int32(out[j] + np.int16(half + fifth[j] + sixth[j] + seventh[j] + eighth[j]))
+        k += 8
+    while k + 1 < n:
+        first, second = w[idx[k]], w[idx[k + 1]]
+        for j in range(out.shape[0]):
+            out[j] = np.int32(out[j] + np.int16(first[j] + second[j]))
+        k += 2
+    if k < n:
         row = w[idx[k]]
         for j in range(out.shape[0]):
-            out[j] = np.int32(out[j] + np.int32(row[j]))
-        k += 1
+            out[j] = np.int32(out[j] + row[j])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -112,13 +118,13 @@ def integrate(v, r, a, z, neuron):
 
 @njit(cache=True, nogil=True)
 def sums(r, signs):
-    plus = 0
-    total = 0
+    """(G+, G-) of traces r (n,) int32: the sum of all squares fits in int32, see compilers.learning.fit."""
+    plus, total = np.int32(0), np.int32(0)
     for j in range(r.shape[0]):
-        square = r[j] * r[j]
-        total += square
-        plus += square * signs[j]
-    return plus, total - plus
+        square = np.int32(r[j] * r[j])
+        total = np.int32(total + square)
+        plus = np.int32(plus + np.int32(square * np.int32(signs[j])))
+    return np.int64(plus), np.int64(total - plus)
 
 
 @njit(cache=True, nogil=True)
@@ -139,6 +145,20 @@ def modulation(plus, minus, phase, factor, table):
     m_plus = m_plus * (256 + sign_plus * balance) >> 8
     m_minus = m_minus * (256 + sign_minus * balance) >> 8
     return sign_plus * m_plus, sign_minus * m_minus
+
+
+@njit(cache=True, nogil=True)
+def post_traces(r, signs, m_plus, m_minus, trace_shift, y):
+    """y (n,) int32: min(127, (r |m| + 32) >> 6) >> trace_shift, negative where m is; |m| has 24 bits at most."""
+    plus, minus = np.int32(m_plus), np.int32(m_minus)
+    for j in range(r.shape[0]):
+        m = plus if signs[j] else minus
+        q = min(Y_TOP, np.int32(np.int32(np.int32(r[j] * np.int32(abs(m))) + np.int32(32)) >> np.int32(6)))
+        y[j] = q if m > 0 else -q
+    if trace_shift:
+        for j in range(r.shape[0]):
+            size = abs(y[j]) >> trace_shift
+            y[j] = size if y[j] > 0 else -size
 
 
 @njit(cache=True, nogil=True)
@@ -186,7 +206,12 @@ def update_tags(tag, active, spiked, y, exponent, decay, u):
 
 @njit(cache=True, nogil=True)
 def decay_post_traces(y, draw):
-    """Signed post traces (n,) int64 as LearningDense holds them: any of them loses one unit now and then."""
+    """Signed post traces (n,) as LearningDense holds them: any of them loses one unit now and then.
+
+    The larger a trace, the sooner: most draws are too small for any.
+    """
+    if draw < LOSES:
+        return
     for j in range(y.shape[0]):
         size = abs(y[j])
         kept = DECAY * size
@@ -196,10 +221,11 @@ def decay_post_traces(y, draw):
 
 @njit(cache=True, nogil=True)
 def round_step(y, exponent, u, shared):
-    """y becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
+    """y (n,) int32 becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
+    scale, up = np.int32(1 << (UPDATE_BITS - exponent)), np.int32(UP - u)
     for j in range(y.shape[0]):
-        y[j] <<= UPDATE_BITS - exponent
-        shared[j] = (y[j] + UP - u) >> UPDATE_BITS
+        y[j] = np.int32(y[j] * scale)
+        shared[j] = np.int32(y[j] + up) >> BITS
 
 
 @njit(cache=True, nogil=True)
@@ -211,10 +237,9 @@ def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phas
         v[:] = 0
         r[:] = 0
     integrate(v, r, a, z, neuron)
+    post_traces(r, signs, m_plus, m_minus, trace_shift, y2)
     for j in range(r.shape[0]):
-        m = m_plus if signs[j] else m_minus
-        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> trace_shift
-        y2[j], y3[j] = (q if m > 0 else 0), (q if m < 0 else 0)
+        y2[j], y3[j] = max(y2[j], 0), max(-y2[j], 0)
     if phase == 0:
         return 0, 0
     return modulation(plus, minus, phase, factor, table)
