@@ -19,8 +19,10 @@ TOP, ROTATION = np.uint64(58), np.uint64(63)
 
 
 class Stream(NamedTuple):
-    """A generator's state (2,) uint64; step (4,) uint64, its leap of one draw; spare (2,) uint64: whether half of 64 bits
-    is kept for the next draw of 32, and that half."""
+    """A generator. state (2,) uint64; step (4,) uint64: its leap of one draw.
+
+    spare (2,) uint64: whether half of a draw of 64 bits is kept for the next one of 32, and that half.
+    """
 
     state: np.ndarray
     step: np.ndarray

@@ -23,7 +23,7 @@ class Labels(NamedTuple):
     """The labels' events, idx (classes, steps, inputs), and what they drive.
 
     drive (classes, steps, n) int32, of an even number of steps; low (classes, n) int32, its smallest; stale (classes,)
-    uint8: whose drive has changed; apart: no input belongs to two labels, so to learn one leaves the others as they are.
+    uint8: whose drive has changed; apart: no input belongs to two labels, so to learn one leaves the others alone.
     floor: the smallest drive of pixels and label with which two steps may be computed in one pass.
     """
 

@@ -16,8 +16,8 @@ from ff2loihi.processes.learning_rule import RATE_ONE
 def label_events(network: LearningNetwork) -> Events:
     """The spikes of every label's inputs."""
     found = Events.of(network.steps, network.label_codes.shape[1], network.classes)
-    phases = network.label_phases.astype(np.int64)
-    for label, code in enumerate(network.label_codes.astype(np.int64)):
+    phases = network.label_phases.astype(np.int16)
+    for label, code in enumerate(network.label_codes.astype(np.int16)):
         events.encode(code, phases, RATE_ONE, Events(found.idx[label], found.counts[label]))
     found.idx[:] += np.int32(network.pixels)
     return found
@@ -53,8 +53,6 @@ class Learner:
     record: keep every state of the last presentation: `states`, a list of (steps + 1, 6, n): v, z, r, y2, y3, a of
     each layer, and `matrices`, a list of (2, period, inputs, n): its weights and tags after each step of the input.
     """
-
-    block = 50
 
     def __init__(self, network: LearningNetwork, on_chip: bool = False, record: bool = False) -> None:
         self.network, self.on_chip = network, on_chip
@@ -99,7 +97,7 @@ class Learner:
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        loop.show(self._net, q, phases)
+        loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
 
     def show_spikes(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """Take an image's spikes as they are, in place of `show`'s code; from then on labels spike as given here.
@@ -137,6 +135,8 @@ class Learner:
 
     def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
         """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+        rates, phases = (part.astype(np.int16, copy=False) for part in (samples.rates, samples.phases))
+        samples = samples._replace(rates=rates, phases=phases)
         return loop.learn(self._net, samples, plan, self._rule(), self.draws)
 
     def counts(self, label: int) -> list[np.ndarray]:

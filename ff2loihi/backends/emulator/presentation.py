@@ -68,8 +68,8 @@ class Draws(NamedTuple):
 
     u (period,) int64, floor(128 draw), of dw and dt in the steps of one presentation; traces (period,) float64: of the
     post traces' decay, of which Lava draws two and takes the second; without any nothing is learned, nor do tags move
-    weights. weights, decays: where the streams stand; weights_leap, decays_leap: over a presentation; passed (1,) int64:
-    steps. chip (1,) uint64: the generator of the draws on the chip, which goes on.
+    weights. weights, decays: where the streams stand; weights_leap, decays_leap: over a presentation; passed (1,)
+    int64: steps. chip (1,) uint64: the generator of the draws on the chip, which goes on.
     """
 
     u: np.ndarray
