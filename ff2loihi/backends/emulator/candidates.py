@@ -15,6 +15,7 @@ from ff2loihi.processes.learning_kernels import NeuronConstants, integrate, sums
 from ff2loihi.processes.limits import ALIGN, V_LIMIT
 
 NEVER = np.int32(-(1 << 24))  # the drive of a step that a presentation does not have: nothing spikes in it
+HIGH = np.int32(1 << 30)  # above every drive
 HALF_LEAK = 11  # bits: v left 2^-12 of an even left is v (left / 2) 2^-11
 LEAK, LOST, SIGN, DRIVE = np.int32(HALF_LEAK), np.int32((1 << HALF_LEAK) - 1), np.int32(31), np.int32(ALIGN)
 
@@ -51,7 +52,7 @@ def _floor(neuron: NeuronConstants, steps: int) -> int:
     most = min(V_LIMIT, ((1 << 31) - (1 << HALF_LEAK)) // half)  # of |v|
     counts = not neuron.hard and neuron.impulse == 1 and neuron.keep == 256 and neuron.top >= steps
     if left % 2 or not counts or neuron.threshold > most:
-        return 1 << 30
+        return int(HIGH)
     reach = sum((left / 4096) ** step for step in range(steps))
     return -int(most / reach / (1 << ALIGN))
 
@@ -71,8 +72,8 @@ def refresh(w, labels):
 @njit(cache=True, nogil=True)
 def smallest(drive, steps, low):
     """low (n,): of the first steps of drive (steps, n)."""
-    low[:] = drive[0]
-    for step in range(1, steps):
+    low[:] = HIGH
+    for step in range(steps):
         row = drive[step]
         for j in range(low.shape[0]):
             low[j] = min(low[j], row[j])
@@ -103,19 +104,23 @@ def _count(base, drive, neuron, v, r):
 
 
 @njit(cache=True, nogil=True)
-def _every_step(base, drive, layer, v, r, spikes):
-    """The same a step at a time, for every neuron and trace; spikes: events for the layer above, or of no steps."""
-    n = v.shape[0]
-    a, z = np.zeros(n, np.int32), np.zeros(n, np.int32)
+def _every_step(base, drive, layer, v, r, a):
+    """The same a step at a time, for every neuron and trace; a (n,): space for its drive."""
     v[:], r[:] = 0, 0
-    for step in range(layer.spikes.counts.shape[0]):
+    for step in range(layer.spikes.shape[0]):
         pixels, label = base[step], drive[step]
-        for j in range(n):
+        for j in range(a.shape[0]):
             a[j] = np.int32(pixels[j] + label[j])
-        integrate(v, r, a, z, layer.neuron)
-        mark(z, layer.fired)
-        if spikes.counts.shape[0]:
-            list_spikes(z, spikes, step)
+        integrate(v, r, a, layer.spikes[step], layer.neuron)
+    mark(layer.spikes, layer.fired)
+
+
+@njit(cache=True, nogil=True)
+def _lowest(one, other):
+    low = one[0] + other[0]
+    for j in range(one.shape[0]):
+        low = min(low, one[j] + other[j])
+    return low
 
 
 @njit(cache=True, nogil=True)
@@ -124,15 +129,18 @@ def first_layer(layer, base, labels, begin, goodness, spikes):
 
     spikes: events with an axis of labels in front, for the layer above, or of no steps.
     """
-    steps, n = layer.spikes.counts.shape[0], base.shape[1]
+    n = base.shape[1]
     refresh(layer.w, labels)
-    low, v, r = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
-    smallest(base, steps, low)
+    low, v, r, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros((1, n), np.int32), np.zeros(n, np.int32)
+    smallest(base, layer.spikes.shape[0], low)
     kept = spikes.counts.shape[1] > 0
     for label in range(begin, labels.stale.shape[0]):
-        if not kept and (low + labels.low[label]).min() >= labels.floor:
-            _count(base, labels.drive[label], layer.neuron, v, r)
+        drive = labels.drive[label]
+        if not kept and _lowest(low, labels.low[label]) >= labels.floor:
+            _count(base, drive, layer.neuron, v, r[0])
             mark(r, layer.fired)
         else:
-            _every_step(base, labels.drive[label], layer, v, r, Events(spikes.idx[label], spikes.counts[label]))
-        goodness[label, 0], goodness[label, 1] = sums(r, layer.signs)
+            _every_step(base, drive, layer, v, r[0], a)
+        if kept:
+            list_spikes(layer.spikes, Events(spikes.idx[label], spikes.counts[label]))
+        goodness[label, 0], goodness[label, 1] = sums(r[0], layer.signs)

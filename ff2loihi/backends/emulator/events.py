@@ -46,20 +46,23 @@ def encode(q, phases, full, events):
 
 
 @njit(cache=True, nogil=True)
-def list_spikes(z, events, step):
-    """A step's spikes z (n,) int32 0/1 as events."""
-    count, found = 0, events.idx[step]
-    for j in range(z.shape[0]):
-        found[count] = j
-        count += z[j]
-    events.counts[step] = count
+def list_spikes(spikes, events):
+    """Spikes (steps, n) int32 0/1 as events."""
+    for step in range(spikes.shape[0]):
+        count, found, z = 0, events.idx[step], spikes[step]
+        for j in range(z.shape[0]):
+            found[count] = j
+            count += z[j]
+        events.counts[step] = count
 
 
 @njit(cache=True, nogil=True)
-def mark(z, fired):
-    """fired (n,) int32 becomes other than 0 where z is."""
-    for j in range(z.shape[0]):
-        fired[j] |= z[j]
+def mark(spikes, fired):
+    """fired (n,) int32 becomes other than 0 where one of spikes (steps, n) is."""
+    for step in range(spikes.shape[0]):
+        z = spikes[step]
+        for j in range(z.shape[0]):
+            fired[j] |= z[j]
 
 
 @njit(cache=True, nogil=True)

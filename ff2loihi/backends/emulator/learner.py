@@ -35,7 +35,8 @@ def _layer(layer: LearningLayer, steps: int, tags: bool) -> Layer:
         tag=np.zeros(w.shape if tags else (1, 1), np.int16),
         active=np.zeros(inputs if tags else 1, np.uint8),
         fired=np.zeros(n, np.int32),
-        spikes=Events.of(steps, n),
+        spikes=np.zeros((steps, n), np.int32),
+        listed=Events.of(steps, n),
     )
 
 
@@ -142,17 +143,13 @@ class Learner:
     def counts(self, label: int) -> list[np.ndarray]:
         """Each layer's spikes under a label, nothing learned: (n,) int64 each."""
         self.present(label, 0)
-        found = []
-        for layer in self.layers:
-            (idx, count), n = layer.spikes, layer.w.shape[1]
-            found.append(np.bincount(idx[np.arange(n) < count[:, None]], minlength=n))
-        return found
+        return [layer.spikes.sum(0, np.int64) for layer in self.layers]
 
     @property
     def spikes(self) -> list[np.ndarray]:
         """Spikes in each step of the last presentation, (steps,) int32: the input's, then each layer's."""
         inputs = self._net.pixels.counts + self._net.labels.events.counts[self._label]
-        return [inputs, *(layer.spikes.counts.copy() for layer in self.layers)]
+        return [inputs, *(layer.spikes.sum(1, np.int32) for layer in self.layers)]
 
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""

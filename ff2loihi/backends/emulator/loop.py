@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from ff2loihi.backends.emulator.candidates import Labels, first_layer
-from ff2loihi.backends.emulator.events import Events, drives, encode
+from ff2loihi.backends.emulator.events import Events, drives, encode, list_spikes
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, draw, draw_nothing, present
 from ff2loihi.processes.learning_rule import RATE_ONE
 
@@ -53,13 +53,14 @@ def show_label(net, label, phase, rule, draws, goodness):
     goodness[0, 0], goodness[0, 1] = present(
         first, NOTHING, net.pixels, with_label, net.base, known, rule, phase, draws, net.record[0]
     )
-    below = first.spikes
+    below = first
     for index in range(1, len(net.layers)):
         layer = net.layers[index]
+        list_spikes(below.spikes, below.listed)
         goodness[index, 0], goodness[index, 1] = present(
-            layer, np.int64(index), below, net.nobody, net.base, NOTHING, rule, phase, draws, net.record[index]
+            layer, np.int64(index), below.listed, net.nobody, net.base, NOTHING, rule, phase, draws, net.record[index]
         )
-        below = layer.spikes
+        below = layer
     if phase or rule.kind == TAG:
         net.known[0] = 0
         if net.labels.apart and rule.kind == DIRECT:
@@ -104,7 +105,8 @@ def ask(net, rule, draws, goodness):
             goodness[label, index, 0], goodness[label, index, 1] = present(
                 layer, NOTHING, below, net.nobody, net.base, NOTHING, rule, NOTHING, nothing, net.record[index]
             )
-            below = layer.spikes
+            list_spikes(layer.spikes, layer.listed)
+            below = layer.listed
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ff2loihi.backends.emulator.events import Events, list_spikes, mark
+from ff2loihi.backends.emulator.events import Events, mark
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
@@ -33,7 +33,8 @@ class Layer(NamedTuple):
     """A layer's arrays. w (inputs, n) int16, C order; signs (n,) int32: 1 for + neurons; factor, table: of P.
 
     tag (inputs, n) int16 and active (inputs,) uint8, the inputs that hold one; of one element without the tag rule.
-    fired (n,) int32 becomes other than 0 where a neuron spikes; spikes: of the last presentation, for the layer above.
+    fired (n,) int32 becomes other than 0 where a neuron spikes. spikes (steps, n) int32: of the last presentation;
+    listed: the same as events for the layer above, which asks for them.
     """
 
     w: np.ndarray
@@ -44,7 +45,8 @@ class Layer(NamedTuple):
     tag: np.ndarray
     active: np.ndarray
     fired: np.ndarray
-    spikes: Events
+    spikes: np.ndarray
+    listed: Events
 
 
 class Rule(NamedTuple):
@@ -165,7 +167,7 @@ def _idle(layer, rule, draws, record, spiked, y, first, end):
 
 @njit(cache=True, nogil=True)
 def present(layer, late, below, label, base, known, rule, phase, draws, record):
-    """One presentation, one layer: (G+, G-) at its end; the layer's spikes become events for the layer above.
+    """One presentation, one layer: (G+, G-) at its end.
 
     late: steps by which the layer is behind the input, idle ones. below, label: the events of two groups of inputs;
     of the first the drive base (steps, n) is known in the first `known` steps. phase: +1, -1, or 0, no learning.
@@ -180,9 +182,8 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
     _idle(layer, rule, draws, record, spiked, y, 0, late)
     for i in range(steps + 1):
         if i:
+            z = layer.spikes[i - 1]
             integrate(v, r, a, z, layer.neuron)
-            mark(z, layer.fired)
-            list_spikes(z, layer.spikes, i - 1)
         in_window = phase != 0 and steps - rule.window <= i < steps
         learns = False
         if in_window:
@@ -194,7 +195,9 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                     record.states[i, 3, j], record.states[i, 4, j] = max(y[j], 0), max(-y[j], 0)
         if i < steps:
             if i < known:
-                a[:] = base[i]
+                from_pixels = base[i]
+                for j in range(n):  # to assign a row costs six times as much
+                    a[j] = from_pixels[j]
             else:
                 a[:] = 0
                 add_rows(w, below.idx[i], below.counts[i], a)
@@ -224,9 +227,11 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
             for group in (below, label):
                 for k in range(group.counts[i]):
                     spiked[group.idx[i, k]] = 0
-        older, old = old, sums(r, signs)
+        if i == steps or (phase != 0 and i >= steps - rule.window - 2):
+            older, old = old, sums(r, signs)
         if record.on and i < steps:
             _record_weights(record, late + i, layer)
+    mark(layer.spikes, layer.fired)
     y[:] = 0
     _idle(layer, rule, draws, record, spiked, y, late + steps, end)
     return old
