@@ -25,6 +25,7 @@ HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated
 UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning is due; half of them silent is sparse
 CHECKPOINT_SECONDS = 30.0
 BLOCK_SECONDS = 0.25  # that samples are learned in one call at best: so long a signal waits
+STARTS = "starts; where it never ran, it is compiled first, about a minute"
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Run:
         samples, c = len(self.data.labels), self.controller
         total = samples * self.schedule.epochs
         last, noted = time.monotonic(), ""
+        self.hooks.progress(self.epoch * samples + self.position, total, STARTS)
         while self.epoch < self.schedule.epochs:
             if not self.position:
                 self.order = c.rng.permutation(samples)
