@@ -98,6 +98,15 @@ def membrane(v, a, left):
     return np.int32(min(LIMIT, max(-LIMIT, np.int32(kept + np.int32(a << np.int32(6))))))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def trace_step(r, spike, hard, impulse, keep, top):
+    """r' of a spike 0 or 1, all int32: learning_rule.output_trace."""
+    kept = np.int32(np.int32(r * keep) >> np.int32(8))
+    if hard:
+        return top if spike else kept
+    return np.int32(min(top, np.int32(kept + np.int32(impulse * spike))))
+
+
 @njit(cache=True, nogil=True)
 def integrate(v, r, a, z, neuron):
     """A step of neurons v, r from the drive a, all int32: their spikes z."""
@@ -107,13 +116,9 @@ def integrate(v, r, a, z, neuron):
         spike = np.int32(x > threshold)
         z[j] = spike
         v[j] = x & np.int32(spike - np.int32(1))
-    keep, impulse, top = neuron.keep, neuron.impulse, neuron.top
+    hard, impulse, keep, top = neuron.hard, neuron.impulse, neuron.keep, neuron.top
     for j in range(r.shape[0]):
-        kept = np.int32((r[j] * keep) >> np.int32(8))
-        if neuron.hard:
-            r[j] = top if z[j] else kept
-        else:
-            r[j] = np.int32(min(top, np.int32(kept + impulse * z[j])))
+        r[j] = trace_step(r[j], z[j], hard, impulse, keep, top)
 
 
 @njit(cache=True, nogil=True)

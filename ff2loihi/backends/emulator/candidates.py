@@ -1,8 +1,8 @@
 """The first layer under every label at once, nothing learned, in numba: exactly what `presentation.present` gives.
 
 A sample's pixels drive it alike under each label, so their sums are formed once. A label's own drive changes only when
-the layer learns, and is kept until then. Where the traces count spikes, and no drive is so low that v left may leave 32
-bits, two steps of a membrane are computed in one pass, without its saturation.
+the layer learns, and is kept until then. Where no drive is so low that v left may leave 32 bits, two steps of a neuron
+are computed in one pass, without its membrane's saturation.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 
 from ff2loihi.backends.emulator.events import Events, drives, list_spikes, mark
-from ff2loihi.processes.learning_kernels import NeuronConstants, integrate, sums
-from ff2loihi.processes.limits import ALIGN, V_LIMIT
+from ff2loihi.processes.learning_kernels import NeuronConstants, integrate, sums, trace_step
+from ff2loihi.processes.limits import ALIGN, POST_TRACE_MAX, V_LIMIT
 
-NEVER = np.int32(-(1 << 24))  # the drive of a step that a presentation does not have: nothing spikes in it
 HIGH = np.int32(1 << 30)  # above every drive
+TRACE_BITS, TRACE, SPIKED = np.int32(7), np.int32(POST_TRACE_MAX), np.int32(POST_TRACE_MAX + 1)
 HALF_LEAK = 11  # bits: v left 2^-12 of an even left is v (left / 2) 2^-11
 LEAK, LOST, SIGN, DRIVE = np.int32(HALF_LEAK), np.int32((1 << HALF_LEAK) - 1), np.int32(31), np.int32(ALIGN)
 
@@ -23,7 +23,7 @@ LEAK, LOST, SIGN, DRIVE = np.int32(HALF_LEAK), np.int32((1 << HALF_LEAK) - 1), n
 class Labels(NamedTuple):
     """The labels' events, idx (classes, steps, inputs), and what they drive.
 
-    drive (classes, steps, n) int32, of an even number of steps; low (classes, n) int32, its smallest; stale (classes,)
+    drive (classes, steps, n) int32; low (classes, n) int32, its smallest; stale (classes,)
     uint8: whose drive has changed; apart: no input belongs to two labels, so to learn one leaves the others alone.
     floor: the smallest drive of pixels and label with which two steps may be computed in one pass.
     """
@@ -42,16 +42,15 @@ class Labels(NamedTuple):
         spikes = np.arange(events.idx.shape[2]) < events.counts[:, :, None]
         used = [np.unique(idx[mask]) for idx, mask in zip(events.idx, spikes, strict=True)]
         apart = len(np.unique(np.concatenate(used))) == sum(map(len, used))
-        drive, low = np.full((classes, steps + steps % 2, n), NEVER), np.zeros((classes, n), np.int32)
+        drive, low = np.zeros((classes, steps, n), np.int32), np.zeros((classes, n), np.int32)
         return cls(events, drive, low, np.ones(classes, np.uint8), apart, _floor(neuron, steps))
 
 
 def _floor(neuron: NeuronConstants, steps: int) -> int:
-    """Above every drive where one pass for two steps has no form, or spikes of such a threshold might be missed."""
+    """HIGH where one pass for two steps has no form, or spikes of such a threshold might be missed."""
     left, half = int(neuron.left), max(1, int(neuron.left) // 2)
     most = min(V_LIMIT, ((1 << 31) - (1 << HALF_LEAK)) // half)  # of |v|
-    counts = not neuron.hard and neuron.impulse == 1 and neuron.keep == 256 and neuron.top >= steps
-    if left % 2 or not counts or neuron.threshold > most:
+    if left % 2 or neuron.threshold > most:
         return int(HIGH)
     reach = sum((left / 4096) ** step for step in range(steps))
     return -int(most / reach / (1 << ALIGN))
@@ -60,20 +59,19 @@ def _floor(neuron: NeuronConstants, steps: int) -> int:
 @njit(cache=True, nogil=True)
 def refresh(w, labels):
     """Form the drives that are stale."""
-    steps = labels.events.counts.shape[1]
     for label in range(labels.stale.shape[0]):
         if labels.stale[label]:
             events = Events(labels.events.idx[label], labels.events.counts[label])
-            drives(w, events, steps, labels.drive[label])
-            smallest(labels.drive[label], steps, labels.low[label])
+            drives(w, events, events.counts.shape[0], labels.drive[label])
+            smallest(labels.drive[label], labels.low[label])
             labels.stale[label] = 0
 
 
 @njit(cache=True, nogil=True)
-def smallest(drive, steps, low):
-    """low (n,): of the first steps of drive (steps, n)."""
+def smallest(drive, low):
+    """low (n,): of drive (steps, n)."""
     low[:] = HIGH
-    for step in range(steps):
+    for step in range(drive.shape[0]):
         row = drive[step]
         for j in range(low.shape[0]):
             low[j] = min(low[j], row[j])
@@ -88,19 +86,37 @@ def _leak(v, a, half):
 
 
 @njit(cache=True, nogil=True)
-def _count(base, drive, neuron, v, r):
-    """r (n,): the spikes under one label, from drives of the same even number of steps."""
+def _in_pairs(base, drive, neuron, v, r):
+    """The traces r (n,) under one label, from the drives of pixels and label; and SPIKED where a neuron did."""
     half, threshold, one = np.int32(neuron.left // 2), neuron.threshold, np.int32(1)
+    hard, impulse, keep, top = neuron.hard, neuron.impulse, neuron.keep, neuron.top
+    steps = base.shape[0]
+    counts = not hard and impulse == 1 and keep == 256 and top >= steps
     v[:], r[:] = 0, 0
-    for step in range(0, base.shape[0], 2):
+    for step in range(0, steps - 1, 2):
         pixels, label, pixels_then, label_then = base[step], drive[step], base[step + 1], drive[step + 1]
         for j in range(v.shape[0]):
             x = _leak(v[j], np.int32(pixels[j] + label[j]), half)
             spike = np.int32(x > threshold)
             x = _leak(x & np.int32(spike - one), np.int32(pixels_then[j] + label_then[j]), half)
             then = np.int32(x > threshold)
-            r[j] = np.int32(r[j] + spike + then)
             v[j] = x & np.int32(then - one)
+            if counts:
+                r[j] = np.int32(r[j] + spike + then)
+            else:
+                kept = trace_step(r[j] & TRACE, spike, hard, impulse, keep, top)
+                kept = trace_step(kept, then, hard, impulse, keep, top)
+                r[j] = kept | (r[j] & SPIKED) | np.int32((spike | then) << TRACE_BITS)
+    if steps % 2:
+        pixels, label = base[steps - 1], drive[steps - 1]
+        for j in range(v.shape[0]):
+            x = _leak(v[j], np.int32(pixels[j] + label[j]), half)
+            spike = np.int32(x > threshold)
+            if counts:
+                r[j] = np.int32(r[j] + spike)
+            else:
+                kept = trace_step(r[j] & TRACE, spike, hard, impulse, keep, top)
+                r[j] = kept | (r[j] & SPIKED) | np.int32(spike << TRACE_BITS)
 
 
 @njit(cache=True, nogil=True)
@@ -132,13 +148,15 @@ def first_layer(layer, base, labels, begin, goodness, spikes):
     n = base.shape[1]
     refresh(layer.w, labels)
     low, v, r, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros((1, n), np.int32), np.zeros(n, np.int32)
-    smallest(base, layer.spikes.shape[0], low)
+    smallest(base, low)
     kept = spikes.counts.shape[1] > 0
     for label in range(begin, labels.stale.shape[0]):
         drive = labels.drive[label]
         if not kept and _lowest(low, labels.low[label]) >= labels.floor:
-            _count(base, drive, layer.neuron, v, r[0])
+            _in_pairs(base, drive, layer.neuron, v, r[0])
             mark(r, layer.fired)
+            for j in range(n):
+                r[0, j] &= TRACE
         else:
             _every_step(base, drive, layer, v, r[0], a)
         if kept:

@@ -68,7 +68,7 @@ class Learner:
             pixels=Events.of(steps, network.pixels),
             labels=Labels.of(label_events(network), n, self.layers[0].neuron),
             nobody=Events.of(steps, 1),
-            base=np.zeros((steps + steps % 2, n), np.int32),
+            base=np.zeros((steps, n), np.int32),
             known=np.zeros(1, np.int64),
             spikes=Events.of(steps if several else 0, n, network.classes),
             record=tuple(_record(layer.w, steps if record else 0, network.period) for layer in self.layers),

@@ -17,9 +17,8 @@ NOTHING, POSITIVE, NEGATIVE = np.int64(0), np.int64(1), np.int64(-1)
 class Network(NamedTuple):
     """Everything that a presentation changes. layers: a tuple of Layer, all of one type.
 
-    pixels: the events of the image that is shown; base (steps, n), of an even number of steps: what they drive in the
-    first layer, known (1,) in so many of the first ones. spikes: of the first layer under each label, of no steps where
-    there is no second one.
+    pixels: the events of the image that is shown; base (steps, n): what they drive in the first layer, known (1,) in
+    so many of the first steps. spikes: of the first layer under each label, of no steps where there is no second one.
     """
 
     layers: tuple
