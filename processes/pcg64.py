@@ -6,9 +6,7 @@ A state is 128 bits, high and low word. A leap of n draws is state * multiplier 
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 ONE = 1 << 128
@@ -55,16 +53,12 @@ def leap_of(increment: int, draws: int) -> np.ndarray:
     return _words(multiplier, added)
 
 
-@intrinsic
-def _high(context, a, b):
-    """The upper 64 bits of a product."""
-
-    def generate(context, builder, signature, args):
-        wide = ir.IntType(128)
-        product = builder.mul(*(builder.zext(word, wide) for word in args))
-        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
-
-    return types.uint64(types.uint64, types.uint64), generate
+@njit(cache=True, nogil=True, inline="always")
+def _high(a, b):
+    """The upper 64 bits of a product, from its factors' halves."""
+    lower = (a & LOW) * (b & LOW)
+    middle = (a >> HALF) * (b & LOW) + (lower >> HALF)
+    return (a >> HALF) * (b >> HALF) + (middle >> HALF) + (((a & LOW) * (b >> HALF) + (middle & LOW)) >> HALF)
 
 
 @njit(cache=True, nogil=True)
