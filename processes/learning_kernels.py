@@ -182,30 +182,50 @@ def _clip16(acc):
 
 @njit(cache=True, nogil=True)
 def apply_tags(w, tag, active, exponent, u):
-    """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128."""
-    shift, up = np.int32(BITS - exponent), np.int32(UP - u)
+    """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128.
+
+    Shifts by a variable are products, here and below: numba shifts in 64 bits.
+    """
+    scale, up = np.int32(1 << (BITS - exponent)), np.int32(UP - u)
     for i in range(w.shape[0]):
-        if active[i]:
-            row, tags = w[i], tag[i]
+        if not active[i]:
+            continue
+        row, tags = w[i], tag[i]
+        if exponent:  # what a tag moves fits in 16 bits, and nothing is clipped but the weight
             for j in range(row.shape[0]):
-                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j]) << shift) + up) >> BITS))
+                moved = np.int16(row[j] + np.int16(np.int16(np.int16(tags[j] * scale) + up) >> BITS))
+                row[j] = min(np.int16(W_HIGH), max(np.int16(W_LOW), moved))
+        else:
+            for j in range(row.shape[0]):
+                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j] * scale)) + up) >> BITS))
                 row[j] = min(W_HIGH, max(W_LOW, moved))
 
 
 @njit(cache=True, nogil=True)
 def update_tags(tag, active, spiked, y, exponent, decay, u):
-    up, fall, raised = np.int32(UP - u), np.int32(BITS - decay), (y << (BITS - exponent)).astype(np.int32)
+    """A row whose input did not spike decays, in 16 bits: the lowest tag alone clips what is summed on the way."""
+    up, fall, raised = np.int32(UP - u), np.int32(1 << (BITS - decay)), (y << (BITS - exponent)).astype(np.int32)
+    kept = np.int16((1 << BITS) - fall)
     for i in range(tag.shape[0]):
         if not (active[i] or spiked[i]):
             continue
-        row, x0, left = tag[i], np.int32(spiked[i] != 0), np.int32(0)
+        row, lowest, left = tag[i], np.int16(0), np.int16(0)
         for j in range(row.shape[0]):
-            t = np.int32(row[j])
-            acc = _clip16(np.int32(t << BITS) + np.int32(x0 * raised[j]))
-            acc = _clip16(np.int32(acc - np.int32(t << fall)))
-            t = np.int32(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
-            row[j] = t
-            left |= t
+            lowest = np.int16(min(lowest, row[j]))
+        if not spiked[i] and lowest > T_LOW:
+            for j in range(row.shape[0]):
+                t = np.int16(np.int16(np.int16(row[j] * kept) + up) >> BITS)
+                row[j] = t
+                left = np.int16(left | t)
+        else:
+            x0 = np.int32(-1 if spiked[i] else 0)  # as a mask
+            for j in range(row.shape[0]):
+                old = np.int32(row[j])
+                acc = _clip16(np.int32(old << BITS) + np.int32(x0 & raised[j]))
+                acc = _clip16(np.int32(acc - np.int32(old * fall)))
+                t = np.int16(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
+                row[j] = t
+                left = np.int16(left | t)
         active[i] = left != 0
 
 
