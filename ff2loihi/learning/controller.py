@@ -12,9 +12,7 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.data.jitter import Shape, moved
-from ff2loihi.learning.draws import draw
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
-from ff2loihi.processes.pcg64 import Stream
 from ff2loihi.streams import stream
 
 RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate
@@ -92,6 +90,9 @@ class Controller:
 
     def learn(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Show images, (samples, pixels) uint8, at one rate, and learn from them where the schedule says so."""
+        from ff2loihi.learning.draws import draw  # numba, which no other command waits for
+        from ff2loihi.processes.pcg64 import Stream
+
         plan, samples, labels = self.schedule, len(labels), labels.astype(np.int64)
         by, wrong = np.empty((samples, 2), np.int64), np.empty(samples, np.int64)
         phases = np.empty((samples, images.shape[1]), np.int16)
