@@ -30,6 +30,8 @@ from ff2loihi.processes.limits import (
 
 V_TOP = float(V_LIMIT)
 DECAY = np.exp(-1 / TRACE_DECAY_TAU)
+LOSES = DECAY * POST_TRACE_MAX - (POST_TRACE_MAX - 1)  # the smallest draw at which a trace loses a unit, the largest
+Y_TOP = np.int32(POST_TRACE_MAX)
 W_LOW, W_HIGH = np.int32(WEIGHT_MIN), np.int32(-WEIGHT_MIN - 1)  # of a weight after an update, which may be odd
 T_LOW, T_HIGH = np.int32(TAG_MIN), np.int32(TAG_MAX)
 BITS, UP = np.int32(UPDATE_BITS), np.int32((1 << UPDATE_BITS) - 1)  # of an update's fraction; what rounds it up
@@ -63,20 +65,24 @@ def factor_constants(factor: ThirdFactor) -> tuple:
 
 @njit(cache=True, nogil=True)
 def add_rows(w, idx, n, out):
-    """out (int32) += the rows of w that spike, four at a time: one pass over out for each four."""
+    """out (int32) += the rows of w that spike, eight at a time: their sum fits in int16, and out is passed once."""
     k = 0
-    while k + 3 < n:
+    while k + 7 < n:
         first, second, third, fourth = w[idx[k]], w[idx[k + 1]], w[idx[k + 2]], w[idx[k + 3]]
+        fifth, sixth, seventh, eighth = w[idx[k + 4]], w[idx[k + 5]], w[idx[k + 6]], w[idx[k + 7]]
         for j in range(out.shape[0]):
-            out[j] = np.int32(
-                out[j] + np.int32(first[j]) + np.int32(second[j]) + np.int32(third[j]) + np.int32(fourth[j])
-            )
-        k += 4
-    while k < n:
+            half = np.int16(first[j] + second[j] + third[j] + fourth[j])
+            out[j] = np.int32(out[j] + np.int16(half + fifth[j] + sixth[j] + seventh[j] + eighth[j]))
+        k += 8
+    while k + 1 < n:
+        first, second = w[idx[k]], w[idx[k + 1]]
+        for j in range(out.shape[0]):
+            out[j] = np.int32(out[j] + np.int16(first[j] + second[j]))
+        k += 2
+    if k < n:
         row = w[idx[k]]
         for j in range(out.shape[0]):
-            out[j] = np.int32(out[j] + np.int32(row[j]))
-        k += 1
+            out[j] = np.int32(out[j] + row[j])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -92,6 +98,15 @@ def membrane(v, a, left):
     return np.int32(min(LIMIT, max(-LIMIT, np.int32(kept + np.int32(a << np.int32(6))))))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def trace_step(r, spike, hard, impulse, keep, top):
+    """r' of a spike 0 or 1, all int32: learning_rule.output_trace."""
+    kept = np.int32(np.int32(r * keep) >> np.int32(8))
+    if hard:
+        return top if spike else kept
+    return np.int32(min(top, np.int32(kept + np.int32(impulse * spike))))
+
+
 @njit(cache=True, nogil=True)
 def integrate(v, r, a, z, neuron):
     """A step of neurons v, r from the drive a, all int32: their spikes z."""
@@ -101,24 +116,20 @@ def integrate(v, r, a, z, neuron):
         spike = np.int32(x > threshold)
         z[j] = spike
         v[j] = x & np.int32(spike - np.int32(1))
-    keep, impulse, top = neuron.keep, neuron.impulse, neuron.top
+    hard, impulse, keep, top = neuron.hard, neuron.impulse, neuron.keep, neuron.top
     for j in range(r.shape[0]):
-        kept = np.int32((r[j] * keep) >> np.int32(8))
-        if neuron.hard:
-            r[j] = top if z[j] else kept
-        else:
-            r[j] = np.int32(min(top, np.int32(kept + impulse * z[j])))
+        r[j] = trace_step(r[j], z[j], hard, impulse, keep, top)
 
 
 @njit(cache=True, nogil=True)
 def sums(r, signs):
-    plus = 0
-    total = 0
+    """(G+, G-) of traces r (n,) int32: the sum of all squares fits in int32, see compilers.learning.fit."""
+    plus, total = np.int32(0), np.int32(0)
     for j in range(r.shape[0]):
-        square = r[j] * r[j]
-        total += square
-        plus += square * signs[j]
-    return plus, total - plus
+        square = np.int32(r[j] * r[j])
+        total = np.int32(total + square)
+        plus = np.int32(plus + np.int32(square * np.int32(signs[j])))
+    return np.int64(plus), np.int64(total - plus)
 
 
 @njit(cache=True, nogil=True)
@@ -142,6 +153,20 @@ def modulation(plus, minus, phase, factor, table):
 
 
 @njit(cache=True, nogil=True)
+def post_traces(r, signs, m_plus, m_minus, trace_shift, y):
+    """y (n,) int32: min(127, (r |m| + 32) >> 6) >> trace_shift, negative where m is; |m| has 24 bits at most."""
+    plus, minus = np.int32(m_plus), np.int32(m_minus)
+    for j in range(r.shape[0]):
+        m = plus if signs[j] else minus
+        q = min(Y_TOP, np.int32(np.int32(np.int32(r[j] * np.int32(abs(m))) + np.int32(32)) >> np.int32(6)))
+        y[j] = q if m > 0 else -q
+    if trace_shift:
+        for j in range(r.shape[0]):
+            size = abs(y[j]) >> trace_shift
+            y[j] = size if y[j] > 0 else -size
+
+
+@njit(cache=True, nogil=True)
 def update_rows(w, idx, n, shared):
     """w of the rows that spiked, one rounding draw for all: shared (n,) is the rounded update."""
     for k in range(n):
@@ -157,36 +182,61 @@ def _clip16(acc):
 
 @njit(cache=True, nogil=True)
 def apply_tags(w, tag, active, exponent, u):
-    """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128."""
-    shift, up = np.int32(BITS - exponent), np.int32(UP - u)
+    """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128.
+
+    Shifts by a variable are products, here and below: numba shifts in 64 bits.
+    """
+    scale, up = np.int32(1 << (BITS - exponent)), np.int32(UP - u)
     for i in range(w.shape[0]):
-        if active[i]:
-            row, tags = w[i], tag[i]
+        if not active[i]:
+            continue
+        row, tags = w[i], tag[i]
+        if exponent:  # what a tag moves fits in 16 bits, and nothing is clipped but the weight
             for j in range(row.shape[0]):
-                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j]) << shift) + up) >> BITS))
+                moved = np.int16(row[j] + np.int16(np.int16(np.int16(tags[j] * scale) + up) >> BITS))
+                row[j] = min(np.int16(W_HIGH), max(np.int16(W_LOW), moved))
+        else:
+            for j in range(row.shape[0]):
+                moved = np.int32(row[j] + (np.int32(_clip16(np.int32(tags[j] * scale)) + up) >> BITS))
                 row[j] = min(W_HIGH, max(W_LOW, moved))
 
 
 @njit(cache=True, nogil=True)
 def update_tags(tag, active, spiked, y, exponent, decay, u):
-    up, fall, raised = np.int32(UP - u), np.int32(BITS - decay), (y << (BITS - exponent)).astype(np.int32)
+    """A row whose input did not spike decays, in 16 bits: the lowest tag alone clips what is summed on the way."""
+    up, fall, raised = np.int32(UP - u), np.int32(1 << (BITS - decay)), (y << (BITS - exponent)).astype(np.int32)
+    kept = np.int16((1 << BITS) - fall)
     for i in range(tag.shape[0]):
         if not (active[i] or spiked[i]):
             continue
-        row, x0, left = tag[i], np.int32(spiked[i] != 0), np.int32(0)
+        row, lowest, left = tag[i], np.int16(0), np.int16(0)
         for j in range(row.shape[0]):
-            t = np.int32(row[j])
-            acc = _clip16(np.int32(t << BITS) + np.int32(x0 * raised[j]))
-            acc = _clip16(np.int32(acc - np.int32(t << fall)))
-            t = np.int32(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
-            row[j] = t
-            left |= t
+            lowest = np.int16(min(lowest, row[j]))
+        if not spiked[i] and lowest > T_LOW:
+            for j in range(row.shape[0]):
+                t = np.int16(np.int16(np.int16(row[j] * kept) + up) >> BITS)
+                row[j] = t
+                left = np.int16(left | t)
+        else:
+            x0 = np.int32(-1 if spiked[i] else 0)  # as a mask
+            for j in range(row.shape[0]):
+                old = np.int32(row[j])
+                acc = _clip16(np.int32(old << BITS) + np.int32(x0 & raised[j]))
+                acc = _clip16(np.int32(acc - np.int32(old * fall)))
+                t = np.int16(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
+                row[j] = t
+                left = np.int16(left | t)
         active[i] = left != 0
 
 
 @njit(cache=True, nogil=True)
 def decay_post_traces(y, draw):
-    """Signed post traces (n,) int64 as LearningDense holds them: any of them loses one unit now and then."""
+    """Signed post traces (n,) as LearningDense holds them: any of them loses one unit now and then.
+
+    The larger a trace, the sooner: most draws are too small for any.
+    """
+    if draw < LOSES:
+        return
     for j in range(y.shape[0]):
         size = abs(y[j])
         kept = DECAY * size
@@ -196,10 +246,11 @@ def decay_post_traces(y, draw):
 
 @njit(cache=True, nogil=True)
 def round_step(y, exponent, u, shared):
-    """y becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
+    """y (n,) int32 becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
+    scale, up = np.int32(1 << (UPDATE_BITS - exponent)), np.int32(UP - u)
     for j in range(y.shape[0]):
-        y[j] <<= UPDATE_BITS - exponent
-        shared[j] = (y[j] + UP - u) >> UPDATE_BITS
+        y[j] = np.int32(y[j] * scale)
+        shared[j] = np.int32(y[j] + up) >> BITS
 
 
 @njit(cache=True, nogil=True)
@@ -211,10 +262,9 @@ def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phas
         v[:] = 0
         r[:] = 0
     integrate(v, r, a, z, neuron)
+    post_traces(r, signs, m_plus, m_minus, trace_shift, y2)
     for j in range(r.shape[0]):
-        m = m_plus if signs[j] else m_minus
-        q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> trace_shift
-        y2[j], y3[j] = (q if m > 0 else 0), (q if m < 0 else 0)
+        y2[j], y3[j] = max(y2[j], 0), max(-y2[j], 0)
     if phase == 0:
         return 0, 0
     return modulation(plus, minus, phase, factor, table)

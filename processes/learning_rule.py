@@ -72,13 +72,13 @@ class Neuron:
 def input_rates(pixels: np.ndarray, code: str, factor: int) -> np.ndarray:
     """Spikes in 256 steps of each pixel input: pixel factor >> 8, or of |pixel - the image's median| (contrast).
 
-    pixels (..., pixels) uint8; the contrast of an image and of its negative are the same.
+    pixels (..., pixels) uint8, the rates int16; the contrast of an image and of its negative are the same.
     """
-    values = pixels.astype(np.int64)
+    values = pixels.astype(np.uint16)
     if code == "contrast":
         twice = (2 * np.median(values, axis=-1, keepdims=True)).astype(np.int64)  # a median may lie between two values
-        values = np.abs(2 * values - twice) >> 1
-    return values * factor >> 8
+        values = (np.abs(2 * values.astype(np.int64) - twice) >> 1).astype(np.uint16)
+    return (values * np.uint16(factor) >> 8).astype(np.int16)
 
 
 def lif(v, a, neuron: Neuron):

@@ -7,7 +7,7 @@ from ff2loihi.processes.learning_rule import input_rates
 
 
 def rates(network: LearningNetwork, image: np.ndarray) -> np.ndarray:
-    """Spikes in 256 steps of each pixel input, (pixels,) int64, of an image (pixels,) uint8."""
+    """Spikes in 256 steps of each pixel input, (pixels,) int16, of an image (pixels,) uint8."""
     return input_rates(image, network.input_code, network.input_factor)
 
 

@@ -49,7 +49,7 @@ class Backend(Protocol):
 
 
 class Samples(NamedTuple):
-    """rates, phases (samples, pixels) int64: of the inputs, and where their accumulators start.
+    """rates, phases (samples, pixels) of integers: of the inputs, and where their accumulators start.
 
     labels, wrong (samples,) int64; wrong: the label that was drawn, -1 where the best wrong one is to be shown.
     """
@@ -78,10 +78,9 @@ class Plan(NamedTuple):
 class LearningBackend(Protocol):
     """A place where a LearningNetwork learns, presentation by presentation.
 
-    block: samples that it learns at best in one call; exponent, trace_shift: the rate of its rule.
+    exponent, trace_shift: the rate of its rule.
     """
 
-    block: int
     network: LearningNetwork
     exponent: int
     trace_shift: int

@@ -7,9 +7,17 @@ Shape = tuple[int, int, int]  # of an image: height, width, channels
 
 def moved(images: np.ndarray, by: np.ndarray, shape: Shape) -> np.ndarray:
     """Each of images (samples, values) of that shape moved by by (samples, 2) pixels: down and to the right."""
-    by = by.clip(-max(shape[:2]), max(shape[:2]))  # beyond them all is black
-    samples, most = len(images), int(np.abs(by).max())
-    grid = images.reshape(samples, *shape)
-    framed = np.pad(grid, ((0, 0), (most, most), (most, most), (0, 0)))
-    rows, columns = (np.arange(most, most + shape[axis]) - by[:, axis, None] for axis in (0, 1))
-    return framed[np.arange(samples)[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(samples, -1)
+    height, width, _ = shape
+    by = by.clip(-max(height, width), max(height, width))  # beyond them all is black
+    grid = images.reshape(len(images), *shape)
+    result = np.zeros_like(grid)
+    for down, right in np.unique(by, axis=0):
+        these = np.flatnonzero((by == (down, right)).all(1))
+        rows, columns = _overlap(down, height), _overlap(right, width)
+        result[these, rows[0], columns[0]] = grid[these, rows[1], columns[1]]
+    return result.reshape(len(images), -1)
+
+
+def _overlap(by: int, size: int) -> tuple[slice, slice]:
+    """Where what stays in the image lies after a move, and before it."""
+    return slice(max(by, 0), max(size + by, 0)), slice(max(-by, 0), max(size - by, 0))

@@ -90,26 +90,24 @@ class Controller:
 
     def learn(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Show images, (samples, pixels) uint8, at one rate, and learn from them where the schedule says so."""
-        plan = self.schedule
-        drawn = [self._draw(images.shape[1], int(label), index) for index, label in enumerate(labels, self.seen)]
-        by, phases, wrong = (np.array(part) for part in zip(*drawn, strict=True))
+        from ff2loihi.learning.draws import draw  # numba, which no other command waits for
+        from ff2loihi.processes.pcg64 import Stream
+
+        plan, samples, labels = self.schedule, len(labels), labels.astype(np.int64)
+        by, wrong = np.empty((samples, 2), np.int64), np.empty(samples, np.int64)
+        phases = np.empty((samples, images.shape[1]), np.int16)
+        drawn = Stream.of(self.rng.bit_generator)
+        draw(
+            drawn, labels, self.seen, not self.scored, self.network.classes, plan.negatives == "hard",
+            plan.negatives == "mixed", plan.hard_share, plan.jitter, by, phases, wrong,
+        )  # fmt: skip
+        drawn.put_into(self.rng.bit_generator)
         shown = moved(images, by, self.shape) if plan.jitter else images
         learned, right = self.backend.learn(
-            Samples(rates(self.network, shown), phases, np.asarray(labels, np.int64), wrong),
+            Samples(rates(self.network, shown), phases, labels, wrong),
             Plan(
                 pairs=self.scored, margin=plan.margin or 0.0, unit=self.unit,
                 ask=plan.negatives != "random", seen=self.seen, sigmoid=self.network.probability == "sigmoid",
             ),
         )  # fmt: skip
         self.seen, self.learned, self.right = self.seen + len(labels), self.learned + learned, self.right + right
-
-    def _draw(self, pixels: int, label: int, index: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """How far the epoch's image is moved, where its accumulators start, its wrong label, or -1 for the best one."""
-        by = self.rng.integers(-self.schedule.jitter, self.schedule.jitter + 1, 2)
-        phases = self.rng.integers(0, 256, pixels)
-        if not self.scored and index % 2 == 0:
-            return by, phases, -1  # it is shown with its true label alone
-        kind, classes = self.schedule.negatives, self.network.classes
-        if kind == "random" or (kind == "mixed" and self.rng.random() >= self.schedule.hard_share):
-            return by, phases, int((label + self.rng.integers(1, classes)) % classes)
-        return by, phases, -1

@@ -24,6 +24,8 @@ from ff2loihi.learning.controller import Controller, Schedule
 HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights
 UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning is due; half of them silent is sparse
 CHECKPOINT_SECONDS = 30.0
+BLOCK_SECONDS = 0.25  # that samples are learned in one call at best: so long a signal waits
+STARTS = "starts; where it never ran, it is compiled first, about a minute"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Run:
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.log: list[dict] = []
         self.unseen = 0  # samples since the last look at neurons and weights
+        self.pace = 1  # samples in a call
         self.warned: set[tuple[str, str]] = set()  # (layer, what): once a run
 
     def resume(self) -> None:
@@ -119,6 +122,7 @@ class Run:
         samples, c = len(self.data.labels), self.controller
         total = samples * self.schedule.epochs
         last, noted = time.monotonic(), ""
+        self.hooks.progress(self.epoch * samples + self.position, total, STARTS)
         while self.epoch < self.schedule.epochs:
             if not self.position:
                 self.order = c.rng.permutation(samples)
@@ -127,7 +131,10 @@ class Run:
                 done = self.epoch * samples + self.position
                 c.set_rate(done / total)
                 block = self.order[self.position : self.position + self._block(done, total)]
+                began = time.monotonic()
                 c.learn(self.data.images[block], self.data.labels[block])
+                fitting = int(BLOCK_SECONDS * len(block) / max(time.monotonic() - began, 1e-6))
+                self.pace = max(1, min(10 * self.pace, fitting))
                 done, self.position, self.unseen = (
                     done + len(block), self.position + len(block), self.unseen + len(block),
                 )  # fmt: skip
@@ -145,7 +152,7 @@ class Run:
     def _block(self, done: int, total: int) -> int:
         """How many samples are learned in one call: at one rate, and up to the next look at the network's health."""
         part = self.controller.part
-        most = min(self.backend.block, HEALTH_EVERY - self.unseen, len(self.data.labels) - self.position)
+        most = min(self.pace, HEALTH_EVERY - self.unseen, len(self.data.labels) - self.position)
         return next(n for n in range(most, 0, -1) if part((done + n - 1) / total) == part(done / total))
 
     def _finish_epoch(self) -> dict:

@@ -48,7 +48,7 @@ class FusedLayer:
         self.rule = (int(self.tag is not None), exponent, decay)
         self.active = self.t.any(axis=1).astype(np.uint8)  # inputs that hold a tag
         self.z = np.zeros(n, np.int32)
-        self.space = np.zeros(inputs, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int16)
+        self.space = np.zeros(inputs, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int16)
 
     def send_spikes(self, trace_shift: int) -> np.ndarray:
         """The step's spikes (n,) int32, from a, m and control of the step before; r, y2, y3 and g with them.

@@ -176,7 +176,7 @@ def test_jitter_moves_the_whole_image_by_at_most_that_many_pixels_and_black_come
         controller.learn(IMAGE[None], np.array([0]))
     framed = np.pad(IMAGE.reshape(SIDE, SIDE), most)
     places = [(down, right) for down in range(2 * most + 1) for right in range(2 * most + 1)]
-    moved = {framed[y : y + SIDE, x : x + SIDE].astype(np.int64).tobytes() for y, x in places}
+    moved = {framed[y : y + SIDE, x : x + SIDE].astype(np.int16).tobytes() for y, x in places}
     assert len(moved) == len(places)
     assert {image.tobytes() for image in recorder.images} == moved
 

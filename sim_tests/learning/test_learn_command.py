@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from ff2loihi import api
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning import run as runs
-from ff2loihi.learning.controller import Schedule
+from ff2loihi.learning.controller import Controller, Schedule
 
 CHANCE = 0.1
 ENTRY = [sys.executable, "-m", "ff2loihi"]
@@ -78,6 +79,26 @@ def test_a_killed_run_resumes_to_the_same_bytes(made, tmp_path):
     subprocess.run([*line, "-o", "cut.ffl", "--resume"], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "cut.ffl").read_bytes() == (tmp_path / "whole.ffl").read_bytes()
     assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(("samples_a_second", "sizes"), [(2, {1}), (128, {1, 10, 32}), (10**9, {1, 10, 89, 100})])
+def test_as_many_samples_go_into_a_call_as_fit_in_a_quarter_of_a_second(made, monkeypatch, samples_a_second, sizes):
+    program, data, now, found = api.load(made / "u.ffl"), load_data("digits", "train", limit=400), [0.0], []
+    whole = api.learn(program, data, Schedule(epochs=1))
+    real = Controller.learn
+
+    def learn(self, images, labels):
+        found.append(len(labels))
+        now[0] += len(labels) / samples_a_second
+        real(self, images, labels)
+
+    monkeypatch.setattr(Controller, "learn", learn)
+    monkeypatch.setattr(runs, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    again = api.learn(program, data, Schedule(epochs=1))
+    assert sum(found) == len(data.labels)
+    assert sizes <= set(found)
+    assert max(found) == max(sizes)
+    assert (again.network.layers[0].weight == whole.network.layers[0].weight).all()
 
 
 class Cut(Exception):

@@ -13,6 +13,7 @@ from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE
+from sim_tests.factories import learning_layer, learning_network
 
 PLANS = {
     "pairs": Plan(True, 1e9, 1.0, True, 0, False),
@@ -126,3 +127,51 @@ def test_blocks_may_be_cut_anywhere(generate_learning):
     assert moved(whole)
     for name, array in whole.state().items():
         np.testing.assert_array_equal(array, cut.state()[name], name)
+
+
+SHALLOW, DEEP, HIGHEST = 3, 250, (1 << 17) - 1
+NONE, SOME, ALL = "none", "some", "all"
+
+
+@pytest.mark.parametrize(
+    ("dv", "vth", "largest", "paired"),
+    [
+        (614, 4, SHALLOW, ALL), (614, 100, DEEP, SOME), (614, HIGHEST, DEEP, NONE), (613, 4, SHALLOW, NONE),
+        (0, 4, SHALLOW, ALL), (0, 100, DEEP, SOME), (2, 4, SHALLOW, ALL), (1, 100, DEEP, NONE),
+        (4094, 100, DEEP, ALL), (4096, 100, DEEP, ALL), (4096, HIGHEST, DEEP, ALL),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("steps", [22, 23])
+def test_two_steps_in_a_pass_are_two_steps(dv, vth, largest, paired, steps):
+    """paired: labels whose drives are above the floor, where traces count spikes; the others go step by step."""
+    rng, found, pairs = np.random.default_rng(dv), [], []
+    weight = rng.integers(-largest, largest + 1, (9, 400)) // 2 * 2
+    weight[0] = abs(weight[0])
+    net = learning_network(learning_layer(weight, vth=vth, dv=dv), classes=5, each=2, code=70, steps=steps)
+    learner = Learner(net)
+    for _ in range(20):
+        q = rng.integers(0, 257, net.pixels) * (rng.random(net.pixels) < rng.random())
+        learner.show(q, rng.integers(0, 256, net.pixels))
+        found.append(learner.candidates())
+        labels, base = learner._net.labels, learner._net.base
+        pairs.append((base.min(0) + labels.low).min(1) >= labels.floor)
+        np.testing.assert_array_equal(found[-1], [learner.present(label, 0) for label in range(net.classes)])
+    assert (NONE if not np.any(pairs) else ALL if np.all(pairs) else SOME) == paired
+    assert np.any(found) or (dv, vth) == (4096, HIGHEST)  # without memory no drive is that high
+
+
+@pytest.mark.parametrize("trace", ["relu", "li", "hard-li"])
+@pytest.mark.parametrize("probability", ["symmetric", "sigmoid"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_rules_as_they_are_compiled_learn_a_block_as_its_presentations(trace, probability, depth):
+    rng = np.random.default_rng(depth)
+    first = learning_layer(rng.normal(0, 60, (16, 60)) // 2 * 2, trace=trace, probability=probability, vth=30)
+    above = learning_layer(
+        rng.normal(20, 60, (12, 16)) // 2 * 2, "hidden2", trace=trace, probability=probability, vth=9
+    )
+    net = learning_network(first, *(above,) * (depth - 1), classes=5, each=2, code=70)
+    learner, (learned, _) = both(
+        net, samples_for(net, 3, True), PLANS["pairs"]._replace(sigmoid=probability != "symmetric")
+    )
+    assert learned == COUNT
+    assert all((now != layer.weight).any() for now, layer in zip(learner.weights, net.layers, strict=True))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ff2loihi.backends.emulator import presentation
-from ff2loihi.backends.emulator.learner import Learner, Stream
+from ff2loihi.backends.emulator.learner import Learner
+from ff2loihi.backends.emulator.presentation import Draws
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.processes import learning_rule
 from ff2loihi.processes.fixed_point import rate_step
@@ -106,11 +107,12 @@ def test_a_post_trace_is_held_as_the_definition_holds_it_also_where_it_loses_a_u
     changed = []
     for seed in SEEDS:
         net, presentations = generate_learning(seed)
-        expected, learner = simulate(net, presentations, High()), Learner(net)
-        learner.draws._traces = High()
+        expected, learner, high = simulate(net, presentations, High()), Learner(net), High()
         for one in presentations:
             show(learner, one)
-            learner.present(one.label, one.phase)
+            presentation.draw(learner.draws)
+            learner.draws.traces[:] = high.random(2 * net.period)[1::2]
+            learner._present(one.label, one.phase)
         for late, rows in enumerate(expected):
             assert (learner.weights[late] == rows["weights"][-1, -1]).all(), (seed, late)
         usual = simulate(net, presentations)[0]["weights"]
@@ -155,21 +157,20 @@ def test_a_restored_learner_goes_on_with_the_same_bits(generate_learning, seed, 
         assert (array == cut.state()[name]).all(), name
 
 
-@given(cuts=st.lists(st.integers(0, 40), max_size=8), looks=st.integers(0, 60))
-def test_draws_are_the_same_however_they_are_cut(cuts, looks):
+@given(period=st.integers(1, 40), leaps=st.lists(st.integers(0, 9), max_size=8), begin=st.integers(0, 60))
+def test_draws_are_lavas_whatever_is_passed_over(period, leaps, begin):
     weight_draws, trace_draws = np.random.default_rng(2), np.random.default_rng(2)
-    expected = (128 * weight_draws.random(400)[1:]).astype(np.int64), trace_draws.random(800)[2::2][:399]
-    draws, passed = Stream(), 0
-    for steps in cuts:
-        draws.window(looks)  # looking passes nothing
-        for found, wanted in zip(draws.window(steps), expected, strict=True):
-            assert (found[:steps] == wanted[passed : passed + steps]).all()
-        draws.advance(steps)
-        passed += steps
-        assert draws.passed == passed
-    for stream in (draws, Stream(passed)):
-        for found, wanted in zip(stream.window(40), expected, strict=True):
-            assert (found[:40] == wanted[passed : passed + 40]).all()
+    most = 1 + begin + period * (sum(leaps) + len(leaps))
+    expected = (128 * weight_draws.random(most)[1:]).astype(np.int64), trace_draws.random(2 * most)[2::2]
+    draws, passed = Draws.of(period, begin, np.zeros(1, np.uint64)), begin
+    for presentations in leaps:
+        presentation.draw_nothing(draws, presentations)
+        presentation.draw(draws)
+        passed += presentations * period
+        for found, wanted in zip((draws.u, draws.traces), expected, strict=True):
+            assert (found == wanted[passed : passed + period]).all()
+        passed += period
+        assert draws.passed[0] == passed
 
 
 @given(delta=st.integers(-127 * 128, 127 * 128), seed=st.integers(0, 2**64 - 1))

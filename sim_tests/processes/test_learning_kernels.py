@@ -124,3 +124,20 @@ def test_a_step_of_the_tag_rule_is_the_definitions(seed, exponent, tags, draw):
     assert (w == wanted_w).all()
     assert (tag == wanted_tag).all()
     assert (active.astype(bool) == wanted_tag.any(axis=1)).all()
+
+
+@pytest.mark.parametrize("exponent", range(8))
+@pytest.mark.parametrize("draw", [0.0, 0.5, 1 - 2**-53])
+@pytest.mark.parametrize("lowest", [TAG_MIN, TAG_MIN + 1])
+def test_every_tag_decays_and_moves_a_weight_as_the_definition_says(exponent, draw, lowest):
+    """exponent: of dw and of the decay. A row that holds the lowest tag and one without it take two ways."""
+    tag = np.arange(lowest, TAG_MAX + 1, dtype=np.int16)[None]
+    w, nothing = np.full_like(tag, 200), np.zeros(tag.shape[1], np.int32)
+    wanted_w = learning_rule.apply_tag(w, tag, exponent, draw)
+    wanted_tag = learning_rule.update_tag(tag, np.zeros((1, 1), np.int64), nothing, nothing, 0, exponent, draw)
+    active, u = np.ones(1, np.uint8), int(128 * draw)
+    learning_kernels.apply_tags(w, tag, active, exponent, u)
+    learning_kernels.update_tags(tag, active, np.zeros(1, np.uint8), nothing, 0, exponent, u)
+    assert (w == wanted_w).all()
+    assert (tag == wanted_tag).all()
+    assert active[0] == tag.any()

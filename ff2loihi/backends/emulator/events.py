@@ -6,6 +6,9 @@ import numpy as np
 from numba import njit
 
 from ff2loihi.processes.learning_kernels import add_rows
+from ff2loihi.processes.learning_rule import RATE_ONE
+
+INVERSES = np.array([0, *(-(-(1 << 32) // rate) for rate in range(1, RATE_ONE + 1))])  # 2^32 / rate, rounded up
 
 
 class Events(NamedTuple):
@@ -24,20 +27,42 @@ class Events(NamedTuple):
 def encode(q, phases, full, events):
     """The spikes of inputs at rate q / full, whose accumulators start at phases 0..full - 1.
 
-    The k-th spike comes in the first step s (from 1) with phase + q s >= k full; q is at most full.
+    The k-th spike comes in the first step s (from 1) with phase + q s >= k full; q is at most full, which is at most
+    RATE_ONE: a quotient is the upper half of a product, exact as long as dividend times divisor is below 2^32.
     """
-    events.counts[:] = 0
+    counts = events.counts
+    counts[:] = 0
     for i in range(q.shape[0]):
-        rate = np.int32(q[i])
+        rate = q[i]
         if rate == 0:
             continue
-        missing = np.int32(full - phases[i] + rate - 1)
-        step = np.int32(missing // rate) - 1
-        while step < events.counts.shape[0]:
-            events.idx[step, events.counts[step]] = i
-            events.counts[step] += 1
-            missing += np.int32(full)
-            step = np.int32(missing // rate) - 1
+        inverse, missing = INVERSES[rate], full - phases[i] + rate - 1
+        step = (missing * inverse >> 32) - 1
+        while step < counts.shape[0]:
+            events.idx[step, counts[step]] = i
+            counts[step] += 1
+            missing += full
+            step = (missing * inverse >> 32) - 1
+
+
+@njit(cache=True, nogil=True)
+def list_spikes(spikes, events):
+    """Spikes (steps, n) int32 0/1 as events."""
+    for step in range(spikes.shape[0]):
+        count, found, z = 0, events.idx[step], spikes[step]
+        for j in range(z.shape[0]):
+            found[count] = j
+            count += z[j]
+        events.counts[step] = count
+
+
+@njit(cache=True, nogil=True)
+def mark(spikes, fired):
+    """fired (n,) int32 becomes other than 0 where one of spikes (steps, n) is."""
+    for step in range(spikes.shape[0]):
+        z = spikes[step]
+        for j in range(z.shape[0]):
+            fired[j] |= z[j]
 
 
 @njit(cache=True, nogil=True)

@@ -6,46 +6,18 @@ from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator import events, loop
 from ff2loihi.backends.emulator.candidates import Labels
 from ff2loihi.backends.emulator.events import Events
-from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule
+from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule, draw
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import factor_constants, neuron_constants
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 
-class Stream:
-    """The two streams of shared rounding draws, one value a step: Lava's, in its order, whatever is presented.
-
-    weights: of dw and dt; traces: of the post traces' decay. Each layer sees the value of its own time step.
-    """
-
-    def __init__(self, passed: int = 0, seed: int = ENGINE_SEED) -> None:
-        self.passed = passed
-        self._weights = np.random.Generator(np.random.PCG64(seed).advance(1 + passed))
-        self._traces = np.random.Generator(np.random.PCG64(seed).advance(1 + 2 * passed))
-        self._ahead = np.empty(0, np.int64), np.empty(0)
-
-    def window(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """The draws of at least the next `steps` steps, without passing them: floor(128 u) int64, and the traces'."""
-        missing = steps - len(self._ahead[0])
-        if missing > 0:
-            u, traces = self._ahead
-            fresh = (128 * self._weights.random(missing)).astype(np.int64)
-            self._ahead = np.append(u, fresh), np.append(traces, self._traces.random(2 * missing)[1::2])
-        return self._ahead
-
-    def advance(self, steps: int) -> None:
-        """Pass `steps` steps."""
-        u, traces = self.window(steps)
-        self._ahead = u[steps:], traces[steps:]
-        self.passed += steps
-
-
 def label_events(network: LearningNetwork) -> Events:
     """The spikes of every label's inputs."""
     found = Events.of(network.steps, network.label_codes.shape[1], network.classes)
-    phases = network.label_phases.astype(np.int64)
-    for label, code in enumerate(network.label_codes.astype(np.int64)):
+    phases = network.label_phases.astype(np.int16)
+    for label, code in enumerate(network.label_codes.astype(np.int16)):
         events.encode(code, phases, RATE_ONE, Events(found.idx[label], found.counts[label]))
     found.idx[:] += np.int32(network.pixels)
     return found
@@ -56,14 +28,15 @@ def _layer(layer: LearningLayer, steps: int, tags: bool) -> Layer:
     inputs, n = w.shape
     return Layer(
         w=w,
-        signs=layer.positive.astype(np.int64),
+        signs=layer.positive.astype(np.int32),
         neuron=neuron_constants(layer.neuron, layer.trace),
         factor=factor_constants(layer.factor),
         table=np.array(layer.factor.table, np.int64),
         tag=np.zeros(w.shape if tags else (1, 1), np.int16),
         active=np.zeros(inputs if tags else 1, np.uint8),
-        fired=np.zeros(n, np.uint8),
-        spikes=Events.of(steps, n),
+        fired=np.zeros(n, np.int32),
+        spikes=np.zeros((steps, n), np.int32),
+        listed=Events.of(steps, n),
     )
 
 
@@ -82,27 +55,23 @@ class Learner:
     each layer, and `matrices`, a list of (2, period, inputs, n): its weights and tags after each step of the input.
     """
 
-    block = 50
-
     def __init__(self, network: LearningNetwork, on_chip: bool = False, record: bool = False) -> None:
         self.network, self.on_chip = network, on_chip
         self.tags = network.update.eligibility == "tag"
         self.exponent, self.trace_shift = network.update.exponent, 0
-        self.draws = Stream()
-        self._chip_state = np.array([ENGINE_SEED], np.uint64)
+        self.draws = Draws.of(network.period, 0, np.array([ENGINE_SEED], np.uint64))
         steps, several = network.steps, len(network.layers) > 1
         self.layers = tuple(_layer(layer, steps, self.tags) for layer in network.layers)
         n = self.layers[0].w.shape[1]
         self._net = loop.Network(
             layers=self.layers,
             pixels=Events.of(steps, network.pixels),
-            labels=Labels.of(label_events(network), n),
+            labels=Labels.of(label_events(network), n, self.layers[0].neuron),
             nobody=Events.of(steps, 1),
             base=np.zeros((steps, n), np.int32),
             known=np.zeros(1, np.int64),
-            spikes=Events.of(steps, n, network.classes) if several else Events.of(0, 0, 0),
+            spikes=Events.of(steps if several else 0, n, network.classes),
             record=tuple(_record(layer.w, steps if record else 0, network.period) for layer in self.layers),
-            period=network.period,
         )
 
     @property
@@ -127,12 +96,9 @@ class Learner:
             tag_exponent=update.tag_exponent, tag_decay=update.tag_decay, on_chip=self.on_chip,
         )  # fmt: skip
 
-    def _draws(self, presentations: int) -> Draws:
-        return Draws(*self.draws.window(presentations * self.network.period), self._chip_state)
-
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        loop.show(self._net, q, phases)
+        loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
 
     def show_spikes(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """Take an image's spikes as they are, in place of `show`'s code; from then on labels spike as given here.
@@ -144,61 +110,57 @@ class Learner:
         given = self._net.labels.events
         for label, code in enumerate(self.network.label_codes > 0):
             events.copy_spikes(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
-        self._net = self._net._replace(labels=Labels.of(given, self.layers[0].w.shape[1]))
+        first = self.layers[0]
+        self._net = self._net._replace(labels=Labels.of(given, first.w.shape[1], first.neuron))
 
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
-        classes = self.network.classes
-        goodness = np.empty((classes, len(self.layers), 2), np.int64)
-        loop.ask(self._net, self._rule(), self._draws(classes), goodness)
-        self.draws.advance(classes * self.network.period)
+        goodness = np.empty((self.network.classes, len(self.layers), 2), np.int64)
+        loop.ask(self._net, self._rule(), self.draws, goodness)
         return goodness
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
+        draw(self.draws)
+        return self._present(label, phase)
+
+    def _present(self, label: int, phase: int) -> np.ndarray:
+        """With the draws that were drawn."""
         goodness = np.empty((len(self.layers), 2), np.int64)
         if self._net.record[0].on:  # what was taken of the last one is not changed
             fresh = (_record(layer.w, self.network.steps, self.network.period) for layer in self.layers)
             self._net = self._net._replace(record=tuple(fresh))
-        draws = self._draws(1)
-        window = Draws(draws.u[: self.network.period], draws.traces[: self.network.period], draws.chip)
-        loop.show_label(self._net, label, phase, self._rule(), window, goodness)
-        self.draws.advance(self.network.period)
+        loop.show_label(self._net, label, phase, self._rule(), self.draws, goodness)
         self._label = label
         return goodness
 
     def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
         """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
-        most = len(samples.labels) * (self.network.classes + 2)
-        passed, learned, right = loop.learn(self._net, samples, plan, self._rule(), self._draws(most))
-        self.draws.advance(passed)
-        return learned, right
+        rates, phases = (part.astype(np.int16, copy=False) for part in (samples.rates, samples.phases))
+        samples = samples._replace(rates=rates, phases=phases)
+        return loop.learn(self._net, samples, plan, self._rule(), self.draws)
 
     def counts(self, label: int) -> list[np.ndarray]:
         """Each layer's spikes under a label, nothing learned: (n,) int64 each."""
         self.present(label, 0)
-        found = []
-        for layer in self.layers:
-            (idx, count), n = layer.spikes, layer.w.shape[1]
-            found.append(np.bincount(idx[np.arange(n) < count[:, None]], minlength=n))
-        return found
+        return [layer.spikes.sum(0, np.int64) for layer in self.layers]
 
     @property
     def spikes(self) -> list[np.ndarray]:
         """Spikes in each step of the last presentation, (steps,) int32: the input's, then each layer's."""
         inputs = self._net.pixels.counts + self._net.labels.events.counts[self._label]
-        return [inputs, *(layer.spikes.counts.copy() for layer in self.layers)]
+        return [inputs, *(layer.spikes.sum(1, np.int32) for layer in self.layers)]
 
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""
-        shares = [float(1 - layer.fired.mean()) for layer in self.layers]
+        shares = [float(1 - (layer.fired != 0).mean()) for layer in self.layers]
         for layer in self.layers:
             layer.fired[:] = 0
         return shares
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that `restore` needs to continue with the same bits."""
-        arrays = {"passed": np.array([self.draws.passed]), "chip": self._chip_state.copy()}
+        arrays = {"passed": self.draws.passed.copy(), "chip": self.draws.chip.copy()}
         for index, layer in enumerate(self.layers):
             arrays[f"weights.{index}"] = np.ascontiguousarray(layer.w.T)
             if self.tags:
@@ -207,8 +169,7 @@ class Learner:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continue where `state` was taken."""
-        self.draws = Stream(int(state["passed"][0]))
-        self._chip_state[:] = state["chip"]
+        self.draws = Draws.of(self.network.period, int(state["passed"][0]), state["chip"].copy())
         self._net.known[:], self._net.labels.stale[:] = 0, 1
         for index, layer in enumerate(self.layers):
             layer.w[:] = state[f"weights.{index}"].T

@@ -33,8 +33,6 @@ class LibraryLearner:
     (SLOTS steps, GROUPS, K): the thermometers' v; `matrices` (steps, inputs, n): the weights after each logical step.
     """
 
-    block = 1
-
     def __init__(self, network: LearningNetwork, record: bool = False, tally: bool = False) -> None:
         self.network, self.record, layer = network, record, network.layers[0]
         self._pixels, self._labels = Events.of(network.steps, network.pixels), label_events(network)
@@ -70,7 +68,7 @@ class LibraryLearner:
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        events.encode(q, phases, RATE_ONE, self._pixels)
+        events.encode(q.astype(np.int16), phases.astype(np.int16), RATE_ONE, self._pixels)
 
     def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
         """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""

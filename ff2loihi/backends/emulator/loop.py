@@ -1,7 +1,4 @@
-"""The learning loop in numba: a block of samples in one call, each shown, asked about and learned as a host would.
-
-The draws of a call lie in order, a presentation's after the other's; what is presented decides how many are passed.
-"""
+"""The learning loop in numba: a block of samples in one call, each shown, asked about and learned as a host would."""
 
 from typing import NamedTuple
 
@@ -9,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from ff2loihi.backends.emulator.candidates import Labels, first_layer
-from ff2loihi.backends.emulator.events import Events, drives, encode
-from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, present
+from ff2loihi.backends.emulator.events import Events, drives, encode, list_spikes
+from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, draw, draw_nothing, present
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 # As numpy's integers: numba compiles a function anew for each literal that it is called with.
@@ -21,7 +18,7 @@ class Network(NamedTuple):
     """Everything that a presentation changes. layers: a tuple of Layer, all of one type.
 
     pixels: the events of the image that is shown; base (steps, n): what they drive in the first layer, known (1,) in
-    so many of the first steps. spikes: of the first layer under each label, where there is a second one.
+    so many of the first steps. spikes: of the first layer under each label, of no steps where there is no second one.
     """
 
     layers: tuple
@@ -32,7 +29,6 @@ class Network(NamedTuple):
     known: np.ndarray
     spikes: Events
     record: tuple  # a Record for each layer
-    period: int
 
 
 @njit(cache=True, nogil=True)
@@ -43,18 +39,12 @@ def show(net, q, phases):
 
 
 @njit(cache=True, nogil=True)
-def _draws(draws, begin, period):
-    end = begin + period
-    return Draws(draws.u[begin:end], draws.traces[begin:end], draws.chip)
-
-
-@njit(cache=True, nogil=True)
 def show_label(net, label, phase, rule, draws, goodness):
-    """The image with a label, all layers: goodness (layers, 2)."""
-    steps, first = net.base.shape[0], net.layers[0]
+    """The image with a label, all layers, with the draws that were drawn: goodness (layers, 2)."""
+    steps, first = net.pixels.counts.shape[0], net.layers[0]
     known = NOTHING
     if rule.kind == DIRECT:
-        known = steps - rule.window if phase else steps
+        known = steps - rule.window + 1 if phase else steps  # the window's first step is driven before it is learned
         if net.known[0] < known:
             drives(first.w, net.pixels, known, net.base)
             net.known[0] = known
@@ -62,13 +52,14 @@ def show_label(net, label, phase, rule, draws, goodness):
     goodness[0, 0], goodness[0, 1] = present(
         first, NOTHING, net.pixels, with_label, net.base, known, rule, phase, draws, net.record[0]
     )
-    below = first.spikes
+    below = first
     for index in range(1, len(net.layers)):
         layer = net.layers[index]
+        list_spikes(below.spikes, below.listed)
         goodness[index, 0], goodness[index, 1] = present(
-            layer, np.int64(index), below, net.nobody, net.base, NOTHING, rule, phase, draws, net.record[index]
+            layer, np.int64(index), below.listed, net.nobody, net.base, NOTHING, rule, phase, draws, net.record[index]
         )
-        below = layer.spikes
+        below = layer
     if phase or rule.kind == TAG:
         net.known[0] = 0
         if net.labels.apart and rule.kind == DIRECT:
@@ -88,10 +79,12 @@ def _tagged(layers):
 @njit(cache=True, nogil=True)
 def ask(net, rule, draws, goodness):
     """The image under every label, nothing learned: goodness (classes, layers, 2). Passes a period for each label."""
-    classes, begin, steps = goodness.shape[0], 0, net.base.shape[0]
+    classes, begin, steps = goodness.shape[0], 0, net.pixels.counts.shape[0]
     while rule.kind == TAG and begin < classes and _tagged(net.layers):
-        show_label(net, begin, NOTHING, rule, _draws(draws, begin * net.period, net.period), goodness[begin])
+        draw(draws)
+        show_label(net, begin, NOTHING, rule, draws, goodness[begin])
         begin += 1  # tags still move weights
+    draw_nothing(draws, classes - begin)
     if begin == classes:
         return
     if net.known[0] < steps:
@@ -100,7 +93,10 @@ def ask(net, rule, draws, goodness):
     first_layer(net.layers[0], net.base, net.labels, begin, goodness[:, 0], net.spikes)
     if len(net.layers) == 1:
         return
-    nothing = _draws(draws, NOTHING, NOTHING)
+    nothing = Draws(
+        draws.u[:0], draws.traces[:0], draws.weights, draws.decays, draws.weights_leap, draws.decays_leap,
+        draws.passed, draws.chip,
+    )  # fmt: skip
     for label in range(begin, classes):
         below = Events(net.spikes.idx[label], net.spikes.counts[label])
         for index in range(1, len(net.layers)):
@@ -108,7 +104,8 @@ def ask(net, rule, draws, goodness):
             goodness[label, index, 0], goodness[label, index, 1] = present(
                 layer, NOTHING, below, net.nobody, net.base, NOTHING, rule, NOTHING, nothing, net.record[index]
             )
-            below = layer.spikes
+            list_spikes(layer.spikes, layer.listed)
+            below = layer.listed
 
 
 @njit(cache=True, nogil=True)
@@ -125,19 +122,18 @@ def _scores(goodness, sigmoid, found):
 
 @njit(cache=True, nogil=True)
 def learn(net, samples, plan, rule, draws):
-    """Learn samples; (steps passed, pairs or single samples that taught, samples whose best label was the true one)."""
-    classes, period = net.labels.stale.shape[0], net.period
+    """Learn samples; (pairs or single samples that taught, samples whose best label was the true one)."""
+    classes = net.labels.stale.shape[0]
     goodness = np.zeros((classes, len(net.layers), 2), np.int64)
     shown = np.zeros((len(net.layers), 2), np.int64)
     found = np.zeros(classes)
-    passed, learned, right = 0, 0, 0
+    learned, right = 0, 0
     for k in range(samples.labels.shape[0]):
         show(net, samples.rates[k], samples.phases[k])
         label, wrong = samples.labels[k], samples.wrong[k]
         negative = plan.pairs or (plan.seen + k) % 2 == 1
         if plan.pairs or (negative and plan.ask):
-            ask(net, rule, _draws(draws, passed, classes * period), goodness)
-            passed += classes * period
+            ask(net, rule, draws, goodness)
             _scores(goodness, plan.sigmoid, found)
             if wrong < 0:
                 wrong = 1 if label == 0 else 0
@@ -150,9 +146,9 @@ def learn(net, samples, plan, rule, draws):
                 continue
         learned += 1
         if plan.pairs or not negative:
-            show_label(net, label, POSITIVE, rule, _draws(draws, passed, period), shown)
-            passed += period
+            draw(draws)
+            show_label(net, label, POSITIVE, rule, draws, shown)
         if negative:
-            show_label(net, wrong, NEGATIVE, rule, _draws(draws, passed, period), shown)
-            passed += period
-    return passed, learned, right
+            draw(draws)
+            show_label(net, wrong, NEGATIVE, rule, draws, shown)
+    return learned, right

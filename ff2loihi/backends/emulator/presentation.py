@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ff2loihi.backends.emulator.events import Events
+from ff2loihi.backends.emulator.events import Events, mark
+from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
     add_rows,
@@ -16,21 +17,24 @@ from ff2loihi.processes.learning_kernels import (
     decay_post_traces,
     integrate,
     modulation,
+    post_traces,
     round_step,
     sums,
     update_rows,
     update_tags,
 )
-from ff2loihi.processes.limits import POST_TRACE_MAX, WEIGHT_MAX, WEIGHT_MIN
+from ff2loihi.processes.limits import WEIGHT_MAX, WEIGHT_MIN
+from ff2loihi.processes.pcg64 import Stream, leap, leap_of, uniform
 
 DIRECT, TAG = 1, 2  # what an update goes into: the weights, or their tags
 
 
 class Layer(NamedTuple):
-    """A layer's arrays. w (inputs, n) int16, C order; signs (n,) int64: 1 for + neurons; factor, table: of P.
+    """A layer's arrays. w (inputs, n) int16, C order; signs (n,) int32: 1 for + neurons; factor, table: of P.
 
     tag (inputs, n) int16 and active (inputs,) uint8, the inputs that hold one; of one element without the tag rule.
-    fired (n,) uint8 becomes 1 where a neuron spikes; spikes: of the last presentation, for the layer above.
+    fired (n,) int32 becomes other than 0 where a neuron spikes. spikes (steps, n) int32: of the last presentation;
+    listed: the same as events for the layer above, which asks for them.
     """
 
     w: np.ndarray
@@ -41,7 +45,8 @@ class Layer(NamedTuple):
     tag: np.ndarray
     active: np.ndarray
     fired: np.ndarray
-    spikes: Events
+    spikes: np.ndarray
+    listed: Events
 
 
 class Rule(NamedTuple):
@@ -61,15 +66,51 @@ class Rule(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """The rounding draws of a presentation's steps: u (period,) int64, floor(128 u); traces (period,) float64. Without
-    any nothing is learned, nor do tags move weights.
+    """The rounding draws: Lava's two streams, one value a step whatever is presented, each layer at its own time step.
 
-    chip (1,) uint64: the generator of the draws on the chip, which goes on.
+    u (period,) int64, floor(128 draw), of dw and dt in the steps of one presentation; traces (period,) float64: of the
+    post traces' decay, of which Lava draws two and takes the second; without any nothing is learned, nor do tags move
+    weights. weights, decays: where the streams stand; weights_leap, decays_leap: over a presentation; passed (1,)
+    int64: steps. chip (1,) uint64: the generator of the draws on the chip, which goes on.
     """
 
     u: np.ndarray
     traces: np.ndarray
+    weights: Stream
+    decays: Stream
+    weights_leap: np.ndarray
+    decays_leap: np.ndarray
+    passed: np.ndarray
     chip: np.ndarray
+
+    @classmethod
+    def of(cls, period: int, passed: int, chip: np.ndarray) -> "Draws":
+        """Where so many steps are passed."""
+        weights, decays = (np.random.PCG64(ENGINE_SEED).advance(1 + each * passed) for each in (1, 2))
+        increment = weights.state["state"]["inc"]
+        return cls(
+            np.zeros(period, np.int64), np.zeros(period), Stream.of(weights), Stream.of(decays),
+            leap_of(increment, period), leap_of(increment, 2 * period), np.array([passed]), chip,
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def draw(draws):
+    """The draws of the next presentation."""
+    for step in range(draws.u.shape[0]):
+        draws.u[step] = np.int64(128 * uniform(draws.weights))
+        uniform(draws.decays)
+        draws.traces[step] = uniform(draws.decays)
+    draws.passed[0] += draws.u.shape[0]
+
+
+@njit(cache=True, nogil=True)
+def draw_nothing(draws, presentations):
+    """Pass the draws of presentations that need none."""
+    for _ in range(presentations):
+        leap(draws.weights.state, draws.weights_leap)
+        leap(draws.decays.state, draws.decays_leap)
+    draws.passed[0] += presentations * draws.u.shape[0]
 
 
 class Record(NamedTuple):
@@ -126,7 +167,7 @@ def _idle(layer, rule, draws, record, spiked, y, first, end):
 
 @njit(cache=True, nogil=True)
 def present(layer, late, below, label, base, known, rule, phase, draws, record):
-    """One presentation, one layer: (G+, G-) at its end; the layer's spikes become events for the layer above.
+    """One presentation, one layer: (G+, G-) at its end.
 
     late: steps by which the layer is behind the input, idle ones. below, label: the events of two groups of inputs;
     of the first the drive base (steps, n) is known in the first `known` steps. phase: +1, -1, or 0, no learning.
@@ -134,36 +175,29 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
     w, signs, n = layer.w, layer.signs, layer.w.shape[1]
     steps, end = below.counts.shape[0], draws.u.shape[0]
     v, r, z, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
-    y, shared = np.zeros(n, np.int64), np.zeros(n, np.int16)
+    y, shared = np.zeros(n, np.int32), np.zeros(n, np.int16)
     tagged = rule.kind == TAG and end > 0
     spiked = np.zeros(w.shape[0] if tagged else 1, np.uint8)
     older, old = (0, 0), (0, 0)  # goodness of the traces two steps and one step ago
     _idle(layer, rule, draws, record, spiked, y, 0, late)
     for i in range(steps + 1):
         if i:
+            z = layer.spikes[i - 1]
             integrate(v, r, a, z, layer.neuron)
-            m = 0
-            for j in range(n):
-                if z[j]:
-                    layer.fired[j] = 1
-                    layer.spikes.idx[i - 1, m] = j
-                    m += 1
-            layer.spikes.counts[i - 1] = m
         in_window = phase != 0 and steps - rule.window <= i < steps
         learns = False
         if in_window:
             plus, minus = modulation(older[0], older[1], phase, layer.factor, layer.table)
-            for j in range(n):
-                m = plus if signs[j] else minus
-                q = min(POST_TRACE_MAX, (r[j] * abs(m) + 32) >> 6) >> rule.trace_shift
-                y[j] = q if m > 0 else -q
-                learns |= q != 0
+            post_traces(r, signs, plus, minus, rule.trace_shift, y)
+            learns = y.any()
             if record.on:
                 for j in range(n):
                     record.states[i, 3, j], record.states[i, 4, j] = max(y[j], 0), max(-y[j], 0)
         if i < steps:
             if i < known:
-                a[:] = base[i]
+                from_pixels = base[i]
+                for j in range(n):  # to assign a row costs six times as much
+                    a[j] = from_pixels[j]
             else:
                 a[:] = 0
                 add_rows(w, below.idx[i], below.counts[i], a)
@@ -193,9 +227,11 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
             for group in (below, label):
                 for k in range(group.counts[i]):
                     spiked[group.idx[i, k]] = 0
-        older, old = old, sums(r, signs)
+        if i == steps or (phase != 0 and i >= steps - rule.window - 2):
+            older, old = old, sums(r, signs)
         if record.on and i < steps:
             _record_weights(record, late + i, layer)
+    mark(layer.spikes, layer.fired)
     y[:] = 0
     _idle(layer, rule, draws, record, spiked, y, late + steps, end)
     return old

@@ -24,8 +24,6 @@ class LavaLearner:
     processes.ff_layer and fused_network. record: presentations of which every state is kept, see `states`.
     """
 
-    block = 1
-
     def __init__(
         self, network: LearningNetwork, form: str = "one_process", record: int = 0, patience: float = PATIENCE
     ) -> None:
