@@ -187,6 +187,22 @@ def test_a_label_that_enters_the_upper_layer_alone_changes_its_activity_there_an
         assert all((second[:, label] != second[:, 0]).any() for label in range(1, CLASSES))
 
 
+@pytest.mark.needs_lava
+def test_a_label_far_stronger_than_what_is_below_fits_sixteen_bits(nets):
+    net, few = nets["none"], load_data("digits", "test", limit=1).images
+    tensors = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    tensors["layers.1.weight"][:, :-CLASSES] *= 1e-3
+    tensors["layers.1.bias"] *= 0.01
+    spec = drafted(net, normalization="none")
+    built = network.build(live_checkpoint(tensors, spec))
+    images = load_data("digits", "test", limit=100).images
+    wanted = readout.float_scores(built, float_forward.all_labels(built, images))
+    program = api.compile(tensors, "digits", Options(neuron="lif", steps=16), spec)
+    assert readout.correlation(Emulator().run(program, images).scores, wanted) > 0.9
+    ours, lava = (backend.run(program, few, states=True) for backend in (Emulator(), LavaCpu()))
+    assert equality_report(ours, lava).first_divergence is None
+
+
 def test_what_has_no_form_is_refused_by_name(nets):
     net = nets["none"]
     checkpoint = live_checkpoint(net, drafted(net, normalization="none"))
