@@ -128,7 +128,7 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         if layer.pool:
             below = f"{layer.name}.pool"
             yield Population(below, layer.name, n, (Kernels(layer.name, layer.pool.kernels),))
-        divided = {norm.power for norm in net.norms[index : index + 1]}  # by the root of such a sum, before the next one
+        divided = {norm.power for norm in net.norms[index : index + 1]}  # before the next layer
         sums = len({*powers(net), *divided})  # of a part; each neuron belongs to one part
         if sums and net.is_summed(index):
             parts = layer.cells(net.pooled.grid).pieces if net.pooled else net.goodness_parts
