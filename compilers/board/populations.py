@@ -128,7 +128,8 @@ def _inference(net: IntNetwork) -> Iterator[Population]:
         if layer.pool:
             below = f"{layer.name}.pool"
             yield Population(below, layer.name, n, (Kernels(layer.name, layer.pool.kernels),))
-        sums = len(powers(net))  # of a part; each neuron belongs to one part
+        divided = {norm.power for norm in net.norms[index : index + 1]}  # before the next layer
+        sums = len({*powers(net), *divided})  # of a part; each neuron belongs to one part
         if sums and net.is_summed(index):
             parts = layer.cells(net.pooled.grid).pieces if net.pooled else net.goodness_parts
             yield Population(f"{layer.name}.goodness", layer.name, parts * sums, (Rows(below, n, fan=sums),))

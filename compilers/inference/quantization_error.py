@@ -11,6 +11,7 @@ from ff2loihi.compilers.ir import IntLayer, IntNetwork, LayerLoss, Network
 
 IMAGES = 50
 MOST_DB = 200.0
+FEW_BITS = 4  # of payloads, or fewer, lose more than weights of 8 bits do
 MANY = 0.1  # of a layer's neurons: a few without weights are those that were never trained
 
 
@@ -44,7 +45,7 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
 
 
 def warnings(network: Network, integers: IntNetwork, losses: tuple[LayerLoss, ...]) -> Iterator[str]:
-    """Layers that are dead, and layers many of whose neurons have no weight left, with the cause."""
+    """Layers that are dead, or many of whose neurons have no weight left, or payloads few bits, with the cause."""
     for index, (layer, loss) in enumerate(zip(network.layers, losses, strict=True)):
         if loss.silent == layer.outputs:
             too = ", nor in the float net" if loss.float_silent == layer.outputs else ""
@@ -57,6 +58,14 @@ def warnings(network: Network, integers: IntNetwork, losses: tuple[LayerLoss, ..
             )
             reason = obstacle(network, index)
             yield f"{text}. They cannot be evened out: {reason}" if reason else text
+    for index, above in enumerate(integers.layers[1:]):
+        name = integers.layers[index].name
+        bits = (integers.norms[index] if integers.norms else integers.layers[index]).top.bit_length()
+        if integers.neuron == "graded" and above.label and bits <= FEW_BITS:
+            yield (
+                f"{name}: its payloads have {bits} bits, so that the label's share of the sums of {above.name} fits "
+                "beside theirs: it is far larger. Train with a weaker label there"
+            )
 
 
 def _without_weights(layer: IntLayer) -> np.ndarray:

@@ -6,11 +6,12 @@ import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.compilers.inference.arithmetic_rules import sums_fit
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.inference.quantize import quantize_label
-from ff2loihi.compilers.ir import IntNetwork, Network
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, Layer, Network
 from ff2loihi.compilers.ir.convolution import product
-from ff2loihi.processes.limits import ALIGN, BIAS_EXP_MAX, BIAS_MANT_MAX, VTH_MAX
+from ff2loihi.processes.limits import ACCUMULATOR_BITS, ALIGN, BIAS_EXP_MAX, BIAS_MANT_MAX, VTH_MAX
 
 # A layer's threshold, from its positive drive a step: (name, the two percentiles whose geometric mean it is).
 CANDIDATES = (
@@ -108,14 +109,14 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
     rates[:, :, shown.label_columns] = codes / full
     layers = []
     below = 1.0 / integers.steps  # float value of one input spike
-    for index, layer in enumerate(integers.layers):
+    for index, unlabelled in enumerate(integers.layers):
+        layer = _with_label(network.layers[index], unlabelled, below, integers)
         drive = product(rates, layer.weight, layer.conv) / 2**layer.shift
         value = layer.scale * below  # of one LSB of the sum of `a` over the steps
         bias, exponent = _bias(network.layers[index], value * integers.steps)
         drive = drive + bias / (1 << ALIGN)
-        label = quantize_label(network.layers[index], value * integers.steps, layer.weight_bits)
-        if label:
-            drive += label.drive(codes, full)
+        if layer.label:
+            drive += layer.label.drive(codes, full)
         vth = int(min(VTH_MAX, max(1, round(rules[index](drive)))))
         scale = value * vth
         layers.append(
@@ -125,7 +126,6 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
                 v0=(vth << ALIGN) >> 1 if integers.reset == "soft" else 0,
                 bias=bias,
                 bias_exp=exponent,
-                label=label,
                 scale=scale,
             )
         )
@@ -137,6 +137,19 @@ def _settle(network: Network, integers: IntNetwork, pixels: np.ndarray, rules: l
                 known[index] = reached, Forward(part).counts(few)
             rates = known[index][1] / integers.steps
     return replace(integers, layers=tuple(layers))
+
+
+def _with_label(layer: Layer, integers: IntLayer, below: float, network: IntNetwork) -> IntLayer:
+    """`integers` with the label's inputs, shifted further where these would not fit beside what comes from below.
+
+    below: float value of one spike that comes in.
+    """
+    while True:
+        label = quantize_label(layer, integers.scale * below * network.steps, integers.weight_bits)
+        found = replace(integers, label=label)
+        if label is None or found.shift == ACCUMULATOR_BITS - 1 or not any(sums_fit(network, found, 1)):
+            return found
+        integers = replace(integers, shift=integers.shift + 1, scale=2 * integers.scale)
 
 
 def _bias(layer, value: float) -> tuple[np.ndarray, int]:

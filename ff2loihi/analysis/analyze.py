@@ -16,7 +16,8 @@ from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.inference.thresholds import CANDIDATES, SWEEP_IMAGES
 from ff2loihi.compilers.ir import Network, Program
 from ff2loihi.compilers.learning.rule import LearningOptions, options_for
-from ff2loihi.data.datasets import Dataset
+from ff2loihi.data.datasets import Dataset, check_shape
+from ff2loihi.data.given import GIVEN
 
 Note = Callable[[str], None]
 LIF_WORK = 1e10  # multiply-adds of a threshold sweep over convolutions, beyond which analyze leaves the LIF form out
@@ -94,6 +95,8 @@ def analyze(
         made, refused = forms(source, calibration)
     found, fitted = [], []
     for form in made:
+        if isinstance(form, Program) and data.name != GIVEN:
+            check_shape(data, form)
         classes = (form.network if isinstance(form, Program) else form).classes
         if data.labels.max() >= classes:
             raise DataError(

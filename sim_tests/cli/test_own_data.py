@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import yaml
 from PIL import Image
 
 from ff2loihi import api
+from ff2loihi.analysis.analyze import analyze
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.data.datasets import load_data
 
 SHAPES = {"two.npz": (2, (7, 9)), "three.npz": (3, (8, 8, 3)), "hundred.npz": (100, (12, 10)), "letters": (26, (7, 9))}
 EACH = 4  # images of a class
@@ -63,6 +66,10 @@ def test_images_of_as_many_pixels_in_another_shape_are_refused(here, done, refus
         assert "turned.npz: images of 9 x 7 pixels, the model was compiled with images of 7 x 9. Bring" in text
     with pytest.raises(DataError, match=r"images of 9 x 7 pixels"):
         api.run(api.load("m.ffl"), "turned.npz")
+    many = load_data("turned.npz", "train")
+    many = replace(many, images=many.images.repeat(20, 0), labels=np.arange(20 * len(many.labels)) % 2)
+    with pytest.raises(DataError, match=r"images of 9 x 7 pixels"):
+        analyze(api.load("m.ffl"), many, many)
     assert api.run(api.load("m.ffl"), (images, labels)).samples == 8  # an array's shape is the caller's own matter
     tensors = {"a": np.random.default_rng(0).normal(0, 1, (4, 1, 2, 2)).astype(np.float32)}
     np.savez("net.npz", **tensors)

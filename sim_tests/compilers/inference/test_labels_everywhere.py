@@ -18,6 +18,7 @@ from ff2loihi.compilers.frontend.checkpoint import live_checkpoint
 from ff2loihi.compilers.frontend.draft import draft
 from ff2loihi.compilers.inference import float_forward, readout
 from ff2loihi.compilers.inference.library_form import obstacles
+from ff2loihi.compilers.inference.quantization_error import warnings
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.interchange import netx, nir
 from ff2loihi.compilers.ir import Program
@@ -185,6 +186,32 @@ def test_a_label_that_enters_the_upper_layer_alone_changes_its_activity_there_an
         assert first.any()
         assert (first == first[:, :1]).all()
         assert all((second[:, label] != second[:, 0]).any() for label in range(1, CLASSES))
+
+
+@pytest.mark.needs_lava
+def test_a_label_far_stronger_than_what_is_below_fits_sixteen_bits(nets):
+    net, few = nets["none"], load_data("digits", "test", limit=1).images
+    tensors = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    tensors["layers.1.weight"][:, :-CLASSES] *= 1e-3
+    tensors["layers.1.bias"] *= 0.01
+    spec = drafted(net, normalization="none")
+    built = network.build(live_checkpoint(tensors, spec))
+    images = load_data("digits", "test", limit=100).images
+    wanted = readout.float_scores(built, float_forward.all_labels(built, images))
+    program = api.compile(tensors, "digits", Options(neuron="lif", steps=16), spec)
+    assert readout.correlation(Emulator().run(program, images).scores, wanted) > 0.9
+    ours, lava = (backend.run(program, few, states=True) for backend in (Emulator(), LavaCpu()))
+    assert equality_report(ours, lava).first_divergence is None
+
+
+def test_payloads_of_few_bits_beside_a_strong_label_are_told(nets):
+    for factor, told in ((1.0, False), (1e-4, True)):
+        tensors = {name: tensor.clone() for name, tensor in nets["none"].state_dict().items()}
+        tensors["layers.1.weight"][:, :-CLASSES] *= factor
+        checkpoint = live_checkpoint(tensors, drafted(nets["none"], normalization="none"))
+        program = api.compile(checkpoint, "digits")
+        found = list(warnings(network.build(checkpoint), program.network, program.losses))
+        assert [text.startswith("hidden1: its payloads have ") for text in found] == [True] * told
 
 
 def test_what_has_no_form_is_refused_by_name(nets):

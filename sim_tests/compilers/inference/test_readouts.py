@@ -230,6 +230,17 @@ def test_of_a_head_or_without_normalisation_nothing_but_the_largest_is_summed(di
     np.testing.assert_allclose(trace.goodness[:, :, 0], payloads.sum(-1) * scale, rtol=1e-6)
 
 
+def test_the_sums_by_which_a_normalisation_divides_are_on_the_chip_whatever_goodness_is_of(digits, top_net):
+    tensors = top_net.state_dict() | {"bias": torch.full((60,), 0.1)}
+    biased = [{"weight": "layers.0.weight"}, {"weight": "layers.1.weight", "bias": "bias"}]
+    for changes, sums in (({}, [1]), ({"top_k": None}, [2, 2]), ({"top_k": None, "goodness": "l1"}, [4, 2])):
+        program = api.compile(live_checkpoint(tensors, top_spec(layers=biased) | changes), digits[0])
+        assert program.network.norms
+        found = {population.name: population for population in populations(program.network)}
+        assert {row.source for row in found["hidden1.norm"].rows} <= found.keys()
+        assert [one.neurons for name, one in found.items() if name.endswith("goodness")] == sums
+
+
 @pytest.mark.parametrize("neuron", ["graded", "lif"])
 def test_torch_sums_the_largest_and_the_pieces_of_cells_as_numpy_does(digits, top_net, neuron):
     for checkpoint in (live_checkpoint(top_net, top_spec()), live_checkpoint(Cells(3, "rms"), cells_spec(3, "rms"))):
