@@ -196,9 +196,14 @@ def _graded_layers(
     network: Network, grids: list, head: IntHead | None, bits: int, x, labels: np.ndarray, full: int, tables: bool
 ):
     """Layer by layer from the calibration inputs x (samples, inputs) in 0..full, with the label codes `labels`, of
-    which x has those of the first layer: shifts, biases, labels, tables."""
+    which x has those of the first layer: shifts, biases, labels, tables.
+
+    A shift rounds down. Where means are taken, most payloads are a few units, and half a unit less in each layer cost 3
+    points on Fashion-MNIST: there half a unit is added to the biases, so that a shift rounds to the nearest.
+    """
     scale = 1.0 / full
     layers, norms = [], []
+    rounded = any(layer.averages for layer in network.layers)
     for index, (layer, (even, lsb)) in enumerate(zip(network.layers, grids, strict=True)):
         unit = lsb * scale  # float value of one accumulator LSB
         bias, label = _graded_bias(layer, unit), quantize_label(layer, unit, bits)
@@ -217,6 +222,8 @@ def _graded_layers(
             )  # fmt: skip
             top = (1 << hidden_bits) - 1
         shift = max(0, peak.bit_length() - hidden_bits)
+        if rounded:
+            bias = bias + np.int32(1 << shift >> 1)
         h = floor_clip((a + bias) * 2.0**-shift, top)
         if layer.pool:
             h = layer.pool.largest(h, np)

@@ -1,5 +1,6 @@
 """Pooling: against torch's own in float, in integers against plain windows; and what does not fit is refused."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from ff2loihi.compilers.inference import arithmetic_rules, float_forward, readou
 from ff2loihi.compilers.inference.fold import fold_averages
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.inference.quantize import Calibration, Options, mean_weights, payload_bits, quantize
+from ff2loihi.compilers.ir.convolution import product
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 GEOMETRIES = (
@@ -111,6 +113,23 @@ def test_the_float_network_is_torchs_and_its_integers_read_the_same_goodness(fil
     got = read(network, readout.goodness(network, result.sums))
     assert np.allclose(got, target, rtol=0.05, atol=0.03 * target.max())
     np.testing.assert_allclose(readout.scores(network, result.sums, result.head), got.sum(2))
+
+
+def test_payloads_of_a_net_that_averages_are_rounded_to_the_nearest(files):
+    """Rounded down, they would lie half a unit below the means in each layer."""
+    net = build(load_checkpoint(*files(content(), spec("average", normalization="none"))))
+    network = quantize(net, Calibration(images(), np.zeros(60, int)), Options())
+    states = Forward(network).run(quantize_pixels(images(), network.input_bits), states=True).states
+    pools = [(below, layer) for below, layer in itertools.pairwise(network.layers) if layer.averages]
+    assert len(pools) == 2
+    for below, layer in pools:
+        sums = product(states[f"{below.name}.h"][:, 0].astype(float), np.ones(layer.weight.shape), layer.conv)
+        means = sums / layer.weight[0].size * below.scale / layer.scale
+        h = states[f"{layer.name}.h"][:, 0]
+        inside = (means > 1) & (h < layer.top)
+        assert inside.sum() > 300
+        assert np.abs(h - means)[inside].max() < 0.51
+        assert abs((h - means)[inside].mean()) < 0.1
 
 
 @pytest.mark.parametrize(("side", "weight"), [(2, 254), (9, 254), (28, 36), (200, 2)])
