@@ -31,6 +31,11 @@ def _images():
     return load_data("digits", "train", limit=60)
 
 
+def _pixels():
+    """The same as arrays, which may be taken for images of any shape."""
+    return _images().images, _images().labels
+
+
 class Artifacts:
     """artifacts[recipe, change, form] -> Program, made when it is first asked for. Raises what compiling raises."""
 
@@ -82,7 +87,7 @@ def mixed_content():
 @pytest.fixture(scope="session")
 def mixed(mixed_content, tmp_path_factory):
     """form -> Program of `mixed_content`; its images are those of digits, taken for another shape."""
-    folder, images = tmp_path_factory.mktemp("mixed"), _images()
+    folder, images = tmp_path_factory.mktemp("mixed"), _pixels()
     torch.save(mixed_content[0], folder / "m.pt")
     (folder / "spec.yaml").write_text(yaml.safe_dump(mixed_content[1]))
     read = load_checkpoint(folder / "m.pt", folder / "spec.yaml")
@@ -104,7 +109,7 @@ def pooled(mixed_content, tmp_path_factory):
     (folder / "spec.yaml").write_text(yaml.safe_dump({**about, "layers": layers}))
     read = load_checkpoint(folder / "m.pt", folder / "spec.yaml")
     forms = {"graded": Options(), "hard": Options(neuron="lif", steps=8, reset="hard", vth=70)}
-    return {form: api.compile(read, _images(), options) for form, options in forms.items()}
+    return {form: api.compile(read, _pixels(), options) for form, options in forms.items()}
 
 
 @pytest.fixture

@@ -19,6 +19,12 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.deployment import interchange
 
 
+def shapeless_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Images as arrays, which may be taken for images of any shape, and their labels."""
+    found = load_data("digits", "train", limit=60)
+    return found.images, found.labels
+
+
 def computed(node, x: torch.Tensor) -> torch.Tensor:
     """What NIR's text says that a node does, in float64, by torch's own layers; x (samples, *the node's input)."""
     if isinstance(node, nir.Conv2d):
@@ -86,7 +92,7 @@ def test_biases_that_differ_within_a_channel_compile_and_are_refused_where_a_for
     torch.save(tensors, tmp_path / "m.pt")
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**about, "input": {"mean": 0.3, "std": 0.5}}))
     checkpoint = load_checkpoint(tmp_path / "m.pt", tmp_path / "spec.yaml")
-    program = api.compile(checkpoint, load_data("digits", "train", limit=60))
+    program = api.compile(checkpoint, shapeless_digits())
     first = program.network.layers[0]
     biases = first.bias.reshape(first.conv.out_shape)
     assert np.ptp(biases, axis=(1, 2)).all()
@@ -122,7 +128,7 @@ def test_a_foreign_graph_compiles_to_what_its_tensors_and_a_full_spec_do(mixed, 
     for spec in ({**about, "layers": bare, "image": None}, about):
         (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
         checkpoint = interchange.load_graph(tmp_path / "f.nir", tmp_path / "spec.yaml")
-        found = api.compile(checkpoint, load_data("digits", "train", limit=60))
+        found = api.compile(checkpoint, shapeless_digits())
         (_, got), (_, wanted) = (artifact.pack(program) for program in (found, mixed["graded"]))
         assert all(np.array_equal(got[name], wanted[name]) for name in wanted)
         assert [layer.conv for layer in found.network.layers] == [
@@ -148,7 +154,7 @@ def test_a_foreign_graphs_pool_compiles_to_what_the_specs_does(mixed_content, tm
     first, second, dense = about["layers"]
     layers = [first, {**second, "weight": "flat.weight"}, {"weight": "output.weight"}]
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**about, "layers": layers, "image": None}))
-    images = load_data("digits", "train", limit=60)
+    images = shapeless_digits()
     found = api.compile(interchange.load_graph(tmp_path / "f.nir", tmp_path / "spec.yaml"), images)
     torch.save(tensors, tmp_path / "m.pt")
     layers = [{**first, "pool": {"kind": "average"}}, second, dense]
