@@ -34,13 +34,6 @@ def test_a_generated_network_with_pools_gives_the_same_bits_on_lava(generate, se
     assert divergence(program, pixels) is None
 
 
-@pytest.mark.slow
-@pytest.mark.needs_lava
-@pytest.mark.parametrize("seed", range(POOLED, ALL))
-def test_more_generated_networks_with_pools_give_the_same_bits_on_lava(generate, seed):
-    assert divergence(*generate(seed, pooled=True)) is None
-
-
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("seed", range(FAST))
 def test_a_generated_network_whose_upper_layers_see_the_label_gives_the_same_bits_on_lava(generate, seed):
@@ -53,13 +46,13 @@ def test_a_generated_network_whose_upper_layers_see_the_label_gives_the_same_bit
 
 @pytest.mark.slow
 @pytest.mark.needs_lava
-@pytest.mark.parametrize("seed", range(FAST, ALL))
-def test_more_generated_networks_whose_upper_layers_see_the_label_give_the_same_bits_on_lava(generate, seed):
-    assert divergence(*generate(seed, labelled=True)) is None
-
-
-@pytest.mark.slow
-@pytest.mark.needs_lava
-@pytest.mark.parametrize("seed", range(FAST, ALL))
-def test_more_generated_networks_give_the_same_bits_on_lava(generate, seed):
-    assert divergence(*generate(seed)) is None
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        (kind, seed)
+        for kind, first in (("", FAST), ("pooled", POOLED), ("labelled", FAST))
+        for seed in range(first, ALL)
+    ],
+)
+def test_more_generated_networks_give_the_same_bits_on_lava(generate, kind, seed):
+    assert divergence(*generate(seed, **({kind: True} if kind else {}))) is None

@@ -192,6 +192,19 @@ def top_spec(**changes) -> dict:
     } | changes  # fmt: skip
 
 
+def check_lava_and_host(program, images: np.ndarray) -> None:
+    """Lava has the emulator's states, sums and scores, and a board's host the same sums of what it is sent."""
+    ours, theirs = Emulator().run(program, images, states=True), LavaCpu().run(program, images, states=True)
+    report = equality_report(ours, theirs)
+    assert report.equal
+    assert not report.idle
+    np.testing.assert_array_equal(ours.scores, theirs.scores)
+    net, states = program.network, theirs.states
+    for index, layer in enumerate(net.layers):
+        sent = states[f"{layer.name}.h"] if net.neuron == "graded" else states[f"{layer.name}.r"][:, :, -1]
+        np.testing.assert_array_equal(host_sums(net, layer.name, sent), theirs.sums[:, :, index])
+
+
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("neuron", ["graded", "lif"])
 def test_the_goodness_of_the_largest_activities_is_torchs_and_lavas(tmp_path, digits, top_net, neuron):
@@ -209,15 +222,7 @@ def test_the_goodness_of_the_largest_activities_is_torchs_and_lavas(tmp_path, di
     assert readout.correlation(trace.scores, wanted) > (0.999 if neuron == "graded" else 0.95)
     every = readout.scores(replace(program.network, top_k=None), trace.sums[:, :, :, :1], None)
     assert (every.argmax(1) != trace.predictions).any(), "the goodness of all activities says the same"
-    few = test.images[:4]
-    ours, theirs = Emulator().run(program, few, states=True), LavaCpu().run(program, few, states=True)
-    report = equality_report(ours, theirs)
-    assert report.equal
-    assert not report.idle
-    np.testing.assert_array_equal(ours.scores, theirs.scores)
-    for index, layer in enumerate(program.network.layers):  # as a board's host sums what it is sent
-        sent = theirs.states[f"{layer.name}.h"] if neuron == "graded" else theirs.states[f"{layer.name}.r"][:, :, -1]
-        np.testing.assert_array_equal(host_sums(program.network, layer.name, sent), theirs.sums[:, :, index])
+    check_lava_and_host(program, test.images[:4])
 
 
 def test_of_a_head_or_without_normalisation_nothing_but_the_largest_is_summed(digits, top_net):
@@ -354,15 +359,7 @@ def test_a_classifier_of_the_goodness_of_cells_is_torchs_and_lavas(tmp_path, dig
     trace = Emulator().run(program, test.images)
     assert (trace.predictions == test.labels).mean() > accuracy - (0.01 if neuron == "graded" else 0.05)
     assert readout.correlation(trace.scores, wanted) > (0.999 if neuron == "graded" else 0.95)
-    few = test.images[:4]
-    ours, theirs = Emulator().run(program, few, states=True), LavaCpu().run(program, few, states=True)
-    report = equality_report(ours, theirs)
-    assert report.equal
-    assert not report.idle
-    np.testing.assert_array_equal(ours.scores, theirs.scores)
-    for index, layer in enumerate(program.network.layers):  # as a board's host sums what it is sent
-        sent = theirs.states[f"{layer.name}.h"] if neuron == "graded" else theirs.states[f"{layer.name}.r"][:, :, -1]
-        np.testing.assert_array_equal(host_sums(program.network, layer.name, sent), theirs.sums[:, :, index])
+    check_lava_and_host(program, test.images[:4])
 
 
 def normalised(pooled: dict) -> dict:
