@@ -95,17 +95,27 @@ def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> N
         group = _entry(file, "dense", (n,))
         group["inFeatures"], group["outFeatures"] = inputs, n
     group.create_dataset("weight", data=layer.weight.astype(np.int32), compression="gzip")
-    facts = {"type": np.array([TYPES[kind(network)]], "S11"), "refDelay": 1, "gradedSpike": kind(network) == "graded"}
-    if isinstance(layer, LearningLayer):
-        facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": layer.neuron.dv, "vThMant": layer.neuron.vth, "shift": 0}
-    else:
-        exponent = bias_exponent(network, layer)
-        if layer.bias.any():
-            group["bias"] = _biases(layer) >> exponent
-        facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": 0, "vThMant": layer.vth, "shift": layer.shift}
-        facts |= {"top": layer.top, "v0": layer.v0, "biasExp": exponent}
-    for name, value in facts.items():
+    if isinstance(layer, IntLayer) and layer.bias.any():
+        group["bias"] = _biases(layer) >> bias_exponent(network, layer)
+    kinds = {"type": np.array([TYPES[kind(network)]], "S11"), "refDelay": 1, "gradedSpike": kind(network) == "graded"}
+    for name, value in (kinds | neuron_fields(network, layer)).items():
         group[f"neuron/{name}"] = value
+
+
+def neuron_fields(network: IntNetwork | LearningNetwork, layer: IntLayer | LearningLayer) -> dict[str, int]:
+    """The numbers of a layer's neurons, by their names in the file."""
+    if isinstance(layer, LearningLayer):
+        return {"iDecay": DU_NO_MEMORY + 1, "vDecay": layer.neuron.dv, "vThMant": layer.neuron.vth, "shift": 0}
+    assert isinstance(network, IntNetwork)
+    return {
+        "iDecay": DU_NO_MEMORY + 1,
+        "vDecay": 0,
+        "vThMant": layer.vth,
+        "shift": layer.shift,
+        "top": layer.top,
+        "v0": layer.v0,
+        "biasExp": bias_exponent(network, layer),
+    }
 
 
 def _biases(layer: IntLayer) -> np.ndarray:

@@ -22,6 +22,7 @@ CONTENTS = {
     "library_neurons.py": "what the script uses: the network, of library processes alone",
     "playback.py": "a process that the script uses: the input",
     "record.py": "a process that the script uses: what comes back",
+    "rows.py": "what the script uses: the rows that came back, cut into passes",
     "board.json": "what runs when, the adapters' delays; of a network that learns, every constant",
     "network.net": "the layers (netx, HDF5); other fields than netx's stand beside them, see ff2loihi's README",
     MAPPING: "cores, chips and board as `ff2loihi map` plans them, goodness sums and learning too; broken rules",

@@ -3,6 +3,8 @@
 A Var read by message costs one message an element; a row written here costs one copy.
 """
 
+from pathlib import Path
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -63,3 +65,21 @@ class PyProbeModel(PyLoihiProcessModel):
 
     def run_post_mgmt(self) -> None:
         self.rows[(self.time_step // self.every - 1) % len(self.rows)] = self.var.read()
+
+
+def record_port(port, file: Path, rows: int, dtype: type = np.int64) -> None:
+    """Row (t - 1) mod rows of `file` (rows, n) becomes what the port sends at step t."""
+    make_rows(file, rows, port.shape, dtype)
+    recorder = Recorder(n=port.shape[0], file=str(file))
+    port.connect(recorder.s_in)
+
+
+def probe_var(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
+    """Row t / every - 1 mod rows of `file` becomes the Var's value at the end of every step t that it divides."""
+    make_rows(file, rows, var.shape, dtype)
+    Probe(shape=var.shape, file=str(file), every=every).var.connect_var(var)
+
+
+def make_rows(file: Path, rows: int, shape: tuple[int, ...], dtype: type, fortran: bool = False) -> None:
+    """Make the file of zeros (rows, *shape) that a recorder writes."""
+    np.lib.format.open_memmap(file, "w+", dtype, (rows, *shape), fortran_order=fortran).flush()

@@ -20,6 +20,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference.integer_forward import Result
 from ff2loihi.compilers.inference.library_form import obstacles, soft_unit
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
+from ff2loihi.processes.host_io.rows import cut
 
 
 class LavaCpu:
@@ -59,23 +60,25 @@ class LavaCpu:
 
 @dataclass(frozen=True)
 class _Rows:
-    """values: a row a time step; the first step of each pass is in row firsts, the next ones `stride` further."""
+    """values: a row a time step, of which each pass's first is `first` behind its first input; see host_io.rows."""
 
     name: str
     values: np.ndarray
-    firsts: np.ndarray
+    first: int
+    passes: int
+    period: int
     stride: int
 
     def window(self, steps: int) -> np.ndarray:
         """(passes, steps, n)."""
-        return self.values[self.firsts[:, None] + self.stride * np.arange(steps)]
+        return cut(self.values, self.passes, self.period, steps, self.first, self.stride)
 
 
 def _recorded(folder: Path, samples: int) -> Iterator[_Rows]:
     facts = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
-    starts = np.arange(samples * facts["labels"]) * facts["period"]
+    when = samples * facts["labels"], facts["period"], facts["stride"]
     for name, file, delay in facts["recordings"]:
-        yield _Rows(name, np.load(folder / file), starts + delay, facts["stride"])
+        yield _Rows(name, np.load(folder / file), delay, *when)
 
 
 def _check_library(network: IntNetwork | LearningNetwork) -> None:
@@ -106,7 +109,7 @@ def _result(network: IntNetwork, recorded: list[_Rows], samples: int, kept: bool
     for rows in recorded:
         name = rows.name
         if name.endswith(".g"):
-            totals = rows.values[rows.firsts].reshape(samples, labels, -1)
+            totals = rows.window(1).reshape(samples, labels, -1)
             sums.append(totals[..., :-1].reshape(samples, labels, -1, network.goodness_parts))
             spikes.append(totals[..., -1])
             continue

@@ -14,7 +14,7 @@ from ff2loihi.backends.loihi import payload
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.compilers.inference.library_form import reach, soft_unit
 from ff2loihi.compilers.interchange import netx
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningNetwork, split_input
 from ff2loihi.processes import host_io
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.limits import (
@@ -90,6 +90,18 @@ def _hops(network: IntNetwork | LearningNetwork, kind: str) -> list[int]:
     return [STRIDE[kind]] * len(network.layers)
 
 
+def layers(network: IntNetwork | LearningNetwork) -> list[dict]:
+    """Of each layer what payload.library_neurons.classifying takes; the script reads the same of network.net."""
+    found = []
+    for layer in network.layers:
+        bias = np.zeros(layer.neurons, np.int32)
+        if isinstance(network, IntNetwork) and isinstance(layer, IntLayer):
+            bias = (layer.bias >> netx.bias_exponent(network, layer)).astype(np.int32)
+        weight = layer.conv.unrolled(layer.weight) if layer.conv else layer.weight.astype(np.int32)
+        found.append(netx.neuron_fields(network, layer) | {"weight": weight, "bias": bias})
+    return found
+
+
 def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
     """Of each sample under every label, a row a time step: (labels interval, inputs) uint8, payloads or 0/1."""
     what = plan(network, "", 1)
@@ -143,6 +155,6 @@ def write(folder: Path, network: IntNetwork | LearningNetwork, artifact: str, pi
 def copy_payload(folder: Path) -> None:
     """The script and what it imports, under their own names."""
     ours, host_side = Path(payload.__file__).parent, Path(host_io.__file__).parent
-    for place, names in ((ours, PAYLOAD), (host_side, ("playback.py", "record.py"))):
+    for place, names in ((ours, PAYLOAD), (host_side, ("playback.py", "record.py", "rows.py"))):
         for name in names:
             shutil.copyfile(place / name, folder / name)

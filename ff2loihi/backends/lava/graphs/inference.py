@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.process.ports.ports import OutPort
+from lava.magma.core.process.variable import Var
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
@@ -16,7 +17,7 @@ from lava.utils.weightutils import SignMode
 from ff2loihi.compilers.inference.integer_forward import goodness_power, powers, quantize_pixels
 from ff2loihi.compilers.ir import IntLabel, IntLayer, IntNetwork, split_input
 from ff2loihi.processes.host_io.playback import Playback
-from ff2loihi.processes.host_io.record import Probe, Recorder
+from ff2loihi.processes.host_io.record import probe_var, record_port
 from ff2loihi.processes.inference.goodness import Goodness
 from ff2loihi.processes.inference.graded_relu import GradedRelu
 from ff2loihi.processes.inference.label_source import LabelSource
@@ -56,22 +57,63 @@ def build(network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -
 
     Layer l (from 0) sees a sample's step i at time step t = start + i + l + 1: one step a Dense.
     """
-    return Builder(network, pixels, folder, states).build()
+    return _Builder(network, pixels, folder, states).build()
 
 
-class Builder:
-    """The parts of the graph; `build` connects them. library_inference puts library processes in place of ours."""
+class Recordings:
+    """What is recorded of a run of so many rows, in files of `folder`."""
 
-    stride = 1
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.folder, self.rows = folder, rows
+        self.found: list[Recording] = []
+
+    def record(self, name: str, port: OutPort, delay: int) -> None:
+        """What a port sends."""
+        record_port(port, self._file(name, delay), self.rows)
+
+    def probe(self, name: str, var: Var, delay: int) -> None:
+        """A Var at the end of each time step."""
+        probe_var(var, self._file(name, delay), self.rows)
+
+    def head(self, network: IntNetwork, index: int, spikes: OutPort, delay: int) -> None:
+        """The logits of a layer that the read-out's head sees, if it has one."""
+        head, seen = network.head, network.readout_layers
+        if head is None or index not in seen:
+            return
+        position = seen.index(index)
+        dense = _dense(network, head.weights[position], 0)
+        spikes.connect(dense.s_in)
+        self.record(f"head.{position}", dense.a_out, delay)
+
+    def _file(self, name: str, delay: int) -> Path:
+        file = self.folder / f"recording.{len(self.found)}.npy"  # never by `name`: layers are named by a file
+        self.found.append(Recording(name, file, delay))
+        return file
+
+
+def _dense(network: IntNetwork, weight: np.ndarray, exponent: int, message_bits: int | None = None) -> Dense:
+    """message_bits: of what arrives; those of the network's neurons, where not said."""
+    neurons = 8 if network.neuron == "graded" else 0
+    return Dense(
+        weights=weight.astype(np.int32),
+        weight_exp=exponent,
+        num_weight_bits=8,
+        sign_mode=SignMode.MIXED,
+        num_message_bits=neurons if message_bits is None else message_bits,
+    )
+
+
+class _Builder:
+    """The parts of the graph; `build` connects them."""
 
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
-        self.network, self.pixels, self.folder, self.states = network, pixels, folder, states
+        self.network, self.pixels, self.states = network, pixels, states
         self.codes = network.pass_labels
         self.x = np.zeros((len(pixels), network.inputs), np.int32)
         image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
         self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
-        self.rows = len(pixels) * len(self.codes) * self._period() + 3 * len(network.layers) + 2
-        self.recordings: list[Recording] = []
+        rows = len(pixels) * len(self.codes) * network.steps + 3 * len(network.layers) + 2
+        self.recordings = Recordings(folder, rows)
 
     def _source(self) -> Source:
         net = self.network
@@ -84,12 +126,6 @@ class Builder:
             full=(1 << net.input_bits) - 1,
             graded=net.neuron == "graded",
         )
-
-    def _graph(self, source: Source | Playback) -> InferenceGraph:
-        return InferenceGraph(source, self.rows, len(self.codes), self._period(), self.stride, tuple(self.recordings))
-
-    def _period(self) -> int:
-        return self.network.steps
 
     def build(self) -> InferenceGraph:
         net, source = self.network, self._source()
@@ -109,17 +145,18 @@ class Builder:
             if layer.pool:
                 below = self._pooled(layer, layer.pool.windows, index, below)
             below.connect(goodness.s_in)
-            self._record(f"{layer.name}.g", goodness.g_out, index + net.steps)
+            self.recordings.record(f"{layer.name}.g", goodness.g_out, index + net.steps)
             self._record_states(layer, index, dense, neuron, goodness)
-            self._head(index, below, index + 2)
+            self.recordings.head(net, index, below, index + 2)
             if index < len(net.norms):
                 below = self._normalize(layer, index, below)
-        return self._graph(source)
+        found = self.recordings
+        return InferenceGraph(source, found.rows, len(self.codes), net.steps, 1, tuple(found.found))
 
     def _connection(self, layer: IntLayer, exponent: int) -> Dense | Sparse:
         """Dense, or a convolution unrolled into Sparse: Lava's Conv has no weight_exp and takes 54 times as long."""
         if layer.conv is None:
-            return self._dense(layer.weight, exponent)
+            return _dense(self.network, layer.weight, exponent)
         return Sparse(
             weights=layer.conv.unrolled(layer.weight),
             weight_exp=exponent,
@@ -132,19 +169,9 @@ class Builder:
         """What the label adds to the sums of a layer above the first."""
         payloads = label.payloads(self.codes, self.network.full).astype(np.int32)
         source = LabelSource(payloads=payloads, samples=len(self.pixels), steps=self.network.steps, late=index)
-        dense = self._dense(label.weight, -label.shift, INPUT_BITS)
+        dense = _dense(self.network, label.weight, -label.shift, INPUT_BITS)
         source.s_out.connect(dense.s_in)
         return dense.a_out
-
-    def _dense(self, weight: np.ndarray, exponent: int, message_bits: int | None = None) -> Dense:
-        graded = self.network.neuron == "graded"
-        return Dense(
-            weights=weight.astype(np.int32),
-            weight_exp=exponent,
-            num_weight_bits=8,
-            sign_mode=SignMode.MIXED,
-            num_message_bits=(8 if graded else 0) if message_bits is None else message_bits,
-        )
 
     def _neuron(self, layer: IntLayer, index: int) -> GradedRelu | SoftLIF | LIFReset:
         net = self.network
@@ -159,10 +186,6 @@ class Builder:
                 reset_interval=net.steps,
                 reset_offset=(index + 2) % net.steps,
             )
-        return self._lif_reset(layer, index)
-
-    def _lif_reset(self, layer: IntLayer, index: int) -> LIFReset:
-        bias = layer.bias.astype(np.int32)
         return LIFReset(
             shape=bias.shape,
             du=DU_NO_MEMORY,
@@ -170,7 +193,7 @@ class Builder:
             bias_mant=bias >> layer.bias_exp,
             bias_exp=np.full(bias.shape, layer.bias_exp, np.int32),
             vth=layer.vth,
-            reset_interval=self.network.steps,
+            reset_interval=net.steps,
             reset_offset=index + 2,
         )
 
@@ -180,7 +203,7 @@ class Builder:
         process = MaxPool(windows=windows, neurons=layer.neurons, period=steps, offset=(index + 2) % steps)
         spikes.connect(process.s_in)
         if self.states:
-            self._record(f"{layer.name}.unpooled", spikes, index + 1)
+            self.recordings.record(f"{layer.name}.unpooled", spikes, index + 1)
         return process.s_out
 
     def _normalize(self, layer: IntLayer, index: int, below):
@@ -188,40 +211,16 @@ class Builder:
         process = Normalize(n=layer.outputs, power=norm.power, table=norm.table, shift=norm.shift, top=norm.top)
         below.connect(process.s_in)
         if self.states:
-            self._probe(f"{layer.name}.y", process.y, index + 1)
+            self.recordings.probe(f"{layer.name}.y", process.y, index + 1)
         return process.s_out
-
-    def _head(self, index: int, spikes: OutPort, delay: int) -> None:
-        """The logits of a layer that the read-out's head sees, if it has one."""
-        head, seen = self.network.head, self.network.readout_layers
-        if head is None or index not in seen:
-            return
-        position = seen.index(index)
-        dense = self._dense(head.weights[position], 0)
-        spikes.connect(dense.s_in)
-        self._record(f"head.{position}", dense.a_out, delay)
 
     def _record_states(self, layer: IntLayer, index: int, dense, neuron, goodness) -> None:
         if not self.states:
             return
-        self._probe(f"{layer.name}.a", dense.a_buff, index)
+        self.recordings.probe(f"{layer.name}.a", dense.a_buff, index)
         if self.network.neuron == "graded":
-            self._probe(f"{layer.name}.h", goodness.r if layer.pool else neuron.h, index + 1)
+            self.recordings.probe(f"{layer.name}.h", goodness.r if layer.pool else neuron.h, index + 1)
             return
-        self._probe(f"{layer.name}.u", neuron.u, index + 1)
-        self._probe(f"{layer.name}.v", neuron.v, index + 1)
-        self._probe(f"{layer.name}.r", goodness.r, index + 1)
-
-    def _record(self, name: str, port, delay: int) -> None:
-        recorder = Recorder(n=port.shape[0], file=str(self._file(name, port.shape, np.int64, delay)))
-        port.connect(recorder.s_in)
-
-    def _probe(self, name: str, var, delay: int) -> None:
-        probe = Probe(shape=var.shape, file=str(self._file(name, var.shape, np.int32, delay)))
-        probe.var.connect_var(var)
-
-    def _file(self, name: str, shape: tuple[int, ...], dtype: type, delay: int) -> Path:
-        file = self.folder / f"recording.{len(self.recordings)}.npy"  # never by `name`: layers are named by a file
-        np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(self.rows, *shape)).flush()
-        self.recordings.append(Recording(name, file, delay))
-        return file
+        self.recordings.probe(f"{layer.name}.u", neuron.u, index + 1)
+        self.recordings.probe(f"{layer.name}.v", neuron.v, index + 1)
+        self.recordings.probe(f"{layer.name}.r", goodness.r, index + 1)

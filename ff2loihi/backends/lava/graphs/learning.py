@@ -9,7 +9,7 @@ from lava.proc.dense.process import LearningDense
 
 from ff2loihi.backends.lava import models as lava_models
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.processes.host_io.record import Probe, Recorder
+from ff2loihi.processes.host_io.record import make_rows, probe_var, record_port
 from ff2loihi.processes.learning.ff_layer import FFLayer
 from ff2loihi.processes.learning.fused_network import FusedNetwork
 from ff2loihi.processes.learning.plastic_dense import PyPlasticModel, rule_strings
@@ -111,15 +111,15 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
     layers = []
     for index, part in enumerate(network.layers):
         shape = part.weight.shape
-        _make(folder / f"g.{index}.npy", network.period, (2,), np.int64)
+        make_rows(folder / f"g.{index}.npy", network.period, (2,), np.int64)
         matrices = ("weights", "tags") if tag_exponents(network) else ("weights",)
         for name in matrices:
-            _make(folder / f"{name}.{index}.now.npy", 1, shape, np.int16, fortran=True)  # in memory (inputs, n)
+            make_rows(folder / f"{name}.{index}.now.npy", 1, shape, np.int16, fortran=True)  # in memory (inputs, n)
         if start["steps"]:
             for name in (*VECTORS, "z"):
-                _make(folder / f"{name}.{index}.npy", start["steps"], shape[:1], np.int64)
+                make_rows(folder / f"{name}.{index}.npy", start["steps"], shape[:1], np.int64)
             for name in matrices:
-                _make(folder / f"{name}.all.{index}.npy", start["steps"], shape, np.int16)
+                make_rows(folder / f"{name}.all.{index}.npy", start["steps"], shape, np.int16)
         layers.append(
             {
                 "weights": np.load(folder / f"weights.{index}.npy"), "tags": np.load(folder / f"tags.{index}.npy"),
@@ -129,20 +129,3 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
         )  # fmt: skip
     rate = {name: start[name] for name in ("exponent", "trace_shift", "passed", "steps")}
     return FusedNetwork(layers=layers, source=source, folder=str(folder), **rate)
-
-
-def _make(file: Path, rows: int, shape: tuple[int, ...], dtype: type, fortran: bool = False) -> None:
-    np.lib.format.open_memmap(file, "w+", dtype, (rows, *shape), fortran_order=fortran).flush()
-
-
-def record_port(port, file: Path, rows: int) -> None:
-    """Row (t - 1) mod rows of `file` (rows, n) becomes what the port sends at step t."""
-    _make(file, rows, port.shape, np.int64)
-    recorder = Recorder(n=port.shape[0], file=str(file))
-    port.connect(recorder.s_in)
-
-
-def probe_var(var, file: Path, rows: int, every: int = 1, dtype: type = np.int32) -> None:
-    """Row t / every - 1 mod rows of `file` becomes the Var's value at the end of every step t that it divides."""
-    _make(file, rows, var.shape, dtype)
-    Probe(shape=var.shape, file=str(file), every=every).var.connect_var(var)

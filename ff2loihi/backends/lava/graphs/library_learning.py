@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.lava.graphs.learning import LearningGraph, probe_var, record_port
+from ff2loihi.backends.lava.graphs.learning import LearningGraph
 from ff2loihi.backends.loihi.library_plan import constants
 from ff2loihi.backends.loihi.payload.library_neurons import connect
 from ff2loihi.compilers.ir import LearningNetwork
+from ff2loihi.processes.host_io.record import probe_var, record_port
 from ff2loihi.processes.library.source import LibrarySource
 from ff2loihi.processes.library_rule import SLOTS
 

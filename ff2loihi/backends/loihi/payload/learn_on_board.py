@@ -35,7 +35,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
     from library_neurons import PROCESSES, connect
     from playback import Playback
-    from record import Recorder
+    from record import record_port
 
     wait, behind = delays(plan)
     arriving, n = [], len(plan["positive"])
@@ -50,9 +50,8 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     sending = {"z": (found.neuron.s_out, {}), "r": (found.count.s_out, {"num_message_bits": plan["adapter_bits"]})}
     for name, (port, message) in sending.items():
         back = NxToPyAdapter(shape=(n,), **message)
-        recorder = Recorder(n=n, file=str(_file(folder, plan, name, n)))
         port.connect(back.inp)
-        back.out.connect(recorder.s_in)
+        record_port(back.out, folder / f".{name}.npy", total(plan), np.int32)
     probes = {}
     if probe:
         from lava.utils.loihi2_state_probes import StateProbe
@@ -62,26 +61,22 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     return found, board_config(PROCESSES, list(probes.values())), probes
 
 
-def _file(folder: Path, plan: dict, name: str, n: int) -> Path:
-    """The rows that come home, one a time step."""
-    file = folder / f".{name}.npy"
-    np.lib.format.open_memmap(file, mode="w+", dtype=np.int32, shape=(total(plan), n)).flush()
-    return file
-
-
 def total(plan: dict) -> int:
     """Time steps of the whole run."""
     return plan["presentations"] * plan["period"] + delays(plan)[1] + plan["steps_out"]
 
 
-def cut(plan: dict, rows: np.ndarray, delay: int) -> np.ndarray:
+def windows(plan: dict, rows: np.ndarray, delay: int) -> np.ndarray:
     """Rows a time step -> (presentations, steps, n): those of presentations on the cores, `delay` time steps later.
 
     Where nothing is learned, of the last step alone.
     """
-    starts = np.arange(plan["presentations"])[:, None] * plan["period"]
-    steps = np.arange(plan["steps"])[0 if plan["learns"] else -1 :]
-    return rows[starts + steps + delays(plan)[1] + delay]
+    from rows import cut
+
+    steps, first = plan["steps"], delays(plan)[1] + delay
+    if not plan["learns"]:
+        steps, first = 1, first + steps - 1
+    return cut(rows, plan["presentations"], plan["period"], steps, first)
 
 
 def run(folder: Path, probe: bool) -> None:
@@ -101,12 +96,12 @@ def run(folder: Path, probe: bool) -> None:
         print(f"progress {done}", flush=True)
     layer, n = plan["layer"], len(plan["positive"])
     came = {name: np.load(folder / f".{name}.npy", mmap_mode="r") for name in "zr"}
-    arrays = {f"{layer}.{name}": cut(plan, rows, plan["steps_out"]) for name, rows in came.items()}
+    arrays = {f"{layer}.{name}": windows(plan, rows, plan["steps_out"]) for name, rows in came.items()}
     if plan["learns"]:
         arrays[f"{layer}.learned"] = np.stack(weights)
     for name, one in probes.items():
         size = n if name != "units" else np.size(plan["thresholds"])
-        states = cut(plan, np.asarray(one.time_series).reshape(size, -1).T, 0)
+        states = windows(plan, np.asarray(one.time_series).reshape(size, -1).T, 0)
         if name == "units":
             states = states.reshape(*states.shape[:2], *np.shape(plan["thresholds"]))
         arrays[f"{layer}.{name}"] = states

@@ -1,4 +1,7 @@
-"""Networks of Lava's library processes alone: one that learns, soft resets, payloads that saturate.
+"""Networks of Lava's library processes alone, as the simulator and a board's machine build them.
+
+One that classifies, `classifying`: [Dense or Sparse -> neurons] a layer, which are LIFReset (hard reset), those of
+`soft_neuron`, or those of `saturating` (graded).
 
 One that learns, `connect`:
 
@@ -17,14 +20,15 @@ x is SoftLIF's v before its spike, in 2^(6 - k) v LSB, as long as v does not sat
 0 in the step behind a pass, which ends the loop. b: the bias and, in a pass's first step, v0: constants that a host's
 payloads carry. C's receivers take its payload for a spike.
 
-Needs lava-nc, numpy and scipy, nothing of ff2loihi: a deployment's scripts build the same networks with a copy of
-this file.
+The plans are those of board.json, see backends.loihi.plan and library_plan. Needs lava-nc, numpy and scipy, nothing of
+ff2loihi: a deployment's scripts have a copy of this file.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from lava.magma.core.learning.learning_rule import Loihi2FLearningRule
+from lava.magma.core.process.ports.ports import OutPort
 from lava.proc.dense.process import Dense, LearningDense
 from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.lif.process import LIF, LIFReset
@@ -37,6 +41,7 @@ PROCESSES = (Dense, Sparse, LIF, LIFReset, GradedReluVec, GradedVec, ProdNeuron)
 STRIDE = 2  # time steps of a step of a soft reset, and of the rest behind a pass
 DIGITS = (1, 1 << 8, 1 << 16)  # payloads whose weights of 8 bits make a constant of 24
 PAYLOAD_BITS = 24
+ALIGN = 6  # bits of v below a sum's unit
 WEIGHT_TOP, EXP_TOP = 255, 7  # of a connection of one sign
 
 
@@ -215,3 +220,72 @@ def saturating(sums, n: int, shift: int, top: int, one_out, bias: np.ndarray) ->
     link(whole.s_out, identity(n), h.a_in)
     link(above.s_out, identity(n, -1), h.a_in)
     return h
+
+
+@dataclass(frozen=True)
+class ClassifyingLayer:
+    """A built layer: out: the port of its spikes or payloads; its connection, and its neuron where that has states."""
+
+    out: OutPort
+    sums: Dense | Sparse
+    neuron: LIFReset | SoftNeuron | None
+
+
+def classifying(plan: dict, layers: list[dict], below, rows) -> list[ClassifyingLayer]:
+    """Build the layers behind the port `below`.
+
+    plan: what runs when. layers: weight (out, in), an array or a sparse matrix; bias (out,) mantissas; and the numbers
+    of the neurons by their names in netx. rows(columns, graded): a port with columns (n, period), one a time step,
+    again and again; graded: payloads of more than a bit.
+    """
+    found = []
+    for index, layer in enumerate(layers):
+        found.append(_KINDS[plan["kind"]](plan, layer, index, below, rows))
+        below = found[-1].out
+    return found
+
+
+def _sums(layer: dict, below, exponent: int, bits: int = 0) -> Dense | Sparse:
+    """The connection of the weights; bits: of the payloads below, 0: spikes.
+
+    A convolution comes as a sparse matrix: Lava's Conv has no weight_exp, and takes 54 times as long.
+    """
+    kind = Dense if isinstance(layer["weight"], np.ndarray) else Sparse
+    sums = kind(
+        weights=layer["weight"], weight_exp=exponent, num_weight_bits=8, sign_mode=SignMode.MIXED, num_message_bits=bits
+    )
+    below.connect(sums.s_in)
+    return sums
+
+
+def _hard(plan: dict, layer: dict, index: int, below, rows) -> ClassifyingLayer:
+    n = len(layer["bias"])
+    neuron = LIFReset(
+        shape=(n,), du=layer["iDecay"] - 1, dv=layer["vDecay"], vth=layer["vThMant"], bias_mant=layer["bias"],
+        bias_exp=np.full(n, layer.get("biasExp", ALIGN), np.int32),
+        reset_interval=plan["interval"], reset_offset=index + 2 + plan["steps_in"],
+    )  # fmt: skip
+    sums = _sums(layer, below, -layer["shift"])
+    sums.a_out.connect(neuron.a_in)
+    return ClassifyingLayer(neuron.s_out, sums, neuron)
+
+
+def _soft(plan: dict, layer: dict, index: int, below, rows) -> ClassifyingLayer:
+    (bits, threshold, fires_above), late, interval = plan["units"][index], plan["stride"] * index, plan["interval"]
+    bias = (layer["bias"] << layer["biasExp"]) >> (ALIGN - bits)
+    columns = np.stack([bias, np.full(len(bias), layer["v0"] >> (ALIGN - bits))], axis=1)
+    in_pass, constant = rows(in_pass_payloads(interval, late), False), rows(bias_payloads(interval, late), True)
+    neuron = soft_neuron(threshold, fires_above, columns, in_pass, constant)
+    sums = _sums(layer, below, bits - layer["shift"])
+    sums.a_out.connect(neuron.state.a_in1)
+    return ClassifyingLayer(neuron.spikes.s_out, sums, neuron)
+
+
+def _graded(plan: dict, layer: dict, index: int, below, rows) -> ClassifyingLayer:
+    sums = _sums(layer, below, 0 if layer["bias"].any() else -layer["shift"], bits=8)
+    one = rows(np.array(DIGITS, np.int32)[:, None], True)
+    h = saturating(sums, len(layer["bias"]), layer["shift"], layer["top"], one, layer["bias"])
+    return ClassifyingLayer(h.s_out, sums, None)
+
+
+_KINDS = {"hard": _hard, "soft": _soft, "graded": _graded}
