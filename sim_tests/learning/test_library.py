@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ff2loihi.backends.base import Plan, Samples
+from ff2loihi.backends.emulator.library_learner import LibraryLearner
+from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers import artifact
@@ -93,6 +96,48 @@ def test_the_generated_networks_learn_saturate_and_gather():
     assert np.mean(changed) > 0.4
     assert np.mean(gathered) > 0.2
     assert any(clipped)
+
+
+class Recorded(LibraryLearner):
+    """One that records every state, as Lava is compared with, and is shown each label by itself."""
+
+    def __init__(self, network: LearningNetwork) -> None:
+        super().__init__(network, record=True)
+
+    def candidates(self) -> np.ndarray:
+        return np.stack([self.present(label, 0) for label in range(self.network.classes)])
+
+    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
+        return learn_one_by_one(self, samples, plan)
+
+
+@pytest.mark.parametrize("pairs", [True, False], ids=["pairs", "in turn"])
+@pytest.mark.parametrize("seed", range(ALL))
+def test_a_block_in_one_call_is_its_recorded_presentations(seed, pairs):
+    """At the rates of a schedule, with labels that were drawn and with the best wrong one."""
+    net, rng, count = library_net(seed), np.random.default_rng([seed, 2]), 6
+    plan = Plan(pairs, 1e9, 1.0, True, 0, net.probability == "sigmoid")
+    whole, plain = LibraryLearner(net), Recorded(net)
+    for trace_shift in (0, 1):
+        whole.trace_shift = plain.trace_shift = trace_shift
+        rates, phases = rng.integers(0, 200, (count, net.pixels)), rng.integers(0, 256, (count, net.pixels))
+        samples = Samples(rates, phases, rng.integers(0, net.classes, count), np.full(count, -1))
+        found = whole.learn(samples, plan)
+        assert found == plain.learn(samples, plan)
+        assert found[0] == count
+    for name, array in whole.state().items():
+        np.testing.assert_array_equal(array, plain.state()[name], name)
+    assert whole.silent() == plain.silent()
+
+
+def test_some_blocks_of_the_generated_networks_teach():
+    plan, taught = Plan(True, 1e9, 1.0, True, 0, False), []
+    for seed in range(ALL):
+        net = library_net(seed)
+        learner, rates = LibraryLearner(net), np.full((4, net.pixels), 120)
+        learner.learn(Samples(rates, np.zeros_like(rates), np.zeros(4, np.int64), np.ones(4, np.int64)), plan)
+        taught.append((net.layers[0].weight != learner.w.T).any())
+    assert np.mean(taught) > 0.4
 
 
 def logical_steps(net: LearningNetwork, q, starts, label: int, phase: int, gate):

@@ -25,7 +25,7 @@ class Labels(NamedTuple):
 
     drive (classes, steps, n) int32; low (classes, n) int32, its smallest; stale (classes,)
     uint8: whose drive has changed; apart: no input belongs to two labels, so to learn one leaves the others alone.
-    floor: the smallest drive of pixels and label with which two steps may be computed in one pass.
+    floor: the smallest drive of pixels and label with which two steps may be computed in one pass, see lowest_drive.
     """
 
     events: Events
@@ -36,18 +36,18 @@ class Labels(NamedTuple):
     floor: int
 
     @classmethod
-    def of(cls, events: Events, n: int, neuron: NeuronConstants) -> "Labels":
+    def of(cls, events: Events, n: int, floor: int = int(HIGH)) -> "Labels":
         """All drives still to be formed. The label inputs are told apart by who spikes at all."""
         classes, steps = events.counts.shape
         spikes = np.arange(events.idx.shape[2]) < events.counts[:, :, None]
         used = [np.unique(idx[mask]) for idx, mask in zip(events.idx, spikes, strict=True)]
         apart = len(np.unique(np.concatenate(used))) == sum(map(len, used))
         drive, low = np.zeros((classes, steps, n), np.int32), np.zeros((classes, n), np.int32)
-        return cls(events, drive, low, np.ones(classes, np.uint8), apart, _floor(neuron, steps))
+        return cls(events, drive, low, np.ones(classes, np.uint8), apart, floor)
 
 
-def _floor(neuron: NeuronConstants, steps: int) -> int:
-    """HIGH where one pass for two steps has no form, or spikes of such a threshold might be missed."""
+def lowest_drive(neuron: NeuronConstants, steps: int) -> int:
+    """Of Labels; HIGH where one pass for two steps has no form, or spikes of such a threshold might be missed."""
     left, half = int(neuron.left), max(1, int(neuron.left) // 2)
     most = min(V_LIMIT, ((1 << 31) - (1 << HALF_LEAK)) // half)  # of |v|
     if left % 2 or neuron.threshold > most:

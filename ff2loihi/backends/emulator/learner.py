@@ -3,8 +3,8 @@
 import numpy as np
 
 from ff2loihi.backends.base import Plan, Samples
-from ff2loihi.backends.emulator import events, loop
-from ff2loihi.backends.emulator.candidates import Labels
+from ff2loihi.backends.emulator import events, loop, sample_loop
+from ff2loihi.backends.emulator.candidates import Labels, lowest_drive
 from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule, draw
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
@@ -66,7 +66,7 @@ class Learner:
         self._net = loop.Network(
             layers=self.layers,
             pixels=Events.of(steps, network.pixels),
-            labels=Labels.of(label_events(network), n, self.layers[0].neuron),
+            labels=Labels.of(label_events(network), n, lowest_drive(self.layers[0].neuron, steps)),
             nobody=Events.of(steps, 1),
             base=np.zeros((steps, n), np.int32),
             known=np.zeros(1, np.int64),
@@ -111,7 +111,7 @@ class Learner:
         for label, code in enumerate(self.network.label_codes > 0):
             events.copy_spikes(labels & code, self.network.pixels, Events(given.idx[label], given.counts[label]))
         first = self.layers[0]
-        self._net = self._net._replace(labels=Labels.of(given, first.w.shape[1], first.neuron))
+        self._net = self._net._replace(labels=Labels.of(given, first.w.shape[1], self._net.labels.floor))
 
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
@@ -136,9 +136,9 @@ class Learner:
 
     def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
         """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
-        rates, phases = (part.astype(np.int16, copy=False) for part in (samples.rates, samples.phases))
-        samples = samples._replace(rates=rates, phases=phases)
-        return loop.learn(self._net, samples, plan, self._rule(), self.draws)
+        samples = sample_loop.narrow(samples)
+        goodness = np.zeros((self.network.classes, len(self.layers), 2), np.int64)
+        return sample_loop.learn(self._net, samples, plan, self._rule(), self.draws, goodness)
 
     def counts(self, label: int) -> list[np.ndarray]:
         """Each layer's spikes under a label, nothing learned: (n,) int64 each."""

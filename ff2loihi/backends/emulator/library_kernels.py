@@ -5,6 +5,8 @@ the counts two steps ago, a gate the counts of one step before its thermometer's
 step before.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -20,14 +22,43 @@ V, Z, R, GATE, DRIVE = 0, 1, 2, 3, 4  # columns of the recorded states
 NEURON, COUNT, THERMOMETER, PRODUCT, GATES, TAUGHT = range(6)
 
 
-@njit(cache=True, nogil=True)
+class Layer(NamedTuple):
+    """A layer's arrays. w (inputs, n) int16, C order; signs (n,) int64: 1 for + neurons.
+
+    neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6). pairs (GROUPS, 2)
+    int64: the thermometers' weights; thresholds (GROUPS, K). gate (n,) float64: the gates' v, which lives on. fired
+    (n,) int64 becomes other than 0 where a neuron spikes by itself.
+    """
+
+    w: np.ndarray
+    signs: np.ndarray
+    neuron: tuple[float, float, float]
+    factor: tuple[int, int, int, float]
+    pairs: np.ndarray
+    thresholds: np.ndarray
+    gate: np.ndarray
+    fired: np.ndarray
+
+
+class Record(NamedTuple):
+    """Where a presentation's states go, if it is on; then no step of it is quiet.
+
+    states (4 steps, 5, n): v, z, r, gate and a of each time step; units (4 steps, GROUPS, K): the thermometers' v;
+    matrices (steps, inputs, n): the weights after each logical step.
+    """
+
+    on: bool
+    states: np.ndarray
+    units: np.ndarray
+    matrices: np.ndarray
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _current(a):
     """u = a << 6, wrapped at 24 bits as Lava does."""
     u = 64.0 * a
-    if u > WRAP:
-        return u - 2 * WRAP
-    if u <= -WRAP:
-        return u + 2 * WRAP
+    u -= 2 * WRAP if u > WRAP else 0.0
+    u += 2 * WRAP if u <= -WRAP else 0.0
     return u
 
 
@@ -126,60 +157,42 @@ def _record_states(states, t, v, z, r, gate, a):
 
 
 @njit(cache=True, nogil=True)
-def counts(w, base, idx, count, share, threshold):
-    """The spikes of each neuron in a presentation that teaches nothing, (n,) int64.
+def _quiet_step(v, a, b, share, threshold, z):
+    """The four slots of a step that no gate forces anything in, from the drive a + b of inputs and label: spikes z."""
+    for j in range(v.shape[0]):
+        x = np.trunc(np.trunc(np.trunc(v[j] * share) * share) * share) + _current(np.float64(np.int32(a[j] + b[j])))
+        x = min(V_TOP, max(-V_TOP, x))
+        spike = x > threshold
+        z[j] = np.int64(spike)
+        v[j] = 0.0 if spike else np.trunc(x * share)
 
-    base (steps, n): drive that the rows of the events add to.
-    """
-    n = w.shape[1]
-    v, a, z, r = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for i in range(count.shape[0]):
-        a[:] = base[i]
-        add_rows(w, idx[i], count[i], a)
-        _integrate(v, a, share, threshold, z)
-        for j in range(n):
+
+@njit(cache=True, nogil=True)
+def counts(pixels, label, neuron, r):
+    """r (n,) int64: the spikes of each neuron in a presentation that teaches nothing, from drives (steps, n)."""
+    share, threshold, _ = neuron
+    v, z = np.zeros(r.shape[0]), np.zeros(r.shape[0], np.int64)
+    r[:] = 0
+    for i in range(pixels.shape[0]):
+        _quiet_step(v, pixels[i], label[i], share, threshold, z)
+        for j in range(r.shape[0]):
             r[j] += z[j]
-        _decay(v, share, 3)
-    return r
 
 
 @njit(cache=True, nogil=True)
-def classify(w, base, idx, count, signs, share, threshold, counted):
-    """A presentation that teaches nothing, see counts: (G+, G-). counted (n,) uint8 becomes 1 where a neuron spikes."""
-    r = counts(w, base, idx, count, share, threshold)
-    for j in range(r.shape[0]):
-        if r[j]:
-            counted[j] = 1
-    return sums(r, signs)
-
-
-@njit(cache=True, nogil=True)
-def candidates(w, base, label_idx, label_count, signs, share, threshold, counted, result):
-    """`classify` under every label: result (labels, 2)."""
-    for label in range(label_idx.shape[0]):
-        result[label, 0], result[label, 1] = classify(
-            w, base, label_idx[label], label_count[label], signs, share, threshold, counted
-        )
-
-
-@njit(cache=True, nogil=True)
-def present(
-    w, idx, count, signs, neuron, factor, weights, thresholds, enabled, u, gate, counted, sent, record, states,
-    units, matrices,
-):  # fmt: skip
+def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
     """One presentation with all its gates: (G+, G-) at its end.
 
-    neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6).
+    pixels, label: the events of two groups of inputs; of the first the drive base (steps, n) is known in the first
+    `quiet` steps, in which no thermometer is enabled, so that no gate spikes.
     enabled (steps, 2, GROUPS) uint8: the thermometers' enables of a step, in A2 (for slot A1) and in B1 (for A2).
-    u (steps,) int64: floor(128 draw) of the epochs A1, A2. gate (n,) float64: the gates' v, which lives on.
-    counted (n,) uint8 becomes 1 where a neuron spikes by itself. sent (6,) int64, or None: grows by what is sent, see
-    NEURON.
-    record: states (4 steps, 5, n): v, z, r, gate and a of each time step; units (4 steps, GROUPS, K): the
-    thermometers' v; matrices (steps, inputs, n): the weights after each logical step.
+    u (steps,) int64: floor(128 draw) of the epochs A1, A2. sent (6,) int64, or None: grows by what is sent in steps
+    that are not quiet, see NEURON.
     """
-    steps, n, groups = count.shape[0], w.shape[1], weights.shape[0]
-    share, threshold, force = neuron
-    shift, enable, gain, gate_threshold = factor
+    w, signs, weights, thresholds, gate = layer.w, layer.signs, layer.pairs, layer.thresholds, layer.gate
+    steps, n, groups = pixels.counts.shape[0], w.shape[1], weights.shape[0]
+    share, threshold, force = layer.neuron
+    shift, enable, gain, gate_threshold = layer.factor
     v, a, r = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int64)
     grow, fall, own = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)  # forced in A1, in A2; in B1
     nothing, off = np.zeros(n, np.int64), np.zeros(groups, np.uint8)
@@ -189,7 +202,17 @@ def present(
     )  # fmt: skip
     before_b1, before_b2 = (0, 0), (0, 0)  # goodness of the counts in B1 and B2 of the step before
     late_r = np.zeros(n, np.int64)
-    for i in range(steps):
+    for i in range(quiet):
+        a[:] = 0
+        add_rows(w, label.idx[i], label.counts[i], a)
+        _quiet_step(v, base[i], a, share, threshold, own)
+        for goodness in (before_b1, before_b2, before_b2, before_b2):
+            _thermometers(t, goodness, off, weights, shift, thresholds, enable, spikes)
+        for j in range(n):
+            r[j] += own[j]
+            layer.fired[j] |= own[j]
+        before_b1, before_b2 = before_b2, sums(r, signs)
+    for i in range(quiet, steps):
         # A1: gates of the step before force, the late gates gather
         _force(v, grown, share, threshold, force, grow)
         for j in range(n):
@@ -200,39 +223,40 @@ def present(
         if sent is not None:
             sent[COUNT] += _active(r)
             sent[PRODUCT] += _products(late_r, late, signs)
-        if record:
-            _record_states(states, 4 * i, v, grow, r, gate, nothing)
-            units[4 * i] = t
+        if record.on:
+            _record_states(record.states, 4 * i, v, grow, r, gate, nothing)
+            record.units[4 * i] = t
         # A2: the input's drive, from weights that this step has not taught yet; what the gates teach
         _force(v, fallen, share, threshold, force, fall)
         for j in range(n):
             r[j] += grow[j] - fallen[j]
         _thermometers(t, before_b2, enabled[i, 0], weights, shift, thresholds, enable, early)
         a[:] = 0
-        add_rows(w, idx[i], count[i], a)
-        _teach(w, idx[i], count[i], grow, fall, u[i])
+        for group in (pixels, label):
+            add_rows(w, group.idx[i], group.counts[i], a)
+        for group in (pixels, label):
+            _teach(w, group.idx[i], group.counts[i], grow, fall, u[i])
         in_a2 = sums(r, signs)
         if sent is not None:
             sent[COUNT] += _active(r)
             sent[PRODUCT] += _products(r, early, signs)
         early_r = r.copy()
-        if record:
-            _record_states(states, 4 * i + 1, v, fall, r, gate, a)
-            units[4 * i + 1] = t
+        if record.on:
+            _record_states(record.states, 4 * i + 1, v, fall, r, gate, a)
+            record.units[4 * i + 1] = t
         # B1: own spikes
         _integrate(v, a, share, threshold, own)
         for j in range(n):
             r[j] += fall[j]
-            if own[j]:
-                counted[j] = 1
+            layer.fired[j] |= own[j]
         _thermometers(t, in_a1, enabled[i, 1], weights, shift, thresholds, enable, late)
         late_r[:] = r
         if sent is not None:
             sent[COUNT] += _active(r)
         before_b1 = sums(r, signs)
-        if record:
-            _record_states(states, 4 * i + 2, v, own, r, gate, nothing)
-            units[4 * i + 2] = t
+        if record.on:
+            _record_states(record.states, 4 * i + 2, v, own, r, gate, nothing)
+            record.units[4 * i + 2] = t
         # B2: they are counted, the early gates gather
         _decay(v, share, 1)
         for j in range(n):
@@ -246,11 +270,11 @@ def present(
             sent[COUNT] += _active(r)
             sent[THERMOMETER] += early.sum() + late.sum()
             sent[GATES] += grown.sum() + fallen.sum()
-            sent[TAUGHT] += forced * count[i]
-        if record:
-            _record_states(states, 4 * i + 3, v, nothing, r, gate, nothing)
-            units[4 * i + 3] = t
-            matrices[i] = w
+            sent[TAUGHT] += forced * (pixels.counts[i] + label.counts[i])
+        if record.on:
+            _record_states(record.states, 4 * i + 3, v, nothing, r, gate, nothing)
+            record.units[4 * i + 3] = t
+            record.matrices[i] = w
     if sent is not None:
         sent[COUNT] += _active(r)  # in the time step before they are cleared
     return before_b2

@@ -5,23 +5,13 @@ from functools import lru_cache
 import numpy as np
 
 from ff2loihi.backends.base import Plan, Samples
-from ff2loihi.backends.emulator import events, library_kernels
+from ff2loihi.backends.emulator import library_loop, sample_loop
+from ff2loihi.backends.emulator.candidates import Labels
 from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.learner import label_events
-from ff2loihi.backends.one_by_one import learn_one_by_one
-from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
-from ff2loihi.processes.learning_rule import RATE_ONE
-from ff2loihi.processes.library_rule import (
-    ENABLE,
-    ENABLE_EXP,
-    FORCE,
-    FORCE_EXP,
-    GROUPS,
-    SLOTS,
-    T_EPOCH,
-    controls,
-)
+from ff2loihi.backends.emulator.library_kernels import TAUGHT, Layer, Record, counts
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from ff2loihi.processes.library_rule import ENABLE, ENABLE_EXP, FORCE, FORCE_EXP, GROUPS, SLOTS, GateFactor, controls
 from ff2loihi.processes.limits import ALIGN
 
 
@@ -34,32 +24,34 @@ class LibraryLearner:
     """
 
     def __init__(self, network: LearningNetwork, record: bool = False, tally: bool = False) -> None:
-        self.network, self.record, layer = network, record, network.layers[0]
-        self._pixels, self._labels = Events.of(network.steps, network.pixels), label_events(network)
-        self._both = Events.of(network.steps, network.inputs)
-        factor, n = layer.factor, len(layer.positive)
+        [layer] = network.layers
+        self.network = network
         self.exponent, self.trace_shift = network.update.exponent, 0
-        self.w = np.array(layer.weight.T, np.int16, order="C")
-        self.gate = np.zeros(n)
-        self.signs = layer.positive.astype(np.int64)
-        self.neuron = (1 - layer.neuron.dv / 4096, float(layer.neuron.vth << ALIGN), float(FORCE << FORCE_EXP << ALIGN))
-        self.factor = (factor.shift, ENABLE << ENABLE_EXP, factor.gain, float(factor.vth << ALIGN))
-        self.pairs = np.array(factor.weights, np.int64)
-        self.thresholds = np.array(factor.thresholds, np.int64)
-        self.fired = np.zeros(n, np.uint8)
-        self.sent = np.zeros(library_kernels.TAUGHT + 1, np.int64) if tally else None
-        self._start(0)
-        self._drives = np.zeros((network.steps, n), np.int32)
-        rows = SLOTS * network.steps if record else 0
+        self.layer = _layer(layer)
+        self.w, self.gate = self.layer.w, self.layer.gate
+        inputs, n = self.w.shape
+        rows, steps = (SLOTS * network.steps, network.steps) if record else (0, 0)
         self.states = np.zeros((rows, 5, n), np.int64)
-        self.units = np.zeros((rows, *self.thresholds.shape), np.int64)
-        self.matrices = np.zeros((network.steps if record else 0, *self.w.shape), np.int16)
+        self.units = np.zeros((rows, *self.layer.thresholds.shape), np.int64)
+        self.matrices = np.zeros((steps, inputs, n), np.int16)
+        self.sent = np.zeros(TAUGHT + 1, np.int64) if tally else None
+        self._net = library_loop.Network(
+            layer=self.layer,
+            pixels=Events.of(network.steps, network.pixels),
+            labels=Labels.of(label_events(network), n),
+            base=np.zeros((network.steps, n), np.int32),
+            known=np.zeros(1, np.int64),
+            sent=self.sent,
+            record=Record(record, self.states, self.units, self.matrices),
+        )
+        self._start(0)
 
     def _start(self, passed: int) -> None:
-        self._bits, self.passed = np.random.PCG64(ENGINE_SEED), 0
-        self._bits.advance(1)
-        self.engine = np.random.Generator(self._bits)
-        self._pass(passed)
+        self.draws = library_loop.Draws.of(self.network.steps, self.network.period, passed)
+
+    def _rule(self) -> library_loop.Rule:
+        net = self.network
+        return _rule(net.probability, net.steps, net.window, stride(self))
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -68,73 +60,72 @@ class LibraryLearner:
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        events.encode(q.astype(np.int16), phases.astype(np.int16), RATE_ONE, self._pixels)
+        library_loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
 
     def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
         """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
-        return learn_one_by_one(self, samples, plan)
+        goodness = np.zeros((self.network.classes, 1, 2), np.int64)
+        return sample_loop.learn(self._net, sample_loop.narrow(samples), plan, self._rule(), self.draws, goodness)
 
     def candidates(self) -> np.ndarray:
         """The image under every label, without learning: (classes, 1, 2) int64, G+ and G-."""
-        result = np.empty((self.network.classes, 2), np.int64)
-        events.drives(self.w, self._pixels, self.network.steps, self._drives)
-        library_kernels.candidates(
-            self.w, self._drives, *self._labels, self.signs, *self.neuron[:2], self.fired, result
-        )
-        self._pass(self.network.classes)
-        return result[:, None]
+        goodness = np.empty((self.network.classes, 1, 2), np.int64)
+        library_loop.ask(self._net, self._rule(), self.draws, goodness)
+        return goodness
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (1, 2)."""
-        events.merge(self._pixels, Events(self._labels.idx[label], self._labels.counts[label]), self._both)
-        net = self.network
-        enabled = _enabled(net.probability, net.steps, net.window, stride(self), phase)
         if self.sent is not None:
             self.sent[:] = 0
-        goodness = library_kernels.present(
-            self.w, *self._both, self.signs, self.neuron, self.factor, self.pairs, self.thresholds,
-            enabled, self._draws(), self.gate, self.fired, self.sent, self.record, self.states,
-            self.units, self.matrices,
-        )  # fmt: skip
-        return np.array([goodness], np.int64)
+        library_loop.draw(self.draws)
+        self._label = label
+        return np.array([library_loop.show_label(self._net, label, phase, self._rule(), self.draws)], np.int64)
 
     def counts(self, label: int) -> list[np.ndarray]:
         """The layer's spikes under a label, nothing learned: [(n,) int64]."""
-        events.drives(self.w, self._pixels, self.network.steps, self._drives)
-        shown = self._labels.idx[label], self._labels.counts[label]
-        return [library_kernels.counts(self.w, self._drives, *shown, *self.neuron[:2])]
-
-    def _draws(self) -> np.ndarray:
-        """floor(128 draw) of the epochs A1, A2 of a presentation, (steps,) int64: Lava draws once an epoch."""
-        self.passed += 1
-        draws = self.engine.random(self.network.period // T_EPOCH)
-        return np.floor(128 * draws).astype(np.int64)[:: SLOTS // T_EPOCH][: self.network.steps]
-
-    def _pass(self, presentations: int) -> None:
-        self.passed += presentations
-        self._bits.advance(presentations * self.network.period // T_EPOCH)
+        r = np.zeros(self.w.shape[1], np.int64)
+        library_loop.know(self._net, self.network.steps)
+        library_loop.refresh(self.w, self._net.labels)
+        counts(self._net.base, self._net.labels.drive[label], self.layer.neuron, r)
+        return [r]
 
     @property
     def input_spikes(self) -> int:
         """Of the last presentation."""
-        return int(self._both.counts.sum())
+        return int(self._net.pixels.counts.sum() + self._net.labels.events.counts[self._label].sum())
 
     def silent(self) -> list[float]:
         """The share of neurons that have not spiked by themselves since the last call."""
-        share = float(1 - self.fired.mean())
-        self.fired[:] = 0
+        share = float((self.layer.fired == 0).mean())
+        self.layer.fired[:] = 0
         return [share]
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that `restore` needs to continue with the same bits."""
         gates = self.gate.astype(np.int32)
-        return {"weights.0": np.ascontiguousarray(self.w.T), "gates.0": gates, "passed": np.array([self.passed])}
+        return {"weights.0": np.ascontiguousarray(self.w.T), "gates.0": gates, "passed": self.draws.passed.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continue where `state` was taken."""
         self.w[:] = state["weights.0"].T
+        self._net.known[:], self._net.labels.stale[:] = 0, 1
         self.gate[:] = state["gates.0"]
         self._start(int(state["passed"][0]))
+
+
+def _layer(layer: LearningLayer) -> Layer:
+    factor, neuron = layer.factor, layer.neuron
+    assert isinstance(factor, GateFactor)  # as every network of library neurons has
+    return Layer(
+        w=np.array(layer.weight.T, np.int16, order="C"),  # its own: it learns
+        signs=layer.positive.astype(np.int64),
+        neuron=(1 - neuron.dv / 4096, float(neuron.vth << ALIGN), float(FORCE << FORCE_EXP << ALIGN)),
+        factor=(factor.shift, ENABLE << ENABLE_EXP, factor.gain, float(factor.vth << ALIGN)),
+        pairs=np.array(factor.weights, np.int64),
+        thresholds=np.array(factor.thresholds, np.int64),
+        gate=np.zeros(layer.neurons),
+        fired=np.zeros(layer.neurons, np.int64),
+    )
 
 
 def stride(learner) -> int:
@@ -143,7 +134,10 @@ def stride(learner) -> int:
 
 
 @lru_cache
-def _enabled(probability: str, steps: int, window: int, every: int, phase: int) -> np.ndarray:
-    """(steps, 2, GROUPS) uint8: the groups that are enabled in A2 and in B1 of each logical step."""
-    rows = controls(probability, steps, window, every, phase)[: SLOTS * steps, 1:]
-    return np.ascontiguousarray(rows.reshape(steps, SLOTS, GROUPS)[:, :2])
+def _rule(probability: str, steps: int, window: int, every: int) -> library_loop.Rule:
+    enabled = np.zeros((3, steps, 2, GROUPS), np.uint8)
+    for phase in (1, -1):
+        rows = controls(probability, steps, window, every, phase)[: SLOTS * steps, 1:]
+        enabled[phase] = rows.reshape(steps, SLOTS, GROUPS)[:, :2]
+    quiet = [np.append(phase.any(axis=(1, 2)), True).argmax() for phase in enabled]
+    return library_loop.Rule(enabled, np.array(quiet))

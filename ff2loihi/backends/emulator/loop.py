@@ -1,17 +1,18 @@
-"""The learning loop in numba: a block of samples in one call, each shown, asked about and learned as a host would."""
+"""What a network of our own neurons does in the learning loop, in numba: see sample_loop."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
+from ff2loihi.backends.emulator import sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, first_layer
 from ff2loihi.backends.emulator.events import Events, drives, encode, list_spikes
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, draw, draw_nothing, present
 from ff2loihi.processes.learning_rule import RATE_ONE
 
-# As numpy's integers: numba compiles a function anew for each literal that it is called with.
-NOTHING, POSITIVE, NEGATIVE = np.int64(0), np.int64(1), np.int64(-1)
+NOTHING = np.int64(0)  # as numpy's: numba compiles a function anew for each literal that it is called with
 
 
 class Network(NamedTuple):
@@ -108,47 +109,20 @@ def ask(net, rule, draws, goodness):
             below = layer.listed
 
 
-@njit(cache=True, nogil=True)
-def _scores(goodness, sigmoid, found):
-    """compilers.learning.readout.scores: found (classes,)."""
-    layers = goodness.shape[1]
-    for label in range(found.shape[0]):
-        total = 0.0
-        for index in range(layers):
-            plus, minus = goodness[label, index, 0], goodness[label, index, 1]
-            total += plus + minus if sigmoid else (plus + 1) / (plus + minus + 2)
-        found[label] = total / layers
+@overload(sample_loop.show)
+def _show(net, q, phases):
+    return show.py_func if net.instance_class is Network else None
 
 
-@njit(cache=True, nogil=True)
-def learn(net, samples, plan, rule, draws):
-    """Learn samples; (pairs or single samples that taught, samples whose best label was the true one)."""
-    classes = net.labels.stale.shape[0]
-    goodness = np.zeros((classes, len(net.layers), 2), np.int64)
-    shown = np.zeros((len(net.layers), 2), np.int64)
-    found = np.zeros(classes)
-    learned, right = 0, 0
-    for k in range(samples.labels.shape[0]):
-        show(net, samples.rates[k], samples.phases[k])
-        label, wrong = samples.labels[k], samples.wrong[k]
-        negative = plan.pairs or (plan.seen + k) % 2 == 1
-        if plan.pairs or (negative and plan.ask):
-            ask(net, rule, draws, goodness)
-            _scores(goodness, plan.sigmoid, found)
-            if wrong < 0:
-                wrong = 1 if label == 0 else 0
-                for other in range(classes):
-                    if other != label and found[other] > found[wrong]:
-                        wrong = other
-        if plan.pairs:
-            right += found.argmax() == label
-            if (found[label] - found[wrong]) / plan.unit > plan.margin:
-                continue
-        learned += 1
-        if plan.pairs or not negative:
-            draw(draws)
-            show_label(net, label, POSITIVE, rule, draws, shown)
-        if negative:
-            draw(draws)
-            show_label(net, wrong, NEGATIVE, rule, draws, shown)
-    return learned, right
+@overload(sample_loop.ask)
+def _ask(net, rule, draws, goodness):
+    return ask.py_func if net.instance_class is Network else None
+
+
+@overload(sample_loop.teach)
+def _teach(net, label, phase, rule, draws, goodness):
+    def teach(net, label, phase, rule, draws, goodness):
+        draw(draws)
+        show_label(net, label, phase, rule, draws, goodness)
+
+    return teach if net.instance_class is Network else None

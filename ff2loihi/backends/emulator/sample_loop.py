@@ -1,0 +1,79 @@
+"""The learning loop in numba: a block of samples in one call, each shown, asked about and learned as a host would.
+
+`show`, `ask` and `teach` stand for what a kind of network does: its module overloads them for its own Network.
+"""
+
+from typing import NoReturn
+
+import numpy as np
+from numba import njit
+
+from ff2loihi.backends.base import Samples
+
+# As numpy's integers: numba compiles a function anew for each literal that it is called with.
+POSITIVE, NEGATIVE = np.int64(1), np.int64(-1)
+
+
+def show(net, q, phases) -> NoReturn:
+    """Encode an image: rates q (pixels,) int16 in 1/256 a step, accumulators starting at phases."""
+    raise NotImplementedError
+
+
+def ask(net, rule, draws, goodness) -> NoReturn:
+    """The image under every label, nothing learned: goodness (classes, layers, 2)."""
+    raise NotImplementedError
+
+
+def teach(net, label, phase, rule, draws, goodness) -> NoReturn:
+    """The next presentation: the image with a label, phase +1: positive, -1: negative; goodness (layers, 2)."""
+    raise NotImplementedError
+
+
+def narrow(samples: Samples) -> Samples:
+    """The samples as the kernels take them: rates and phases int16."""
+    rates, phases = (part.astype(np.int16, copy=False) for part in (samples.rates, samples.phases))
+    return samples._replace(rates=rates, phases=phases)
+
+
+@njit(cache=True, nogil=True)
+def _scores(goodness, sigmoid, found):
+    """compilers.learning.readout.scores: found (classes,)."""
+    layers = goodness.shape[1]
+    for label in range(found.shape[0]):
+        total = 0.0
+        for index in range(layers):
+            plus, minus = goodness[label, index, 0], goodness[label, index, 1]
+            total += plus + minus if sigmoid else (plus + 1) / (plus + minus + 2)
+        found[label] = total / layers
+
+
+@njit(cache=True, nogil=True)
+def learn(net, samples, plan, rule, draws, goodness):
+    """Learn samples; (pairs or single samples that taught, samples whose best label was the true one).
+
+    goodness (classes, layers, 2) int64: space for G+ and G-.
+    """
+    found = np.zeros(goodness.shape[0])
+    learned, right = 0, 0
+    for k in range(samples.labels.shape[0]):
+        show(net, samples.rates[k], samples.phases[k])
+        label, wrong = samples.labels[k], samples.wrong[k]
+        negative = plan.pairs or (plan.seen + k) % 2 == 1
+        if plan.pairs or (negative and plan.ask):
+            ask(net, rule, draws, goodness)
+            _scores(goodness, plan.sigmoid, found)
+            if wrong < 0:
+                wrong = 1 if label == 0 else 0
+                for other in range(found.shape[0]):
+                    if other != label and found[other] > found[wrong]:
+                        wrong = other
+        if plan.pairs:
+            right += found.argmax() == label
+            if (found[label] - found[wrong]) / plan.unit > plan.margin:
+                continue
+        learned += 1
+        if plan.pairs or not negative:
+            teach(net, label, POSITIVE, rule, draws, goodness[label])
+        if negative:
+            teach(net, wrong, NEGATIVE, rule, draws, goodness[wrong])
+    return learned, right
