@@ -19,7 +19,8 @@ from ff2loihi.processes.host_io.playback import Playback
 
 def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> InferenceGraph:
     """As inference.build, with the recordings "LAYER.s" in place of "LAYER.g", for what LavaCpu lets pass."""
-    plan = board_plan.plan(network, "", len(pixels)) | {"steps_in": 0, "steps_out": 0}
+    plan = board_plan.plan(network, "", len(pixels))
+    plan["steps_in"] = plan["steps_out"] = 0
     file, packed = folder / "input.npy", plan["kind"] != "graded"
     board_plan.save_rows(file, board_plan.input_rows(network, pixels), len(pixels), packed=packed)
     source = Playback(n=network.inputs, file=str(file), packed=packed)
