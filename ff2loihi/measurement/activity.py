@@ -193,6 +193,7 @@ def counts(activity: Activity, mapping: Mapping) -> Counts:
     fired = {name: count for name, count in activity.spikes.items() if name in senders}
     return Counts(
         steps=activity.steps,
+        cores=len(mapping.cores),
         spikes=sum(fired.values()),
         copies=sum(count * max(1, targets.get(name, 0)) for name, count in fired.items()),
         crossings=sum(count * max(0, len(chips.get(name, ())) - 1) for name, count in fired.items()),

@@ -1,6 +1,7 @@
 """Energy and time of a sample on a board, as bands: what is known of the chips leaves no single figure.
 
-dynamic = synaptic operations, neuron updates, spikes and hops, weight updates, each its count times its cost;
+dynamic = synaptic operations, neuron updates, spikes and hops, weight updates, and cores at work in a step, each its
+count times its cost;
 step = barrier + the busiest core's neuron updates, operations and weight updates; static = power times time.
 Spikes from and to the host are not counted: neither their energy nor the wait for them.
 """
@@ -53,6 +54,7 @@ def estimate(found: Counts, generation: int, chips: int, board_chips: int) -> Es
         _energy("neuron updates", found.neuron_updates, found.neuron_updates, cost["neuron update"]),
         _energy("spikes on the chip", found.spikes, found.copies, _sum(cost["spike in a tile"], hops)),
         _energy("spikes between chips", found.crossings, found.crossings, _times(cost["hop"], costs.CHIP_HOP)),
+        _energy("cores at work", found.steps * found.cores, found.steps * found.cores, cost["core step"]),
         _energy("weight updates", *found.synaptic_updates, cost["synaptic update"]),
     ]
     rows = [row for row in rows if row.high]

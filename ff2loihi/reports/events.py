@@ -24,10 +24,12 @@ class Activity:
 class Counts:
     """An Activity's sums over all populations, and those of the busiest core in one step.
 
-    synaptic_ops: (without zero weights, with them); synaptic_updates, core_updates: as in Activity.
+    cores: that are at work in a step. synaptic_ops: (without zero weights, with them); synaptic_updates, core_updates:
+    as in Activity.
     """
 
     steps: float
+    cores: float
     spikes: float
     copies: float  # spikes, once for each core that they go to
     crossings: float  # spikes, once for each further chip that they go to

@@ -8,7 +8,8 @@ from ff2loihi.processes import costs
 @pytest.mark.parametrize("generation", [1, 2])
 def test_every_figure_has_a_low_end_below_its_high_end_a_certainty_and_a_source(generation):
     for name, cost in costs.GENERATIONS[generation].items():
-        assert 0 < cost.low.value <= cost.high.value, name
+        assert 0 <= cost.low.value <= cost.high.value > 0, name
+        assert (cost.low.value == 0) == (name == "core step")
         assert all(end.certainty in ("published", "derived", "assumed") and end.source for end in cost)
     assert set(costs.LOIHI1) == set(costs.LOIHI2)
 
@@ -42,3 +43,11 @@ def test_a_neuron_updates_high_end_is_all_of_pilotnets_energy_and_time():
     joules = costs.PILOTNET_DYNAMIC_MJ.value * 1e-3
     assert costs.LOIHI2["neuron update"].high.value == pytest.approx(joules / (16 * 158_509) * 1e12)
     assert costs.LOIHI2["neuron update time"].high.value == pytest.approx(152.8e-6 / 3168 * 1e9)
+
+
+def test_the_high_ends_of_a_core_at_work_and_of_a_barrier_are_all_that_was_measured():
+    joules = costs.AUTOENCODER_DYNAMIC_MJ.high.value * 1e-3
+    assert costs.LOIHI2["core step"].high.value == pytest.approx(joules / (74 * 1.0e4 / (928)) * 1e12)
+    assert costs.AUTOENCODER_NEURONS.value == 256 + 128 + 64 + 32 + 64 + 128 + 256
+    assert costs.LOIHI2["barrier"].high.value == pytest.approx(58.42e-6 / 9 * 1e9)
+    assert costs.LOIHI1["barrier"].high.value == 465
