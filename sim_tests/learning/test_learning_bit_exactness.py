@@ -8,6 +8,7 @@ import pytest
 from ff2loihi.verification.learning_equality import learning_equality
 
 FAST, ALL = 4, 200
+FIELDS = (0, 1, 2, 3)
 
 
 def divergence(network, presentations, form):
@@ -30,6 +31,20 @@ def test_a_generated_network_learns_the_same_bits_on_lava(generate_learning, see
 @pytest.mark.parametrize("seed", [4, 1])  # dw on the traces, on tags
 def test_our_plastic_model_learns_the_same_bits_as_lavas_own(generate_learning, seed):
     assert divergence(*generate_learning(seed), "own_plastic") is None
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("form", ["graph", "per_layer", "one_process"])
+@pytest.mark.parametrize("seed", FIELDS)
+def test_a_network_of_fields_learns_the_same_bits_on_lava(generate_learning, seed, form):
+    assert divergence(*generate_learning(seed, fields=True), form) is None
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(FAST, ALL))
+def test_more_networks_of_fields_learn_the_same_bits_on_lava(generate_learning, seed):
+    assert divergence(*generate_learning(seed, fields=True), "graph") is None
 
 
 @pytest.mark.slow

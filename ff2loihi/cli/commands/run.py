@@ -73,6 +73,8 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     ours = learns(program) and not program.network.library
     if form in ("own_plastic", "per_layer", "one_process") and not ours:
         raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use graph or library")
+    if form == "own_plastic" and any(layer.mask is not None for layer in program.network.layers):
+        raise FF2LoihiError(f"--form {form}: is of LearningDense, and this layer has fields. Use graph")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)
