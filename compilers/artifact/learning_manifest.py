@@ -19,13 +19,13 @@ class _Layer(Strict):
     trace: OutputTrace
     factor: ThirdFactor | None = None
     gates: GateFactor | None = None  # in place of factor where the update is "gate"
-    synapses: Int | None = None  # those that exist, where a mask says so: a bit a synapse, rows of whole bytes
+    synapses: Int = 0  # those that exist, where a mask says so: a bit a synapse, rows of whole bytes; 0: all of them
 
     @model_serializer(mode="wrap")
     def _without_absent_mask(self, dump: SerializerFunctionWrapHandler) -> dict:
         """Readers before layers had masks refuse the key, and read what has none."""
         plain = dump(self)
-        if self.synapses is None:
+        if not self.synapses:
             del plain["synapses"]
         return plain
 
@@ -66,7 +66,7 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
                 trace=layer.trace,
                 factor=layer.factor if isinstance(layer.factor, ThirdFactor) else None,
                 gates=layer.factor if isinstance(layer.factor, GateFactor) else None,
-                synapses=None if layer.mask is None else layer.synapses,
+                synapses=0 if layer.mask is None else layer.synapses,
             )
             for layer in net.layers
         ),
@@ -105,7 +105,7 @@ def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[Learn
             neuron=layer.neuron,
             trace=layer.trace,
             factor=_factor(layer, m.update.eligibility == "gate"),
-            mask=None if layer.synapses is None else _mask(layer, tensors.pop(f"layers.{i}.mask"), weight),
+            mask=_mask(layer, tensors.pop(f"layers.{i}.mask"), weight) if layer.synapses else None,
         )
         for i, (layer, weight) in enumerate(zip(m.layers, weights, strict=True))
     )

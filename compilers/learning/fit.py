@@ -46,6 +46,8 @@ def weights_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     absent = np.count_nonzero(w) - np.count_nonzero(layer.existing)
     if absent:
         yield f"{absent:,} weights of synapses that do not exist, which must be 0. Compile the model again"
+    if layer.mask is not None and not layer.mask.any(axis=1).all():
+        yield f"{np.count_nonzero(~layer.mask.any(axis=1)):,} neurons without a synapse. Compile the model again"
 
 
 def sums_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
