@@ -162,6 +162,9 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
     backend: Annotated[choices.Backend, typer.Option(help="where it runs")] = "emulator",
     device: Device = "cpu",
+    presentations: Annotated[
+        int, typer.Option(help="of each image to a network that learns, its inputs' phases anew; scores are added")
+    ] = 1,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -181,7 +184,7 @@ def run(
 
     if predictions == outputs.STDOUT:
         console.tables_on_stderr(True)
-    found = run_model(model, data, split, limit, backend, device, data_root, predictions)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations)
     console.write_json(found, json)
 
 
