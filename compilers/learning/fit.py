@@ -162,7 +162,7 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
     rows = _synapse_rows(net, first)
     same = all(_layer_rows(layer) == _layer_rows(first) for layer in rest)
     for layer in (first,) if same else net.layers:
-        rows += [(what if same else f"{layer.name}: {what}", *forms) for what, *forms in _layer_rows(layer)]
+        rows += [(what if same else f"{layer.name}: {what}", paper, chip) for what, paper, chip in _layer_rows(layer)]
     strings = engine_strings(net)
     if "dt" not in strings:
         return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {strings['dw']}")]
