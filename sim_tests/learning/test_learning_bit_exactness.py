@@ -3,12 +3,14 @@
 graph, the chip's processes with Lava's own LearningDense, is the road apart; the other forms share our kernels.
 """
 
+from itertools import product
+
 import pytest
 
 from ff2loihi.verification.learning_equality import learning_equality
 
 FAST, ALL = 4, 200
-FIELDS = (0, 1, 2, 3)
+FIELDS = (0, 1, 2, 3, 6, 7)  # dw on the traces and on tags, each with hard-li, relu and li
 
 
 def divergence(network, presentations, form):
@@ -34,8 +36,10 @@ def test_our_plastic_model_learns_the_same_bits_as_lavas_own(generate_learning, 
 
 
 @pytest.mark.needs_lava
-@pytest.mark.parametrize("form", ["graph", "per_layer", "one_process"])
-@pytest.mark.parametrize("seed", FIELDS)
+@pytest.mark.parametrize(
+    ("form", "seed"),
+    [*(("graph", seed) for seed in FIELDS), *product(("per_layer", "one_process"), (2, 3))],
+)
 def test_a_network_of_fields_learns_the_same_bits_on_lava(generate_learning, seed, form):
     assert divergence(*generate_learning(seed, fields=True), form) is None
 
