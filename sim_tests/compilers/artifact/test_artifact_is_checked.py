@@ -282,6 +282,8 @@ LEARNING = (
     ("layers.synapses", put(*FIRST, "synapses", 3), "direct", "no tensor 'layers.0.mask'"),
     ("layers.mask", fill("layers.0.mask", dtype=np.int8), "fields", "of int8 for weights"),
     ("layers.mask", gain("layers.0.mask", np.zeros((20, 1), np.uint8)), "fields", "a mask (20, 1) of uint8"),
+    ("layers.mask", both(gain("layers.1.mask", np.full((15, 3), 128, np.uint8)), put("layers", 1, "synapses", 45)),
+     "fields", "synapses that do not exist above the first layer"),
     ("layers.mask", fill("layers.0.mask", 0), "fields", "0 synapses in its mask"),
     ("layers.mask", gain("layers.0.weight", np.zeros(3, np.int16)), "fields", "for weights (3,)"),
     ("label.codes", fill("label.codes", 257), "library", "label rates 257..257, 0..256 are possible"),
