@@ -28,7 +28,7 @@ from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantizati
 from ff2loihi.compilers.inference.fold import fold
 from ff2loihi.compilers.inference.quantize import CALIBRATION_IMAGES, Calibration, Options
 from ff2loihi.compilers.inference.rewritten import rewritten
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program, fields
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.compilers.learning.rule import LearningOptions
@@ -142,6 +142,15 @@ def _check(
     return facts
 
 
+def _field(checkpoint: Checkpoint, options: LearningOptions) -> tuple[int, ...]:
+    """The sizes of fields that were asked for, or trained with. Raises CompileError where both differ."""
+    trained = checkpoint.training.get("field", options.field)
+    if options.field and list(trained) != list(options.field):
+        size = ",".join(map(str, trained))
+        raise CompileError(f"{checkpoint.source}: was made with train --field {size}. Leave --field out")
+    return fields.check(trained)
+
+
 def compile_learning(
     checkpoint: Checkpoint, calibration: Calibration, options: LearningOptions,
     progress: StageProgress = lambda stage, text: None,
@@ -151,6 +160,10 @@ def compile_learning(
     own = _network(checkpoint, calibration, progress)
     net = fold(own, quantize.calibration_inputs(own, calibration))
     trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
+    options = replace(options, field=_field(checkpoint, options))
+    if options.field:
+        net = learning.with_fields(net, options.field, calibration.shape, trained)
+        progress("fields", f"{net.layers[0].synapses:,} of {net.layers[0].weight.size:,} synapses exist")
     if net.neuron:
         integers = learning.spiking_network(net, net.neuron, options, calibration.pixels, calibration.labels)
         chosen = ", ".join(f"{layer.name} {layer.neuron.vth}" for layer in integers.layers)
@@ -167,7 +180,8 @@ def compile_learning(
         "options": {
             "learning": "library" if integers.library else "on",
             "start": "trained" if trained else "untrained",
-            **{name: value for name, value in asdict(options).items() if name != "library"},
+            **{name: value for name, value in asdict(options).items() if name not in ("library", "field")},
+            **({"field": list(options.field)} if options.field else {}),
         },
         "calibration": calibration.facts,
     }

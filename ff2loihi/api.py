@@ -11,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
+import numpy as np
+
 from ff2loihi import choices
 from ff2loihi.backends.base import Backend, SampleProgress, Trace
+from ff2loihi.backends.classification import added
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import pairs
@@ -151,25 +154,38 @@ def backend(name: str, device: str = "cpu") -> Backend:
 
 
 def run(
-    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None
-) -> AccuracyReport:
-    """Classify `data`, of a name its test split, on a back end. Raises DataError or BackendError."""
+    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None,
+    presentations: int = 1,
+) -> AccuracyReport:  # fmt: skip
+    """Classify `data`, of a name its test split, on a back end; presentations: see classify. Raises FF2LoihiError."""
     data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
     if not data.classes:
         raise DataError(f"{data.name}: images without labels have no accuracy. Use ff2loihi.classify")
-    return accuracy_report(program.network, classify(program, data, on, progress), data.labels)
+    return accuracy_report(program.network, classify(program, data, on, progress, presentations), data.labels)
 
 
 def classify(
-    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None
-) -> Trace:
-    """The predictions, and what they come from, of `data`, which needs no labels. Raises DataError or BackendError."""
+    program: AnyProgram, data: AnyData, on: Backend | str = "emulator", progress: SampleProgress | None = None,
+    presentations: int = 1,
+) -> Trace:  # fmt: skip
+    """The predictions, and what they come from, of `data`, which needs no labels.
+
+    presentations: how often a network that learns is shown each image under each label, its inputs starting from
+    phases that are drawn anew; the scores are added. Raises FF2LoihiError.
+    """
     data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
     if data.name != given.GIVEN:
         check_shape(data, program)
     if data.classes:
         _check_labels(program, data)
-    return on.run(program, data.images, progress=progress)
+    if presentations == 1:
+        return on.run(program, data.images, progress=progress)
+    if presentations < 1 or not learns(program):
+        raise FF2LoihiError(
+            f"--presentations {presentations}: is 1 or more for a network that learns on the chip, whose inputs start "
+            "anew each time; others give the same each time, leave it out"
+        )
+    return added(on.run(program, np.concatenate([data.images] * presentations), progress=progress), presentations)
 
 
 def verify(

@@ -63,6 +63,23 @@ def factor_constants(factor: ThirdFactor) -> tuple:
     return (int(factor.probability == "sigmoid"), factor.gain, factor.theta, factor.target, factor.balance_shift)
 
 
+def synapse_mask(exists: np.ndarray | None) -> np.ndarray:
+    """What `clear_absent` takes: -1 where a synapse exists (n, inputs) and 0 elsewhere, (inputs, n) int16.
+
+    Empty where all of them exist.
+    """
+    return np.zeros((0, 0), np.int16) if exists is None else np.array(-exists.T.astype(np.int16), order="C")
+
+
+@njit(cache=True, nogil=True)
+def clear_absent(matrix, mask, idx, n):
+    """Weights or tags that an update of the rows that spiked gave to synapses that do not exist are 0 again."""
+    for k in range(n):
+        row, exists = matrix[idx[k]], mask[idx[k]]
+        for j in range(row.shape[0]):
+            row[j] &= exists[j]
+
+
 @njit(cache=True, nogil=True)
 def add_rows(w, idx, n, out):
     """out (int32) += the rows of w that spike, eight at a time: their sum fits in int16, and out is passed once."""
@@ -271,7 +288,9 @@ def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phas
 
 
 @njit(cache=True, nogil=True)
-def receive_spikes(w, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw):
+def receive_spikes(
+    w, mask, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw
+):
     """a of the input spikes (inputs,), and what they teach; idx, y, shared: space for the events and the update."""
     count = 0
     for i in range(spikes.shape[0]):
@@ -288,7 +307,11 @@ def receive_spikes(w, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, 
         decay_post_traces(y, draw)
         apply_tags(w, tag, active, exponent, u)
         update_tags(tag, active, spikes, y, tag_exponent, tag_decay, u)
+        if mask.shape[0]:
+            clear_absent(tag, mask, idx, count)
     elif learns:
         decay_post_traces(y, draw)
         round_step(y, exponent, u, shared)
         update_rows(w, idx, count, shared)
+        if mask.shape[0]:
+            clear_absent(w, mask, idx, count)

@@ -154,6 +154,8 @@ class Definition:
             old = self.tag
             self.weights = learning_rule.apply_tag(self.weights, old, exponent, u)
             self.tag = learning_rule.update_tag(old.T, spikes[:, None].astype(np.int64), y2, y3, *self.tags, u).T
+        if self.layer.mask is not None:
+            self.weights, self.tag = self.weights * self.layer.mask, self.tag * self.layer.mask
 
 
 def drawn_inputs(rng: np.random.Generator, pixels: int, classes: int, each: int) -> dict:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
@@ -18,6 +19,15 @@ class _Layer(Strict):
     trace: OutputTrace
     factor: ThirdFactor | None = None
     gates: GateFactor | None = None  # in place of factor where the update is "gate"
+    synapses: Int = 0  # those that exist, where a mask says so: a bit a synapse, rows of whole bytes; 0: all of them
+
+    @model_serializer(mode="wrap")
+    def _without_absent_mask(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Readers before layers had masks refuse the key, and read what has none."""
+        plain = dump(self)
+        if not self.synapses:
+            del plain["synapses"]
+        return plain
 
 
 class LearningManifest(Header):
@@ -43,6 +53,8 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
     for index, layer in enumerate(net.layers):
         tensors[f"layers.{index}.weight"] = layer.weight
         tensors[f"layers.{index}.positive"] = layer.positive
+        if layer.mask is not None:
+            tensors[f"layers.{index}.mask"] = np.packbits(layer.mask, axis=1)
     manifest = LearningManifest(
         **header,
         kind="learning",
@@ -54,6 +66,7 @@ def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManif
                 trace=layer.trace,
                 factor=layer.factor if isinstance(layer.factor, ThirdFactor) else None,
                 gates=layer.factor if isinstance(layer.factor, GateFactor) else None,
+                synapses=0 if layer.mask is None else layer.synapses,
             )
             for layer in net.layers
         ),
@@ -69,21 +82,32 @@ def _factor(layer: _Layer, library: bool) -> ThirdFactor | GateFactor:
     return wanted
 
 
+def _mask(layer: _Layer, packed: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    if weight.ndim != 2 or packed.dtype != np.uint8 or packed.shape != (len(weight), -(-weight.shape[1] // 8)):
+        raise ValueError(f"{layer.name}: a mask {packed.shape} of {packed.dtype} for weights {weight.shape}")
+    found = np.unpackbits(packed, axis=1, count=weight.shape[1]).astype(bool)
+    if found.sum() != layer.synapses:
+        raise ValueError(f"{layer.name}: {int(found.sum()):,} synapses in its mask, the manifest says {layer.synapses}")
+    return found
+
+
 def unpack(m: LearningManifest, tensors: dict[str, np.ndarray]) -> Program[LearningNetwork]:
     """The inverse of pack, which takes its arrays out of `tensors`. Raises KeyError or ValueError where one is missing.
 
     Whether they fit one another is for learning_fit.check to say.
     """
+    weights = [tensors.pop(f"layers.{i}.weight") for i in range(len(m.layers))]
     layers = tuple(
         LearningLayer(
             name=layer.name,
-            weight=tensors.pop(f"layers.{i}.weight"),
+            weight=weight,
             positive=tensors.pop(f"layers.{i}.positive"),
             neuron=layer.neuron,
             trace=layer.trace,
             factor=_factor(layer, m.update.eligibility == "gate"),
+            mask=_mask(layer, tensors.pop(f"layers.{i}.mask"), weight) if layer.synapses else None,
         )
-        for i, layer in enumerate(m.layers)
+        for i, (layer, weight) in enumerate(zip(m.layers, weights, strict=True))
     )
     network = LearningNetwork(
         **{name: getattr(m, name) for name in _SCALARS},

@@ -9,7 +9,7 @@ from itertools import product
 
 from ff2loihi.compilers.board.chips import Chip
 from ff2loihi.compilers.board.placement import Core, Fill, Mapping
-from ff2loihi.compilers.board.populations import Kernels, Rows
+from ff2loihi.compilers.board.populations import Fields, Kernels, Rows
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import KERNEL_AXONS
 
@@ -60,6 +60,12 @@ def count_core(core: Core, chip: Chip, reached: Counter[str]) -> Fill:
             if isinstance(rows, Kernels):
                 axons += int(KERNEL_AXONS.value)
                 words += -(-_kernel_weights(rows.conv, seats) * chip.kernel_bits // _WORD)
+                continue
+            if isinstance(rows, Fields):
+                fans = Counter(sum(column) for column in rows.mask[seats.start : seats.stop].T.tolist())
+                axons += sum(many for fan, many in fans.items() if fan)
+                row = Rows(rows.source, 1, plastic=rows.plastic)
+                words += sum(many * _row_words(row, fan, chip) for fan, many in fans.items() if fan)
                 continue
             axons += rows.axons
             words += rows.axons * _row_words(rows, len(seats), chip)

@@ -1,8 +1,10 @@
 """A network as the chip's cores see it: groups of neurons, and the rows of synapses that feed each of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, prod
+
+import numpy as np
 
 from ff2loihi.compilers.board.chips import Chip
 from ff2loihi.compilers.inference.integer_forward import powers
@@ -74,13 +76,44 @@ class Kernels:
 
 
 @dataclass(frozen=True)
+class Fields:
+    """Inputs of which each neuron sees some, mask (n, inputs): a core has axons for those that its neurons see, and in
+    their rows the synapses that exist."""
+
+    source: str
+    mask: np.ndarray = field(compare=False)
+    plastic: bool = False
+
+    @property
+    def axons(self) -> int:
+        """The fewest that a core takes."""
+        return int(self.mask.sum(axis=1).min())
+
+    def words(self, neurons: int, chip: Chip) -> int:
+        """No more than so many neurons take, whichever they are."""
+        synapses = int(np.sort(self.mask.sum(axis=1))[:neurons].sum())
+        bits = chip.synapse_bits * synapses + chip.row_bits * self.axons
+        return ceil(round(self._factor(chip) * bits / WORD, 9))
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
+        fans = self.mask[first:stop].sum(axis=0)
+        seen = fans[fans > 0]
+        words = np.ceil(np.round(self._factor(chip) * (chip.synapse_bits * seen + chip.row_bits) / WORD, 9))
+        return len(seen), int(words.sum())
+
+    def _factor(self, chip: Chip) -> float:
+        return chip.plastic_factor if self.plastic else 1
+
+
+@dataclass(frozen=True)
 class Population:
     """Neurons of one kind, which may be split over cores. layer: the network's layer that they belong to."""
 
     name: str
     layer: str
     neurons: int
-    rows: tuple[Rows | Kernels, ...]
+    rows: tuple[Rows | Kernels | Fields, ...]
     groups: int = 1  # neuron configurations that it needs on a core
 
     @property
@@ -90,7 +123,7 @@ class Population:
     @property
     def shared(self) -> bool:
         """Whether what a core takes depends on which neurons it holds, not on how many alone."""
-        return any(isinstance(rows, Kernels) for rows in self.rows)
+        return any(isinstance(rows, Kernels | Fields) for rows in self.rows)
 
     @property
     def plastic(self) -> bool:
@@ -149,9 +182,8 @@ def _learning(net: LearningNetwork) -> Iterator[Population]:
     below, inputs = INPUT, net.inputs
     for layer in net.layers:
         n, unit = len(layer.positive), f"{layer.name}.goodness"
-        yield Population(
-            layer.name, layer.name, n, (Rows(below, inputs, plastic=True), Rows(unit, MODULATION), Rows(CONTROL, 1))
-        )
+        own = Rows(below, inputs, plastic=True) if layer.mask is None else Fields(below, layer.mask, plastic=True)
+        yield Population(layer.name, layer.name, n, (own, Rows(unit, MODULATION), Rows(CONTROL, 1)))
         yield Population(unit, layer.name, 2 + MODULATION, (Rows(layer.name, n), Rows(CONTROL, 1)))
         below, inputs = layer.name, n
 

@@ -119,10 +119,10 @@ def _is_ours(content: object) -> TypeGuard[dict]:
 
 
 def _training(path: Path, facts: object) -> dict:
-    """What the trainer wrote down, of which the data set's name and hash, and the epochs, are used."""
+    """What the trainer wrote down, of which the data set's name and hash, the epochs and the fields are used."""
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path}: training must be a dict of facts, got {shortened(facts)}. Train it again")
-    for name, kind in (("data", str), ("data_sha256", str), ("epochs", int)):
+    for name, kind in (("data", str), ("data_sha256", str), ("epochs", int), ("field", list)):
         if type(facts.get(name)) not in (kind, type(None)):
             raise CheckpointError(
                 f"{path}: training.{name} must be of type {kind.__name__}, got {shortened(facts[name])}. Train it again"

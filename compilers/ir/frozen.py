@@ -41,12 +41,16 @@ def _read_only(value):
 
 
 class Sized(Frozen):
-    """The sizes of a layer; conv is None where its connection is dense, pool where what its neurons send leaves it."""
+    """The sizes of a layer; conv is None where its connection is dense, pool where what its neurons send leaves it.
+
+    mask (out, in) bool: the synapses of a dense connection that exist, the others weigh 0; None: all of them.
+    """
 
     weight: np.ndarray
     positive: np.ndarray
     conv: Conv | None
     pool: MaxPool | None
+    mask: np.ndarray | None = None
 
     @property
     def inputs(self) -> int:
@@ -71,5 +75,10 @@ class Sized(Frozen):
         return Cells(self.out_shape or (self.outputs, 1, 1), grid)
 
     @property
+    def existing(self) -> np.ndarray:
+        """The weights, one after the other where some synapses do not exist."""
+        return self.weight if self.mask is None else self.weight[self.mask]
+
+    @property
     def synapses(self) -> int:
-        return self.conv.synapses if self.conv else int(self.weight.size)
+        return self.conv.synapses if self.conv else int(self.existing.size)

@@ -16,7 +16,10 @@ Factor = TypeVar("Factor", bound=ThirdFactor | GateFactor)
 
 @dataclass(frozen=True)
 class LearningLayer(Sized, Generic[Factor]):
-    """A plastic layer: weight (out, in) int16, -256..255 [weight LSB]; positive (out,) bool, the + neurons."""
+    """A plastic layer: weight (out, in) int16, -256..255 [weight LSB]; positive (out,) bool, the + neurons.
+
+    mask (out, in) bool: the synapses that exist, None: all of them; the others weigh 0 and learn nothing.
+    """
 
     name: str
     weight: np.ndarray
@@ -24,6 +27,7 @@ class LearningLayer(Sized, Generic[Factor]):
     neuron: Neuron
     trace: OutputTrace
     factor: Factor
+    mask: np.ndarray | None = None
     conv = pool = None  # plastic layers are dense
 
 

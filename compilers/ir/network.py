@@ -21,6 +21,7 @@ class Layer(Sized):
     conv: of a convolution, whose weight has the shape conv.weight_shape. pool: of the activities that leave the layer.
     averages: it averages windows of the layer below, which come to it as they are: normalisation is not before it.
     label (out, label inputs) float32: of a layer above the first that sees the label's code c, too: + label c.
+    mask (out, in) bool: the synapses that exist, None: all of them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Layer(Sized):
     pool: MaxPool | None = None
     averages: bool = False
     label: np.ndarray | None = None
+    mask: np.ndarray | None = None
 
 
 def absorbed(layer: Layer, scale: np.ndarray, offset: np.ndarray) -> Layer:

@@ -196,6 +196,12 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         n = len(layer.positive) if layer.positive.ndim == 1 else 0
         yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (max(1, n),))
         yield from _array(f"{layer.name} weight", layer.weight, np.int16, (n, width))
+        if layer.mask is not None:
+            yield from _array(f"{layer.name} mask", layer.mask, np.bool_, (n, width))
+            if layer is not net.layers[0]:
+                yield f"{layer.name}: synapses that do not exist above the first layer, which alone sees an image"
+            if net.library:
+                yield f"{layer.name}: synapses that do not exist: library neurons learn through LearningDense alone"
         if width > MAX_LEARNING_INPUTS:
             yield f"{layer.name}: {width:,} inputs, a layer that learns has at most {MAX_LEARNING_INPUTS:,}"
         width = n

@@ -5,6 +5,8 @@ The compiler checks what it made, and an artifact is held to the same when it is
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from ff2loihi.compilers.errors import CompileError, together
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, structure
 from ff2loihi.compilers.learning import library_rule
@@ -41,6 +43,11 @@ def weights_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
             f"weights {w.min()}..{w.max()}, {limits.WEIGHT_BITS} bits hold {limits.WEIGHT_MIN}..{limits.WEIGHT_MAX}. "
             "Compile the model again"
         )
+    absent = np.count_nonzero(w) - np.count_nonzero(layer.existing)
+    if absent:
+        yield f"{absent:,} weights of synapses that do not exist, which must be 0. Compile the model again"
+    if layer.mask is not None and not layer.mask.any(axis=1).all():
+        yield f"{np.count_nonzero(~layer.mask.any(axis=1)):,} neurons without a synapse. Compile the model again"
 
 
 def sums_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
@@ -152,10 +159,10 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
             ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {DW}, every {T_EPOCH} time steps"),
         ]
     first, rest = net.layers[0], net.layers[1:]
+    rows = _synapse_rows(net, first)
     same = all(_layer_rows(layer) == _layer_rows(first) for layer in rest)
-    rows = []
     for layer in (first,) if same else net.layers:
-        rows += [(what if same else f"{layer.name}: {what}", *forms) for what, *forms in _layer_rows(layer)]
+        rows += [(what if same else f"{layer.name}: {what}", paper, chip) for what, paper, chip in _layer_rows(layer)]
     strings = engine_strings(net)
     if "dt" not in strings:
         return [*rows, ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {strings['dw']}")]
@@ -164,6 +171,16 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
         ("tag", "de = (1 - tau) (dL/dw - e) (eq. 7)", f"dt = {strings['dt']}"),
         ("weight", "dw = eta e (eq. 8)", f"dw = {strings['dw']}"),
     ]
+
+
+def _synapse_rows(net: LearningNetwork, layer: LearningLayer) -> list[tuple[str, str, str]]:
+    """What a first layer of fields sees."""
+    if layer.mask is None:
+        return []
+    seen = layer.mask[:, : net.pixels].sum(axis=1)
+    pixels = f"{seen.min()}" if seen.min() == seen.max() else f"{seen.min()}..{seen.max()}"
+    text = f"{layer.synapses:,} of {layer.weight.size:,}: a neuron sees {pixels} of {net.pixels} pixels, and the label"
+    return [("synapses", "all; ours: fields", text)]
 
 
 def engine_strings(net: LearningNetwork) -> dict[str, str]:

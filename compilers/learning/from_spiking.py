@@ -40,7 +40,7 @@ def output_trace(neuron: LIF) -> OutputTrace:
 
 def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:
     """dv = 4096 (1 - decay) and the threshold on the weights' grid. Raises CompileError where it is beyond vth."""
-    vth = max(1, round(neuron.threshold * grid_scale(layer.weight)))
+    vth = max(1, round(neuron.threshold * grid_scale(layer)))
     if vth > limits.VTH_MAX:
         raise CompileError(
             f"{layer.name}: threshold {neuron.threshold:g} is {vth:,} where its largest weights are "

@@ -11,7 +11,7 @@ import numpy as np
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.inference.readout import correlation, float_scores, root
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network
+from ff2loihi.compilers.ir import Layer, LearningLayer, LearningNetwork, Network
 from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes import limits
 from ff2loihi.processes.fixed_point import rate_code
@@ -37,7 +37,7 @@ def start_from_trained(
     """
     pixels, labels = pixels[:IMAGES], labels[:IMAGES]
     activities = float_forward.all_labels(network, pixels)
-    weights = [on_grid(layer.weight) for layer in network.layers]
+    weights = [on_grid(layer) for layer in network.layers]
     drive, layers = input_drive(untrained, weights[0], pixels), []
     for index, layer in enumerate(untrained.layers):
         single = replace(network, readout="goodness", readout_layers=(index,))
@@ -55,15 +55,15 @@ def start_from_trained(
     return replace(untrained, layers=tuple(layers))
 
 
-def grid_scale(weight: np.ndarray) -> float:
+def grid_scale(layer: Layer) -> float:
     """Weight LSB that one unit of W becomes: the CLIP percentile of |W| is the largest weight."""
-    size = np.abs(weight)
+    size = np.abs(layer.existing)
     return float(limits.WEIGHT_MAX / (np.percentile(size, CLIP) or size.max()))
 
 
-def on_grid(weight: np.ndarray) -> np.ndarray:
+def on_grid(layer: Layer) -> np.ndarray:
     """W times its grid_scale: (out, in) int16, even [weight LSB]."""
-    scaled = weight * grid_scale(weight)
+    scaled = layer.weight * grid_scale(layer)
     return to_even_grid(scaled)
 
 

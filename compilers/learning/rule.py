@@ -12,7 +12,7 @@ import numpy as np
 
 from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, TraceKind
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule
+from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule, fields
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import from_spiking, library_rule
 from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
@@ -48,6 +48,7 @@ class LearningOptions:
 
     input_factor: None: 64, or 128 for images of fewer than 256 pixels.
     curve: of the symmetric probability, see `probability_table`; None: linear, and squared for a trained network.
+    field: K: each neuron of the first layer sees K x K pixels at its own place, K and L: half of them L x L.
     library: --learning library: the rule of library neurons alone, see processes.library_rule.
     """
 
@@ -57,6 +58,7 @@ class LearningOptions:
     input_factor: int | None = None
     input_code: InputCode = "pixels"
     curve: Curve | None = None
+    field: tuple[int, ...] = ()
     library: bool = False
 
 
@@ -83,10 +85,11 @@ def learning_network(
     probability, curve = network.probability.kind, options.curve or (TRAINED_CURVE if trained else "linear")
     layers = []
     for layer in network.layers:
-        weight = layer.weight / max(layer.weight.std(), 1e-30) * SPREAD
+        weight = layer.weight / max(layer.existing.std(), 1e-30) * SPREAD
         third = third_factor(probability, len(layer.positive), options.trace, curve)
         trace = output_trace(options.trace)
-        layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, Neuron(VTH, LEAK), trace, third))
+        lif = Neuron(VTH, LEAK)
+        layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, lif, trace, third, layer.mask))
     fresh = LearningNetwork(
         pixels=network.pixels,
         input_code=options.input_code,
@@ -138,7 +141,7 @@ def spiking_network(
     for layer in network.layers:
         third = third_factor(network.probability.kind, len(layer.positive), neuron.trace, curve)
         lif, trace = from_spiking.integer_neuron(neuron, layer), from_spiking.output_trace(neuron)
-        layers.append(LearningLayer(layer.name, on_grid(layer.weight), layer.positive, lif, trace, third))
+        layers.append(LearningLayer(layer.name, on_grid(layer), layer.positive, lif, trace, third, layer.mask))
     net = LearningNetwork(
         pixels=network.pixels,
         input_code=options.input_code,
@@ -216,6 +219,11 @@ def check_options(options: LearningOptions) -> None:
         for name, allowed in choices.items()
         if (value := getattr(options, name)) not in get_args(allowed) and not (name == "curve" and value is None)
     ]
+    fields.check(options.field)
+    if options.field and options.library:
+        wrong.append(
+            "--field: has no form with --learning library, whose neurons learn through LearningDense alone on a board"
+        )
     if options.input_factor is not None and not 1 <= options.input_factor <= 256:
         wrong.append(f"--input-factor must be in 1..256, got {options.input_factor}")
     if options.library:
@@ -244,6 +252,24 @@ def options_for(neuron: LIF, options: LearningOptions) -> LearningOptions:
     if wrong:
         raise CompileError("; ".join(wrong))
     return replace(options, trace=neuron.trace)
+
+
+def with_fields(network: Network, sizes: tuple[int, ...], shape: tuple[int, int, int] | None, trained: bool) -> Network:
+    """The network whose first layer has fields of those sizes. Raises CompileError where it was trained without them.
+
+    shape: (height, width, channels) of its images.
+    """
+    first, *above = network.layers
+    if shape is None or first.conv or network.label.kind != "append":
+        raise CompileError("--field: is of a dense first layer, with the label behind an image of known shape")
+    exists = fields.mask(shape, network.label.codes.shape[1], first.positive, sizes)
+    weight = np.where(exists, first.weight, 0)
+    if trained and (weight != first.weight).any():
+        size = ",".join(map(str, sizes))
+        raise CompileError(
+            f"--field {size}: the net was trained with other synapses. Use ff2loihi train --field {size}"
+        )
+    return replace(network, layers=(replace(first, weight=weight, mask=exists), *above))
 
 
 def _check(network: Network) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,6 +38,23 @@ def accumulator_starts(network: LearningNetwork, samples: int) -> Iterator[np.nd
     rng = np.random.default_rng(PHASE_SEED)
     for _ in range(samples):
         yield rng.integers(0, 256, network.pixels)
+
+
+def added(trace: Trace, presentations: int) -> Trace:
+    """Of images that were all classified so often, one round after the other: their scores and goodness sums added."""
+
+    def rounds(values: np.ndarray) -> np.ndarray:
+        return values.reshape(presentations, -1, *values.shape[1:])
+
+    scores = rounds(trace.scores).sum(0)
+    return replace(
+        trace,
+        predictions=scores.argmax(axis=1),
+        scores=scores,
+        sums=rounds(trace.sums).sum(0),
+        goodness=rounds(trace.goodness).mean(0),
+        spikes=None if trace.spikes is None else rounds(trace.spikes).sum(0),
+    )
 
 
 def make_trace(name: str, network: LearningNetwork, sums: np.ndarray, states: dict, seconds: float) -> Trace:

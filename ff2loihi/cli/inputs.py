@@ -5,6 +5,7 @@ These are callbacks of typer's options. The readers look closer: here only what 
 
 import math
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def share(value: float | None) -> float | None:
     """A number in 0..1. Raises FF2LoihiError."""
     check_share("--expect", value)
     return value
+
+
+def sizes(text: str | None) -> tuple[int, ...]:
+    """K or K,L, of fields. Raises FF2LoihiError."""
+    if text is None:
+        return ()
+    if not re.fullmatch("[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})?", text, re.ASCII):
+        raise FF2LoihiError(f"--field must be K, or K,L for half of the neurons each, as 14 or 14,10, got {text!r}")
+    return tuple(map(int, text.split(",")))
 
 
 def step(value: float | None) -> float | None:

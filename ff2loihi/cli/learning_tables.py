@@ -21,8 +21,8 @@ def show_rule(model: Path, program: Program[LearningNetwork]) -> dict:
         **{key: str(value) for key, value in program.provenance.items() if key != "learned" and value},
     }
     layers = [
-        (layer.name, f"{layer.weight.shape[1]} -> {layer.weight.shape[0]}", f"{layer.weight.std():.1f}",
-         f"{saturated(layer.weight):.2%}")
+        (layer.name, f"{layer.weight.shape[1]} -> {layer.weight.shape[0]}", f"{layer.existing.std():.1f}",
+         f"{saturated(layer.existing):.2%}")
         for layer in net.layers
     ]  # fmt: skip
     rule = describe(net)

@@ -16,6 +16,7 @@ from ff2loihi.cli.options import (
     Data,
     DataRoot,
     Device,
+    Field,
     Json,
     Model,
     Spec,
@@ -44,6 +45,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="of the weights, the batches and the negatives")] = 0,
     head: Annotated[bool, typer.Option("--head", help="fit a softmax head: one pass in place of one a label")] = False,
     bias: Annotated[bool, typer.Option("--bias", help="neurons with a bias")] = False,
+    field: Field = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
@@ -53,10 +55,12 @@ def train(
 ) -> None:
     """Train a network of the papers and write its checkpoint."""
     outputs.check((), json, Output(output, kinds.CHECKPOINT))
+    see = inputs.sizes(field)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.train import train as command
 
-    console.write_json(command(recipe, data, output, widths, epochs, seed, head, bias, quick, device, data_root), json)
+    found = command(recipe, data, output, widths, epochs, seed, head, bias, see, quick, device, data_root)
+    console.write_json(found, json)
 
 
 @commands.command()
@@ -93,6 +97,7 @@ def compile(
         compile_choices.Curve | None,
         typer.Option(help="learning: of the probability P [default: linear; squared for a trained net]"),
     ] = None,
+    field: Field = None,
     calibrate: Calibrate = None,
     check: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="also classify N test images of the calibration's data set")
@@ -119,7 +124,7 @@ def compile(
         {"neuron": neuron, "weight_bits": weight_bits, "steps": steps, "reset": reset, "vth": vth},
         {
             "trace": trace, "eligibility": eligibility, "rate_exponent": rate_exponent, "input_factor": input_factor,
-            "input_code": input_code, "curve": curve,
+            "input_code": input_code, "curve": curve, "field": inputs.sizes(field),
         },
     )  # fmt: skip
     console.write_json(compile_model(model, spec, options, calibrate, check, expect, dt, output, data_root), json)
@@ -157,6 +162,9 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N samples")] = None,
     backend: Annotated[choices.Backend, typer.Option(help="where it runs")] = "emulator",
     device: Device = "cpu",
+    presentations: Annotated[
+        int, typer.Option(help="of each image to a network that learns, its inputs' phases anew; scores are added")
+    ] = 1,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -176,7 +184,7 @@ def run(
 
     if predictions == outputs.STDOUT:
         console.tables_on_stderr(True)
-    found = run_model(model, data, split, limit, backend, device, data_root, predictions)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations)
     console.write_json(found, json)
 
 

@@ -33,6 +33,10 @@ Data = Annotated[
     str | None,
     typer.Option(metavar="DATA", callback=inputs.data, help=f"{DATA_HELP} [default: the calibration's data set]"),
 ]
+Field = Annotated[
+    str | None,
+    typer.Option(metavar="K[,L]", help="neurons of the first layer see K x K pixels each, at their own place"),
+]
 Artifact = Annotated[
     Path,
     typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),

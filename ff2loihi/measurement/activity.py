@@ -13,6 +13,7 @@ from ff2loihi.compilers.board.populations import (
     CONTROL,
     INPUT,
     MODULATION,
+    Fields,
     Kernels,
     Population,
     Rows,
@@ -43,7 +44,7 @@ def inference_activity(network: IntNetwork, trace: Trace, pixels: np.ndarray) ->
             spikes[f"{layer.name}.label"] = float(network.steps * np.count_nonzero(payloads))
     turns = max((math.prod(layer.pool.size) for layer in network.layers if layer.pool), default=1)
     steps = passes * network.steps * turns + len(network.layers)  # a window's neurons arrive one after the other
-    nonzero = {layer.name: _nonzero(layer.weight) for layer in network.layers}
+    nonzero = {layer.name: _nonzero(layer.existing) for layer in network.layers}
     return Activity(steps, spikes | unpooled, nonzero, {}, fan_out)
 
 
@@ -113,25 +114,31 @@ def _input_counts(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
 def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activity:
     """Of one presentation, the mean over pixels (samples, pixels) uint8 under every label, nothing learned."""
     learner, rng = Learner(network), np.random.default_rng(PHASE_SEED)
-    counts = np.zeros((len(network.layers) + 1, network.steps))
+    counts, reached = np.zeros((len(network.layers) + 1, network.steps)), np.zeros(network.steps)
     for image in pixels:
         learner.show(rates(network, image), rng.integers(0, RATE_ONE, network.pixels))
         for label in range(network.classes):
             learner.present(label, 0)
             counts += learner.spikes
+            reached += learner.reached
     counts /= len(pixels) * network.classes
+    reached /= len(pixels) * network.classes
     names = [INPUT, *(layer.name for layer in network.layers)]
     spikes = dict(zip(names, counts.sum(1).tolist(), strict=True)) | {CONTROL: 2.0 * len(network.layers)}
-    updates = {}
+    updates, fan_out = {}, {}
     for index, layer in enumerate(network.layers):
         n = len(layer.positive)
         spikes[f"{layer.name}.goodness"] = float(MODULATION * network.window)
         window = float(counts[index, -network.window :].sum()) * n
         visited = float(counts[index].sum()) * n
+        if layer.mask is not None:
+            window, visited = float(reached[-network.window :].sum()), float(reached.sum())
+            fan_out[layer.name] = visited / max(1.0, float(counts[index].sum()))
         if network.update.eligibility == "tag":
-            window = visited = float(layer.weight.size * network.steps)
+            window = visited = float(layer.synapses * network.steps)
         updates[layer.name] = (window, visited)
-    return Activity(network.period, spikes, {layer.name: _nonzero(layer.weight) for layer in network.layers}, updates)
+    nonzero = {layer.name: _nonzero(layer.existing) for layer in network.layers}
+    return Activity(network.period, spikes, nonzero, updates, fan_out)
 
 
 def over_presentations(one: Activity, times: float, learning: float) -> Activity:
@@ -158,9 +165,9 @@ def summed(*parts: tuple[Activity, float]) -> Activity:
     )
 
 
-def _reached(rows: Rows | Kernels, population: Population, neurons: int, activity: Activity) -> float:
+def _reached(rows: Rows | Kernels | Fields, population: Population, neurons: int, activity: Activity) -> float:
     """Synapses that a spike of the rows' source reaches on a core with so many of the population's neurons."""
-    if isinstance(rows, Kernels):
+    if isinstance(rows, Kernels | Fields):
         return activity.fan_out[population.name] * neurons / population.neurons
     return min(neurons, rows.fan or neurons)
 

@@ -10,7 +10,7 @@ class Activity:
     spikes: of each population and of the host's sources, by name; graded: payloads that are not 0.
     nonzero: share of each layer's weights that are not 0.
     updates: of each plastic population's synapses: (those that may change a weight, those that the engine visits).
-    fan_out: of each convolution, the mean number of its synapses that a spike below reaches.
+    fan_out: of each convolution or layer of fields, the mean number of its synapses that a spike below reaches.
     """
 
     steps: float

@@ -18,6 +18,7 @@ from lava.utils.weightutils import SignMode
 from ff2loihi.processes.learning.fused_layer import TRACE_SEED, FusedLayer
 from ff2loihi.processes.learning.neuron import LearningNeuron
 from ff2loihi.processes.learning.plastic_dense import exponents, rule_strings
+from ff2loihi.processes.learning.plastic_sparse import PlasticSparse
 from ff2loihi.processes.learning.third_factor import ThirdFactorUnit
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.limits import PAYLOAD_BITS
@@ -32,6 +33,7 @@ class FFLayer(AbstractProcess):
     Parameters
     ----------
     weights: (n, inputs) int32, even.  positive: (n,) bool, the + neurons.  neuron, trace, factor: see learning_rule.
+    mask: (n, inputs) bool, the synapses that exist, or None: all of them.
     exponent, trace_shift: the learning rate.  tag: (exponent, decay) of the eligibility tag, or None.
     index: the layer's place, which picks its two control signals.  layers: how many there are.
     tag_start: (n, inputs) int32 or 0.  passed: steps that lie behind: the rounding draws continue there (fused model).
@@ -45,11 +47,11 @@ class FFLayer(AbstractProcess):
     """
 
     def __init__(
-        self, *, weights, positive, neuron: Neuron, trace: OutputTrace, factor: ThirdFactor, exponent: int,
+        self, *, weights, mask, positive, neuron: Neuron, trace: OutputTrace, factor: ThirdFactor, exponent: int,
         trace_shift: int, tag: tuple[int, int] | None, index: int, layers: int, tag_start=0, passed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(
-            weights=weights, positive=positive, neuron=neuron, trace=trace, factor=factor, exponent=exponent,
+            weights=weights, mask=mask, positive=positive, neuron=neuron, trace=trace, factor=factor, exponent=exponent,
             trace_shift=trace_shift, tag=tag, index=index, layers=layers, passed=passed,
         )  # fmt: skip
         n, inputs = weights.shape
@@ -82,7 +84,12 @@ class FFLayerGraph(AbstractSubProcessModel):
         n, signs = len(p["positive"]), np.stack([p["positive"], ~p["positive"]])
         dw, dt = rule_strings(p["exponent"], p["tag"])
         rule = Loihi3FLearningRule(dw=dw, dt=dt, t_epoch=1, rng_seed=TRACE_SEED)
-        self.plastic = LearningDense(weights=p["weights"], learning_rule=rule)
+        if p["mask"] is None:
+            self.plastic = LearningDense(weights=p["weights"], learning_rule=rule)
+            weights, tags = self.plastic.weights, self.plastic.tag_1
+        else:
+            self.plastic = PlasticSparse(weights=p["weights"], mask=p["mask"], learning_rule=rule)
+            weights, tags = self.plastic.shown, self.plastic.shown_tags
         self.neuron = LearningNeuron(n=n, neuron=p["neuron"], trace=p["trace"], trace_shift=p["trace_shift"])
         self.unit = ThirdFactorUnit(factor=p["factor"])
         self.sums, self.back = _rows(signs, graded=True), _rows(signs.T, graded=True)
@@ -102,8 +109,8 @@ class FFLayerGraph(AbstractSubProcessModel):
         self.unit.m_out.connect(self.back.s_in)
         self.back.a_out.connect(self.neuron.m_in)
         self.unit.g_out.connect(proc.g_out)
-        proc.weights.alias(self.plastic.weights)
-        proc.tag_1.alias(self.plastic.tag_1)
+        proc.weights.alias(weights)
+        proc.tag_1.alias(tags)
         proc.a.alias(self.plastic.a_buff)
         for state in ("v", "r", "y2", "y3", "trace_shift"):
             getattr(proc, state).alias(getattr(self.neuron, state))
@@ -134,7 +141,7 @@ class PyFFLayerModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        names = ("positive", "neuron", "trace", "factor", "tag", "passed")
+        names = ("mask", "positive", "neuron", "trace", "factor", "tag", "passed")
         self.constants = {name: proc_params[name] for name in names}
         self.place, self.exponent = proc_params["index"], proc_params["exponent"]
         self.layer: FusedLayer | None = None

@@ -15,6 +15,7 @@ TRACE_SEED = 0  # rng_seed of every learning rule; the post traces' draws come f
 class FusedLayer:
     """States are changed in place. w, t: (inputs, n) weights and tags; a, v, r, y2, y3: (n,); g: (2,).
 
+    mask (n, inputs) bool: the synapses that exist, None: all of them.
     tag: (exponent, decay) of dt, or None. passed: steps that lie behind: the rounding draws continue there.
     """
 
@@ -32,6 +33,7 @@ class FusedLayer:
     factor: ThirdFactor
     tag: tuple[int, int] | None
     passed: int
+    mask: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self.engine = np.random.Generator(np.random.PCG64(ENGINE_SEED).advance(1 + self.passed))
@@ -47,6 +49,7 @@ class FusedLayer:
         (inputs, n), (exponent, decay) = self.w.shape, self.tag or (0, 0)
         self.rule = (int(self.tag is not None), exponent, decay)
         self.active = self.t.any(axis=1).astype(np.uint8)  # inputs that hold a tag
+        self.exists = learning_kernels.synapse_mask(self.mask)
         self.z = np.zeros(n, np.int32)
         self.space = np.zeros(inputs, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int16)
 
@@ -67,6 +70,6 @@ class FusedLayer:
         u, (_, draw) = self.engine.random(), self.trace_engine.random(2)
         idx, y, shared = self.space
         learning_kernels.receive_spikes(
-            self.w, self.t, self.active, spikes, idx, self.a, self.y2, self.y3, y, shared, exponent, *self.rule,
-            int(128 * u), draw,
+            self.w, self.exists, self.t, self.active, spikes, idx, self.a, self.y2, self.y3, y, shared, exponent,
+            *self.rule, int(128 * u), draw,
         )  # fmt: skip

@@ -20,7 +20,7 @@ class FusedNetwork(AbstractProcess):
 
     Parameters
     ----------
-    layers: a dict each: weights, tags (n, inputs); positive, neuron, trace, factor, tag: see FusedLayer.
+    layers: a dict each: weights, tags (n, inputs); mask, positive, neuron, trace, factor, tag: see FusedLayer.
     source: the parameters of LearningSource.  passed: steps that lie behind.  exponent, trace_shift: the learning rate.
     folder: where what the host reads is written: g.L.npy, weights.L.now.npy, tags.L.now.npy, and the rows of every
     state where steps > 0; see backends.lava.graphs.learning.

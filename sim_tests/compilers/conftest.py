@@ -114,7 +114,7 @@ LEARNED = {"learned": [{"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1
 def programs(float_net, images):
     """Graded with tables, graded deferred with a head, soft and hard LIF, the label in every layer of two, one without
     label inputs, convolutions read by their channels, pooled or not, by the largest of these, and by their cells; a
-    rule on weights, one on tags, and one of library neurons."""
+    rule on weights, one on tags, one whose neurons see some inputs each, and one of library neurons."""
     found = {}
     for name, neuron, bias, normalization in (
         ("tables", "graded", True, "l2"), ("head", "graded", False, "rms"), ("soft", "lif", True, "none"),
@@ -145,6 +145,11 @@ def programs(float_net, images):
         net, options = float_net(9, probability=probability), learning.LearningOptions(**choices)
         rule = learning.learning_network(net, options, False, images(), np.arange(60) % 4)
         found[name] = Program(rule, (), LEARNED)
+    rule = found["direct"].network
+    first, *above = rule.layers
+    mask = np.random.default_rng(6).random(first.weight.shape) < 0.4
+    first = dataclasses.replace(first, weight=np.where(mask, first.weight, 0), mask=mask)
+    found["fields"] = Program(dataclasses.replace(rule, layers=(first, *above)), (), LEARNED)
     options = learning.LearningOptions(library=True)
     net = float_net(9, (20,), probability="symmetric")
     found["library"] = Program(learning.learning_network(net, options, False, images(), np.arange(60) % 4), (), {})

@@ -4,6 +4,7 @@ Those whose learning is compared are drawn again until something happens in ever
 """
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from typing import get_args
 
@@ -61,6 +62,18 @@ def learning_net(seed: int, attempt: int = 0) -> LearningNetwork:
     return net
 
 
+def with_fields(net: LearningNetwork, seed: int) -> LearningNetwork:
+    """The network, whose first layer's neurons see some inputs each; some of their weights are 0, too."""
+    rng = np.random.default_rng([seed, 2])
+    first, *above = net.layers
+    mask = rng.random(first.weight.shape) < rng.choice([0.3, 0.8], first.weight.shape[1])
+    mask[:, 0] = True
+    weight = np.where(mask & (rng.random(mask.shape) < 0.9), first.weight, 0)
+    net = replace(net, layers=(replace(first, weight=weight, mask=mask), *above))
+    learning_fit.check(net)
+    return net
+
+
 def presentations_for(net: LearningNetwork, seed: int, count: int = 5) -> list[Presentation]:
     rng = np.random.default_rng([seed, 1])
     top = rng.choice([20, 64, 257], count)
@@ -91,7 +104,11 @@ def lively(net: LearningNetwork, presentations: list[Presentation]) -> bool:
             active[index, "y2"] += np.count_nonzero(states[:, 3])
             active[index, "y3"] += np.count_nonzero(states[:, 4])
             active[index, "tags"] += 1 if not learner.tags else np.count_nonzero(learner.matrices[index][1])
-    moved = all((now != layer.weight).any() for now, layer in zip(learner.weights, net.layers, strict=True))
+    pairs = list(zip(learner.weights, net.layers, strict=True))
+    moved = all((now != layer.weight).any() for now, layer in pairs)
+    first, layer = pairs[0]
+    if layer.mask is not None:  # some synapses that exist start at 0 and leave it
+        moved &= bool(((layer.weight == 0) & (first != 0)).any())
     wanted = [
         (index, *what)
         for index in range(len(net.layers))
@@ -102,11 +119,12 @@ def lively(net: LearningNetwork, presentations: list[Presentation]) -> bool:
 
 @pytest.fixture(scope="session")
 def generate_learning():
-    """generate_learning(seed) -> (LearningNetwork, presentations), `lively`."""
+    """generate_learning(seed, fields) -> (LearningNetwork, presentations), `lively`; fields: `with_fields`."""
 
-    def make(seed: int) -> tuple[LearningNetwork, list[Presentation]]:
+    def make(seed: int, fields: bool = False) -> tuple[LearningNetwork, list[Presentation]]:
         for attempt in count():
             net = learning_net(seed, attempt)
+            net = with_fields(net, seed) if fields else net
             presentations = presentations_for(net, seed)
             if lively(net, presentations):
                 return net, presentations

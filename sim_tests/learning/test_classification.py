@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ff2loihi import api
 from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.compilers.inference.library_form import obstacles, reach
 from ff2loihi.compilers.ir import Program
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import rates, scores
 from ff2loihi.verification.equality import equality_report
 
 VECTORS = {"v": (0, 1), "s": (1, 1), "r": (2, 1), "a": (5, 0)}  # column of Learner.states, rows it is late
@@ -90,3 +91,19 @@ def test_sums_that_would_wrap_in_the_library_neuron_are_refused(shown, weight):
     [said] = obstacles(program.network)
     assert said.startswith("hidden1: its sums may reach 1")
     assert "Lava's own LIFReset wraps beyond 131,071" in said
+
+
+def test_presentations_add_the_scores_of_images_whose_inputs_start_from_phases_of_their_own(shown):
+    program, pixels = shown(FAST)
+    net, data = program.network, (pixels, np.zeros(len(pixels), np.int64))
+    once, thrice = (api.classify(program, data, presentations=n) for n in (1, 3))
+    learner, starts = Learner(net), accumulator_starts(net, 3 * len(pixels))
+    expected = np.zeros((3, len(pixels), net.classes))
+    for round_, sample in np.ndindex(expected.shape[:2]):
+        learner.show(rates(net, pixels[sample]), next(starts))
+        expected[round_, sample] = scores(learner.candidates(), net.probability)
+    np.testing.assert_array_equal(once.scores, expected[0])
+    np.testing.assert_allclose(thrice.scores, expected.sum(0))
+    assert (expected[0] != expected[1]).any()
+    assert thrice.predictions.tolist() == expected.sum(0).argmax(1).tolist()
+    assert thrice.sums.shape == once.sums.shape

@@ -26,14 +26,30 @@ ENTRY = [sys.executable, "-m", "ff2loihi"]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with u.pt (untrained, 60 neurons, digits), u.ffl (its rule) and m.ffl (no rule)."""
+    """A folder with u.pt (untrained, 60 neurons, digits), u.ffl (its rule), t.ffl (with tags), f.ffl (with fields) and
+    m.ffl (no rule)."""
     folder = tmp_path_factory.mktemp("made")
     for line in (
         "train --epochs 0 --widths 60 -o u.pt", "compile u.pt --learning on", "compile u.pt -o m.ffl",
-        "compile u.pt --learning on --eligibility tag -o t.ffl",
+        "compile u.pt --learning on --eligibility tag -o t.ffl", "compile u.pt --learning on --field 4,6 -o f.ffl",
     ):  # fmt: skip
         subprocess.run([*ENTRY, *line.split()], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def test_fields_learn_and_stay_as_they_were(ff2loihi, made, tmp_path):
+    assert ff2loihi("learn", made / "f.ffl", "--epochs", 2, "-o", tmp_path / "l.ffl")[0] == 0
+    before, after = (api.load(path).network.layers[0] for path in (made / "f.ffl", tmp_path / "l.ffl"))
+    np.testing.assert_array_equal(after.mask, before.mask)
+    assert np.unique(after.mask[:, :64].sum(axis=1)).tolist() == [16, 36]
+    assert (after.weight != before.weight)[after.mask].mean() > 0.5
+    assert not after.weight[~after.mask].any()
+    code, text, _ = ff2loihi("inspect", tmp_path / "l.ffl")
+    assert code == 0
+    assert "a neuron sees 16..36 of 64 pixels" in " ".join(text.replace("│", " ").split())
+    assert api.run(api.load(tmp_path / "l.ffl"), load_data("digits", "test")).accuracy > 0.7
+    code, text, _ = ff2loihi("run", tmp_path / "l.ffl", "--presentations", 2, "--limit", 50)
+    assert code == 0
 
 
 def digest(path):
@@ -234,7 +250,13 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(
         ("compile {m}/u.pt --learning on --curve cubic", "--curve"),
         ("compile {m}/u.pt --learning on --steps 8", "--steps: no meaning with --learning on"),
         ("compile {m}/u.pt --trace li", "--trace: no meaning with --learning off"),
+        ("compile {m}/u.pt --field 4", "--field: no meaning with --learning off"),
+        ("compile {m}/u.pt --learning on --field 4x4", "--field must be K, or K,L for half of the neurons each"),
+        ("train --recipe ff-mlp --field 4", "--field: no meaning with --recipe ff-mlp"),
         ("verify {m}/u.ffl --form tree", "--form"),
+        ("verify {m}/f.ffl --form own_plastic", "--form own_plastic: is of LearningDense, and this layer has fields"),
+        ("run {m}/m.ffl --presentations 2", "--presentations 2: is 1 or more for a network that learns"),
+        ("run {m}/u.ffl --presentations 0", "--presentations 0: is 1 or more"),
     ],
 )
 def test_bad_input_is_one_line(refused, made, line, words):

@@ -70,10 +70,11 @@ def moved(learner: Learner) -> int:
     return sum(np.count_nonzero(now != layer.weight) for now, layer in pairs)
 
 
+@pytest.mark.parametrize("fields", [False, True])
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("seed", range(12))
-def test_a_block_is_its_presentations(generate_learning, seed, plan):
-    net, _ = generate_learning(seed)
+def test_a_block_is_its_presentations(generate_learning, seed, plan, fields):
+    net, _ = generate_learning(seed, fields)
     plan = PLANS[plan]._replace(sigmoid=net.probability == "sigmoid")
     samples = samples_for(net, seed, drawn=plan.pairs or not plan.ask)
     if not plan.ask:  # a single negative sample needs a label that was drawn

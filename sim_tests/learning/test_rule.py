@@ -55,9 +55,10 @@ def show(learner: Learner, one: Presentation) -> None:
     learner.show(one.q, one.starts)
 
 
+@pytest.mark.parametrize("fields", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, seed):
-    net, presentations = generate_learning(seed)
+def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, seed, fields):
+    net, presentations = generate_learning(seed, fields)
     expected, learner = simulate(net, presentations), Learner(net, record=True)
     for k, one in enumerate(presentations):
         show(learner, one)
@@ -191,6 +192,19 @@ def test_rounding_on_the_chip_stays_within_the_weights_width():
     delta = np.array([127 * 128, -127 * 128, 0, 0])
     presentation._update_rows_on_chip(w, np.array([0], np.int32), 1, delta, np.array([2], np.uint64))
     assert w[0].tolist() == [WEIGHT_MAX, WEIGHT_MIN, WEIGHT_MAX, WEIGHT_MIN]
+
+
+@pytest.mark.parametrize("on_chip", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_synapses_that_do_not_exist_stay_0_where_others_of_their_rows_move(generate_learning, seed, on_chip):
+    net, presentations = generate_learning(2 * seed, fields=True)  # without tags, which round as Lava does
+    learner, mask = Learner(net, on_chip), net.layers[0].mask
+    for one in presentations:
+        show(learner, one)
+        learner.present(one.label, one.phase)
+    moved = learner.weights[0] != net.layers[0].weight
+    assert moved.any(axis=0)[~mask.all(axis=0)].any()
+    assert not learner.weights[0][~mask].any()
 
 
 @pytest.mark.parametrize("seed", [4, 6, 10, 12])

@@ -28,7 +28,7 @@ from ff2loihi.measurement.activity import (
     summed,
 )
 from ff2loihi.measurement.library_activity import library_presentations
-from ff2loihi.processes.fixed_point import rate_step
+from ff2loihi.processes.fixed_point import rate_code, rate_step
 from ff2loihi.processes.learning_rule import input_rates
 from ff2loihi.reports.neurobench import neurobench
 from sim_tests.factories import float_network, learning_layer, learning_network
@@ -232,6 +232,28 @@ def test_a_presentations_input_is_counted_as_the_learner_encodes_it():
     assert one.spikes["hidden1"] > 0
     least, most = one.updates["hidden1"]
     assert 0 < least < most == pytest.approx(10 * one.spikes["input"])
+
+
+@pytest.mark.parametrize("eligibility", ["none", "tag"])
+def test_fields_are_reached_by_the_spikes_of_what_they_see_alone(eligibility):
+    net = learning_net(eligibility)
+    mask = np.random.default_rng(4).random((10, 14)) < 0.4
+    first = dataclasses.replace(net.layers[0], weight=net.layers[0].weight * mask, mask=mask)
+    net = dataclasses.replace(net, layers=(first, net.layers[1]))
+    one = presentation_activity(net, PIXELS.astype(np.uint8))
+    rng, reached = np.random.default_rng(0), []
+    for image in PIXELS.astype(np.uint8):
+        q, phases = input_rates(image, "pixels", 64), rng.integers(0, 256, 12)
+        for code in net.label_codes:
+            spikes = rate_code(np.append(phases, net.label_phases), np.append(q, code), 256, net.steps)
+            reached.append([sum(mask[:, i].sum() for i in np.flatnonzero(s)) for s in spikes])
+    every, window = np.sum(reached, 1).mean(), np.array(reached)[:, -net.window :].sum(1).mean()
+    assert every > 0
+    assert one.fan_out["hidden1"] * one.spikes["input"] == pytest.approx(every)
+    wanted = (mask.sum() * net.steps,) * 2 if eligibility == "tag" else (window, every)
+    assert one.updates["hidden1"] == pytest.approx(wanted)
+    sparse, dense = (counts(one, place(populations(some), "loihi2", LOIHI2)) for some in (net, learning_net("none")))
+    assert sparse.synaptic_ops[1] == pytest.approx(dense.synaptic_ops[1] - 10 * one.spikes["input"] + every)
 
 
 @pytest.mark.parametrize("eligibility", ["none", "tag"])

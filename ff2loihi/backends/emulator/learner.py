@@ -9,7 +9,7 @@ from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule, draw
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
-from ff2loihi.processes.learning_kernels import factor_constants, neuron_constants
+from ff2loihi.processes.learning_kernels import factor_constants, neuron_constants, synapse_mask
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 
@@ -28,6 +28,7 @@ def _layer(layer: LearningLayer, steps: int, tags: bool) -> Layer:
     inputs, n = w.shape
     return Layer(
         w=w,
+        mask=synapse_mask(layer.mask),
         signs=layer.positive.astype(np.int32),
         neuron=neuron_constants(layer.neuron, layer.trace),
         factor=factor_constants(layer.factor),
@@ -150,6 +151,16 @@ class Learner:
         """Spikes in each step of the last presentation, (steps,) int32: the input's, then each layer's."""
         inputs = self._net.pixels.counts + self._net.labels.events.counts[self._label]
         return [inputs, *(layer.spikes.sum(1, np.int32) for layer in self.layers)]
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Synapses of the first layer that the input's spikes reach in each step of the last presentation, (steps,)."""
+        mask, labels = self.network.layers[0].mask, self._net.labels.events
+        fan = np.full(self.network.inputs, self.layers[0].w.shape[1]) if mask is None else mask.sum(axis=0)
+        found = np.zeros(self.network.steps, np.int64)
+        for idx, counts in ((*self._net.pixels,), (labels.idx[self._label], labels.counts[self._label])):
+            found += [fan[row[:count]].sum() for row, count in zip(idx, counts, strict=True)]
+        return found
 
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""

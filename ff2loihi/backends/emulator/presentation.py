@@ -14,6 +14,7 @@ from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
     add_rows,
     apply_tags,
+    clear_absent,
     decay_post_traces,
     integrate,
     modulation,
@@ -32,12 +33,14 @@ DIRECT, TAG = 1, 2  # what an update goes into: the weights, or their tags
 class Layer(NamedTuple):
     """A layer's arrays. w (inputs, n) int16, C order; signs (n,) int32: 1 for + neurons; factor, table: of P.
 
+    mask: which synapses exist, see learning_kernels.synapse_mask.
     tag (inputs, n) int16 and active (inputs,) uint8, the inputs that hold one; of one element without the tag rule.
     fired (n,) int32 becomes other than 0 where a neuron spikes. spikes (steps, n) int32: of the last presentation;
     listed: the same as events for the layer above, which asks for them.
     """
 
     w: np.ndarray
+    mask: np.ndarray
     signs: np.ndarray
     neuron: NeuronConstants
     factor: tuple
@@ -176,7 +179,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
     steps, end = below.counts.shape[0], draws.u.shape[0]
     v, r, z, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
     y, shared = np.zeros(n, np.int32), np.zeros(n, np.int16)
-    tagged = rule.kind == TAG and end > 0
+    tagged, some_absent = rule.kind == TAG and end > 0, layer.mask.shape[0] > 0
     spiked = np.zeros(w.shape[0] if tagged else 1, np.uint8)
     older, old = (0, 0), (0, 0)  # goodness of the traces two steps and one step ago
     _idle(layer, rule, draws, record, spiked, y, 0, late)
@@ -217,6 +220,8 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                         _update_rows_on_chip(w, group.idx[i], group.counts[i], y, draws.chip)
                     else:
                         update_rows(w, group.idx[i], group.counts[i], shared)
+                    if some_absent:
+                        clear_absent(w, layer.mask, group.idx[i], group.counts[i])
         if i < steps and tagged:
             if not in_window:
                 y[:] = 0
@@ -225,6 +230,8 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
                     spiked[group.idx[i, k]] = 1
             update_tags(layer.tag, layer.active, spiked, y, rule.tag_exponent, rule.tag_decay, draws.u[late + i])
             for group in (below, label):
+                if some_absent:
+                    clear_absent(layer.tag, layer.mask, group.idx[i], group.counts[i])
                 for k in range(group.counts[i]):
                     spiked[group.idx[i, k]] = 0
         if i == steps or (phase != 0 and i >= steps - rule.window - 2):

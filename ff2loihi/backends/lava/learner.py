@@ -19,7 +19,8 @@ PROGRAM = "job.ffl"
 class LavaLearner:
     """Presents samples to a LearningNetwork inside Lava; to be used in a `with`.
 
-    form: graph (the chip's processes, with Lava's own LearningDense), own_plastic (the same with our model of it),
+    form: graph (the chip's processes, with Lava's own LearningDense, or PlasticSparse where synapses do not exist),
+    own_plastic (the same with our model of LearningDense),
     per_layer (one process a layer) or one_process, the fastest: the last three run the emulator's kernels. See
     processes.ff_layer and fused_network. record: presentations of which every state is kept, see `states`.
     """

@@ -21,13 +21,13 @@ from ff2loihi.measurement.speed import LearningSpeedReport
 from ff2loihi.reports.accuracy import accuracy_report
 
 
-def run_model(model, data, split, limit, backend, device, data_root, predictions: Path | None) -> dict:
+def run_model(model, data, split, limit, backend, device, data_root, predictions: Path | None, presentations) -> dict:
     """Classify and show one table; write the predictions where a file is named."""
     program = api.load(model)
     images = dataset(program, data, split, limit, data_root, unlabelled=predictions is not None)
     place = api.backend(backend, device)
     with console.progress(f"run on {backend}") as show:
-        trace = api.classify(program, images, place, show)
+        trace = api.classify(program, images, place, show, presentations)
     if predictions is not None:
         write_atomic(predictions, _csv(images, trace).encode(), FF2LoihiError)
     if not images.classes:
@@ -73,6 +73,8 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     ours = learns(program) and not program.network.library
     if form in ("own_plastic", "per_layer", "one_process") and not ours:
         raise FF2LoihiError(f"--form {form}: the artifact does not learn with our neurons. Use graph or library")
+    if form == "own_plastic" and any(layer.mask is not None for layer in program.network.layers):
+        raise FF2LoihiError(f"--form {form}: is of LearningDense, and this layer has fields. Use graph")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
         report = api.verify(program, images, show, form)

@@ -10,7 +10,7 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 
 
-def train(recipe, data, output, widths, epochs, seed, head, bias, quick, device, data_root) -> dict:
+def train(recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root) -> dict:
     """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
     sizes = _widths(widths)
     if epochs is not None and epochs < 0:
@@ -19,8 +19,8 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, quick, device,
     test = load_data(data, "test", root=data_root)
     with console.progress(f"train {recipe} on {data}") as show:
         network = train_recipe(
-            recipe, images, show, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, quick=quick,
-            device=device,
+            recipe, images, show, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, field=field,
+            quick=quick, device=device,
         )  # fmt: skip
     network.save(output)
     accuracy = evaluate(network, test)

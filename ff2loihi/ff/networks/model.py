@@ -72,6 +72,13 @@ class FFNetwork(nn.Module, Model):
         n = self.layers[index].out_features
         return torch.arange(n) < (n + 1) // 2 if self.rule.probability.kind == "symmetric" else torch.ones(n).bool()
 
+    @torch.no_grad()
+    def keep_synapses(self, exists: Tensor) -> None:
+        """Of layer 1 only these synapses, (n, inputs) bool: the others become 0, and training leaves them so."""
+        weight = self.layers[0].weight
+        weight.mul_(exists)
+        weight.register_hook(lambda gradient: gradient * exists)
+
     def image_drive(self, images: Tensor) -> Tensor:
         """The images' part of layer 1's sum, (samples, n): the same under every label."""
         image, _ = self.embedding.columns(self.pixels)

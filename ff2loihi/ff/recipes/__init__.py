@@ -26,7 +26,7 @@ def train(name: str, data: Dataset, progress: StepProgress | None = None, **give
     choices.check("--recipe", name, choices.Recipe)
     recipe, choice = RECIPES[name], Choice(**given)
     choices.check_device(choice.device)
-    odd = {field for field in ("widths", "head", "bias") if getattr(choice, field)} - recipe.choices
+    odd = {field for field in ("widths", "head", "bias", "field") if getattr(choice, field)} - recipe.choices
     if choice.device != "cpu" and "device" not in recipe.choices:
         odd.add("device")
     if odd:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from ff2loihi.compilers.ir import fields
 from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import StepProgress, Training
@@ -50,8 +51,12 @@ class PairRecipe:
         embedding = make_embedding(self.embedding, data.classes, generator, data.channels)
         read = tuple(range(1, len(widths))) if self.upper else None
         rule = Rule(self.goodness, self.probability, self.normalization, self.readout, read)
-        facts = {**facts, "epochs": training.epochs}
+        facts = {**facts, "epochs": training.epochs, **({"field": list(choice.field)} if choice.field else {})}
         network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, facts)
+        if choice.field:
+            labels = embedding.codes.shape[1]
+            exists = fields.mask(data.shape, labels, network.positive(0).numpy(), choice.field)
+            network.keep_synapses(torch.from_numpy(exists))
         if self.iterations > 1:
             unroll(network, self.iterations)
         objective = self.objective(widths) if self.objective else None
@@ -63,24 +68,28 @@ class PairRecipe:
 
 
 QUICK = Choice(epochs=2)
+LABEL_BESIDE = frozenset({"widths", "head", "bias", "field"})  # choices where the label stands behind the image
 PAIRS = {
     "ffa-sigmoid": PairRecipe(
         source="Terres-Escudero 2024, analog FFA, sigmoid probability",
         widths=(200,), embedding="binary", goodness="sum_squares", probability=Sigmoid(kind="sigmoid", theta=40.0),
         normalization="none", readout="goodness",
         training=Training(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
+        choices=LABEL_BESIDE,
     ),
     "ffa-sigmoid-sparse": PairRecipe(
         source="Terres-Escudero 2024, sigmoid, alpha theta near the paper's: latents nearly as sparse as its own",
         widths=(200,), embedding="binary", goodness="sum_squares",
         probability=Sigmoid(kind="sigmoid", theta=15.0, alpha=0.3), normalization="none", readout="goodness",
         training=Training(epochs=24, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
+        choices=LABEL_BESIDE,
     ),
     "ffa-symmetric": PairRecipe(
         source="Terres-Escudero 2024, analog FFA, symmetric probability",
         widths=(200,), embedding="binary", goodness="sum_squares", probability=Symmetric(kind="symmetric", epsilon=0.1),
         normalization="none", readout="goodness",
         training=Training(epochs=12, batch=200, rate=0.003, hard=1.0), small_epochs=60, quick=QUICK,
+        choices=LABEL_BESIDE,
     ),
     "ff-mlp": PairRecipe(
         source="Tosato 2025, FF: softplus loss, l2 normalisation; the goodness squared, which did better (RESULTS.md)",

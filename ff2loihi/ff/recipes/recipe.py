@@ -16,13 +16,15 @@ SMALL = 10_000  # training images below which an epoch is short
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user asked for. widths, epochs: None takes the recipe's; quick: its shorter variant."""
+    """What the user asked for. widths, epochs: None takes the recipe's; field: see compilers.ir.fields; quick: its
+    shorter variant."""
 
     widths: tuple[int, ...] | None = None
     epochs: int | None = None
     seed: int = 0
     head: bool = False
     bias: bool = False
+    field: tuple[int, ...] = ()
     quick: bool = False
     device: str = "cpu"
 
@@ -30,7 +32,7 @@ class Choice:
 class Recipe(Protocol):
     """One network and how it is trained.
 
-    source: the paper it follows; choices: which of widths, head, bias and device mean something here.
+    source: the paper it follows; choices: which of widths, head, bias, field and device mean something here.
     """
 
     @property

@@ -276,6 +276,16 @@ LEARNING = (
     ("layers.weight", fill("layers.0.weight", dtype=np.float32), "tag", "hidden1 weight holds float32"),
     ("layers.positive", fill("layers.0.positive", dtype=np.int8), "library", "hidden1 sign holds int8"),
     ("layers.positive", gain("layers.0.positive", np.zeros((), bool)), "direct", "hidden1 sign has shape ()"),
+    ("layers.weight", fill("layers.0.weight", 2), "fields", "weights of synapses that do not exist, which must be 0"),
+    ("layers.synapses", put(*FIRST, "synapses", 3), "fields", "synapses in its mask, the manifest says 3"),
+    ("layers.synapses", put(*FIRST, "synapses", 0), "fields", "a tensor 'layers.0.mask' that nothing refers to"),
+    ("layers.synapses", put(*FIRST, "synapses", 3), "direct", "no tensor 'layers.0.mask'"),
+    ("layers.mask", fill("layers.0.mask", dtype=np.int8), "fields", "of int8 for weights"),
+    ("layers.mask", gain("layers.0.mask", np.zeros((20, 1), np.uint8)), "fields", "a mask (20, 1) of uint8"),
+    ("layers.mask", both(gain("layers.1.mask", np.full((15, 3), 128, np.uint8)), put("layers", 1, "synapses", 45)),
+     "fields", "synapses that do not exist above the first layer"),
+    ("layers.mask", fill("layers.0.mask", 0), "fields", "0 synapses in its mask"),
+    ("layers.mask", gain("layers.0.weight", np.zeros(3, np.int16)), "fields", "for weights (3,)"),
     ("label.codes", fill("label.codes", 257), "library", "label rates 257..257, 0..256 are possible"),
     ("label.codes", gain("label.codes", np.zeros((4, 0), np.int32)), "direct", "0 label inputs where a label is shown"),
     ("label.phases", fill("label.phases", 256), "tag", "label phases 256..256"),
@@ -328,7 +338,7 @@ def leaves(value, way=()):
         yield way, value
 
 
-@pytest.mark.parametrize("kind", ["tables", "head", "hard", "conv", "tag", "library"])
+@pytest.mark.parametrize("kind", ["tables", "head", "hard", "conv", "tag", "fields", "library"])
 def test_every_number_of_a_manifest_is_a_number_of_its_kind(refusal, rehashed, programs, kind):
     """Of a table's many entries, the first."""
     tried = 0
@@ -403,6 +413,16 @@ def test_a_label_in_upper_layers_changes_nothing_in_the_artifacts_of_other_netwo
     seen = {kind: ["label" in layer for layer in layers] for kind, layers in keys.items()}
     assert {kind for kind, found in seen.items() if any(found)} == {"labelled", "labelled lif"}
     assert seen["labelled"] == seen["labelled lif"] == [False, True]
+
+
+def test_fields_change_nothing_in_the_artifacts_of_other_networks(programs):
+    packed = {kind: artifact.pack(program) for kind, program in programs.items()}
+    said = {kind: ["synapses" in layer for layer in manifest["layers"]] for kind, (manifest, _) in packed.items()}
+    assert {kind for kind, found in said.items() if any(found)} == {"fields"}
+    assert said["fields"] == [True, False]
+    manifest, tensors = packed["fields"]
+    assert tensors["layers.0.mask"].nbytes <= tensors["layers.0.weight"].size / 8 + len(tensors["layers.0.weight"])
+    assert 0 < manifest["layers"][0]["synapses"] < tensors["layers.0.weight"].size
 
 
 def test_the_manifest_of_an_artifact_is_json_that_every_reader_understands(rehashed):

@@ -14,8 +14,8 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.artifact.manifest import VERSION
 from ff2loihi.compilers.errors import ArtifactError
 
-KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "pooled", "top", "cells", "direct", "tag", "library")
-LEARNING = ("direct", "tag")
+LEARNING = ("direct", "tag", "fields")
+KINDS = ("tables", "head", "soft", "hard", "no label", "conv", "pooled", "top", "cells", *LEARNING, "library")
 
 
 def same(a, b) -> bool:

@@ -20,6 +20,7 @@ from ff2loihi.compilers.board.populations import (
     populations,
 )
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.compilers.ir import fields
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import COMPILER_FACTOR
 from sim_tests.factories import learning_layer, learning_network, library_network
@@ -223,6 +224,30 @@ def test_convolutions_on_cores_keep_the_limits_in_the_second_count(conv, limit):
     mapping = place((layer,), "loihi2", chip)
     assert recount(mapping) == []
     assert (len(mapping.cores) > 1) == bool(limit)
+
+
+@pytest.mark.parametrize("limit", [{}, {"neurons": 20}, {"synaptic_words": 900}, {"axons_in": 500}])
+def test_fields_on_cores_keep_the_limits_in_the_second_count(limit):
+    net, positive = learning_network(learning_layer((60, 788))), np.arange(60) < 30
+    layer = replace(net.layers[0], positive=positive, mask=fields.mask((28, 28, 1), 4, positive, (9, 14)))
+    own, *rest = populations(replace(net, layers=(layer,)))
+    mapping = place((own, *rest), "loihi2", LOIHI2.model_copy(update=limit))
+    assert recount(mapping) == []
+    assert (len(mapping.cores_of(own.name)) > 1) == bool(limit)
+    assert own.plastic
+
+
+def test_fields_take_the_words_of_their_synapses_and_axons_for_what_their_neurons_see():
+    layer = learning_layer((500, 884))
+    sparse = replace(layer, mask=fields.mask((28, 28, 1), 100, layer.positive, (14,)))
+    dense, less = (populations(learning_network(one, classes=10, each=10))[0] for one in (layer, sparse))
+    cores = [len(place((one,), "loihi2", LOIHI2).cores) for one in (dense, less)]
+    assert less.taken(0, 1, LOIHI2) == (
+        196 + 100 + 3,
+        2 * (196 + 100) + 3,
+    )  # plastic rows of 2.1 (15 + 36) bits, 2 words
+    assert less.words(1, LOIHI2) <= less.taken(0, 1, LOIHI2)[1]
+    assert cores[1] < cores[0] / 2
 
 
 def test_a_kernel_takes_the_words_that_intels_compiler_prints_however_many_neurons_share_it():

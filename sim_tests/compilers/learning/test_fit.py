@@ -21,6 +21,13 @@ def holding(value: int) -> LearningLayer:
     return layer(weight)
 
 
+def seeing(inputs: int, value: int = 0) -> LearningLayer:
+    """The second neuron has synapses from the first few inputs alone; a weight of it is `value`."""
+    exists = np.ones((4, 6), bool)
+    exists[1, inputs:] = False
+    return replace(holding(value), mask=exists)
+
+
 def wide(inputs: int) -> LearningLayer:
     return layer((4, inputs))
 
@@ -52,6 +59,8 @@ CASES = [
     ("weights_fit", holding(-256), holding(-255), "even ones. Compile the model again"),
     ("weights_fit", holding(254), holding(256), "weights 0..256, 8 bits hold -256..254. Compile the model again"),
     ("weights_fit", holding(-256), holding(-258), "weights -258..0, 8 bits hold -256..254"),
+    ("weights_fit", seeing(3, 2), seeing(2, 2), "1 weights of synapses that do not exist, which must be 0. Compile"),
+    ("weights_fit", seeing(1), seeing(0), "1 neurons without a synapse. Compile the model again"),
     ("sums_fit", wide(32767), wide(32768), "sums reach 8,388,608 .* 8,388,607 fit. Use fewer inputs"),
     ("neuron_fits", layer(vth=1), layer(vth=0), "threshold 0, the mantissa holds 1..131,071"),
     ("neuron_fits", layer(vth=131071), layer(vth=131072), "threshold 131,072, the mantissa holds 1..131,071"),

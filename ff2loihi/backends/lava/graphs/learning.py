@@ -77,6 +77,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
         layer = FFLayer(
             weights=np.load(folder / f"weights.{index}.npy").astype(np.int32),
             tag_start=np.load(folder / f"tags.{index}.npy").astype(np.int32),
+            mask=part.mask,
             positive=part.positive,
             neuron=part.neuron,
             trace=part.trace,
@@ -123,8 +124,8 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
         layers.append(
             {
                 "weights": np.load(folder / f"weights.{index}.npy"), "tags": np.load(folder / f"tags.{index}.npy"),
-                "positive": part.positive, "neuron": part.neuron, "trace": part.trace, "factor": part.factor,
-                "tag": tag_exponents(network),
+                "mask": part.mask, "positive": part.positive, "neuron": part.neuron, "trace": part.trace,
+                "factor": part.factor, "tag": tag_exponents(network),
             }
         )  # fmt: skip
     rate = {name: start[name] for name in ("exponent", "trace_shift", "passed", "steps")}
