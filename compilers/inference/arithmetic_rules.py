@@ -32,7 +32,12 @@ def _reach(weight: np.ndarray, bias, x_top: int, labels: np.ndarray | int = 0) -
 
 def _labels(net: IntNetwork, layer: IntLayer) -> np.ndarray | int:
     """What each label, and the neutral one, adds to the sums of a layer above the first: (codes, out)."""
-    return layer.label.drive(np.vstack([net.label_codes, net.neutral]), net.full) if layer.label else 0
+    return layer.label.drive(_codes(net), net.full) if layer.label else 0
+
+
+def _codes(net: IntNetwork) -> np.ndarray:
+    """Every label's code, and the neutral one's."""
+    return np.vstack([net.label_codes, net.neutral])
 
 
 def _within(what: str, value: int, low: int, high: int) -> Iterator[str]:
@@ -127,6 +132,10 @@ def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     low, high = _reach(layer.weight, layer.bias if graded else 0, x_top, labels if graded else 0)
     if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
         yield f"sums reach {low:,}..{high:,}, {_SIGNED_24}"
+    if layer.label:
+        reach = layer.label.reach(_codes(net), net.full)
+        if reach >= 1 << (limits.ACCUMULATOR_BITS - 1):
+            yield f"label: sums reach {reach:,} before their shift, {_SIGNED_24}"
     dendrite = (max(high, -low - 1) >> layer.shift) + int(np.abs(labels).max())
     if not graded and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
         yield f"dendritic sums reach {dendrite:,}, {_SIGNED_16}"

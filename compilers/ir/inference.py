@@ -35,6 +35,11 @@ class IntLabel(Frozen):
         sums = self.payloads(codes, full) @ self.weight.T.astype(np.int64)
         return sums >> self.shift if self.shift >= 0 else sums << -self.shift
 
+    def reach(self, codes: np.ndarray, full: int) -> int:
+        """The largest magnitude of weight p for any of the codes, in any order of summation, before the shift."""
+        p, w = self.payloads(codes, full), self.weight.T.astype(np.int64)
+        return int(max((p @ np.maximum(w, 0)).max(), (p @ np.maximum(-w, 0)).max()))
+
 
 @dataclass(frozen=True)
 class IntLayer(Sized):
@@ -170,7 +175,7 @@ class IntNetwork(Frozen):
 
 @dataclass(frozen=True)
 class LayerLoss:
-    """What a layer lost between float and integers, on calibration images.
+    """What a layer lost between float and integers, on calibration images; its weights are its label's, too.
 
     weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
     saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.
