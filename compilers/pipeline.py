@@ -45,6 +45,8 @@ StageProgress = Callable[[str, str], None]  # (stage, what it did)
 
 def draft_spec(model: object, ask: Ask = assume) -> Draft:
     """A spec.yaml for the tensors of a file, a Path, or of a live net. Raises CheckpointError."""
+    if isinstance(model, Path) and model.suffix == ".net":
+        raise CheckpointError(f"{model}: a netx network needs no spec. Use: ff2loihi compile {model}")
     if isinstance(model, Path) and model.suffix == ".nir":
         raise CheckpointError(
             f"{model}: a NIR graph's spec is not drafted: its layers are its nodes, weight: NODE.weight and bias: "

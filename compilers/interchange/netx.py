@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, Leak, LearningLayer, LearningNetwork
 from ff2loihi.processes.limits import DU_NO_MEMORY
 
 BIAS_EXP = 6  # of netx: lava-dl's reader shifts every bias by it
@@ -102,7 +102,8 @@ def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> N
         exponent = bias_exponent(network, layer)
         if layer.bias.any():
             group["bias"] = _biases(layer) >> exponent
-        facts |= {"iDecay": DU_NO_MEMORY + 1, "vDecay": 0, "vThMant": layer.vth, "shift": layer.shift}
+        leak = layer.leak or Leak(DU_NO_MEMORY, 0)
+        facts |= {"iDecay": leak.du + 1, "vDecay": leak.dv, "vThMant": layer.vth, "shift": layer.shift}
         facts |= {"top": layer.top, "v0": layer.v0, "biasExp": exponent}
     for name, value in facts.items():
         group[f"neuron/{name}"] = value

@@ -42,6 +42,17 @@ class IntLabel(Frozen):
 
 
 @dataclass(frozen=True)
+class Leak(Frozen):
+    """What a neuron with a hard reset forgets in a step, rounded toward 0, as Lava's LIF has it.
+
+    u' = u (4096 - (du + 1)) / 4096 + (a << 6), v' = v (4096 - dv) / 4096 + u' + bias.
+    """
+
+    du: Int
+    dv: Int
+
+
+@dataclass(frozen=True)
 class IntLayer(Sized):
     """A layer in the chip's integers.
 
@@ -51,6 +62,7 @@ class IntLayer(Sized):
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
     label:  what its code adds to W x (graded) or a (lif), None where the layer does not see it, as the first: there the
             label's inputs are some of x.
+    leak:   lif alone, None where the current keeps nothing and v everything.
     scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
     positive (outputs,) bool; pool, averages: as in Layer.
             Spikes leave a pool's window as its most active neuron's count rises: as many in a sample as that has.
@@ -71,6 +83,7 @@ class IntLayer(Sized):
     pool: MaxPool | None = None
     averages: Flag = False
     label: IntLabel | None = None
+    leak: Leak | None = None
 
     @property
     def synapses(self) -> int:

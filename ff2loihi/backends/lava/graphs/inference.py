@@ -14,7 +14,7 @@ from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 
 from ff2loihi.compilers.inference.integer_forward import goodness_power, powers, quantize_pixels
-from ff2loihi.compilers.ir import IntLabel, IntLayer, IntNetwork, split_input
+from ff2loihi.compilers.ir import IntLabel, IntLayer, IntNetwork, Leak, split_input
 from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.host_io.record import Probe, Recorder
 from ff2loihi.processes.inference.goodness import Goodness
@@ -162,11 +162,11 @@ class Builder:
         return self._lif_reset(layer, index)
 
     def _lif_reset(self, layer: IntLayer, index: int) -> LIFReset:
-        bias = layer.bias.astype(np.int32)
+        bias, leak = layer.bias.astype(np.int32), layer.leak or Leak(DU_NO_MEMORY, 0)
         return LIFReset(
             shape=bias.shape,
-            du=DU_NO_MEMORY,
-            dv=0,
+            du=leak.du,
+            dv=leak.dv,
             bias_mant=bias >> layer.bias_exp,
             bias_exp=np.full(bias.shape, layer.bias_exp, np.int32),
             vth=layer.vth,
