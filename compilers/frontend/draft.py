@@ -185,7 +185,7 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
     polarity = kind != "none" and _judged(writer, form, found.head is None or cells)
     if kind == "none" and cells:
         writer.line("goodness", "What is the goodness of a channel's cell?", _from(form.goodness, GOODNESS))
-    writer.say("activation: relu", "no tensor tells it, and no other compiles")
+    writer.say("activation: relu", "no tensor tells it, and few others compile")
     beside = ("prepend" if kind == "prepend" else "append") if found.beside else None
     _layers(writer, found.parts, geometry, polarity, beside)
     if len(found.parts) > 1:
@@ -234,7 +234,7 @@ def draft_nodes(source: str, nodes: Nodes, ask: Ask = assume) -> Draft:
     if nodes.spikes:
         _neurons(writer, nodes)
     else:
-        writer.say("activation: relu", "no node tells it, and no other compiles")
+        writer.say("activation: relu", "no node tells it, and few others compile")
     _layers(writer, parts, None, polarity, None)
     if not nodes.spikes:
         if len(parts) > 1:

@@ -28,11 +28,11 @@ from ff2loihi.processes.limits import (
     BIAS_MANT_MAX,
     DECAY_ONE,
     INPUT_BITS,
-    MAX_TAPS,
     VTH_MAX,
     WEIGHT_BITS,
 )
 
+MOST = 1 << 24  # neurons of a layer, or inputs: what 16 chips hold
 KIND = "a netx network (.net)"
 RESETS: dict[str, Reset] = {"CUBA": "hard", "LOIHI": "hard", "CUBA-SOFT": "soft"}  # by the neuron's type
 LAYERS = "input, flatten, dense, conv, and an average at the end"
@@ -108,8 +108,8 @@ class _Layer:
 
     def shape(self) -> tuple[int, ...]:
         sides = self.whole("shape").ravel()
-        if sides.min() < 1 or sides.size > 3 or math.prod(sides.tolist()) > MAX_TAPS:
-            self.refuse(f"its shape is {brief(sides.tolist())}: up to three sides of 1 or more are wanted")
+        if sides.min() < 1 or sides.size > 3 or math.prod(sides.tolist()) > MOST:
+            self.refuse(f"its shape is {brief(sides.tolist())}: up to three sides of 1 or more, {MOST:,} values")
         return tuple(sides.tolist())
 
 
@@ -192,6 +192,7 @@ def _append(layer: _Layer, chain: _Chain) -> None:
     elif layer.kind == "dense" and "neuron" not in layer.group:
         if not chain.layers:
             layer.refuse("no neurons, and no layer before it")
+        _check_delays(layer)
         weight = _dense(layer)
         chain.head, chain.ends = (weight, _biases(layer, len(weight))), "a layer without neurons"
     elif layer.kind in ("dense", "conv"):
@@ -262,10 +263,14 @@ def _biases(layer: _Layer, n: int, each: int = 1) -> np.ndarray:
     return np.repeat(found, n // found.size)
 
 
-def _read_neurons(layer: _Layer, chain: _Chain) -> None:
-    weight, conv = _conv(layer) if layer.kind == "conv" else (_dense(layer), None)
+def _check_delays(layer: _Layer) -> None:
     if "delay" in layer.group and layer.whole("delay").any():
         layer.refuse(f"delays of up to {layer.whole('delay').max()} steps: a spike here arrives in the next one")
+
+
+def _read_neurons(layer: _Layer, chain: _Chain) -> None:
+    weight, conv = _conv(layer) if layer.kind == "conv" else (_dense(layer), None)
+    _check_delays(layer)
     group = layer.group.get("neuron")
     if not isinstance(group, h5py.Group):
         layer.refuse("no group `neuron`. Export it again")

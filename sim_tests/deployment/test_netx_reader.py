@@ -215,6 +215,11 @@ KERNELS = np.ones((2, 1, 3, 3)) * 2
 LEAST = "uint8"
 REFUSED = {
     "delays": ([dense(delay=np.array([0.0, 3]))], "layer 0 (dense): delays of up to 3 steps"),
+    "delays at the end": (
+        [dense(), {"type": "dense", "shape": [2], "weight": EYE[:, :2], "delay": np.ones(2)}],
+        "layer 1 (dense): delays of up to 1 steps",
+    ),
+    "a great shape": ([{"type": "input", "shape": [1, 5000, 5000]}], "layer 0 (input): its shape is [1, 5000, 5000]"),
     "refractory": ([dense(neuron={"refDelay": 2})], "layer 0 (dense): refDelay 2: a neuron here may spike in each"),
     "graded spikes": ([dense(neuron={"gradedSpike": True})], "layer 0 (dense): gradedSpike 1: a spike here has no"),
     "sigma-delta": ([dense(neuron={"type": "SDNN"})], "layer 0 (dense): neurons of type SDNN: sigma-delta"),
