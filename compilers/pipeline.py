@@ -22,7 +22,7 @@ from ff2loihi.compilers.frontend.checkpoint import (
     shapes_of,
 )
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.frontend.draft import Ask, Choice, Draft, Question, assume, draft
+from ff2loihi.compilers.frontend.draft import Ask, Choice, Draft, Question, assume, draft, draft_nodes
 from ff2loihi.compilers.frontend.readings import readings
 from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
 from ff2loihi.compilers.inference.fold import fold
@@ -45,11 +45,12 @@ StageProgress = Callable[[str, str], None]  # (stage, what it did)
 
 def draft_spec(model: object, ask: Ask = assume) -> Draft:
     """A spec.yaml for the tensors of a file, a Path, or of a live net. Raises CheckpointError."""
+    if isinstance(model, Path) and model.suffix == ".net":
+        raise CheckpointError(f"{model}: a netx network needs no spec. Use: ff2loihi compile {model}")
     if isinstance(model, Path) and model.suffix == ".nir":
-        raise CheckpointError(
-            f"{model}: a NIR graph's spec is not drafted: its layers are its nodes, weight: NODE.weight and bias: "
-            f"NODE.bias, which `ff2loihi inspect {model}` lists (README, 'To other frameworks')"
-        )
+        from ff2loihi.compilers.frontend.nir_reader import nodes  # and with it h5py and nir
+
+        return draft_nodes(str(model), nodes(model), ask)
     if isinstance(model, Path):
         return draft(str(model), shapes_of(model), ask)
     return draft(type(model).__name__, live_shapes(model), ask)

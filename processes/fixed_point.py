@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ff2loihi.processes.limits import ALIGN, V_LIMIT
+from ff2loihi.processes.limits import ALIGN, DECAY_ONE, V_LIMIT
 
 
 def floor(a):
@@ -26,6 +26,12 @@ def floor_clip(a, top: int):
 def graded_relu(a, bias, shift: int, top: int):
     """h = min(max((a + bias) >> shift, 0), top) of integers; a, bias [accumulator LSB], h in 0..top."""
     return ((a + bias) >> shift).clip(0, top)
+
+
+def leaked(x, decay: int):
+    """x (1 - decay / 4096), rounded toward 0; x holds integers in float64, as their product needs."""
+    rest = x * (DECAY_ONE - decay) / DECAY_ONE
+    return np.trunc(rest) if isinstance(rest, np.ndarray) else rest.trunc()
 
 
 def integrate(v, a, bias):

@@ -3,6 +3,10 @@
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.limits import ALIGN, DECAY_ONE, V_LIMIT
+
+UNIT, ONE, TOP = float(1 << ALIGN), float(DECAY_ONE), float(V_LIMIT)
+
 
 @njit(cache=True, nogil=True)
 def integrate(drive, labels, bias, constants, soft, counts, trains, states):
@@ -39,3 +43,38 @@ def integrate(drive, labels, bias, constants, soft, counts, trains, states):
                     states[0, sample, label, step] = np.floor(a + more)
                     states[1, sample, label, step] = v
                     states[2, sample, label, step] = count
+
+
+@njit(cache=True, nogil=True)
+def integrate_leaky(drive, labels, bias, decays, threshold, counts, trains, states):
+    """As integrate with a hard reset, of neurons that forget: u' = u (1 - decays[0] / 4096) + (a << 6), the product
+    rounded toward 0, and v' = v (1 - decays[1] / 4096) + u' + bias.
+
+    All floats are of 64 bits, which hold the products. states (4, ...): a, u, v and the counts so far.
+    """
+    steps, shared = drive.shape[0], drive.shape[2] == 1
+    keep, record = trains.shape[0] > 0, states.shape[0] > 0
+    u, v, spikes = np.empty_like(bias), np.empty_like(bias), np.empty_like(bias)
+    for sample in range(counts.shape[0]):
+        for label in range(counts.shape[1]):
+            u[:] = 0.0
+            v[:] = 0.0
+            count = counts[sample, label]
+            count[:] = 0.0
+            for step in range(steps):
+                a = drive[step, sample, 0 if shared else label]
+                more = labels[step if labels.shape[0] > 1 else 0, label if labels.shape[1] > 1 else 0]
+                for j in range(v.shape[0]):
+                    u[j] = np.trunc(u[j] * (ONE - decays[0]) / ONE) + np.floor(a[j] + more[j]) * UNIT
+                    x = min(TOP, max(-TOP, np.trunc(v[j] * (ONE - decays[1]) / ONE) + u[j] + bias[j]))
+                    fired = x > threshold
+                    spikes[j] = 1.0 if fired else 0.0
+                    v[j] = 0.0 if fired else x
+                    count[j] += spikes[j]
+                if keep:
+                    trains[step, sample, label] = spikes
+                if record:
+                    states[0, sample, label, step] = np.floor(a + more)
+                    states[1, sample, label, step] = u
+                    states[2, sample, label, step] = v
+                    states[3, sample, label, step] = count

@@ -25,6 +25,7 @@ ALIGN = 6  # bits; synaptic sums and thresholds are shifted left by this much (L
 VTH_MAX = (1 << 17) - 1  # vth mantissa (Lava: precision=17)
 BIAS_MANT_MAX = (1 << 12) - 1  # bias mantissa, 13 bit signed (Lava: precision=13)
 BIAS_EXP_MAX = 7  # bias exponent, 3 bit
+DECAY_ONE = 1 << 12  # a decay that leaves nothing (Lava: decay_unity)
 DU_NO_MEMORY = 4095  # current decay that leaves no memory (Lava: du + 1 = 4096)
 POST_TRACE_MAX = 127  # post traces y1, y2, y3 and ours: 7 bit, unsigned on the chip (Lava: clipped to -128..127)
 UPDATE_BITS = 7  # bits; a weight update is summed in 2^-7 weight LSB (Lava: bit-approximate learning rule applier)

@@ -37,12 +37,13 @@ class InferenceManifest(Header):
     grid: Int | None = None  # of a classifier of pooled goodness
 
     @model_serializer(mode="wrap")
-    def _without_absent_labels(self, dump: SerializerFunctionWrapHandler) -> dict:
-        """Readers before layers had labels refuse the key, and read what has none."""
+    def _without_absent_parts(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Readers before layers had labels, or leaks, refuse the key, and read what has none."""
         plain = dump(self)
         for layer in plain["layers"]:
-            if layer["label"] is None:
-                del layer["label"]
+            for part in ("label", "leak"):
+                if layer[part] is None:
+                    del layer[part]
         return plain
 
 

@@ -4,6 +4,7 @@ A rule yields Broken for each layer that breaks it; its name is the rule's id. W
 refused when a network is compiled, by resources.py and learning_fit.py.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +16,7 @@ from ff2loihi.compilers.board.placement import Fill, Mapping
 from ff2loihi.compilers.board.populations import Population
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.processes.library_rule import FORCE, FORCE_EXP, GateFactor
-from ff2loihi.processes.limits import ALIGN, MODULATION_BITS, TAG_MAX, WEIGHT_BITS
+from ff2loihi.processes.limits import ALIGN, DECAY_ONE, MODULATION_BITS, TAG_MAX, WEIGHT_BITS
 
 LOIHI2 = "a --board of Loihi 2"
 
@@ -224,12 +225,16 @@ def states_may_saturate(d: Design) -> Iterator[Broken]:
         up, down = (int(np.maximum(sign * w, 0).sum(1).max()) for sign in (1, -1))
         steps = net.steps
         if isinstance(layer, LearningLayer):
-            memory = min(steps, 4096 // layer.neuron.dv + 1) if layer.neuron.dv else steps
+            memory = min(steps, DECAY_ONE // layer.neuron.dv + 1) if layer.neuron.dv else steps
             forced = FORCE << FORCE_EXP if isinstance(layer.factor, GateFactor) else 0
             reach = max(layer.neuron.vth + up + forced, memory * down) << ALIGN
         else:
             bias, up, down = int(np.abs(layer.bias).max()), up >> layer.shift, (down >> layer.shift) + 1
             rises = 1 if isinstance(net, IntNetwork) and net.reset == "hard" else steps
+            if layer.leak:
+                current = min(steps, DECAY_ONE / (layer.leak.du + 1))  # sums that one current holds, at most
+                up, down = math.ceil(up * current), math.ceil(down * current)
+                steps = min(steps, DECAY_ONE // layer.leak.dv + 1) if layer.leak.dv else steps
             reach = max((layer.vth << ALIGN) + rises * ((up << ALIGN) + bias), steps * ((down << ALIGN) + bias))
         if reach > top:
             text = f"v may reach {reach:,}, {d.chip.state_bits} signed bits hold {top:,}"

@@ -79,7 +79,7 @@ def _hdf5(head: bytes) -> str:
     if b"node\0" in head:
         return "a NIR graph. Give it a name that ends in .nir"
     if b"layer\0" in head and b"neuron\0" in head:
-        return "a netx network, which is written, not read. Use export --format nir, whose file compiles"
+        return "a netx network, which `ff2loihi compile` reads under a name that ends in .net"
     if b"layer_names" in head or b"keras_version" in head or b"_layer_checkpoint_dependencies" in head:
         return KERAS
     return f"an HDF5 file. {ARRAYS}"

@@ -26,8 +26,10 @@ def from_onnx(data: bytes) -> dict[str, np.ndarray]:
     for name, tensor in held.items():
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ValueError(f"{shortened(name)} lies in another file. {INLINE}")
-    turned = set(_turned(graph, onnx.helper.get_attribute_value))
-    taken = dict.fromkeys(name for node in graph.node for name in node.input if name in held)
+    handed = _handed_on(graph)
+    turned = {handed.get(name, name) for name in _turned(graph, onnx.helper.get_attribute_value)}
+    taking = (name for node in graph.node if node.op_type != "Identity" for name in node.input)
+    taken = dict.fromkeys(name for name in (handed.get(name, name) for name in taking) if name in held)
     found = {}
     for name in taken | dict.fromkeys(held):
         try:
@@ -36,6 +38,16 @@ def from_onnx(data: bytes) -> dict[str, np.ndarray]:
             raise ValueError(f"{shortened(name)}: {brief(error, 100)}. Export it again") from None
         array = array if array.dtype.kind == "f" else array.astype(np.float32)  # bfloat16 is none of numpy's
         found[name] = array.T if name in turned and array.ndim == 2 else array
+    return found
+
+
+def _handed_on(graph) -> dict[str, str]:
+    """By the name of what Identity nodes put out: what they are given first. A node stands behind those it takes."""
+    found: dict[str, str] = {}
+    for node in graph.node:
+        if node.op_type == "Identity":
+            for given, name in zip(node.input, node.output, strict=False):
+                found[name] = found.get(given) or given
     return found
 
 

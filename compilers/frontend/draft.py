@@ -23,6 +23,7 @@ from ff2loihi.compilers.frontend.guess import (
 )
 
 CLASSES = 10  # where nothing tells
+FEW_ROWS = 62  # of a graph's last matrix that is a classifier: as many as the best-known data sets have classes
 BITS = 100  # of label codes that are no one-hot ones (Lee and Song 2023)
 SHOWN = 6  # ways in which convolutions may lie over an image
 
@@ -90,6 +91,7 @@ COMMON = Form("mpezeshki/pytorch_forward_forward", True, "l2", "l2", "mean_squar
 CONCATENATED = Form("loeweX/Forward-Forward", False, "rms", "rms", activities="rms")
 CLASSIFIER = Form("a net trained by backprop", True, "none", "none", activities="raw")
 POOLED = Form("a classifier of pooled goodness (Gong 2025)", False, "none", "none", "rms")
+SPIKING = Form("a net that learns on the chip", False, "none", "none", probability="{kind: symmetric}")
 CHANNELS = Form("channel-wise competition (Papachristodoulou 2024)", False, "none", "rms", "mean_squares")
 
 # As most code has them, for images of other sets, too: mean, std, and whose they are.
@@ -108,6 +110,9 @@ CHANCES = {
     "{kind: sigmoid, theta: 2}": "of alpha (G - theta): give both; matters to learning on the chip alone",
     "{kind: symmetric}": "G+ against G-: polarity: half in each layer makes the first half of its neurons positive",
 }
+TRACES = {
+    "relu": "their count", "li": "one that decays, trace_decay: 0.85", "hard-li": "1 at a spike, and decays",
+}  # fmt: skip
 SEEN = {
     "raw": "the activities as they are", "l2": "each layer's divided by their l2 norm",
     "rms": "each layer's divided by the root of their mean square",
@@ -180,7 +185,7 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
     polarity = kind != "none" and _judged(writer, form, found.head is None or cells)
     if kind == "none" and cells:
         writer.line("goodness", "What is the goodness of a channel's cell?", _from(form.goodness, GOODNESS))
-    writer.say("activation: relu", "no tensor tells it, and no other compiles")
+    writer.say("activation: relu", "no tensor tells it, and few others compile")
     beside = ("prepend" if kind == "prepend" else "append") if found.beside else None
     _layers(writer, found.parts, geometry, polarity, beside)
     if len(found.parts) > 1:
@@ -188,6 +193,75 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
         writer.line("normalization", asks, _from(form.normalization, NORMS))
     _readout(writer, found, form, kind)
     return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing), found.rest)
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What a NIR graph tells of its layers. shapes: of their tensors, in order, biases of 0 left out; shape: of what
+    comes in; spikes: whether neurons stand behind them; timed: whether it says the length of a step."""
+
+    shapes: Shapes
+    shape: tuple[int, ...]
+    spikes: bool
+    timed: bool
+
+
+def draft_nodes(source: str, nodes: Nodes, ask: Ask = assume) -> Draft:
+    """The same for a graph, which says which layers there are, and how convolutions lie over the image."""
+    writer, shapes = _Writer(ask), nodes.shapes
+    biases = {name for name in shapes if len(shapes[name]) == 1}
+    weights = [name for name in shapes if name not in biases]
+    own = {name: f"{name.removesuffix('.weight')}.bias" for name in weights}
+    parts = tuple(Part(name, shapes[name], bias=own[name] if own[name] in biases else None) for name in weights)
+    parts, head = (parts, None) if nodes.spikes else _with_classifier(parts)
+    found = Guess(parts, head, None, ())
+    form = SPIKING if nodes.spikes else _form(found)
+    writer.say(f"# Drafted from the nodes of {_plain(source)}.")
+    told = f"is assumed to be as in {form.like}" if writer.assumed else "was asked"
+    writer.say(f"# What they do not tell {told}; other values stand below as comments.")
+    writer.say("# All keys: README, 'A checkpoint from elsewhere' and 'To other frameworks, and from them'.")
+    if parts[0].dense:
+        label = _dense_input(writer, found, form, shapes)
+        if nodes.spikes and _pixels_beside_labels(parts[0].shape[1], None) == parts[0].shape[1]:
+            writer.lack("pixels and label.classes: neurons that spike learn from label inputs behind the pixels")
+    else:
+        writer.say(f"pixels: {math.prod(nodes.shape)}", f"{' x '.join(map(str, nodes.shape))}, as the graph says")
+        writer.say("# image, conv and pool are the graph's")
+        _pixels_to_inputs(writer, form, math.prod(nodes.shape))
+        label = writer.line("label", "How does a label enter?", _over_pixels(found, form))
+    kind = yaml.safe_load(label)["kind"]
+    polarity = kind != "none" and _judged(writer, form, head is None and not nodes.spikes)
+    if nodes.spikes:
+        _neurons(writer, nodes)
+    else:
+        writer.say("activation: relu", "no node tells it, and few others compile")
+    _layers(writer, parts, None, polarity, None)
+    if not nodes.spikes:
+        if len(parts) > 1:
+            asks = "How does a layer's output enter the next one?"
+            writer.line("normalization", asks, _from(form.normalization, NORMS))
+        _readout(writer, found, form, kind)
+    return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing), ())
+
+
+def _with_classifier(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], Head | None]:
+    """The last layer as a classifier of the one below it, where it has few rows."""
+    *below, last = parts
+    if not below or not last.dense or last.shape[0] > FEW_ROWS:
+        return parts, None
+    biases = (last.bias,) if last.bias else ()
+    return tuple(below), Head((last.weight,), last.shape[0], biases, (len(below) - 1,), by_size=True)
+
+
+def _neurons(writer: _Writer, nodes: Nodes) -> None:
+    """What a graph does not say of its neurons."""
+    writer.say("neuron:", "decay and threshold are the graph's")
+    writer.say("  kind: lif")
+    writer.say("  steps: 24", "of a presentation")
+    writer.say("  rate: 0.25", "spikes of a white pixel in a step")
+    writer.line("neuron.trace", "What trace of its spikes does a neuron learn with?", _from("relu", TRACES), "  ")
+    if not nodes.timed:
+        writer.lack("dt: 1e-3, the length of a step in the graph's time, here or with --dt")
 
 
 def _form(found: Guess) -> Form:
@@ -252,7 +326,8 @@ def _dense_input(writer: _Writer, found: Guess, form: Form, shapes: Shapes) -> s
     writer.say(f"pixels: {pixels}", f"{size}; {_plain(first.weight)} has {inputs} inputs")
     if channels > 1 and form is not OURS:
         writer.say(f"image: [{channels}, {side}, {side}]", "channel by channel, as PyTorch flattens images")
-    _pixels_to_inputs(writer, form, pixels)
+    if form is not SPIKING:
+        _pixels_to_inputs(writer, form, pixels)
     writer.options("label", label, [_with_pixels(other, options[other], pixels) for other in options])
     if "labels.npy" in label.value:
         writer.lack(f"labels.npy beside this file, the label codes as a ({classes}, {inputs - pixels}) array")
@@ -296,6 +371,9 @@ def _over_pixels(found: Guess, form: Form) -> list[Choice]:
 
 def _labels(found: Guess, form: Form, inputs: int, shapes: Shapes) -> dict[Choice, int]:
     """How a label may enter a dense layer, with the pixels that are left, the likeliest first."""
+    if form is SPIKING:
+        n = inputs - _pixels_beside_labels(inputs, None) or min(CLASSES, inputs - 1)
+        return {Choice(f"{{kind: append, classes: {n}}}", f"{n} label inputs behind {inputs - n} pixels"): inputs - n}
     if found.codes:
         classes, n = shapes[found.codes]
         codes = f"codes: {_text(f'key:{found.codes}')}, classes: {classes}"
@@ -384,7 +462,10 @@ def _judged(writer: _Writer, form: Form, by_goodness: bool) -> bool:
         writer.line("goodness", "What is the goodness of a layer?", _from(form.goodness, GOODNESS))
         writer.say("# top_k: 32", "where it is that of the 32 most active neurons alone")
     asks = "What is the probability of a layer that a sample is positive?"
-    return "symmetric" in writer.line("probability", asks, _from(form.probability, CHANCES))
+    chances = _from(form.probability, CHANCES)
+    if form is SPIKING:  # which learns of one sample at a time
+        chances = [choice for choice in chances if "contrast" not in choice.value]
+    return "symmetric" in writer.line("probability", asks, chances)
 
 
 def _layers(

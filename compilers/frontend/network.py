@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ff2loihi.compilers.errors import CheckpointError, shortened, together
-from ff2loihi.compilers.frontend import batch_norm, input_form
+from ff2loihi.compilers.frontend import batch_norm, input_form, leaky
 from ff2loihi.compilers.frontend.batch_norm import Affine
 from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.spec import BESIDE, ConvSpec, HeadSpec, LayerSpec, PoolSpec
@@ -47,8 +47,10 @@ class _Reader:
 def build(checkpoint: Checkpoint) -> Network:
     """The float network that the checkpoint describes. Raises CheckpointError with everything that is wrong."""
     spec, reader = checkpoint.spec, _Reader(checkpoint)
-    if spec.activation != ACTIVATION:
+    missing = leaky.obstacle(spec) if spec.activation == leaky.NAME else ""
+    if spec.activation != ACTIVATION and missing is not None:
         reason = REFUSED.get(spec.activation.lower().replace("_", "").replace("-", ""))
+        reason = f"{reason}. {missing}" if missing else reason
         reader.wrong.append(
             f"activation {shortened(spec.activation)} is not supported, only {ACTIVATION} is"
             + (f": {reason}" if reason else "")
@@ -111,6 +113,8 @@ def build(checkpoint: Checkpoint) -> Network:
     head = batch_norm.fold_behind(layers, used, head, behind)
     reader.wrong += [text for layer in layers for text in _out_of_range(layer)]
     reader.stop_if_wrong()
+    if spec.activation == leaky.NAME and head:
+        layers, head = leaky.split(layers, head, spec.negative_slope)
     label, own_input, own_layers = input_form.form(spec, codes, layers)
     return Network(
         pixels=spec.pixels,

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
+from ff2loihi.compilers.frontend.draft import Nodes
 from ff2loihi.compilers.frontend.spec import ConvSpec, PoolSpec, Spec
-from ff2loihi.compilers.interchange.nir import FIELDS, Graph, Stage, convolution, window
+from ff2loihi.compilers.interchange.nir import FIELDS, Graph, Stage, convolution, read, window
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.pooling import MaxPool
 
@@ -33,6 +34,20 @@ def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
                 raise CheckpointError(f"{path}: {layer.weight} has {has}, the spec's {what} says {said}: leave it out")
         layers.append(layer.model_copy(update={"conv": conv, "pool": pool}))
     return spec.model_copy(update={"layers": tuple(layers), "image": graph.shape})
+
+
+def nodes(path: Path) -> Nodes:
+    """What a spec is drafted from. Raises CheckpointError, for a graph of ours, too, which needs none."""
+    graph = read(path)
+    if graph.manifest is not None or graph.tensors:
+        raise CheckpointError(f"{path}: exported by ff2loihi, so it needs no spec. Use: ff2loihi compile {path}")
+    shapes = {}
+    for stage in graph.stages:
+        shapes[f"{stage.name}.weight"] = stage.synapse.weight.shape
+        bias = np.asarray(getattr(stage.synapse, "bias", 0))
+        if bias.any():
+            shapes[f"{stage.name}.bias"] = bias.shape
+    return Nodes(shapes, graph.shape, graph.stages[0].neuron is not None, graph.dt is not None)
 
 
 def _geometry(path: Path, graph: Graph) -> dict[str, tuple[ConvSpec, PoolSpec | None]]:

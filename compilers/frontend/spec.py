@@ -148,7 +148,8 @@ class Spec(Strict):
     input: InputSpec = InputSpec()
     label: LabelSpec
     layers: tuple[LayerSpec, ...] = Field(min_length=1, max_length=100)
-    activation: str = "relu"  # of analog neurons
+    activation: str = "relu"  # of analog neurons; leaky_relu below a head on raw activities
+    negative_slope: float = Field(default=0.01, gt=0, lt=1)  # of leaky_relu, as torch calls it
     neuron: LIF | None = None  # analog where absent
     goodness: Goodness = "sum_squares"
     top_k: Side | None = None  # of the k largest activities alone; of all where absent
@@ -196,6 +197,12 @@ class Spec(Strict):
             raise ValueError("label.codes: label.kind 'none' has no label inputs, drop the codes")
         if not sees_label and self.probability.kind != "contrast":
             raise ValueError("probability: label.kind 'none' has no right and wrong label, drop it")
+        return self
+
+    @model_validator(mode="after")
+    def _slope_has_a_meaning(self) -> "Spec":
+        if "negative_slope" in self.model_fields_set and self.activation != "leaky_relu":
+            raise ValueError("negative_slope: stands beside activation: leaky_relu, drop it")
         return self
 
     @model_validator(mode="after")

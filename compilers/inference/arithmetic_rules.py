@@ -32,7 +32,12 @@ def _reach(weight: np.ndarray, bias, x_top: int, labels: np.ndarray | int = 0) -
 
 def _labels(net: IntNetwork, layer: IntLayer) -> np.ndarray | int:
     """What each label, and the neutral one, adds to the sums of a layer above the first: (codes, out)."""
-    return layer.label.drive(np.vstack([net.label_codes, net.neutral]), net.full) if layer.label else 0
+    return layer.label.drive(_codes(net), net.full) if layer.label else 0
+
+
+def _codes(net: IntNetwork) -> np.ndarray:
+    """Every label's code, and the neutral one's."""
+    return np.vstack([net.label_codes, net.neutral])
 
 
 def _within(what: str, value: int, low: int, high: int) -> Iterator[str]:
@@ -102,6 +107,11 @@ def constants_are_known(net: IntNetwork, layer: IntLayer) -> Iterator[str]:
     yield from _within("threshold", layer.vth, int(lif), limits.VTH_MAX if lif else 0)
     yield from _within("first v", layer.v0, 0, max(0, layer.vth) << limits.ALIGN if soft else 0)
     yield from _unit("scale", layer.scale)
+    if layer.leak and (not lif or soft):
+        yield "a leak, which neurons with a hard reset alone have"
+    if layer.leak:
+        yield from _within("current decay", layer.leak.du, 0, limits.DU_NO_MEMORY)
+        yield from _within("voltage decay", layer.leak.dv, 0, limits.DECAY_ONE)
     if layer.label:
         most = limits.ACCUMULATOR_BITS - 1
         yield from _within("label payload", layer.label.payload, 1, (1 << limits.INPUT_BITS) - 1)
@@ -127,9 +137,25 @@ def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     low, high = _reach(layer.weight, layer.bias if graded else 0, x_top, labels if graded else 0)
     if max(high, -low) >= 1 << (limits.ACCUMULATOR_BITS - 1):
         yield f"sums reach {low:,}..{high:,}, {_SIGNED_24}"
+    if layer.label:
+        reach = layer.label.reach(_codes(net), net.full)
+        if reach >= 1 << (limits.ACCUMULATOR_BITS - 1):
+            yield f"label: sums reach {reach:,} before their shift, {_SIGNED_24}"
     dendrite = (max(high, -low - 1) >> layer.shift) + int(np.abs(labels).max())
     if not graded and dendrite >= 1 << (limits.DENDRITE_BITS - 1):
         yield f"dendritic sums reach {dendrite:,}, {_SIGNED_16}"
+
+
+def currents_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
+    """Lava's LIF wraps a current of more bits."""
+    if net.neuron == "graded" or not layer.leak:
+        return
+    labels = int(np.abs(_labels(net, layer)).max())
+    low, high = _reach(layer.weight, 0, x_top)
+    memory = min(net.steps, limits.DECAY_ONE / (layer.leak.du + 1))  # sums that one current holds, at most
+    reach = int(((max(high, -low - 1) >> layer.shift) + 1 + labels) * memory) << limits.ALIGN
+    if reach > limits.V_LIMIT:
+        yield f"currents may reach {reach:,}, {limits.STATE_BITS} signed bits hold {limits.V_LIMIT:,}"
 
 
 def bias_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
@@ -151,7 +177,7 @@ def goodness_fits(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]
 CONSTANTS = (  # beside each layer's
     schedule_is_known, inputs_are_known, tables_are_known, head_is_known, classifier_is_known,
 )  # fmt: skip
-RULES = (weights_are_even_and_fit, sums_fit, bias_fits, goodness_fits)
+RULES = (weights_are_even_and_fit, sums_fit, currents_fit, bias_fits, goodness_fits)
 
 
 def check(net: IntNetwork) -> None:

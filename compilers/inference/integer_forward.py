@@ -12,7 +12,7 @@ import numpy as np
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, Network, split_input
 from ff2loihi.compilers.ir.convolution import convolve
 from ff2loihi.compilers.ir.pooling import MaxPool
-from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, normalize, rate_code
+from ff2loihi.processes.fixed_point import floor, floor_clip, integrate, leaked, normalize, rate_code
 from ff2loihi.processes.limits import ALIGN, FLOAT32_EXACT, V_LIMIT
 
 
@@ -138,7 +138,8 @@ class Forward:
         if layer.label:
             label = layer.label.drive(self.network.pass_labels, self.full)[None]
         largest_label = int(np.abs(label).max()) << (0 if graded else layer.shift)
-        dtype = "float32" if largest + largest_bias + largest_label < FLOAT32_EXACT else "float64"
+        narrow = largest + largest_bias + largest_label < FLOAT32_EXACT and layer.leak is None
+        dtype = "float32" if narrow else "float64"
         activity = layer.top if graded else self.network.steps
         sum_top = layer.outputs * activity ** max((*self.powers, goodness_power(self.network)))
         sum_dtype = "float32" if sum_top < FLOAT32_EXACT else "float64"
@@ -303,8 +304,9 @@ class Forward:
         pool, record = part.layer.pool, recorded is not None
         trains, counts, states = integrate(drive, labels, part, self.network, record, not last or pool is not None)
         if recorded is not None:
-            a, v, r = states
-            columns = {"a": a - self.xp.moveaxis(part.label, 0, 1), "u": a * (1 << ALIGN), "v": v, "r": r}
+            a, *current, v, r = states
+            u = current[0] if current else a * (1 << ALIGN)
+            columns = {"a": a - self.xp.moveaxis(part.label, 0, 1), "u": u, "v": v, "r": r}
             recorded |= {f"{part.layer.name}.{name}": value for name, value in columns.items()}
         if pool:
             trains, counts = self._pooled(trains, part.layer.name, pool, recorded)
@@ -320,15 +322,20 @@ class Forward:
 
 
 def _integrate_numpy(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):
-    from ff2loihi.processes.lif_kernel import integrate  # numba, for those who spike
+    from ff2loihi.processes import lif_kernel  # numba, for those who spike
 
     steps, samples, passes, n = *drive.shape[:2], max(drive.shape[2], labels.shape[1]), drive.shape[3]
     shape, kind = (samples, passes, n), drive.dtype
     counts = np.empty(shape, kind)
     every = np.empty((steps if trains else 0, *shape), kind)
-    states = np.empty((3 if record else 0, samples, passes, steps, n), kind)
-    constants = np.array([part.layer.v0, part.layer.vth << ALIGN, 1 << ALIGN, V_LIMIT, 1], kind)
-    integrate(drive, labels, part.bias, constants, network.reset == "soft", counts, every, states)
+    leak, threshold = part.layer.leak, part.layer.vth << ALIGN
+    states = np.empty(((4 if leak else 3) if record else 0, samples, passes, steps, n), kind)
+    if leak:
+        decays = np.array([leak.du + 1, leak.dv], kind)
+        lif_kernel.integrate_leaky(drive, labels, part.bias, decays, float(threshold), counts, every, states)
+    else:
+        constants = np.array([part.layer.v0, threshold, 1 << ALIGN, V_LIMIT, 1], kind)
+        lif_kernel.integrate(drive, labels, part.bias, constants, network.reset == "soft", counts, every, states)
     return every, counts, states
 
 
@@ -336,18 +343,23 @@ def _integrate_torch(drive, labels, part: _Layer, network: IntNetwork, record: b
     """What lif_kernel computes, a step after the other, on any device."""
     import torch
 
-    v, r, every, history = part.layer.v0, torch.zeros(()), [], []
-    threshold = part.layer.vth << ALIGN
+    zero, every, history = torch.zeros(()), [], []
+    leak, threshold = part.layer.leak, part.layer.vth << ALIGN
+    u, v, r = zero, zero + part.layer.v0, zero
     for step in range(network.steps):
         a = floor(drive[step] + labels[step % len(labels)])
-        v = integrate(v, a, part.bias)
+        if leak:
+            u = leaked(u, leak.du + 1) + a * (1 << ALIGN)
+            v = (leaked(v, leak.dv) + u + part.bias).clip(-V_LIMIT, V_LIMIT)
+        else:
+            v = integrate(v, a, part.bias)
         fired = (v > threshold).to(v.dtype)
         v = v - fired * threshold if network.reset == "soft" else v * (1 - fired)
         r = r + fired
         if trains:
             every.append(fired)
         if record:
-            history.append((a, v, r))
+            history.append((a, u, v, r) if leak else (a, v, r))
     states = [torch.stack(values, 2) for values in zip(*history, strict=True)]
     return torch.stack(every) if trains else None, r, states
 

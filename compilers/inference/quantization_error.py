@@ -7,7 +7,7 @@ import numpy as np
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.inference.equalize import obstacle, peaks
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, LayerLoss, Network
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, Layer, LayerLoss, Network
 
 IMAGES = 50
 MOST_DB = 200.0
@@ -32,10 +32,10 @@ def measure(network: Network, integers: IntNetwork, pixels: np.ndarray) -> tuple
         fires, target_fires = (values.reshape(-1, layer.outputs).any(0) for values in (activity, target))
         found.append(
             LayerLoss(
-                *weight_loss(float_layer.weight.astype(np.float64), layer),
+                *weight_loss(float_layer, layer),
                 saturated=float((activity >= top).mean()),
                 activity_corr=_correlation(activity.ravel(), target.ravel()),
-                neurons_db=_neurons_db(float_layer.weight, layer),
+                neurons_db=_neurons_db(float_layer, layer),
                 vanished=int((target_fires & _without_weights(layer)).sum()),
                 silent=int((~fires).sum()),
                 float_silent=int((~target_fires).sum()),
@@ -73,27 +73,36 @@ def _without_weights(layer: IntLayer) -> np.ndarray:
     return np.repeat(peaks(layer.weight) == 0, layer.outputs // len(layer.weight))
 
 
-def weight_loss(w: np.ndarray, layer: IntLayer) -> tuple[float, float]:
+def weight_loss(layer: Layer, integers: IntLayer) -> tuple[float, float]:
     """weight_sqnr_db and clipped of a LayerLoss."""
-    noise, step = _noise(w, layer)
-    top = (1 << layer.weight_bits) - 2
-    return _decibels((w**2).sum(), noise.sum()), float((np.abs(w) > step * (top + 1)).mean())
+    beyond = (1 << integers.weight_bits) - 1
+    signal = noise = 0.0
+    clipped = size = 0
+    for w, lost, step in _matrices(layer, integers):
+        signal, noise = signal + float((w**2).sum()), noise + float(lost.sum())
+        clipped, size = clipped + int((np.abs(w) > step * beyond).sum()), size + w.size
+    return _decibels(signal, noise), clipped / size
 
 
-def _noise(w: np.ndarray, layer: IntLayer) -> tuple[np.ndarray, float]:
-    """What each weight lost, squared, and the float value of one weight LSB, by least squares."""
-    q = layer.weight.astype(np.float64)
-    step = float(np.vdot(w, q) / np.vdot(q, q))
-    return (w - q * step) ** 2, step
+def _matrices(layer: Layer, integers: IntLayer) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """Of a layer's weights, and of its label's: each in float, what it lost, squared, and the float value of one LSB,
+    by least squares."""
+    pairs = [(layer.weight, integers.weight)]
+    if layer.label is not None and integers.label:
+        pairs.append((layer.label, integers.label.weight))
+    for weight, even in pairs:
+        w, q = weight.astype(np.float64), even.astype(np.float64)
+        step = float(np.vdot(w, q) / np.vdot(q, q))
+        yield w, (w - q * step) ** 2, step
 
 
 def _decibels(signal: float, noise: float) -> float:
     return float(min(10 * np.log10(signal / noise), MOST_DB)) if noise > 0 else MOST_DB
 
 
-def _neurons_db(weight: np.ndarray, layer: IntLayer) -> tuple[float, float, float]:
-    w = weight.astype(np.float64)
-    rows = np.stack([(w**2).reshape(len(w), -1).sum(1), _noise(w, layer)[0].reshape(len(w), -1).sum(1)], 1)
+def _neurons_db(layer: Layer, integers: IntLayer) -> tuple[float, float, float]:
+    parts = [(w**2, lost) for w, lost, _ in _matrices(layer, integers)]
+    rows = np.sum([np.stack([part.reshape(len(part), -1).sum(1) for part in pair], 1) for pair in parts], axis=0)
     found = [_decibels(signal, noise) for signal, noise in rows if signal]
     least, tenth, median = np.quantile(found, (0, 0.1, 0.5)).tolist()
     return least, tenth, median

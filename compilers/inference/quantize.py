@@ -204,9 +204,10 @@ def _graded_layers(
     scale = 1.0 / full
     layers, norms = [], []
     rounded = any(layer.averages for layer in network.layers)
+    codes = np.rint(np.vstack([network.label.codes, network.label.neutral]) * full).astype(np.int64)
     for index, (layer, (even, lsb)) in enumerate(zip(network.layers, grids, strict=True)):
         unit = lsb * scale  # float value of one accumulator LSB
-        bias, label = _graded_bias(layer, unit), quantize_label(layer, unit, bits)
+        bias, label = _graded_bias(layer, unit), quantize_label(layer, unit, bits, codes, full)
         fed = [head.weights[network.readout_layers.index(index)]] if head and index in network.readout_layers else []
         above = [grids[index + 1][0]] if index + 1 < len(grids) else []
         hidden_bits = payload_bits(fed if tables else fed + above, HIDDEN_BITS, layer.name)
@@ -267,9 +268,9 @@ def _bits_beside_label(network: Network, grids: list, index: int, bits: int, sca
     return bits
 
 
-def quantize_label(layer: Layer, unit: float, bits: int) -> IntLabel | None:
+def quantize_label(layer: Layer, unit: float, bits: int, codes: np.ndarray, full: int) -> IntLabel | None:
     """The label's inputs on a grid of their own, None of a layer that does not see it; unit: float value of one LSB of
-    the sums that they add to, in one step. Raises CompileError."""
+    the sums that they add to, in one step; codes: of all labels, in 0..full. Raises CompileError."""
     if layer.label is None:
         return None
     even, lsb = quantize_weights(layer.label, bits)
@@ -281,7 +282,11 @@ def quantize_label(layer: Layer, unit: float, bits: int) -> IntLabel | None:
             "rescale one of them"
         )
     shift = min(most, int(np.floor(np.log2(((1 << INPUT_BITS) - 1) * unit / lsb))))
-    return IntLabel(even, max(1, round(lsb / unit * 2.0**shift)), shift)
+    while True:
+        found = IntLabel(even, max(1, round(lsb / unit * 2.0**shift)), shift)
+        if found.payload == 1 or shift == -most or found.reach(codes, full) < 1 << most:
+            return found
+        shift -= 1
 
 
 def _graded_bias(layer: Layer, unit: float) -> np.ndarray:

@@ -144,8 +144,10 @@ def _with_label(layer: Layer, integers: IntLayer, below: float, network: IntNetw
 
     below: float value of one spike that comes in.
     """
+    codes = np.vstack([network.label_codes, network.neutral])
     while True:
-        label = quantize_label(layer, integers.scale * below * network.steps, integers.weight_bits)
+        unit = integers.scale * below * network.steps
+        label = quantize_label(layer, unit, integers.weight_bits, codes, network.full)
         found = replace(integers, label=label)
         if label is None or found.shift == ACCUMULATOR_BITS - 1 or not any(sums_fit(network, found, 1)):
             return found

@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, Leak, LearningLayer, LearningNetwork
 from ff2loihi.processes.limits import DU_NO_MEMORY
 
 BIAS_EXP = 6  # of netx: lava-dl's reader shifts every bias by it
@@ -107,9 +107,10 @@ def neuron_fields(network: IntNetwork | LearningNetwork, layer: IntLayer | Learn
     if isinstance(layer, LearningLayer):
         return {"iDecay": DU_NO_MEMORY + 1, "vDecay": layer.neuron.dv, "vThMant": layer.neuron.vth, "shift": 0}
     assert isinstance(network, IntNetwork)
+    leak = layer.leak or Leak(DU_NO_MEMORY, 0)
     return {
-        "iDecay": DU_NO_MEMORY + 1,
-        "vDecay": 0,
+        "iDecay": leak.du + 1,
+        "vDecay": leak.dv,
         "vThMant": layer.vth,
         "shift": layer.shift,
         "top": layer.top,

@@ -31,12 +31,11 @@ from ff2loihi.compilers.formats import strict_json
 from ff2loihi.compilers.formats.hdf5_file import check_contents, check_readable
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork, names
 from ff2loihi.compilers.ir.convolution import Conv
-from ff2loihi.processes.limits import ALIGN
+from ff2loihi.processes.limits import ALIGN, DECAY_ONE, DU_NO_MEMORY
 
 WEIGHTS, NEURONS, POOLS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF"), ("AvgPool2d", "SumPool2d")
 SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS, *POOLS)
 FIELDS = ("tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset")  # of neurons, an array each
-DECAY_ONE = 4096
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,10 @@ def _nodes(network, layer: IntLayer | LearningLayer) -> dict[str, nir.NIRNode]:
     if isinstance(layer, LearningLayer):
         node, dv, vth = nir.Linear(layer.weight * np.float32(1)), layer.neuron.dv, layer.neuron.vth
     else:
-        node, dv, vth = _synapse(layer, layer.shift if network.neuron == "graded" else ALIGN), 0, layer.vth
+        if layer.leak and layer.leak.du != DU_NO_MEMORY:
+            raise CompileError(f"{layer.name}: its current decays, and no NIR node here says that. Export to netx")
+        node, vth = _synapse(layer, layer.shift if network.neuron == "graded" else ALIGN), layer.vth
+        dv = layer.leak.dv if layer.leak else 0
         if network.neuron == "graded":
             return {name: node}
     threshold, zeros = np.full(shape, float(vth)), np.zeros(shape)

@@ -3,7 +3,7 @@
 All are frozen, and their arrays read-only. What others call is named here.
 """
 
-from ff2loihi.compilers.ir.inference import IntHead, IntLabel, IntLayer, IntNetwork, LayerLoss, NormTable
+from ff2loihi.compilers.ir.inference import IntHead, IntLabel, IntLayer, IntNetwork, LayerLoss, Leak, NormTable
 from ff2loihi.compilers.ir.learning import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.ir.network import ONE_PASS, Head, Input, Label, Layer, Network, PooledHead, split_input
 from ff2loihi.compilers.ir.program import AnyProgram, Program, learns
@@ -20,6 +20,7 @@ __all__ = [
     "Label",
     "Layer",
     "LayerLoss",
+    "Leak",
     "LearningLayer",
     "LearningNetwork",
     "Network",

@@ -35,6 +35,22 @@ class IntLabel(Frozen):
         sums = self.payloads(codes, full) @ self.weight.T.astype(np.int64)
         return sums >> self.shift if self.shift >= 0 else sums << -self.shift
 
+    def reach(self, codes: np.ndarray, full: int) -> int:
+        """The largest magnitude of weight p for any of the codes, in any order of summation, before the shift."""
+        p, w = self.payloads(codes, full), self.weight.T.astype(np.int64)
+        return int(max((p @ np.maximum(w, 0)).max(), (p @ np.maximum(-w, 0)).max()))
+
+
+@dataclass(frozen=True)
+class Leak(Frozen):
+    """What a neuron with a hard reset forgets in a step, rounded toward 0, as Lava's LIF has it.
+
+    u' = u (4096 - (du + 1)) / 4096 + (a << 6), v' = v (4096 - dv) / 4096 + u' + bias.
+    """
+
+    du: Int
+    dv: Int
+
 
 @dataclass(frozen=True)
 class IntLayer(Sized):
@@ -46,6 +62,7 @@ class IntLayer(Sized):
             bias (out,) int32 [v LSB] = mantissa 2^bias_exp.
     label:  what its code adds to W x (graded) or a (lif), None where the layer does not see it, as the first: there the
             label's inputs are some of x.
+    leak:   lif alone, None where the current keeps nothing and v everything.
     scale:  the float activity that one unit of h (one spike of a sample, for lif) stands for.
     positive (outputs,) bool; pool, averages: as in Layer.
             Spikes leave a pool's window as its most active neuron's count rises: as many in a sample as that has.
@@ -66,6 +83,7 @@ class IntLayer(Sized):
     pool: MaxPool | None = None
     averages: Flag = False
     label: IntLabel | None = None
+    leak: Leak | None = None
 
     @property
     def synapses(self) -> int:
@@ -170,7 +188,7 @@ class IntNetwork(Frozen):
 
 @dataclass(frozen=True)
 class LayerLoss:
-    """What a layer lost between float and integers, on calibration images.
+    """What a layer lost between float and integers, on calibration images; its weights are its label's, too.
 
     weight_sqnr_db: 10 log10(sum W^2 / sum (W - q s)^2); clipped: share of weights beyond the clip;
     saturated: share of activities at the top; activity_corr: correlation with the float layer's activity.

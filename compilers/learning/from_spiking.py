@@ -21,8 +21,6 @@ from ff2loihi.compilers.learning.from_trained import (
 from ff2loihi.processes import limits
 from ff2loihi.processes.learning_rule import RATE_ONE, Neuron, OutputTrace, ThirdFactor
 
-DECAY_ONE = 4096  # dv of a neuron that keeps nothing
-
 
 def input_factor(neuron: LIF) -> int:
     """Spikes in 256 steps of a white pixel."""
@@ -46,7 +44,7 @@ def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:
             f"{layer.name}: threshold {neuron.threshold:g} is {vth:,} where its largest weights are "
             f"{limits.WEIGHT_MAX}, {limits.VTH_MAX:,} is possible. neuron.threshold must be in the unit of the weights"
         )
-    return Neuron(vth, round(DECAY_ONE * (1 - neuron.decay)))
+    return Neuron(vth, round(limits.DECAY_ONE * (1 - neuron.decay)))
 
 
 def with_measured_factors(

@@ -89,10 +89,8 @@ def compare(
         lost = None
         if name in layers:
             index = layers[name]
-            weight = net.layers[index].weight.astype(np.float64)
-            lost = LayerError(
-                quantization_error.weight_loss(weight, integers.layers[index])[0], _correlation(*moments[index])
-            )
+            decibels, _ = quantization_error.weight_loss(net.layers[index], integers.layers[index])
+            lost = LayerError(decibels, _correlation(*moments[index]))
         right = float((predicted == data.labels).mean())
         stages.append(Stage(name, right, float((predicted == target).mean()), lost))
     return Comparison(f"{data.name} {data.split}", len(data.labels), tuple(stages))

@@ -14,7 +14,7 @@ from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.interchange import rule_file
 
-COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR, kinds.SAFETENSORS, kinds.ARRAYS}
+COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR, kinds.NETX, kinds.SAFETENSORS, kinds.ARRAYS}
 
 
 def artifact(path: Path) -> Path:

@@ -133,14 +133,18 @@ def compile(
 @commands.command()
 def spec(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="tensors that ff2loihi did not write")
+        Path,
+        typer.Argument(
+            metavar="MODEL.pt", callback=inputs.model, help="tensors, or a NIR graph, that ff2loihi did not write"
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="- for stdout [default: spec.yaml beside MODEL.pt]")
     ] = None,
     json: Json = None,
 ) -> None:
-    """Draft a commented spec.yaml from the names and shapes of a checkpoint's tensors; on a terminal, ask."""
+    """Draft a commented spec.yaml from a checkpoint's tensors, their names and shapes, or a graph's nodes; on a
+    terminal, ask."""
     output = outputs.STDOUT if output == Path(outputs.TABLES) else output or model.with_name("spec.yaml")
     if output == outputs.STDOUT and str(json) in (outputs.TABLES, str(outputs.STDOUT)):
         raise FF2LoihiError("--output and --json: both to stdout. Give one of them a file")

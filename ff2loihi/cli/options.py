@@ -44,7 +44,9 @@ Artifact = Annotated[
 Model = Annotated[
     Path,
     typer.Argument(
-        metavar="MODEL.pt", callback=inputs.model, help="a checkpoint (.pt, .safetensors, .npz), or a NIR graph (.nir)"
+        metavar="MODEL.pt",
+        callback=inputs.model,
+        help="a checkpoint (.pt, .safetensors, .npz), a NIR graph (.nir) or a netx network (.net)",
     ),
 ]
 Spec = Annotated[

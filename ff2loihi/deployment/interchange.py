@@ -1,19 +1,20 @@
 """Artifacts for other frameworks and their graphs for the compiler: netx, NIR, and the rule beside them."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from ff2loihi.compilers import artifact
-from ff2loihi.compilers.errors import ArtifactError, CheckpointError
+from ff2loihi.compilers.errors import ArtifactError, CheckpointError, CompileError
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.compilers.frontend import nir_reader
 from ff2loihi.compilers.frontend.checkpoint import checkpoint_of
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.frontend.spec import read_spec
-from ff2loihi.compilers.interchange import netx, nir, rule_file
-from ff2loihi.compilers.ir import AnyProgram, LearningNetwork
+from ff2loihi.compilers.interchange import netx, netx_reader, nir, rule_file
+from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork, Program
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import fit as learning_fit
 
@@ -56,6 +57,23 @@ def read_exported(path: Path) -> AnyProgram:
     program, _ = artifact.unpack(path, manifest, nir.tensors_of(path, graph, manifest))
     nir.check_same(path, graph, program.network)
     return program
+
+
+def read_netx(path: Path, steps: int) -> tuple[Program[IntNetwork], list[str]]:
+    """A netx network that anybody wrote, its integers as they are, and what is to be known of it, a line each.
+
+    steps: of a sample, where the file says none. Raises CheckpointError.
+    """
+    network, remarks = netx_reader.read(path, steps)
+    sha256 = hashlib.sha256(read_bytes(path, CheckpointError, netx_reader.KIND)).hexdigest()
+    options = {"neuron": network.neuron, "steps": network.steps, "reset": network.reset}
+    provenance = {"checkpoint": {"name": path.name, "sha256": sha256}, "options": options, "remarks": remarks}
+    program = Program(network, (), provenance)
+    try:
+        artifact.check(program)
+    except CompileError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    return program, remarks
 
 
 def load_graph(path: Path, spec_path: Path, dt: float | None = None) -> Checkpoint:

@@ -80,8 +80,9 @@ def test_a_tensor_without_a_place_is_a_warning(ff2loihi, here):
 @pytest.mark.parametrize(
     ("file", "words"),
     [("m.pt", "its spec is inside. Use: ff2loihi compile"), ("g.ffl", "so compiled already"),
-     ("g.nir", "g.nir: a NIR graph's spec is not drafted: its layers are its nodes, weight: NODE.weight"),
-     ("g.net", "a netx network, which is written, not read. Use export --format nir, whose file compiles"),
+     ("g.nir", "g.nir: exported by ff2loihi, so it needs no spec. Use: ff2loihi compile"),
+     ("on.nir", "on.nir: exported by ff2loihi, so it needs no spec. Use: ff2loihi compile"),
+     ("g.net", "g.net: a netx network needs no spec. Use: ff2loihi compile"),
      ("text.txt", "not a torch checkpoint"), ("old.pt", "no tensor has the shape of a layer")],
 )  # fmt: skip
 def test_a_file_that_needs_no_draft_or_can_have_none_is_one_line(refused, every_kind, file, words):

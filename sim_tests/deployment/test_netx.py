@@ -19,6 +19,7 @@ from ff2loihi.verification import golden
 from sim_tests.deployment.nets import COMPILED, each
 
 HARD = [net for net in COMPILED if net[-1] == "hard"]
+SPIKING = [net for net in COMPILED if net[-1] in ("hard", "soft")]
 FINE_BIASES = [("tosato-bp", "plain", "hard"), ("ffa-symmetric", "bias", "hard")]  # finer than netx counts them
 
 
@@ -153,6 +154,27 @@ def test_every_recipes_integers_come_back(artifacts, mixed, tmp_path, net):
             layer.vth, layer.shift, layer.top, layer.v0,
         )  # fmt: skip
     assert (len(files) == 2) == isinstance(net, LearningNetwork)
+
+
+@each([*SPIKING, ("mixed", "hard"), ("pooled", "hard")])
+def test_what_we_export_comes_back_with_the_same_bits(artifacts, mixed, pooled, digits, tmp_path, net):
+    program = {"mixed": mixed, "pooled": pooled}[net[0]]["hard"] if len(net) == 2 else artifacts[net]
+    interchange.export(program, "netx", tmp_path / "m.net")
+    again, said = interchange.read_netx(tmp_path / "m.net", 16)
+    assert "the label and the read-out of the artifact it comes from are no part of a .net" in said[-1]
+    ours, found = program.network, again.network
+    assert (found.steps, found.reset, found.inputs) == (ours.steps, ours.reset, ours.inputs)
+    code = ours.pass_labels[0]
+    parts = [digits.images, np.tile(code, (len(digits.images), 1))]
+    if ours.label_kind == "overwrite":
+        parts = [parts[1], digits.images[:, len(code) :]]
+    rows = np.concatenate(parts, axis=1).astype(np.uint8)
+    wanted = Emulator().run(program, digits.images, states=True).states
+    states = Emulator().run(again, rows, states=True).states
+    for before, after in zip(ours.layers, found.layers, strict=True):
+        for state in "auvr":
+            np.testing.assert_array_equal(wanted[f"{before.name}.{state}"][:, 0], states[f"{after.name}.{state}"][:, 0])
+        assert states[f"{after.name}.r"].any()
 
 
 @pytest.mark.parametrize("form", ["rule", "tag"])

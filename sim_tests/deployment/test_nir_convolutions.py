@@ -136,6 +136,20 @@ def test_a_foreign_graph_compiles_to_what_its_tensors_and_a_full_spec_do(mixed, 
         ]
 
 
+def test_the_draft_of_a_graph_of_convolutions_leaves_their_geometry_to_the_graph(mixed_content, tmp_path):
+    tensors, about = mixed_content
+    nir.write(tmp_path / "f.nir", foreign(tensors))
+    made = api.spec(tmp_path / "f.nir")
+    weights = [{key: value for key, value in layer.items() if key != "conv"} for layer in about["layers"]]
+    assert made.values["layers"] == weights[:2]
+    assert made.values["readout"]["head"]["weights"] == ["c.weight"]
+    (tmp_path / "spec.yaml").write_text(made.text)
+    checkpoint = interchange.load_graph(tmp_path / "f.nir", tmp_path / "spec.yaml")
+    program = api.compile(checkpoint, shapeless_digits())
+    assert [layer.conv.out_shape for layer in program.network.layers] == [(6, 4, 9), (4, 2, 4)]
+    assert program.network.head.weights[0].shape == (10, 32)
+
+
 def pool(kind, rows: int, columns: int):
     return kind(np.array([rows, columns]), np.array([2, 2]), np.array([0, 0]))
 

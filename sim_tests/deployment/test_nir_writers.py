@@ -263,6 +263,36 @@ def test_the_commands_take_dt(ff2loihi, refused, tmp_path):
     assert "--dt: a step's length of a NIR graph" in refused("compile", tmp_path / "m.nir", "--dt", 1)[1]
 
 
+@pytest.mark.parametrize("form", [*SAME, *OTHER])
+def test_a_drafted_spec_of_any_graph_names_what_compiles(tmp_path, form):
+    graph, options = (SAME | OTHER)[form]
+    nir.write(tmp_path / "m.nir", graph)
+    made = api.spec(tmp_path / "m.nir")
+    timed = "dt" in graph.metadata or not any(hasattr(node, "v_threshold") for node in graph.nodes.values())
+    assert [text.partition(":")[0] for text in made.missing] == ([] if timed else ["dt"])
+    (tmp_path / "spec.yaml").write_text(made.text if timed else f"{made.text}dt: 1e-3\n")
+    checkpoint = interchange.load_graph(tmp_path / "m.nir", tmp_path / "spec.yaml", options.get("dt"))
+    sides = checkpoint.spec.pixels
+    images = load_data("digits", "train", limit=50)
+    rows = np.resize(images.images, (len(images.images), sides))
+    program = api.compile(checkpoint, (rows, images.labels % checkpoint.spec.label.classes))
+    assert all(layer.weight.any() for layer in program.network.layers)
+
+
+def test_the_draft_of_a_spiking_graph_says_what_the_graph_does_not(ff2loihi, tmp_path):
+    upper = nir.Linear(W2), lif((4,))
+    nir.write(tmp_path / "m.nir", chain(LINEAR, lif(), *upper, names=("0", "lif1", "1e3", "lif2")))
+    code, out, err = ff2loihi("spec", tmp_path / "m.nir")
+    text = (tmp_path / "spec.yaml").read_text()
+    made = yaml.safe_load(text)
+    assert (code, made["pixels"], made["label"]) == (0, 64, {"kind": "append", "classes": 10})
+    assert made["layers"] == [{"weight": f"{name}.weight", "polarity": "half"} for name in ("0", "1e3")]
+    assert made["neuron"] == {"kind": "lif", "steps": 24, "rate": 0.25, "trace": "relu"}
+    assert "to fill in: dt: 1e-3, the length of a step in the graph's time" in err
+    assert "probability" in out
+    assert "# trace: hard-li" in text
+
+
 def test_inspect_lists_the_nodes_of_any_graph(ff2loihi, refused, tmp_path):
     nir.write(tmp_path / "m.nir", chain(LINEAR, RECURRENT, names=("fc", "rec"), dt=DT))
     code, out, err = ff2loihi("inspect", tmp_path / "m.nir", "--json", tmp_path / "m.json")

@@ -136,6 +136,28 @@ def test_a_hostile_graph_of_others_is_compiled_or_refused(fuzz, change, specs, s
     fuzz(structure(change, names_in(data, tmp_path / "x.h5")), attempt, share=0.5)
 
 
+def test_a_hostile_netx_network_is_run_or_refused(fuzz, change, programs, used, monkeypatch, tmp_path):
+    monkeypatch.setattr(hdf5_file, "check_readable", lambda *_: None)
+    found = {}
+    for kind in ("spiking pool", "soft", "hard"):
+        interchange.export(programs[kind], "netx", tmp_path / "m.net")
+        data = (tmp_path / "m.net").read_bytes()
+        found[kind] = data, names_in(data, tmp_path / "x.h5")
+    change_file(tmp_path / "m.net", [("layer/1/neuron/vDecay", "set", 9)])
+    used(interchange.read_netx(tmp_path / "m.net", 8)[0])  # so that the kernel with a leak is compiled
+
+    def attempt(example, folder):
+        kind, changes = example
+        (folder / "m.net").write_bytes(found[kind][0])
+        change_file(folder / "m.net", changes)
+        used(interchange.read_netx(folder / "m.net", 8)[0])
+
+    examples = st.sampled_from(sorted(found)).flatmap(
+        lambda kind: st.tuples(st.just(kind), structure(change, found[kind][1]))
+    )
+    fuzz(examples, attempt, share=0.5)
+
+
 def test_graphs_of_damaged_bytes_are_read_or_refused(fuzz, change, exported, monkeypatch):
     """Few: a child reads each first."""
     monkeypatch.setattr(hdf5_file, "PATIENCE", 5.0)

@@ -1,4 +1,4 @@
-"""The command `compile`: from a checkpoint, or a NIR graph, to an artifact."""
+"""The command `compile`: from a checkpoint, a NIR graph or a netx network to an artifact."""
 
 import dataclasses
 from pathlib import Path
@@ -45,7 +45,14 @@ def compile_model(
             return compile_exported(model, options, output)
         checkpoint = interchange.load_graph(model, spec, dt)
     elif model.suffix == ".net":
-        raise CheckpointError(f"{model}: netx is written, not read. Use export --format nir, whose file compiles")
+        from ff2loihi.cli.commands.interchange import compile_netx
+
+        if not isinstance(options, Options) or (spec, calibrate, check, expect) != (None, None, None, None):
+            raise CheckpointError(
+                f"{model}: its integers are compiled as they are: leave out --spec, --calibrate, --check, --expect and "
+                "--learning"
+            )
+        return compile_netx(model, options, output)
     else:
         checkpoint = load_checkpoint(model, spec)
     asked, calibrate = calibrate, calibrate or checkpoint.training.get("data")

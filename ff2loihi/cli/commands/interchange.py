@@ -1,12 +1,15 @@
-"""The commands `export` and `diff-golden`, and `compile` of a NIR graph."""
+"""The commands `export` and `diff-golden`, and `compile` of a NIR graph or a netx network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ff2loihi import api
 from ff2loihi.cli import console
+from ff2loihi.cli.layer_table import show_layers
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError
+from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.deployment import interchange
@@ -48,6 +51,29 @@ def compile_exported(model: Path, options, output: Path) -> dict:
     digest = api.save(program, output)
     console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, as it was exported")
     return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
+
+
+def compile_netx(model: Path, options: Options, output: Path) -> dict:
+    """A netx network becomes an artifact of its own integers."""
+    plain = Options()
+    if options != replace(plain, neuron=options.neuron, steps=options.steps):
+        raise CheckpointError(f"{model}: its integers are compiled as they are: leave out all options but --steps")
+    program, remarks = interchange.read_netx(model, options.steps)
+    net = program.network
+    if options.steps not in (plain.steps, net.steps):
+        raise CheckpointError(f"{model}: says that a sample has {net.steps} steps. Leave out --steps")
+    for remark in remarks:
+        console.warn(remark)
+    digest = api.save(program, output)
+    show_layers(program)
+    console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, {net.steps} steps a sample")
+    return {
+        "artifact": str(output),
+        "sha256": digest,
+        "layers": arithmetic_rules.usage(net),
+        "remarks": remarks,
+        "provenance": program.provenance,
+    }
 
 
 def diff_golden(folder: Path, recording: Path, json: str | None) -> None:

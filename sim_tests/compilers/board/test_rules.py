@@ -14,7 +14,7 @@ from ff2loihi.compilers.board.populations import Population, Rows, populations
 from ff2loihi.compilers.board.rules import Design, violations
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import IntHead, IntNetwork, LearningNetwork, NormTable, PooledHead
+from ff2loihi.compilers.ir import IntHead, IntNetwork, Leak, LearningNetwork, NormTable, PooledHead
 from ff2loihi.compilers.ir.convolution import Conv
 from sim_tests.factories import integer_network as inference
 from sim_tests.factories import learning_layer, learning_network, library_network
@@ -192,6 +192,10 @@ def shown(code: int, phase: int = 0, bits: int = 8) -> IntNetwork:
     return inference(label_codes=codes, phases=phases, input_bits=bits)
 
 
+def leaking(du: int = 9, dv: int = 9, reset: str = "hard", **changes) -> IntNetwork:
+    return inference(reset=reset, leak=Leak(du, dv), **changes)
+
+
 # what the arithmetic takes for granted: what just fits, what just does not, and what is said of it
 CONSTANTS = {
     "schedule_is_known": (
@@ -236,6 +240,9 @@ CONSTANTS = {
         (inference(v0=6400), inference(v0=6401), "^hidden1: first v 6,401, 0..6,400"),
         (inference(v0=0, reset="hard"), inference(v0=1, reset="hard"), "^hidden1: first v 1, 0 is possible"),
         (inference(scale=1e-160), inference(scale=np.nan), "^hidden1: scale nan, more than 0"),
+        (leaking(4095), leaking(4096), "^hidden1: current decay 4,096, 0..4,095 are possible"),
+        (leaking(dv=4096), leaking(dv=4097), "^hidden1: voltage decay 4,097, 0..4,096 are possible"),
+        (leaking(), leaking(reset="soft"), "^hidden1: a leak, which neurons with a hard reset alone have"),
     ),
 }  # fmt: skip
 # rule of the arithmetic: what just fits, what just does not, and what is said of it
@@ -253,6 +260,12 @@ ARITHMETIC = {
             inference("graded", weight=row(2), bias=np.full(4, (1 << 23) - 1 - 510)),
             inference("graded", weight=row(2), bias=np.full(4, (1 << 23) - 510)),
             "sums reach 0..8,388,608, 24 signed bits hold 8,388,607",
+        ),
+    ),
+    "currents_fit": (
+        (
+            leaking(0, weight=row(50, *[254] * 103), steps=5), leaking(0, weight=row(52, *[254] * 103), steps=5),
+            "currents may reach 8,388,800, 24 signed bits hold 8,388,607",
         ),
     ),
     "bias_fits": (

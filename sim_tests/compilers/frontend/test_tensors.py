@@ -256,6 +256,20 @@ def test_the_initialisers_of_an_onnx_model_are_tensors_in_the_order_of_its_nodes
     assert content["plain"].dtype == np.float32
 
 
+def test_a_weight_that_an_onnx_model_hands_on_is_turned_where_it_is_multiplied(tmp_path):
+    node = pytest.importorskip("onnx").helper.make_node
+    arrays = {name: np.random.default_rng(0).random((4, 4 + n)).astype(np.float32) for n, name in enumerate("ab")}
+    onnx_model(
+        tmp_path / "net.onnx", node("Identity", ["b"], ["b1"]), node("Identity", ["b1"], ["b2"]),
+        node("MatMul", ["x", "a"], ["y"]), node("MatMul", ["y", "b2"], ["z"]), **arrays,
+    )  # fmt: skip
+    read = tensor_files.read(tmp_path / "net.onnx")
+    content = tensor_files.arrays(tmp_path / "net.onnx", read.tree, read.size)
+    assert list(content) == ["a", "b"]
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(content[name], array.T)
+
+
 def test_onnx_models_that_hold_no_weights_of_their_own_are_one_line(tmp_path):
     onnx = onnx_model(tmp_path / "net.onnx", w=np.ones((2000, 3), np.float32))
     model = onnx.load(tmp_path / "net.onnx")

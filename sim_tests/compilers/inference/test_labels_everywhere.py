@@ -16,7 +16,7 @@ from ff2loihi.compilers.errors import CheckpointError, CompileError
 from ff2loihi.compilers.frontend import network
 from ff2loihi.compilers.frontend.checkpoint import live_checkpoint
 from ff2loihi.compilers.frontend.draft import draft
-from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.compilers.inference import arithmetic_rules, float_forward, readout
 from ff2loihi.compilers.inference.library_form import obstacles
 from ff2loihi.compilers.inference.quantization_error import warnings
 from ff2loihi.compilers.inference.quantize import Options
@@ -212,6 +212,42 @@ def test_payloads_of_few_bits_beside_a_strong_label_are_told(nets):
         program = api.compile(checkpoint, "digits")
         found = list(warnings(network.build(checkpoint), program.network, program.losses))
         assert [text.startswith("hidden1: its payloads have ") for text in found] == [True] * told
+
+
+def test_what_a_labels_own_weights_lose_is_in_the_loss_table(nets):
+    found = {}
+    for factor in (1.0, 1e4):
+        tensors = {name: tensor.clone() for name, tensor in nets["none"].state_dict().items()}
+        tensors["layers.1.weight"][3, -1] *= factor  # which leaves the other neurons no steps of the grid
+        checkpoint = live_checkpoint(tensors, drafted(nets["none"], normalization="none"))
+        layer, program = network.build(checkpoint).layers[1], api.compile(checkpoint, "digits")
+        loss, integers = program.losses[1], program.network.layers[1]
+        signal = lost = 0.0
+        for w, q in ((layer.weight, integers.weight), (layer.label, integers.label.weight)):
+            w, q = w.astype(float), q.astype(float)
+            signal, lost = signal + (w**2).sum(1), lost + ((w - q * (w * q).sum() / (q * q).sum()) ** 2).sum(1)
+        assert loss.weight_sqnr_db == pytest.approx(10 * np.log10(signal.sum() / lost.sum()))
+        assert loss.neurons_db[0] == pytest.approx(10 * np.log10((signal / lost).min()))
+        found[factor] = integers.weight, loss
+    assert (found[1.0][0] == found[1e4][0]).all()
+    assert found[1.0][1].neurons_db[2] > found[1e4][1].neurons_db[2] + 3
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+def test_sums_of_many_label_inputs_fit_the_accumulator_before_their_shift(neuron):
+    rng, n, inputs = np.random.default_rng(0), 400, 64 + 400
+    tensors = {"a": rng.normal(0, 1, (20, inputs)), "b": np.hstack([rng.normal(0, 1, (12, 20)), np.ones((12, n))])}
+    codes = (rng.random((CLASSES, n)) < 0.9) * 1.0
+    tensors = {name: torch.tensor(array).float() for name, array in (tensors | {"codes": codes}).items()}
+    spec = SPEC | {"pixels": 64, "label": {"kind": "append", "codes": "key:codes"}}
+    program = api.compile(tensors, "digits", Options(neuron=neuron), spec)
+    net, layer = program.network, program.network.layers[1]
+    assert (layer.label.weight == 254).all()
+    reached = (layer.label.payloads(net.label_codes, net.full) @ layer.label.weight.T.astype(np.int64)).max()
+    assert 1 << 21 < reached < 1 << 23
+    wide = replace(layer, label=replace(layer.label, payload=255, shift=layer.label.shift + 2))
+    with pytest.raises(CompileError, match=r"^hidden2: label: sums reach [\d,]+ before their shift, 24 signed bits"):
+        arithmetic_rules.check(replace(net, layers=(net.layers[0], wide)))
 
 
 def test_what_has_no_form_is_refused_by_name(nets):

@@ -15,7 +15,7 @@ from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 
 from ff2loihi.compilers.inference.integer_forward import goodness_power, powers, quantize_pixels
-from ff2loihi.compilers.ir import IntLabel, IntLayer, IntNetwork, split_input
+from ff2loihi.compilers.ir import IntLabel, IntLayer, IntNetwork, Leak, split_input
 from ff2loihi.processes.host_io.playback import Playback
 from ff2loihi.processes.host_io.record import probe_var, record_port
 from ff2loihi.processes.inference.goodness import Goodness
@@ -186,10 +186,11 @@ class _Builder:
                 reset_interval=net.steps,
                 reset_offset=(index + 2) % net.steps,
             )
+        leak = layer.leak or Leak(DU_NO_MEMORY, 0)
         return LIFReset(
             shape=bias.shape,
-            du=DU_NO_MEMORY,
-            dv=0,
+            du=leak.du,
+            dv=leak.dv,
             bias_mant=bias >> layer.bias_exp,
             bias_exp=np.full(bias.shape, layer.bias_exp, np.int32),
             vth=layer.vth,
