@@ -1,0 +1,38 @@
+"""Trials on a scheduler of dask.distributed, which gives a lost worker's to another; imports it, the extra `sweep`."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError
+
+PATIENCE = 10.0  # s for the scheduler to answer
+
+
+def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> Iterator[str]:
+    """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, cancels the others."""
+    try:
+        from distributed import Client, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise BackendError(
+            "--scheduler needs dask.distributed. Install the extra `sweep`, as pip install '.[sweep]', or use --workers"
+        ) from None
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as failure:
+        raise BackendError(f"--scheduler {address}: no scheduler of dask answers ({failure}). Start one") from None
+    with client:
+        say(f"dashboard: {client.dashboard_link}")
+        futures = client.map(_run, tasks, pure=False)
+        try:
+            for future, found in as_completed(futures, with_results=True):
+                yield found
+        except KilledWorker as failure:
+            raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None
+        finally:
+            client.cancel(futures)
+
+
+def _run(task: str) -> str:
+    from ff2loihi.sweeps.execution import run_trial
+
+    return run_trial(task)
