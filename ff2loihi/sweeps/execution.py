@@ -41,8 +41,13 @@ _ALONE = threading.Lock()  # torch has one generator and one number of threads i
 
 
 def run_trial(task: str) -> str:
-    """The outcome of a trial, both as JSON: a worker anywhere can be asked for it. Raises DataError for other data."""
+    """The outcome of a trial, both as JSON: a worker anywhere can be asked for it.
+
+    Raises FF2LoihiError where the worker has other images, or another ff2loihi.
+    """
     trial = Trial.model_validate_json(task)
+    if trial.version != __version__:
+        raise FF2LoihiError(f"this worker has ff2loihi {__version__}, the sweep was started by {trial.version}")
     parts = splits(trial.options.train.data, None if trial.data_root is None else Path(trial.data_root))
     if content(parts) != trial.data_sha256:
         raise DataError(f"{parts[0].name}: the images here are not those that the sweep was started with. Copy them")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ff2loihi.analysis.canvas import canvas, png
 from ff2loihi.sweeps.report import Configuration, Report, front
@@ -24,26 +25,26 @@ def pictures(report: Report) -> Iterator[tuple[str, bytes]]:
 
 
 def _accuracy(found: tuple[Configuration, ...], names: list[str]) -> bytes:
+    """Over two options a heat map where both have few values, else points; over one, points."""
     figure = canvas(6, 4.5)
     axes = figure.add_subplot()
     values = [[one.options[name] for one in found] for name in names]
-    accuracies = np.array([100 * one.accuracy for one in found])
     different = [_ordered(each) for each in values]
-    if len(names) == 1:
-        places = _places(values[0], different[0])
-        axes.plot(places, accuracies, "o")
-        axes.set(xlabel=names[0], ylabel="accuracy, %")
-    elif all(len(each) <= CELLS for each in different):
-        _heat(axes, values, different, accuracies)
-        axes.set(title="mean accuracy, %", xlabel=names[0], ylabel=names[1])
-    else:
-        x, y = (_places(*each) for each in zip(values, different, strict=True))
-        points = axes.scatter(x, y, c=accuracies, cmap="viridis")
-        figure.colorbar(points, label="accuracy, %")
-        axes.set(xlabel=names[0], ylabel=names[1])
-    for axis, each in zip((axes.xaxis, axes.yaxis), different, strict=False):
-        if not _numeric(each) or (len(names) == 2 and all(len(one) <= CELLS for one in different)):
+    heat = len(names) == 2 and all(len(each) <= CELLS for each in different)
+    accuracies = np.array([100 * one.accuracy for one in found])
+    for axis, name, each in zip((axes.xaxis, axes.yaxis), names, different, strict=False):
+        axis.set_label_text(name)
+        if heat or not _numeric(each):
             axis.set_ticks(range(len(each)), [str(value) for value in each])
+    places = [_places(*each) for each in zip(values, different, strict=True)]
+    if heat:
+        _heat(axes, values, different, accuracies)
+        axes.set_title("mean accuracy, %")
+    elif len(names) == 2:
+        figure.colorbar(axes.scatter(*places, c=accuracies, cmap="viridis"), label="accuracy, %")
+    else:
+        axes.plot(*places, accuracies, "o")
+        axes.set_ylabel("accuracy, %")
     return png(figure)
 
 
@@ -87,6 +88,7 @@ def _pareto(found: list[Configuration]) -> bytes:
         best = front(list(zip(costs, accuracies, strict=True)))
         axes.step(*zip(*best, strict=True), "o-", where="post", color="tab:red", label="not beaten at that cost")
     left.set(xlabel="cores", ylabel="accuracy, %")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="ESTIMATED energy of the chip, mJ a sample, as a band")
     left.legend(fontsize=8)
     return png(figure)

@@ -70,9 +70,10 @@ def report(space: Space, trials: int, outcomes: Sequence[Outcome]) -> Report:
 
 
 def value_of(options: Settings, key: Key) -> Hashable:
-    """The value of one option; None where nothing is learned and it is an option of that."""
+    """The value of one option, the width of a single layer as a number; None for how to learn where nothing learns."""
     section, name = key
-    return getattr(getattr(options, section), name, None)
+    value = getattr(getattr(options, section), name, None)
+    return int(value) if name == "widths" and value and value.isdigit() else value
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -98,15 +99,16 @@ def _configuration(space: Space, group: list[Measured]) -> Configuration:
 
 
 def _strength(values: Sequence[Hashable], accuracies: Sequence[float]) -> float:
-    """The share of the accuracies' variance that an option explains, in 0..1: epsilon squared, which as many groups as
-    trials do not raise. The values of a range are put into GROUPS groups."""
+    """The share of the accuracies' variance that lies between an option's values, in 0..1 (eta squared).
+
+    0 where no value has two trials: then it is unknown.
+    """
     y, groups = np.array(accuracies), _groups(values)
-    free = len(y) - len(set(groups.tolist()))
-    if not free or y.min() == y.max():
+    if len(set(groups.tolist())) == len(y) or y.min() == y.max():
         return 0.0
-    means = np.bincount(groups, y) / np.bincount(groups)
-    inside = float(((y - means[groups]) ** 2).sum())
-    return max(0.0, 1 - inside / free * (len(y) - 1) / float(((y - y.mean()) ** 2).sum()))
+    sizes = np.bincount(groups)
+    between = float(sizes @ (np.bincount(groups, y) / sizes - y.mean()) ** 2)
+    return between / float(((y - y.mean()) ** 2).sum())
 
 
 def _groups(values: Sequence[Hashable]) -> np.ndarray:

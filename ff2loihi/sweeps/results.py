@@ -1,8 +1,7 @@
 """The results of a sweep: a file of one JSON line a trial, which may have been cut off at any byte."""
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -37,25 +36,16 @@ class Results:
             self.found[outcome.trial] = outcome
             self.whole += len(line) + 1
 
-    @contextmanager
-    def appending(self) -> Iterator["Results"]:
-        """For `append`. Raises FF2LoihiError."""
-        try:
-            self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as failure:
-            raise FF2LoihiError(f"{self.path}: {failure.strerror}. Choose another --output") from None
-        try:
-            os.ftruncate(self._handle, self.whole)
-            yield self
-        finally:
-            os.close(self._handle)
-
     def append(self, outcome: Outcome) -> None:
         """Another line, on the disk when this returns. Raises FF2LoihiError."""
         line = _line(outcome)
         try:
-            os.pwrite(self._handle, line, self.whole)
-            os.fsync(self._handle)
+            with open(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666), "wb") as file:
+                file.truncate(self.whole)
+                file.seek(self.whole)
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as failure:
             raise FF2LoihiError(f"{self.path}: not written: {failure.strerror}") from None
         self.whole += len(line)

@@ -1,7 +1,7 @@
 """A sweep from its space to its report: what is finished already is not run again."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ def sweep(
         missing = [trial for trial in ours if trial.hash not in found]
         hooks.started(len(ours), len(ours) - len(missing))
         own = results.Results(file)
-        with own.appending(), closing(_outcomes(missing, count, scheduler, hooks)) as running:
+        with closing(_outcomes(missing, count, scheduler, hooks)) as running:
             for number, text in enumerate(running, 1):
                 outcome = OUTCOME.validate_json(text)
                 own.append(outcome)
@@ -58,7 +58,7 @@ def sweep(
     return report(space, len(trials), ordered)
 
 
-def _outcomes(trials: Sequence[Trial], count: int, scheduler: str | None, hooks: Hooks) -> Iterator[str]:
+def _outcomes(trials: Sequence[Trial], count: int, scheduler: str | None, hooks: Hooks) -> Generator[str]:
     tasks = [trial.model_dump_json() for trial in trials]
     if not tasks:
         return

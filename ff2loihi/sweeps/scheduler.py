@@ -1,13 +1,13 @@
 """Trials on a scheduler of dask.distributed, which gives a lost worker's to another; imports it, the extra `sweep`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
-from ff2loihi.compilers.errors import BackendError, FF2LoihiError
+from ff2loihi.compilers.errors import BackendError
 
 PATIENCE = 10.0  # s for the scheduler to answer
 
 
-def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> Iterator[str]:
+def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> Generator[str]:
     """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, cancels the others."""
     try:
         from distributed import Client, as_completed
@@ -17,14 +17,14 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
             "--scheduler needs dask.distributed. Install the extra `sweep`, as pip install '.[sweep]', or use --workers"
         ) from None
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
+        client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as failure:
         raise BackendError(f"--scheduler {address}: no scheduler of dask answers ({failure}). Start one") from None
     with client:
         say(f"dashboard: {client.dashboard_link}")
         futures = client.map(_run, tasks, pure=False)
         try:
-            for future, found in as_completed(futures, with_results=True):
+            for _, found in as_completed(futures, with_results=True):
                 yield found
         except KilledWorker as failure:
             raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None

@@ -132,9 +132,9 @@ Made = TypeVar("Made", bound=Strict)
 
 def read_space(source: Path | str | Mapping) -> Space:
     """The space that a YAML file or a dict describes. Raises FF2LoihiError with everything that is wrong in it."""
-    if isinstance(source, Mapping):
-        return _Reading().space(source, "space")
-    return _Reading().space(yaml_file.read(Path(source), FF2LoihiError, "a space (.yaml)"), str(source))
+    if isinstance(source, Path | str):
+        return _Reading().space(yaml_file.read(Path(source), FF2LoihiError, "a space (.yaml)"), str(source))
+    return _Reading().space(source, "space")
 
 
 class _Reading:

@@ -19,6 +19,7 @@ class Trial(Strict):
     """What a worker is given. hash: of the options, the data's content and the version of ff2loihi."""
 
     hash: str
+    version: str
     data_sha256: str
     data_root: str | None
     options: Settings
@@ -64,7 +65,7 @@ def trial_of(settings: Settings, data_sha256: str, data_root: Path | None) -> Tr
     facts = {"version": __version__, "data_sha256": data_sha256, "options": settings.model_dump()}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     root = None if data_root is None else str(data_root)
-    return Trial(hash=digest, data_sha256=data_sha256, data_root=root, options=settings)
+    return Trial(hash=digest, version=__version__, data_sha256=data_sha256, data_root=root, options=settings)
 
 
 def splits(data: str, root: Path | None) -> tuple[Dataset, Dataset]:

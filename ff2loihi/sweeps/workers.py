@@ -12,8 +12,9 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, suppress
+from typing import IO
 
 from ff2loihi.compilers import children
 from ff2loihi.compilers.errors import BackendError, FF2LoihiError, brief
@@ -67,6 +68,12 @@ class _Worker:
                 with suppress(BrokenPipeError):  # what it never read
                     stream.close()
 
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What the worker writes."""
+        assert self.process.stdout is not None
+        return self.process.stdout
+
     def give(self, task: str, tries: int) -> None:
         """tries: how many workers have had it, this one counted."""
         self.task, self.tries = task, tries
@@ -77,8 +84,7 @@ class _Worker:
 
     def outcome(self) -> str | None:
         """Of the trial that it was given; None where the worker was lost. Raises FF2LoihiError where the trial did."""
-        assert self.process.stdout
-        line = self.process.stdout.readline().decode()
+        line = self.stdout.readline().decode()
         if line.endswith("\n"):
             return line.strip()
         status = self.process.wait()
@@ -96,7 +102,7 @@ class _Worker:
         return None
 
 
-def outcomes(tasks: Sequence[str], workers: int) -> Iterator[str]:
+def outcomes(tasks: Sequence[str], workers: int) -> Generator[str]:
     """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, ends the workers."""
     waiting, idle = deque((task, 1) for task in tasks), []
     with ExitStack() as stack, selectors.DefaultSelector() as busy:
@@ -104,7 +110,7 @@ def outcomes(tasks: Sequence[str], workers: int) -> Iterator[str]:
             while waiting and len(busy.get_map()) < workers:
                 worker = idle.pop() if idle else stack.enter_context(_Worker())
                 worker.give(*waiting.popleft())
-                busy.register(worker.process.stdout, selectors.EVENT_READ, worker)
+                busy.register(worker.stdout, selectors.EVENT_READ, worker)
             for key, _ in busy.select():
                 worker = key.data
                 busy.unregister(key.fileobj)
