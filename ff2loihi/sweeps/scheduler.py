@@ -10,7 +10,7 @@ PATIENCE = 10.0  # s for the scheduler to answer
 def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> Generator[str]:
     """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, cancels the others."""
     try:
-        from distributed import Client, as_completed
+        from distributed import CancelledError, Client, as_completed
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise BackendError(
@@ -28,6 +28,8 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
                 yield found
         except KilledWorker as failure:
             raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None
+        except CancelledError:
+            raise BackendError(f"--scheduler {address}: is gone. With another one, the same command goes on") from None
         finally:
             client.cancel(futures)
 
