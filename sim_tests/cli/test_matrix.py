@@ -29,6 +29,7 @@ COMMANDS = {
     "compile": "compile {model} -o out.ffl",
     "spec": "spec {model} -o out.yaml",
     "loihi": "run {model} --backend loihi",
+    "sweep": "sweep {model} -o out",
 }
 # on an artifact: what differs from 0
 CODES = {
@@ -37,6 +38,7 @@ CODES = {
     **{("learn", name): 2 for name in INFERENCE},  # no rule
     **{("compile", name): 2 for name in ARTIFACTS},
     **{("spec", name): 2 for name in ARTIFACTS},
+    **{("sweep", name): 2 for name in ARTIFACTS},
 }
 # on a wrong kind of file: the few that are not wrong
 FINE = {
