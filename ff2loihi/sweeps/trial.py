@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -64,7 +65,7 @@ def trial_of(settings: Settings, data_sha256: str, data_root: Path | None) -> Tr
     """The trial of these options on data of that content."""
     facts = {"version": __version__, "data_sha256": data_sha256, "options": settings.model_dump()}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    root = None if data_root is None else str(data_root)
+    root = None if data_root is None else os.path.abspath(data_root)  # a worker may be in another folder
     return Trial(hash=digest, version=__version__, data_sha256=data_sha256, data_root=root, options=settings)
 
 

@@ -95,7 +95,7 @@ def test_the_table_fits_80_columns(space, capsys):
     heads = [cell.strip() for cell in table[1].strip("┃").split("┃")]
     hidden = [line.removeprefix(HIDDEN) for line in lines if line.startswith(HIDDEN)]
     hidden = [name.partition(".")[2] for line in hidden for name in line.split(", ")]
-    assert heads[-5:] == ["accuracy", "+-", "float", "cores", "mJ"]
+    assert heads[-5:] == ["accuracy", "+-", "float", "cores", "mJ, est."]
     assert [*heads[:-5], *hidden] == [name.partition(".")[2] for name in found.strengths]
     assert bool(hidden) == (space is VARIED)
 

@@ -42,7 +42,7 @@ def _show(found: Report) -> None:
     seeds = max((len(one.accuracies) for one in shown), default=0)
     names = list(found.strengths)
     rows = [_cells(one) for one in shown]
-    heads = ("accuracy", "+-", "float", "cores", "mJ")
+    heads = ("accuracy", "+-", "float", "cores", "mJ, est.")
     room = WIDTH - 1 - sum(_width(head, [row[index] for row in rows]) for index, head in enumerate(heads))
     columns: list[tuple[str, list[str]]] = []
     for name in names:
@@ -52,9 +52,8 @@ def _show(found: Report) -> None:
         if room < 0:
             break
         columns.append((column, cells))
-    title = (
-        f"validation split, {found.finished:,} trials, {seeds} seeds each, the best of {len(found.configurations):,}"
-    )
+    count = f"the best {len(shown):,} of {len(found.configurations):,}" if rows else "no configurations"
+    title = f"{count}, on the validation split; mean and spread over up to {seeds} seeds"
     options = zip(*(cells for _, cells in columns), strict=True) if columns else [()] * len(rows)
     console.table(
         title, (*(name for name, _ in columns), *heads),
