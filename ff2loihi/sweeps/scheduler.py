@@ -21,11 +21,11 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
     except (OSError, ValueError) as failure:
         raise BackendError(f"--scheduler {address}: no scheduler of dask answers ({failure}). Start one") from None
     with client:
-        say(f"dashboard: {client.dashboard_link}")
+        say(f"dashboard: {client.dashboard_link}, workers: {len(client.nthreads())}")
         futures = client.map(_run, tasks, pure=False)
         try:
-            for _, found in as_completed(futures, with_results=True):
-                yield found
+            for future in as_completed(futures):
+                yield future.result()
         except KilledWorker as failure:
             raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None
         except CancelledError:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -49,36 +51,64 @@ def test_a_local_cluster_gives_the_lines_of_one_worker_here(whole, tmp_path):
     assert (tmp_path / "space-sweep" / "results.jsonl").read_bytes() == whole
 
 
-@needs_dask
-@pytest.mark.slow
-def test_the_trials_of_a_worker_that_is_killed_go_to_another(whole, tmp_path):
+class Running(NamedTuple):
+    """Processes of a sweep that has its first results. log: what all of them say."""
+
+    scheduler: subprocess.Popen
+    workers: list[subprocess.Popen]
+    sweep: subprocess.Popen
+    results: Path
+    log: Path
+
+
+@pytest.fixture
+def running(tmp_path):
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(SPACE, sort_keys=False))
-    results, address = tmp_path / "space-sweep" / "results.jsonl", tmp_path / "scheduler.json"
+    results, address, log = (
+        tmp_path / "space-sweep" / "results.jsonl",
+        tmp_path / "scheduler.json",
+        tmp_path / "log.txt",
+    )
     with ExitStack() as stack:
 
         def started(*words: object) -> subprocess.Popen:
+            out = stack.enter_context(open(log, "ab"))
             line = [sys.executable, *map(str, words)]
-            log = stack.enter_context(open(tmp_path / "log.txt", "ab"))
-            process = stack.enter_context(subprocess.Popen(line, cwd=tmp_path, stdout=log, stderr=log))
+            process = stack.enter_context(subprocess.Popen(line, cwd=tmp_path, stdout=out, stderr=out))
             stack.callback(process.kill)
             return process
 
-        file = ("--scheduler-file", address)
-        started("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard", *file)
-        workers = [
-            started("-m", "distributed.cli.dask_worker", *file, "--nthreads", 1, "--no-nanny", "--no-dashboard")
-            for _ in range(2)
-        ]
+        options = ("--scheduler-file", address, "--no-dashboard")
+        scheduler = started("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", 0, *options)
+        one = ("-m", "distributed.cli.dask_worker", "--nthreads", 1, "--no-nanny", *options)
+        workers = [started(*one), started(*one)]
         while not address.exists() or not address.read_text():
             time.sleep(0.05)
         sweep = started(*SWEEP[1:], yaml.safe_load(address.read_text())["address"])
         while not results.exists() or results.read_bytes().count(b"\n") < 2:
-            assert sweep.poll() is None, (tmp_path / "log.txt").read_text()
+            assert sweep.poll() is None, log.read_text()
             time.sleep(0.01)
-        workers[0].kill()
-        assert results.read_bytes().count(b"\n") < 7, "killed too late to matter"
-        assert sweep.wait() == 0, (tmp_path / "log.txt").read_text()
-    assert results.read_bytes() == whole
+        yield Running(scheduler, workers, sweep, results, log)
+
+
+@needs_dask
+@pytest.mark.slow
+def test_the_trials_of_a_worker_that_is_killed_go_to_another(whole, running):
+    running.workers[0].kill()
+    assert running.results.read_bytes().count(b"\n") < 7, "killed too late to matter"
+    assert running.sweep.wait() == 0, running.log.read_text()
+    assert running.results.read_bytes() == whole
+
+
+@needs_dask
+@pytest.mark.slow
+def test_without_its_scheduler_a_sweep_ends_in_one_line_and_goes_on_elsewhere(whole, running):
+    running.scheduler.kill()
+    assert running.sweep.wait() == 3, running.log.read_text()
+    assert ": is gone. With another one, the same command goes on\n" in running.log.read_text()
+    assert running.results.read_bytes().count(b"\n") < 8
+    assert api.sweep(SPACE, running.results.parent).complete
+    assert running.results.read_bytes() == whole
 
 
 def test_without_dask_the_extra_is_named(monkeypatch, refused, tmp_path):

@@ -1,6 +1,7 @@
 """The command `sweep`: the trials of a space, then a table and pictures of what they show."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
 from ff2loihi import api
@@ -23,6 +24,7 @@ def sweep_space(
     def started(trials: int, finished: int) -> None:
         console.say(f"{trials:,} trials, {finished:,} of them finished already; results in {output}")
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what ends a sweep is told in one line
     with console.progress(f"sweep {space}") as show:
         hooks = Hooks(started=started, progress=show, say=console.say)
         found = api.sweep(space, output, workers, scheduler, part, data_root, hooks)
