@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         run,
         save,
         spec,
+        sweep,
         verify,
     )  # fmt: skip
     from ff2loihi.backends.base import Backend, Trace
@@ -41,7 +42,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "ff2loihi.api": (
         "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "run",
-        "save", "spec", "verify",
+        "save", "spec", "sweep", "verify",
     ),
     "ff2loihi.backends.base": ("Backend", "Trace"),
     "ff2loihi.compilers.errors": ("FF2LoihiError",),
@@ -63,7 +64,7 @@ __all__ = [
     "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
     "LearningOptions", "LearningSpeedReport", "Options", "Program", "Schedule", "SpeedReport", "Trace", "Variable",
     "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn",
-    "load", "load_checkpoint", "load_data", "run", "save", "spec", "verify",
+    "load", "load_checkpoint", "load_data", "run", "save", "spec", "sweep", "verify",
 ]  # fmt: skip
 
 

@@ -39,6 +39,9 @@ from ff2loihi.verification.learning_equality import learning_equality
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ff2loihi.sweeps.report import Report as SweepReport
+    from ff2loihi.sweeps.run import Hooks as SweepHooks
+
     Model = Checkpoint | Path | str | nn.Module | Mapping[str, Tensor]
 AnyData: TypeAlias = Dataset | str | Given
 
@@ -271,6 +274,20 @@ def compare(
     data = _data(data, "test")
     _check_labels(program, data)
     return comparison.compare(checkpoint, program, data, calibration)
+
+
+def sweep(
+    space: Path | str | Mapping, output: Path | str, workers: int = 1, scheduler: str | None = None,
+    part: str | None = None, data_root: Path | None = None, hooks: "SweepHooks | None" = None,
+) -> "SweepReport":  # fmt: skip
+    """Run those trials of a space, a YAML file or a dict, that the folder `output` holds no result of; their report.
+
+    workers: processes on this machine; scheduler: the address of dask's, in their place; part: I/N, each N-th trial
+    from the I-th on. Raises FF2LoihiError.
+    """
+    from ff2loihi.sweeps import run
+
+    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks)
 
 
 def bench(

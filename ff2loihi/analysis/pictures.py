@@ -1,18 +1,16 @@
 """The pictures of an analysis and of a comparison, as PNG bytes; drawn without a display."""
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from ff2loihi.analysis.canvas import canvas, png
 from ff2loihi.analysis.comparison import Comparison
 from ff2loihi.analysis.latents import Latents
 from ff2loihi.analysis.maps import activation_map, tsne
 from ff2loihi.analysis.report import Analysis, LayerReport, Note
 
 TSNE_SAMPLES = 1000  # the first ones: about 2 s a picture
-DPI = 110
 
 
 def pictures(
@@ -36,30 +34,20 @@ def pictures(
     yield "similarity.png", _similarity(analysis)
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
-    return buffer.getvalue()
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), dpi=DPI)  # without pyplot: no display, no state
-
-
 def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
-    figure = _figure(5, 5)
+    figure = canvas(5, 5)
     axes = figure.add_subplot()
     x, y = tsne(latents).T
     points = axes.scatter(x, y, c=labels, s=6, cmap="tab10", vmin=-0.5, vmax=max(9, labels.max()) + 0.5)
     handles = points.legend_elements(num=sorted(set(labels.tolist())))
     axes.legend(*handles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.set(title=f"t-SNE, {title}\nseparability index {layer.separability:.3f}", xticks=[], yticks=[])
-    return _png(figure)
+    return png(figure)
 
 
 def _activation(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
     means, order = activation_map(latents, labels)
-    figure = _figure(9, 3)
+    figure = canvas(9, 3)
     axes = figure.add_subplot()
     shown = axes.imshow(means[:, order], aspect="auto", cmap="Blues", vmin=0, interpolation="nearest")
     place = np.argsort(order)
@@ -71,7 +59,7 @@ def _activation(title: str, latents: np.ndarray, labels: np.ndarray, layer: Laye
         xlabel="neuron, by its strongest class", ylabel="class", yticks=range(len(classes)), yticklabels=classes,
     )  # fmt: skip
     figure.colorbar(shown)
-    return _png(figure)
+    return png(figure)
 
 
 def _heat(axes, values: tuple, ticks: list, title: str) -> None:
@@ -87,14 +75,14 @@ def _heat(axes, values: tuple, ticks: list, title: str) -> None:
 
 
 def _overlap(title: str, classes: tuple[int, ...], jaccard: tuple) -> bytes:
-    figure = _figure(5, 5)
+    figure = canvas(5, 5)
     _heat(figure.add_subplot(), jaccard, list(classes), f"Jaccard overlap of ensembles, {title}")
-    return _png(figure)
+    return png(figure)
 
 
 def _sizes(analysis: Analysis) -> bytes:
     measured = [(form.name, layer) for form in analysis.forms for layer in form.layers if layer.sizes is not None]
-    figure = _figure(8, 3.5)
+    figure = canvas(8, 3.5)
     axes = figure.add_subplot()
     for index, (form, layer) in enumerate(measured):
         places = np.array(layer.classes) + (index + 0.5) / len(measured) * 0.8 - 0.4
@@ -103,21 +91,21 @@ def _sizes(analysis: Analysis) -> bytes:
     axes.set_xticks(sorted({c for _, layer in measured for c in layer.classes}))
     if measured:
         axes.legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def _similarity(analysis: Analysis) -> bytes:
     ticks = [f"{form}, {layer}" for form, layer in analysis.representations]
-    figure = _figure(4 * len(analysis.similarity), 4)
+    figure = canvas(4 * len(analysis.similarity), 4)
     places = figure.subplots(1, len(analysis.similarity), sharey=True)
     for axes, (measure, values) in zip(places, analysis.similarity.items(), strict=True):
         _heat(axes, values, ticks, measure)
-    return _png(figure)
+    return png(figure)
 
 
 def comparison(found: Comparison) -> bytes:
     """The accuracy of each stage, and what each layer lost."""
-    figure = _figure(9, 3.5)
+    figure = canvas(9, 3.5)
     left, right = figure.subplots(1, 2)
     names = [stage.name for stage in found.stages]
     left.plot(names, [100 * stage.accuracy for stage in found.stages], "o-", label="classified rightly")
@@ -132,4 +120,4 @@ def comparison(found: Comparison) -> bytes:
     right.margins(y=0.1)
     for axes in (left, right):
         axes.tick_params("x", rotation=30)
-    return _png(figure)
+    return png(figure)

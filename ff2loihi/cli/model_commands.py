@@ -377,6 +377,34 @@ def reproduce(
     command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
 
 
+@commands.command()
+def sweep(
+    space: Annotated[
+        Path, typer.Argument(metavar="SPACE.yaml", callback=inputs.file, help="options as values, lists and ranges")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="folder of results and pictures [default: SPACE-sweep]")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes on this machine, each of one thread")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="of dask.distributed, as tcp://host:8786, in their place")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="I/N", help="each N-th trial from the I-th on, for a job array")
+    ] = None,
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Try a space of options on the validation split; the same command goes on where it was ended."""
+    output = output or space.with_name(f"{space.stem}-sweep")
+    outputs.check((space,), json, folder=output)
+    outputs.check_folder(output)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.sweep import sweep_space
+
+    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root), json)
+
+
 @commands.command("map")
 def map_(
     model: Artifact,

@@ -64,6 +64,7 @@ def test_cheap_mistakes_are_told_before_anything_heavy_is_imported(networks, tmp
         "estimate nope.ffl", "estimate g.ffl --data cifar", "export g.ffl --format onnx",
         "export nope.ffl --format nir",
         "export g.ffl --format nir -o nowhere/g.nir", "diff-golden nowhere r.npz", "diff-golden . r.npz",
+        "sweep nope.yaml", "sweep g.ffl -o m.pt",
         "deploy nope.ffl", "deploy g.ffl --dry-run full", "deploy g.ffl -o nowhere/r.npz", "nope", "",
     ]  # fmt: skip
     code = f"""

@@ -29,6 +29,7 @@ COMMANDS = {
     "compile": "compile {model} -o out.ffl",
     "spec": "spec {model} -o out.yaml",
     "loihi": "run {model} --backend loihi",
+    "sweep": "sweep {model} -o out",
 }
 # on an artifact: what differs from 0
 CODES = {
@@ -37,6 +38,7 @@ CODES = {
     **{("learn", name): 2 for name in INFERENCE},  # no rule
     **{("compile", name): 2 for name in ARTIFACTS},
     **{("spec", name): 2 for name in ARTIFACTS},
+    **{("sweep", name): 2 for name in ARTIFACTS},
 }
 # on a wrong kind of file: the few that are not wrong
 FINE = {
@@ -53,7 +55,7 @@ def here(networks, every_kind, tmp_path, monkeypatch):
         shutil.copy(path, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pictures, "tsne", lambda latents: np.zeros((len(latents), 2)))
-    monkeypatch.setattr(pictures, "_png", lambda figure: b"\x89PNG\r\n\x1a\n")
+    monkeypatch.setattr(pictures, "png", lambda figure: b"\x89PNG\r\n\x1a\n")
     return tmp_path
 
 

@@ -12,6 +12,9 @@ from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.reproduce.experiments import EXPERIMENTS
+from ff2loihi.sweeps.execution import run_trial
+from ff2loihi.sweeps.space import read_space
+from ff2loihi.sweeps.trial import content, splits, trial_of
 
 LISTED = """
 import sys
@@ -39,6 +42,11 @@ def made(tmp_path_factory):
         ("library", LearningOptions(library=True)),
     ):
         api.save(api.compile(folder / "u.pt", images, options), folder / f"{name}.ffl")
+    (folder / "finished.yaml").write_text("train: {epochs: 0, widths: 12}\n")
+    [settings] = read_space(folder / "finished.yaml").trials()
+    trial = trial_of(settings, content(splits("digits", None)), None)
+    (folder / "finished-sweep").mkdir()
+    (folder / "finished-sweep" / "results.jsonl").write_text(f"{run_trial(trial.model_dump_json())}\n")
     return folder
 
 
@@ -55,6 +63,7 @@ def made(tmp_path_factory):
         (TORCH, "inspect learns.ffl"),
         (TORCH, "map learns.ffl"),
         (TORCH, "estimate learns.ffl --limit 3"),
+        ((*TORCH, "numba", "sklearn", "h5py", "lava", "distributed"), "sweep finished.yaml"),
         pytest.param(TORCH, "verify graded.ffl --samples 1", marks=pytest.mark.needs_lava),
     ],
 )
@@ -68,7 +77,7 @@ def test_a_command_imports_no_more_than_it_needs(made, unwanted, words):
         "run nope.ffl", "run graded.ffl --backend laav", "run graded.ffl --data minst", "train --recipe nope",
         "train --data minst", "reproduce nope", "learn nope.ffl", "verify nope.ffl", "map nope.ffl", "compile nope.pt",
         "analyze nope.pt", "compare nope.pt nope.ffl", "deploy nope.ffl --dry-run d", "export nope.ffl --format nir",
-        "run graded.ffl --nope", "spec nope.pt",
+        "run graded.ffl --nope", "spec nope.pt", "sweep nope.yaml",
     ],
 )  # fmt: skip
 def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported(made, words):

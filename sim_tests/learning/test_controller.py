@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.choices import Negatives
-from ff2loihi.cli.commands.learn import SMALL, SMALL_EPOCHS, schedule_for
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning import readout as learning_readout
 from ff2loihi.learning.controller import ADAPT, CONTINUE, Controller, Schedule, check_schedule
+from ff2loihi.learning.plans import SMALL, SMALL_EPOCHS, schedule_for
 from sim_tests.factories import learning_layer, learning_network
 
 CLASSES, SIDE = 5, 6

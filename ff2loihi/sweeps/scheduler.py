@@ -1,0 +1,40 @@
+"""Trials on a scheduler of dask.distributed, which gives a lost worker's to another; imports it, the extra `sweep`."""
+
+from collections.abc import Callable, Generator, Sequence
+
+from ff2loihi.compilers.errors import BackendError
+
+PATIENCE = 10.0  # s for the scheduler to answer
+
+
+def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> Generator[str]:
+    """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, cancels the others."""
+    try:
+        from distributed import CancelledError, Client, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise BackendError(
+            "--scheduler needs dask.distributed. Install the extra `sweep`, as pip install '.[sweep]', or use --workers"
+        ) from None
+    try:
+        client = Client(address, timeout=PATIENCE)
+    except (OSError, ValueError) as failure:
+        raise BackendError(f"--scheduler {address}: no scheduler of dask answers ({failure}). Start one") from None
+    with client:
+        say(f"dashboard: {client.dashboard_link}, workers: {len(client.nthreads())}")
+        futures = client.map(_run, tasks, pure=False)
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except KilledWorker as failure:
+            raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None
+        except CancelledError:
+            raise BackendError(f"--scheduler {address}: is gone. With another one, the same command goes on") from None
+        finally:
+            client.cancel(futures)
+
+
+def _run(task: str) -> str:
+    from ff2loihi.sweeps.execution import run_trial
+
+    return run_trial(task)
