@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ff2loihi.analysis.canvas import canvas, png
-from ff2loihi.sweeps.report import Configuration, Report, front
+from ff2loihi.sweeps.report import Configuration, Report, front, short_names
 
 SHOWN = 40  # configurations over seeds: the best ones
 CELLS = 12  # values of an option up to which it is an axis of a heat map
@@ -70,7 +70,7 @@ def _seeds(found: tuple[Configuration, ...]) -> bytes:
         axes.plot([100 * each for each in one.accuracies], [place] * len(one.accuracies), ".", color="tab:grey")
         axes.errorbar(100 * one.accuracy, place, xerr=100 * (one.spread or 0.0), fmt="o", color="tab:blue", capsize=3)
     axes.set(title="over the seeds: each, mean and standard deviation", xlabel="accuracy, %")
-    axes.set_yticks(range(len(shown)), [label(one) for one in shown], fontsize=7)
+    axes.set_yticks(range(len(shown)), [_label(one) for one in shown], fontsize=7)
     axes.invert_yaxis()
     return png(figure)
 
@@ -86,17 +86,20 @@ def _pareto(found: list[Configuration]) -> bytes:
     right.set_xscale("log")
     for axes, costs in ((left, [float(one.cores or 0) for one in found]), (right, middles.tolist())):
         best = front(list(zip(costs, accuracies, strict=True)))
-        axes.step(*zip(*best, strict=True), "o-", where="post", color="tab:red", label="not beaten at that cost")
+        axes.step(
+            *zip(*best, strict=True), "o-", where="post", color="tab:red", zorder=3, label="not beaten at that cost"
+        )
     left.set(xlabel="cores", ylabel="accuracy, %")
+    left.set_xlim(0, 1 + max(one.cores or 0 for one in found))
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="ESTIMATED energy of the chip, mJ a sample, as a band")
     left.legend(fontsize=8)
     return png(figure)
 
 
-def label(one: Configuration) -> str:
-    """The values of a configuration's options in one line."""
-    return ", ".join(f"{name.partition('.')[2]} {value}" for name, value in one.options.items()) or "all"
+def _label(one: Configuration) -> str:
+    names = short_names(list(one.options))
+    return ", ".join(f"{names[name]} {value}" for name, value in one.options.items()) or "all"
 
 
 def _ordered(values: list) -> list:

@@ -76,6 +76,12 @@ def value_of(options: Settings, key: Key) -> Hashable:
     return int(value) if name == "widths" and value and value.isdigit() else value
 
 
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Of dotted names, what stands behind the dot where no other has the same there."""
+    ends = [name.partition(".")[2] for name in names]
+    return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
+
+
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Of points (cost, accuracy), those that no other one beats at no higher cost, by rising cost."""
     found: list[tuple[float, float]] = []

@@ -91,14 +91,14 @@ class Space:
                 settings, idle = without_idle(self._settings(grid | point, seed))
                 used |= {*grid, *point} - idle
                 found[settings] = None
+        if self.learn and all(settings.learn is None for settings in found):
+            raise FF2LoihiError(f"{self.where}: learn: no trial learns. Give compile.learning: on or library, too")
         idle = [key for key in (*outer, *self.ranges) if key not in used]
         if idle:
             section, name = idle[0]
             raise FF2LoihiError(
                 f"{self.where}: {section}.{name}: has no meaning beside the other options. Leave it out"
             )
-        if self.learn and all(settings.learn is None for settings in found):
-            raise FF2LoihiError(f"{self.where}: learn: no trial learns. Give compile.learning: on or library, too")
         return list(found)
 
     def _settings(self, options: dict[Key, object], seed: object) -> Settings:

@@ -106,11 +106,15 @@ def outcomes(tasks: Sequence[str], workers: int) -> Generator[str]:
     """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, ends the workers."""
     waiting, idle = deque((task, 1) for task in tasks), []
     with ExitStack() as stack, selectors.DefaultSelector() as busy:
-        while waiting or busy.get_map():
+
+        def hand_out() -> None:
             while waiting and len(busy.get_map()) < workers:
                 worker = idle.pop() if idle else stack.enter_context(_Worker())
                 worker.give(*waiting.popleft())
                 busy.register(worker.stdout, selectors.EVENT_READ, worker)
+
+        hand_out()
+        while busy.get_map():
             for key, _ in busy.select():
                 worker = key.data
                 busy.unregister(key.fileobj)
@@ -119,4 +123,6 @@ def outcomes(tasks: Sequence[str], workers: int) -> Generator[str]:
                     waiting.appendleft((worker.task, worker.tries + 1))
                 else:
                     idle.append(worker)
+                hand_out()  # before the outcome is looked at: the worker need not wait for that
+                if found is not None:
                     yield found

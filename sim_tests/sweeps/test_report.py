@@ -4,7 +4,7 @@ import pytest
 
 from ff2loihi.cli.commands import sweep as command
 from ff2loihi.sweeps.pictures import pictures
-from ff2loihi.sweeps.report import Report, front, report
+from ff2loihi.sweeps.report import Report, front, report, short_names
 from ff2loihi.sweeps.settings import Settings
 from ff2loihi.sweeps.space import read_space
 from ff2loihi.sweeps.trial import Measured, Refused
@@ -84,8 +84,10 @@ VARIED = {
 }
 
 
-@pytest.mark.parametrize("space", [SPACE, VARIED, {"train": {"widths": 12, "epochs": 3}}])
-def test_the_table_fits_80_columns(space, capsys):
+@pytest.mark.parametrize(
+    ("space", "wide"), [(SPACE, ["float"]), (VARIED, []), ({"train": {"widths": 12, "epochs": 3}}, ["float"])]
+)
+def test_the_table_fits_80_columns(space, wide, capsys):
     found = of(space)
     command._show(found)
     lines = capsys.readouterr().out.splitlines()
@@ -93,11 +95,17 @@ def test_the_table_fits_80_columns(space, capsys):
     assert len(table) == 4 + min(len(found.configurations), command.ROWS)
     assert max(map(len, table)) <= 80
     heads = [cell.strip() for cell in table[1].strip("┃").split("┃")]
-    hidden = [line.removeprefix(HIDDEN) for line in lines if line.startswith(HIDDEN)]
-    hidden = [name.partition(".")[2] for line in hidden for name in line.split(", ")]
-    assert heads[-5:] == ["accuracy", "+-", "float", "cores", "mJ, est."]
-    assert [*heads[:-5], *hidden] == [name.partition(".")[2] for name in found.strengths]
+    hidden = [name for line in lines if line.startswith(HIDDEN) for name in line.removeprefix(HIDDEN).split(", ")]
+    varied = [name.partition(".")[2] for name in found.strengths]
+    assert heads == [*varied[: len(varied) - len(hidden)], "accuracy", "+-", *wide, "cores", "mJ, est."]
+    assert varied[len(varied) - len(hidden) :] == hidden
     assert bool(hidden) == (space is VARIED)
+
+
+def test_names_that_are_the_same_behind_the_dot_keep_what_is_before_it():
+    assert short_names(["train.epochs", "learn.epochs", "train.widths"]) == {
+        "train.epochs": "train.epochs", "learn.epochs": "learn.epochs", "train.widths": "widths",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

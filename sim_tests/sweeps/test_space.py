@@ -95,6 +95,7 @@ def test_compile_takes_the_options_of_the_command():
         ({"compile": {"trace": "li"}}, "compile.trace: has no meaning beside the other options"),
         ({"compile": {"learning": "on", "neuron": "lif"}}, "compile.neuron: has no meaning"),
         ({"learn": {}}, "learn: no trial learns. Give compile.learning: on or library"),
+        ({"learn": {"epochs": 3}}, "learn: no trial learns. Give compile.learning: on or library"),
         ({"seed": "a"}, "seed: must be a valid integer, got 'a'"),
         ({"seed": {"low": 0, "high": 3}}, "seed: must be a value or a list of values, no range"),
         ({"train": {"epochs": {"low": 1, "high": 3}}}, "train.epochs: a range needs `draw: {points: N}` beside it"),

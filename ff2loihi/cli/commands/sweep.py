@@ -9,7 +9,7 @@ from ff2loihi.cli import console, kinds
 from ff2loihi.cli.outputs import Output, check
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.sweeps.report import Configuration, Report
+from ff2loihi.sweeps.report import Report, short_names
 from ff2loihi.sweeps.run import Hooks
 
 WIDTH, ROWS = 80, 20  # columns of the table on any terminal; the configurations that it shows
@@ -40,47 +40,38 @@ def sweep_space(
 
 
 def _show(found: Report) -> None:
+    """The best configurations; the weakest options are left out where 80 columns do not hold all of them."""
     shown = found.configurations[:ROWS]
+    names = short_names(list(found.strengths))
+    options = {names[name]: [str(one.options[name]) for one in shown] for name in found.strengths}
+    measured = {
+        "accuracy": [f"{one.accuracy:.2%}" for one in shown],
+        "+-": ["-" if one.spread is None else f"{one.spread:.2%}" for one in shown],
+        "float": [f"{one.float_accuracy:.2%}" for one in shown],
+        "cores": ["-" if one.cores is None else str(one.cores) for one in shown],
+        "mJ, est.": ["-" if one.energy_mj is None else "{:.1g}-{:.1g}".format(*one.energy_mj) for one in shown],
+    }
+    hidden: list[str] = []
+    if _width(options | measured) > WIDTH:
+        del measured["float"]
+    while _width(options | measured) > WIDTH:
+        hidden.insert(0, options.popitem()[0])
+    columns = options | measured
+    count = f"the best {len(shown):,} of {len(found.configurations):,}" if shown else "no configurations"
     seeds = max((len(one.accuracies) for one in shown), default=0)
-    names = list(found.strengths)
-    rows = [_cells(one) for one in shown]
-    heads = ("accuracy", "+-", "float", "cores", "mJ, est.")
-    room = WIDTH - 1 - sum(_width(head, [row[index] for row in rows]) for index, head in enumerate(heads))
-    columns: list[tuple[str, list[str]]] = []
-    for name in names:
-        column = name.partition(".")[2]
-        cells = [str(one.options[name]) for one in shown]
-        room -= _width(column, cells)
-        if room < 0:
-            break
-        columns.append((column, cells))
-    count = f"the best {len(shown):,} of {len(found.configurations):,}" if rows else "no configurations"
-    title = f"{count}, on the validation split; mean and spread over up to {seeds} seeds"
-    options = zip(*(cells for _, cells in columns), strict=True) if columns else [()] * len(rows)
     console.table(
-        title, (*(name for name, _ in columns), *heads),
-        [(*cells, *row) for cells, row in zip(options, rows, strict=True)],
+        f"{count}, on the validation split; mean and spread over up to {seeds} seeds",
+        tuple(columns), list(zip(*columns.values(), strict=True)),
     )  # fmt: skip
-    if len(columns) < len(names):
-        console.say(f"not shown, weaker: {', '.join(names[len(columns) :])}")
+    if hidden:
+        console.say(f"not shown, weaker: {', '.join(hidden)}")
     if found.strengths:
-        strengths = ", ".join(f"{name} {share:.0%}" for name, share in list(found.strengths.items())[:4])
+        strengths = ", ".join(f"{names[name]} {share:.0%}" for name, share in list(found.strengths.items())[:4])
         console.say(f"share of the accuracy's variance that an option explains: {strengths}")
 
 
-def _cells(one: Configuration) -> tuple[str, ...]:
-    low, high = one.energy_mj or (None, None)
-    return (
-        f"{one.accuracy:.2%}",
-        "-" if one.spread is None else f"{one.spread:.2%}",
-        f"{one.float_accuracy:.2%}",
-        "-" if one.cores is None else str(one.cores),
-        "-" if low is None else f"{low:.1g}-{high:.1g}",
-    )
-
-
-def _width(head: str, cells: list[str]) -> int:
-    return max(map(len, (head, *cells))) + BORDERS
+def _width(columns: dict[str, list[str]]) -> int:
+    return 1 + sum(BORDERS + max(map(len, (head, *cells))) for head, cells in columns.items())
 
 
 def _drawn(space: Path, output: Path, found: Report) -> list[str]:
