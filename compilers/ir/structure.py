@@ -192,13 +192,13 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         yield f"{len(net.layers)} layers of library neurons: one learns"
     yield from _array("label.phases", net.label_phases, np.int32, net.label_codes.shape[1:])
     width = net.inputs
-    for layer in net.layers:
+    for index, layer in enumerate(net.layers):
         n = len(layer.positive) if layer.positive.ndim == 1 else 0
         yield from _array(f"{layer.name} sign", layer.positive, np.bool_, (max(1, n),))
         yield from _array(f"{layer.name} weight", layer.weight, np.int16, (n, width))
         if layer.mask is not None:
             yield from _array(f"{layer.name} mask", layer.mask, np.bool_, (n, width))
-            if layer is not net.layers[0]:
+            if index:
                 yield f"{layer.name}: synapses that do not exist above the first layer, which alone sees an image"
             if net.library:
                 yield f"{layer.name}: synapses that do not exist: library neurons learn through LearningDense alone"

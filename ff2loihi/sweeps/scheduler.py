@@ -21,7 +21,9 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
     except (OSError, ValueError) as failure:
         raise BackendError(f"--scheduler {address}: no scheduler of dask answers ({failure}). Start one") from None
     with client:
-        say(f"dashboard: {client.dashboard_link}, workers: {len(client.nthreads())}")
+        threads = client.nthreads()
+        assert isinstance(threads, dict)  # as a client that waits for its answers has it
+        say(f"dashboard: {client.dashboard_link}, workers: {len(threads)}")
         futures = client.map(_run, tasks, pure=False)
         try:
             for future in as_completed(futures):
