@@ -47,8 +47,9 @@ class FFLayer(AbstractProcess):
     """
 
     def __init__(
-        self, *, weights, mask, positive, neuron: Neuron, trace: OutputTrace, factor: ThirdFactor, exponent: int,
+        self, *, weights, positive, neuron: Neuron, trace: OutputTrace, factor: ThirdFactor, exponent: int,
         trace_shift: int, tag: tuple[int, int] | None, index: int, layers: int, tag_start=0, passed: int = 0,
+        mask: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             weights=weights, mask=mask, positive=positive, neuron=neuron, trace=trace, factor=factor, exponent=exponent,
