@@ -145,11 +145,11 @@ def _check(
 
 def _field(checkpoint: Checkpoint, options: LearningOptions) -> tuple[int, ...]:
     """The sizes of fields that were asked for, or trained with. Raises CompileError where both differ."""
-    trained = checkpoint.training.get("field", options.field)
-    if options.field and list(trained) != list(options.field):
+    trained = fields.check(checkpoint.training.get("field") or options.field)
+    if options.field and trained != tuple(options.field):
         size = ",".join(map(str, trained))
         raise CompileError(f"{checkpoint.source}: was made with train --field {size}. Leave --field out")
-    return fields.check(trained)
+    return trained
 
 
 def compile_learning(

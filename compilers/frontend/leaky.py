@@ -21,8 +21,8 @@ def obstacle(spec: Spec) -> str | None:
         return f"Of two neurons for one normalization {spec.normalization} is not exact: train without"
     if any(layer.pool or layer.batch_norm_place == "after_relu" or layer.polarity for layer in spec.layers):
         return "Two neurons for one have no pool, batch norm or polarity behind them: train without"
-    if any(layer.conv and layer.conv.groups > 1 for layer in spec.layers[1:]):
-        return "Two neurons for one are no groups of the convolution above: train with groups 1"
+    if any(layer.conv and layer.conv.groups > 1 for layer in spec.layers):
+        return "Two neurons for one are no groups of a convolution: train with groups 1"
     return None
 
 

@@ -8,6 +8,7 @@ them. What has no form here is refused with the layer's number, its type and the
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,12 +50,12 @@ NEURON_REFUSED = {  # neurons -> why
     "GRADED-RELU": "graded payloads, whose normalisation stands in the artifact alone. Use export --format nir",
     "SDNN": "sigma-delta neurons send what changed, graded. Train with CUBA neurons",
 }
-AT_MOST = {  # fields of a neuron -> its largest value that has a form, and why
-    "refDelay": (1, "a neuron here may spike in each step, without a refractory time"),
-    "gradedSpike": (0, "a spike here has no payload"),
-    "messageBits": (0, "a spike here has no payload"),
-    "wgtExp": (0, "weights have no exponent here. Write them as they count"),
-    "weight_exp": (0, "weights have no exponent here. Write them as they count"),
+READ = {  # fields of a layer or its neurons -> the values that have a form, and why the others have none
+    "refDelay": ((0, 1), "a neuron here may spike in each step, without a refractory time"),
+    "gradedSpike": ((0,), "a spike here has no payload"),
+    "messageBits": ((0,), "a spike here has no payload"),
+    "wgtExp": ((0,), "weights have no exponent here. Write them as they count"),
+    "weight_exp": ((0,), "weights have no exponent here. Write them as they count"),
 }
 
 
@@ -279,9 +280,12 @@ def _read_neurons(layer: _Layer, chain: _Chain) -> None:
     if kind not in RESETS:
         reason = NEURON_REFUSED.get(kind, f"{' and '.join(RESETS)} compile")
         layer.refuse(f"neurons of type {brief(kind)}: {reason}")
-    for name, (most, reason) in AT_MOST.items():
-        if neuron.one(name, most) > most:
-            layer.refuse(f"{name} {neuron.one(name, most)}: {reason}")
+    for place, (name, (known, reason)) in product((layer, neuron), READ.items()):
+        if place.one(name, 0) not in known:
+            layer.refuse(f"{name} {place.one(name, 0)}: {reason}")
+    for name in ("iDecay", "vDecay", "vThMant"):
+        if name not in group:
+            layer.refuse(f"no {name}. Export it again")
     current, voltage = neuron.one("iDecay", DECAY_ONE), neuron.one("vDecay", 0)
     if not (1 <= current <= DECAY_ONE and 0 <= voltage <= DECAY_ONE):
         layer.refuse(f"iDecay {current}, vDecay {voltage}: 1..{DECAY_ONE} and 0..{DECAY_ONE} are possible")

@@ -24,7 +24,7 @@ def library_presentations(network: LearningNetwork, data: Dataset) -> tuple[Acti
 
     The weights stay those of the network; gates go on gathering, at the learning rate it was compiled with.
     """
-    learner, w = LibraryLearner(network, tally=True), network.layers[0].weight.T
+    learner = LibraryLearner(network, tally=True)
     quiet, lessons = [], []
     for number, one in enumerate(pairs(network, data)):
         learner.show(one.q, one.starts)
@@ -32,7 +32,7 @@ def library_presentations(network: LearningNetwork, data: Dataset) -> tuple[Acti
             for label in range(network.classes):
                 quiet.append(_events(learner, label, 0))
         lessons.append(_events(learner, one.label, one.phase))
-        learner.w[:] = w
+        learner.put(network.layers[0].weight)
     return _activity(learner, quiet, False), _activity(learner, lessons, True)
 
 

@@ -12,10 +12,11 @@ from ff2loihi.compilers.formats.strict_json import misfit
 from ff2loihi.sweeps.trial import OUTCOME, Outcome
 
 NAME = "results.jsonl"
+START = b'{"trial":"'  # of each line
 
 
 class Results:
-    """The lines of one file, by trial. A last line that is no whole one is forgotten, and written over by the next."""
+    """The lines of one file, by trial. A last line that was cut off is forgotten, and written over by the next."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.whole = path, 0
@@ -23,12 +24,17 @@ class Results:
         if not path.exists():
             return
         data = read_bytes(path, FF2LoihiError, "the results of a sweep (.jsonl)")
-        lines = data.split(b"\n")
-        for number, line in enumerate(lines[:-1], 1):
+        *lines, rest = data.split(b"\n")
+        if not _cut_off(rest):
+            raise FF2LoihiError(
+                f"{path}: line {len(lines) + 1}: no result of a sweep. Remove it, or choose another folder"
+            )
+        for number, line in enumerate(lines, 1):
             try:
                 outcome = OUTCOME.validate_json(line)
             except ValidationError as failure:
-                if number == len(lines) - 1:
+                unread = failure.errors()[0]["type"] == "json_invalid"
+                if number == len(lines) and unread and _cut_off(line):
                     return
                 raise FF2LoihiError(
                     f"{path}: line {number}: {misfit(failure)}. Remove the line, and its trial runs again"
@@ -65,6 +71,11 @@ def in_folder(folder: Path) -> dict[str, Outcome]:
     for path in sorted(folder.glob(NAME.replace(".", "*."))):
         found |= Results(path).found
     return found
+
+
+def _cut_off(line: bytes) -> bool:
+    """Whether it is the beginning of a line of ours, or zeros, which a machine that stops leaves: no file of others."""
+    return START.startswith(line.rstrip(b"\0")[: len(START)])
 
 
 def _line(outcome: Outcome) -> bytes:

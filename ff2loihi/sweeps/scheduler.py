@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 
-from ff2loihi.compilers.errors import BackendError
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError, brief
 
 PATIENCE = 10.0  # s for the scheduler to answer
 
@@ -28,10 +28,15 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except FF2LoihiError:
+            raise
         except KilledWorker as failure:
             raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None
         except CancelledError:
             raise BackendError(f"--scheduler {address}: is gone. With another one, the same command goes on") from None
+        except Exception as failure:  # whatever a trial raises there, as where a worker lacks ff2loihi
+            reason = f"{type(failure).__name__}: {brief(failure, 300)}"
+            raise BackendError(f"--scheduler {address}: a trial failed on a worker: {reason}") from None
         finally:
             client.cancel(futures)
 

@@ -237,6 +237,11 @@ REFUSED = {
     "nan": ([dense(EYE * np.nan)], "layer 0 (dense): weight holds nan"),
     "transposed": ([dense(EYE, shape=[3])], "weights of shape (2, 3), its 3 neurons want (3, inputs)"),
     "widths": ([dense(), dense()], "layer 1 (dense): weights of shape (2, 3), and 2 values come in"),
+    "a smaller exponent": ([dense(neuron={"wgtExp": -2})], "layer 0 (dense): wgtExp -2: weights have no exponent"),
+    "a layer's exponent": ([dense(weight_exp=3)], "layer 0 (dense): weight_exp 3: weights have no exponent here"),
+    "no word of a decay": (
+        [DENSE | {"weight": EYE, "neuron": {"type": "CUBA", "vDecay": 0, "vThMant": 20}}], "layer 0 (dense): no iDecay",
+    ),
     "two decays": ([dense(neuron={"vDecay": np.array([1, 2])})], "vDecay holds [1, 2]: one number for all compiles"),
     "no decay": ([dense(neuron={"iDecay": 0})], "iDecay 0, vDecay 0: 1..4096 and 0..4096 are possible"),
     "read by v": ([dense(neuron={"vThMant": (1 << 18) - 1})], "a threshold of 262,143 that no neuron reaches"),

@@ -223,6 +223,22 @@ def test_a_controller_with_pairs_margin_and_balance_learns_the_same_inside_lava(
     assert (emulated["weights.0"] != net.layers[0].weight).any()
 
 
+def test_weights_that_are_put_in_drive_at_once():
+    net = library_net(2)
+    before = net.layers[0].weight
+    after = np.where(before < 0, -before - before % 2, 0).clip(0, 254).astype(np.int16)
+    learner, fresh = LibraryLearner(net), LibraryLearner(replace(net, layers=(replace(net.layers[0], weight=after),)))
+    one = presentations_for(net, 2)[0]
+    for each in (learner, fresh):
+        each.show(one.q, one.starts)
+    old = [learner.counts(label)[0] for label in range(net.classes)]
+    learner.put(after)
+    new = [learner.counts(label)[0] for label in range(net.classes)]
+    np.testing.assert_array_equal(new, [fresh.counts(label)[0] for label in range(net.classes)])
+    assert np.any(new)
+    assert np.not_equal(old, new).any(axis=1).all()
+
+
 def test_a_learner_continues_with_its_gates_where_another_stopped():
     net, presentations = library_net(5), presentations_for(library_net(5), 5)
     whole, first, second = (emulator_learner(net) for _ in range(3))

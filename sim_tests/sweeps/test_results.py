@@ -62,6 +62,17 @@ def test_a_last_line_that_is_no_outcome_is_written_over_and_another_one_is_refus
         Results(path)
 
 
+@pytest.mark.parametrize("other", [b'{"a": 1}\n', b"notes", b"notes\n", b'{"trial":"x","error":"no","new":1}\n'])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_last_line_that_was_not_cut_off_is_kept_and_refused(tmp_path, other, before):
+    path = tmp_path / "results.jsonl"
+    data = (written(path) if before else b"") + other
+    path.write_bytes(data)
+    with pytest.raises(FF2LoihiError, match=f"results.jsonl: line {4 if before else 1}: .*Remove"):
+        Results(path)
+    assert path.read_bytes() == data
+
+
 def test_the_lines_come_into_the_order_of_the_trials(tmp_path):
     one, other = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     for path, outcomes in ((one, OUTCOMES), (other, OUTCOMES[::-1])):

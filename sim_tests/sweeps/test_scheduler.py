@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ff2loihi import api
-from ff2loihi.compilers.errors import BackendError
+from ff2loihi.compilers.errors import BackendError, DataError
 from ff2loihi.sweeps import scheduler
 
 needs_dask = pytest.mark.skipif(
@@ -126,3 +126,25 @@ def test_an_address_where_no_scheduler_answers_is_told(monkeypatch, address):
     monkeypatch.setattr(scheduler, "PATIENCE", 0.2)
     with pytest.raises(BackendError, match=f"--scheduler {address}: no scheduler of dask answers"):
         list(scheduler.outcomes(["{}"], address, print))
+
+
+def _fails(task: str) -> str:
+    raise {"no module": ModuleNotFoundError, "other images": DataError}[task](task)
+
+
+@needs_dask
+@pytest.mark.filterwarnings("ignore")  # of dask's own sockets
+@pytest.mark.parametrize(
+    ("task", "error", "words"),
+    [("no module", BackendError, "a trial failed on a worker: ModuleNotFoundError: no module"),
+     ("other images", DataError, "^other images$")],
+)  # fmt: skip
+def test_what_a_trial_raises_on_a_worker_is_told_in_one_line(monkeypatch, task, error, words):
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(scheduler, "_run", _fails)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(error, match=words),
+    ):
+        list(scheduler.outcomes([task], cluster.scheduler_address, lambda text: None))

@@ -58,6 +58,11 @@ class LibraryLearner:
         """The layer's weights, [(out, in) int16]."""
         return [self.w.T.copy()]
 
+    def put(self, weight: np.ndarray) -> None:
+        """These weights, (out, in), in place of what it holds; its gates stay."""
+        self.w[:] = weight.T
+        self._net.known[:], self._net.labels.stale[:] = 0, 1  # what the old ones drove
+
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
         library_loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
@@ -107,8 +112,7 @@ class LibraryLearner:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continue where `state` was taken."""
-        self.w[:] = state["weights.0"].T
-        self._net.known[:], self._net.labels.stale[:] = 0, 1
+        self.put(state["weights.0"])
         self.gate[:] = state["gates.0"]
         self._start(int(state["passed"][0]))
 

@@ -81,6 +81,7 @@ def test_a_trained_net_keeps_its_accuracy(net, options, lost):
         ({"readout": {**HEAD, "head": {**HEAD["head"], "activities": "l2"}}}, "no goodness or norm is exact"),
         ({"normalization": "l2"}, "Of two neurons for one normalization l2 is not exact"),
         ({"layers": [SPEC["layers"][0] | {"pool": {"kind": "max"}}, *SPEC["layers"][1:]]}, "for one have no pool"),
+        ({"layers": [SPEC["layers"][0] | {"conv": {"groups": 2}}, *SPEC["layers"][1:]]}, "no groups of a convolution"),
         ({"negative_slope": 1.5}, "negative_slope"),
         ({"activation": "relu"}, "negative_slope: stands beside activation: leaky_relu, drop it"),
     ],

@@ -134,6 +134,17 @@ def test_fields_that_a_network_cannot_have_are_refused(made, compiled, epochs, f
         compiled(made(epochs, field), **options)
 
 
+@pytest.mark.parametrize("absent", [None, []])
+def test_a_checkpoint_that_says_it_has_no_fields_gets_those_that_are_asked_for(made, compiled, absent):
+    checkpoint = made()
+    told = replace(checkpoint, training={**checkpoint.training, "field": absent})
+    assert compiled(told).network.layers[0].mask is None
+    mask = compiled(told, field=(4,)).network.layers[0].mask
+    np.testing.assert_array_equal(mask, compiled(checkpoint, field=(4,)).network.layers[0].mask)
+    with pytest.raises(CompileError, match="--field must be K"):
+        compiled(replace(checkpoint, training={**checkpoint.training, "field": ["4"]}), field=(4,))
+
+
 def test_a_network_of_library_neurons_has_no_fields(made, compiled):
     net: LearningNetwork = compiled(made(), library=True).network
     layer = net.layers[0]
