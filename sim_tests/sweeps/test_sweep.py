@@ -109,7 +109,7 @@ def test_a_killed_sweep_goes_on_where_it_was_to_the_same_bytes(whole, tmp_path):
         seen = results.read_bytes().count(b"\n")
         assert 2 <= seen < 8
     with open(results, "ab") as file:
-        file.write(b'{"trial": "half-wri')
+        file.write((whole / "space-sweep" / "results.jsonl").read_bytes()[:20])  # as a machine that stops leaves it
     with started(tmp_path, 2) as command:
         assert command.stdout.readline() == f"8 trials, {seen} of them finished already; results in space-sweep\n"
         command.communicate()
