@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.extending import overload
 
 from ff2loihi.backends.emulator import library_kernels, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, refresh
@@ -132,20 +131,11 @@ def show_label(net, label, phase, rule, draws):
     )
 
 
-@overload(sample_loop.show)
-def _show(net, q, phases):
-    return show.py_func if net.instance_class is Network else None
+@njit(cache=True, nogil=True)
+def teach(net, label, phase, rule, draws, goodness):
+    """The next presentation: goodness (layers, 2)."""
+    draw(draws)
+    goodness[0, 0], goodness[0, 1] = show_label(net, label, phase, rule, draws)
 
 
-@overload(sample_loop.ask)
-def _ask(net, rule, draws, goodness):
-    return ask.py_func if net.instance_class is Network else None
-
-
-@overload(sample_loop.teach)
-def _teach(net, label, phase, rule, draws, goodness):
-    def teach(net, label, phase, rule, draws, goodness):
-        draw(draws)
-        goodness[0, 0], goodness[0, 1] = show_label(net, label, phase, rule, draws)
-
-    return teach if net.instance_class is Network else None
+sample_loop.serve(Network, show, ask, teach)

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.extending import overload
 
 from ff2loihi.backends.emulator import sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, first_layer
@@ -109,20 +108,11 @@ def ask(net, rule, draws, goodness):
             below = layer.listed
 
 
-@overload(sample_loop.show)
-def _show(net, q, phases):
-    return show.py_func if net.instance_class is Network else None
+@njit(cache=True, nogil=True)
+def teach(net, label, phase, rule, draws, goodness):
+    """The next presentation: goodness (layers, 2)."""
+    draw(draws)
+    show_label(net, label, phase, rule, draws, goodness)
 
 
-@overload(sample_loop.ask)
-def _ask(net, rule, draws, goodness):
-    return ask.py_func if net.instance_class is Network else None
-
-
-@overload(sample_loop.teach)
-def _teach(net, label, phase, rule, draws, goodness):
-    def teach(net, label, phase, rule, draws, goodness):
-        draw(draws)
-        show_label(net, label, phase, rule, draws, goodness)
-
-    return teach if net.instance_class is Network else None
+sample_loop.serve(Network, show, ask, teach)

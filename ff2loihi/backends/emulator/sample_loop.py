@@ -1,12 +1,14 @@
 """The learning loop in numba: a block of samples in one call, each shown, asked about and learned as a host would.
 
-`show`, `ask` and `teach` stand for what a kind of network does: its module overloads them for its own Network.
+`show`, `ask` and `teach` stand for what a kind of network does: its module serves them for its own Network.
 """
 
 from typing import NoReturn
 
 import numpy as np
 from numba import njit
+from numba.core.dispatcher import Dispatcher
+from numba.extending import overload
 
 from ff2loihi.backends.base import Samples
 
@@ -27,6 +29,25 @@ def ask(net, rule, draws, goodness) -> NoReturn:
 def teach(net, label, phase, rule, draws, goodness) -> NoReturn:
     """The next presentation: the image with a label, phase +1: positive, -1: negative; goodness (layers, 2)."""
     raise NotImplementedError
+
+
+def serve(kind: type, shows: Dispatcher, asks: Dispatcher, teaches: Dispatcher) -> None:
+    """Let compiled functions stand in `learn` for show, ask and teach of a Network of that kind."""
+
+    def of_kind(net, function):
+        return function.py_func if net.instance_class is kind else None
+
+    @overload(show)
+    def _show(net, q, phases):
+        return of_kind(net, shows)
+
+    @overload(ask)
+    def _ask(net, rule, draws, goodness):
+        return of_kind(net, asks)
+
+    @overload(teach)
+    def _teach(net, label, phase, rule, draws, goodness):
+        return of_kind(net, teaches)
 
 
 def narrow(samples: Samples) -> Samples:
