@@ -30,7 +30,10 @@ from ff2loihi.processes.limits import (
 
 V_TOP = float(V_LIMIT)
 DECAY = np.exp(-1 / TRACE_DECAY_TAU)
-LOSES = DECAY * POST_TRACE_MAX - (POST_TRACE_MAX - 1)  # the smallest draw at which a trace loses a unit, the largest
+KEPT = DECAY * np.arange(POST_TRACE_MAX + 1)
+LOSES_AT = KEPT - np.floor(KEPT)  # of each trace: the smallest draw at which it loses a unit
+LOSES_AT[0] = 1  # no draw
+LOSES = LOSES_AT[POST_TRACE_MAX]  # the smallest of them
 Y_TOP = np.int32(POST_TRACE_MAX)
 W_LOW, W_HIGH = np.int32(WEIGHT_MIN), np.int32(-WEIGHT_MIN - 1)  # of a weight after an update, which may be odd
 T_LOW, T_HIGH = np.int32(TAG_MIN), np.int32(TAG_MAX)
@@ -255,9 +258,7 @@ def decay_post_traces(y, draw):
     if draw < LOSES:
         return
     for j in range(y.shape[0]):
-        size = abs(y[j])
-        kept = DECAY * size
-        if size and draw >= kept - np.floor(kept):
+        if draw >= LOSES_AT[abs(y[j])]:
             y[j] -= 1 if y[j] > 0 else -1
 
 

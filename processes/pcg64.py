@@ -61,23 +61,38 @@ def _high(a, b):
     return (a >> HALF) * (b >> HALF) + (middle >> HALF) + (((a & LOW) * (b >> HALF) + (middle & LOW)) >> HALF)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def leapt(high, low, by):
+    """The state, high and low word, after a leap."""
+    product = low * by[1]
+    total = product + by[3]
+    return _high(low, by[1]) + high * by[1] + low * by[0] + by[2] + np.uint64(total < product), total
+
+
+@njit(cache=True, nogil=True, inline="always")
+def output(high, low):
+    """The 64 bits that a state gives."""
+    mixed, turn = high ^ low, high >> TOP
+    return (mixed >> turn) | (mixed << ((~turn + np.uint64(1)) & ROTATION))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def unit(bits):
+    """64 bits as a number in [0, 1)."""
+    return np.float64(bits >> MANTISSA) * UNIT
+
+
 @njit(cache=True, nogil=True)
 def leap(state, by):
     """Pass the draws of a leap."""
-    high, low = state[0], state[1]
-    product = low * by[1]
-    total = product + by[3]
-    state[0] = _high(low, by[1]) + high * by[1] + low * by[0] + by[2] + np.uint64(total < product)
-    state[1] = total
+    state[0], state[1] = leapt(state[0], state[1], by)
 
 
 @njit(cache=True, nogil=True)
 def bits64(stream):
     """The next 64 bits."""
     leap(stream.state, stream.step)
-    high, mixed = stream.state[0], stream.state[0] ^ stream.state[1]
-    turn = high >> TOP
-    return (mixed >> turn) | (mixed << ((~turn + np.uint64(1)) & ROTATION))
+    return output(stream.state[0], stream.state[1])
 
 
 @njit(cache=True, nogil=True)
@@ -108,4 +123,4 @@ def below(stream, count):
 @njit(cache=True, nogil=True)
 def uniform(stream):
     """random(): in [0, 1)."""
-    return np.float64(bits64(stream) >> MANTISSA) * UNIT
+    return unit(bits64(stream))

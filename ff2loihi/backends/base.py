@@ -75,8 +75,8 @@ class Plan(NamedTuple):
     sigmoid: bool
 
 
-class LearningBackend(Protocol):
-    """A place where a LearningNetwork learns, presentation by presentation.
+class SampleLearner(Protocol):
+    """A place where a LearningNetwork learns samples.
 
     exponent, trace_shift: the rate of its rule.
     """
@@ -84,18 +84,6 @@ class LearningBackend(Protocol):
     network: LearningNetwork
     exponent: int
     trace_shift: int
-
-    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Take an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
-        ...
-
-    def candidates(self) -> np.ndarray:
-        """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
-        ...
-
-    def present(self, label: int, phase: int) -> np.ndarray:
-        """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
-        ...
 
     def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
         """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
@@ -116,6 +104,22 @@ class LearningBackend(Protocol):
     @property
     def weights(self) -> list[np.ndarray]:
         """The layers' weights, (out, in) int16 each."""
+        ...
+
+
+class LearningBackend(SampleLearner, Protocol):
+    """One that also takes a presentation at a time."""
+
+    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
+        """Take an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
+        ...
+
+    def candidates(self) -> np.ndarray:
+        """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
+        ...
+
+    def present(self, label: int, phase: int) -> np.ndarray:
+        """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
         ...
 
 

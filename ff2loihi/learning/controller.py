@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from ff2loihi.backends.base import LearningBackend, Plan, Samples
+from ff2loihi.backends.base import Plan, SampleLearner, Samples
 from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -66,7 +66,7 @@ class Controller:
     """Runs a Schedule over a data set; `rng` holds all its randomness, so that a run can be resumed."""
 
     def __init__(
-        self, network: LearningNetwork, backend: LearningBackend, schedule: Schedule, shape: Shape | None = None
+        self, network: LearningNetwork, backend: SampleLearner, schedule: Schedule, shape: Shape | None = None
     ) -> None:
         self.network, self.backend, self.schedule = network, backend, schedule
         side = math.isqrt(network.pixels)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.base import LearningBackend
+from ff2loihi.backends.base import SampleLearner
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
@@ -79,7 +79,7 @@ class Run:
     """
 
     def __init__(
-        self, program: Program, data: Dataset, schedule: Schedule, backend: LearningBackend, hooks: Hooks = Hooks(),
+        self, program: Program, data: Dataset, schedule: Schedule, backend: SampleLearner, hooks: Hooks = Hooks(),
         file: Path | None = None, facts: dict | None = None, held_out: Dataset | None = None,
     ) -> None:  # fmt: skip
         for images in filter(None, (data, held_out)):
