@@ -278,16 +278,16 @@ def compare(
 
 def sweep(
     space: Path | str | Mapping, output: Path | str, workers: int = 1, scheduler: str | None = None,
-    part: str | None = None, data_root: Path | None = None, hooks: "SweepHooks | None" = None,
+    part: str | None = None, data_root: Path | None = None, hooks: "SweepHooks | None" = None, device: str = "cpu",
 ) -> "SweepReport":  # fmt: skip
     """Run those trials of a space, a YAML file or a dict, that the folder `output` holds no result of; their report.
 
     workers: processes on this machine; scheduler: the address of dask's, in their place; part: I/N, each N-th trial
-    from the I-th on. Raises FF2LoihiError.
+    from the I-th on; device: cuda: trials whose networks share a shape learn at once on a GPU. Raises FF2LoihiError.
     """
     from ff2loihi.sweeps import run
 
-    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks)
+    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device)
 
 
 def bench(

@@ -392,6 +392,9 @@ def sweep(
     part: Annotated[
         str | None, typer.Option(metavar="I/N", help="each N-th trial from the I-th on, for a job array")
     ] = None,
+    device: Annotated[
+        choices.Device, typer.Option(help="cuda: networks of one shape learn at once on a GPU, with the same bits")
+    ] = "cpu",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -402,7 +405,7 @@ def sweep(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.sweep import sweep_space
 
-    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root), json)
+    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device), json)
 
 
 @commands.command("map")

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ff2loihi import choices
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import locked
 from ff2loihi.sweeps import results, workers
@@ -25,12 +26,16 @@ class Hooks:
 
 def sweep(
     source: Path | str | Mapping, output: Path, count: int = 1, scheduler: str | None = None, part: str | None = None,
-    data_root: Path | None = None, hooks: Hooks | None = None,
+    data_root: Path | None = None, hooks: Hooks | None = None, device: str = "cpu",
 ) -> Report:  # fmt: skip
     """Run the trials that `output` holds no result of. count: of worker processes; scheduler: dask's, in their place.
 
-    part: I/N, each N-th trial from the I-th on, with a file of results of its own. Raises FF2LoihiError.
+    part: I/N, each N-th trial from the I-th on, with a file of results of its own. device: cuda: trials learn at once
+    on a GPU, with this process alone. Raises FF2LoihiError.
     """
+    choices.check("--device", device, choices.Device)
+    if device == "cuda" and (count > 1 or scheduler is not None):
+        raise FF2LoihiError("--device cuda: the GPU is the one worker. Leave --workers and --scheduler out")
     hooks, space = hooks or Hooks(), read_space(source)
     first, step = _part(part)
     trials = list(_trials(space, data_root))
@@ -45,7 +50,7 @@ def sweep(
         missing = [trial for trial in ours if trial.hash not in found]
         hooks.started(len(ours), len(ours) - len(missing))
         own = results.Results(file)
-        with closing(_outcomes(missing, count, scheduler, hooks)) as running:
+        with closing(_outcomes(missing, count, scheduler, device, hooks)) as running:
             for number, text in enumerate(running, 1):
                 outcome = OUTCOME.validate_json(text)
                 own.append(outcome)
@@ -58,11 +63,18 @@ def sweep(
     return report(space, len(trials), ordered)
 
 
-def _outcomes(trials: Sequence[Trial], count: int, scheduler: str | None, hooks: Hooks) -> Generator[str]:
+def _outcomes(
+    trials: Sequence[Trial], count: int, scheduler: str | None, device: str, hooks: Hooks
+) -> Generator[str]:  # fmt: skip
     tasks = [trial.model_dump_json() for trial in trials]
     if not tasks:
         return
-    if scheduler is None:
+    if device == "cuda":
+        from ff2loihi.backends.gpu.device import Gpu
+        from ff2loihi.sweeps import together
+
+        yield from together.outcomes(tasks, Gpu())
+    elif scheduler is None:
         yield from workers.outcomes(tasks, count)
     else:
         from ff2loihi.sweeps.scheduler import outcomes

@@ -65,13 +65,16 @@ class Compile(_Section):
     input_factor: Annotated[int, Field(ge=1, le=256)] | None = None
     input_code: compile_choices.InputCode = "pixels"
     curve: compile_choices.Curve | None = None
+    field: Annotated[str, BeforeValidator(_joined), Field(pattern="^[1-9][0-9]*(,[1-9][0-9]*)?$")] | None = None
 
     @property
     def options(self) -> Options | LearningOptions:
         """What api.compile takes."""
         if self.learning == "off":
             return Options(**self.model_dump(include=_names(Options)))
-        return LearningOptions(**self.model_dump(include=_names(LearningOptions)), library=self.learning == "library")
+        given = self.model_dump(include=_names(LearningOptions) - {"field"})
+        sizes = () if self.field is None else tuple(map(int, self.field.split(",")))
+        return LearningOptions(**given, field=sizes, library=self.learning == "library")
 
 
 class Learn(_Section):

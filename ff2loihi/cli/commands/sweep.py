@@ -17,7 +17,13 @@ BORDERS = 3  # columns that each cell has beside its text
 
 
 def sweep_space(
-    space: Path, output: Path, workers: int, scheduler: str | None, part: str | None, data_root: Path | None
+    space: Path,
+    output: Path,
+    workers: int,
+    scheduler: str | None,
+    part: str | None,
+    data_root: Path | None,
+    device: str,
 ) -> dict:
     """Run what is missing, show the best configurations, and draw all of them once no trial is missing."""
 
@@ -27,7 +33,7 @@ def sweep_space(
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what ends a sweep is told in one line
     with console.progress(f"sweep {space}") as show:
         hooks = Hooks(started=started, progress=show, say=console.say)
-        found = api.sweep(space, output, workers, scheduler, part, data_root, hooks)
+        found = api.sweep(space, output, workers, scheduler, part, data_root, hooks, device)
     for error in list(dict.fromkeys(found.errors))[:3]:
         console.warn(error)
     if found.errors:
