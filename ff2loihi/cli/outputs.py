@@ -67,32 +67,25 @@ def predictions(path: Path | None) -> tuple[Output, ...]:
     return () if path is None else (Output(path, kinds.PREDICTIONS, "--predictions"),)
 
 
-class LearningFiles(NamedTuple):
-    """What `learn` writes beside the artifact: the state of an unfinished run, a log, and a lock while it runs."""
+class RunFiles(NamedTuple):
+    """What `train` and `learn` write beside their output: the state of an unfinished run, and a lock while it runs."""
 
-    artifact: Path
+    output: Output
     state: Path
-    log: Path
     lock: Path
 
     @classmethod
-    def of(cls, artifact: Path) -> "LearningFiles":
-        text, real = str(artifact), os.path.realpath(artifact)  # one lock for all names of a file
-        log = f"{text.removesuffix(kinds.ARTIFACT_SUFFIX)}.jsonl"
-        return cls(artifact, Path(f"{text}.run"), Path(log), Path(f"{real}.run.lock"))
+    def of(cls, path: Path, kind: str) -> "RunFiles":
+        real = os.path.realpath(path)  # one lock for all names of a file
+        return cls(Output(path, kind), Path(f"{path}.run"), Path(f"{real}.run.lock"))
 
     def outputs(self) -> tuple[Output, ...]:
-        """Each with its kind. Raises FF2LoihiError for an artifact that nothing can stand beside."""
-        if is_stream(self.artifact):
+        """Each with its kind. Raises FF2LoihiError for an output that nothing can stand beside."""
+        if is_stream(self.output.path):
             raise FF2LoihiError(
-                f"{self.artifact}: no file, and a run keeps its state beside one. Name it with {OUTPUT}"
+                f"{self.output.path}: no file, and a run keeps its state beside one. Name it with {OUTPUT}"
             )
-        return (
-            Output(self.artifact, kinds.ARTIFACT),
-            Output(self.state, kinds.RUN_STATE),
-            Output(self.log, kinds.LOG),
-            Output(self.lock, kinds.LOCK),
-        )
+        return self.output, Output(self.state, kinds.RUN_STATE), Output(self.lock, kinds.LOCK)
 
     def check_unfinished(self, resume: bool) -> None:
         """Raise FF2LoihiError where an unfinished run would be lost."""
@@ -100,6 +93,11 @@ class LearningFiles(NamedTuple):
             raise FF2LoihiError(
                 f"{self.state}: an unfinished run is kept there. Use --resume to continue it, or remove the file"
             )
+
+
+def learning_log(artifact: Path) -> Output:
+    """The file of a line an epoch that `learn` writes."""
+    return Output(Path(f"{str(artifact).removesuffix(kinds.ARTIFACT_SUFFIX)}.jsonl"), kinds.LOG)
 
 
 def check_export(model: Path, format: str, output: Path | None, json: str | None) -> Path:

@@ -1,7 +1,6 @@
 """A run: epochs over a data set, checkpoints, warnings, and the learned artifact at its end."""
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -44,18 +43,12 @@ def identity(
     """What two runs must share for one to continue the other."""
     return {
         "artifact": artifact.to_bytes(program)[1][:16],
-        "data": _content(data),
-        "held_out": held_out and _content(held_out),
+        "data": data.content,
+        "held_out": held_out and held_out.content,
         "rounding": rounding,
         "backend": backend,
         **dataclasses.asdict(schedule),
     }
-
-
-def _content(data: Dataset) -> str:
-    digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
-    size = " x ".join(map(str, data.shape))
-    return f"{data.name} {data.split}, {len(data.labels)} samples of {size}, sha256 {digest[:16]}"
 
 
 def check_data(network: LearningNetwork, data: Dataset) -> None:

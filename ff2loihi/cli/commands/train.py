@@ -1,6 +1,7 @@
 """The command `train`: from a recipe and a data set to a checkpoint."""
 
 import re
+from pathlib import Path
 
 from ff2loihi.cli import console
 from ff2loihi.compilers.errors import FF2LoihiError
@@ -10,8 +11,14 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 
 
-def train(recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root) -> dict:
-    """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
+def train(
+    recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root, *, state: Path | None,
+    resume: bool,
+) -> dict:  # fmt: skip
+    """Train a recipe, write the checkpoint, and say how well it classifies test images.
+
+    state: where a run keeps its own while it lasts; it is this process's alone.
+    """
     sizes = _widths(widths)
     if epochs is not None and epochs < 0:
         raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
@@ -19,10 +26,12 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, field, quick, 
     test = load_data(data, "test", root=data_root)
     with console.progress(f"train {recipe} on {data}") as show:
         network = train_recipe(
-            recipe, images, show, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, field=field,
-            quick=quick, device=device,
+            recipe, images, show, state, resume, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias,
+            field=field, quick=quick, device=device,
         )  # fmt: skip
     network.save(output)
+    if state is not None:
+        state.unlink(missing_ok=True)
     accuracy = evaluate(network, test)
     source = RECIPES[recipe].source
     report = {
