@@ -19,6 +19,7 @@ from ff2loihi.cli.options import (
     Device,
     Field,
     Json,
+    LogDir,
     Model,
     Resume,
     Spec,
@@ -53,6 +54,7 @@ def train(
     ] = False,
     device: Device = "cpu",
     resume: Resume = False,
+    log_dir: LogDir = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -60,6 +62,7 @@ def train(
     files = outputs.RunFiles.of(output, kinds.CHECKPOINT)
     kept = resume or not is_stream(output)
     outputs.check((), json, *(files.outputs() if kept else (files.output,)))
+    outputs.check_log_folder(log_dir, resume)
     see = inputs.sizes(field)
     busy = f"{output}: another run trains into it"
     with locked(files.lock, FF2LoihiError, busy) if kept else nullcontext():
@@ -69,7 +72,7 @@ def train(
 
         found = command(
             recipe, data, output, widths, epochs, seed, head, bias, see, quick, device, data_root,
-            state=files.state if kept else None, resume=resume,
+            state=files.state if kept else None, resume=resume, log_dir=log_dir,
         )  # fmt: skip
         console.write_json(found, json)
 
@@ -230,6 +233,7 @@ def learn(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
     resume: Resume = False,
+    log_dir: LogDir = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -237,6 +241,7 @@ def learn(
     artifact = output or model.with_name(f"{model.stem}-learned.ffl")
     files, log = outputs.RunFiles.of(artifact, kinds.ARTIFACT), outputs.learning_log(artifact)
     outputs.check((model,), json, *files.outputs(), log)
+    outputs.check_log_folder(log_dir, resume)
     with locked(files.lock, FF2LoihiError, f"{artifact}: another run learns into it"):
         files.check_unfinished(resume)
         from ff2loihi.cli import console
@@ -246,6 +251,7 @@ def learn(
             model, data, split, limit, data_root, plan=plan, single=single, rounding=rounding, backend=backend,
             asked={"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed},
             evaluate=evaluate, artifact=artifact, state=files.state, log=log.path, resume=resume,
+            log_dir=log_dir,
         )  # fmt: skip
         console.write_json(found, json)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ff2loihi.choices import EXPORT_SUFFIXES, GOLDEN_FILE
 from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import is_stream
+from ff2loihi.compilers.files import check_new_folder, is_stream
 from ff2loihi.compilers.interchange import rule_file
 
 OUTPUT, TABLES = "--output", "-"
@@ -123,6 +123,14 @@ def check_folder(path: Path, option: str = OUTPUT) -> None:
     if not path.is_dir():
         raise FF2LoihiError(f"{path}: not a folder. Name one with {option}")
     return _check_writable(path, path, option)
+
+
+def check_log_folder(path: Path | None, resume: bool) -> None:
+    """Raise FF2LoihiError where no events can be written, or a new run's would mix with those of another."""
+    if path is not None:
+        check_folder(path, "--log-dir")
+        if not resume:
+            check_new_folder(path, FF2LoihiError)
 
 
 def _check_place(output: Output) -> None:

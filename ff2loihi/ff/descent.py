@@ -9,11 +9,13 @@ from torch import Tensor
 
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.data.jitter import moved
+from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.steps import Kept, Steps
 from ff2loihi.ff.threads import threads_for
 from ff2loihi.streams import torch_seed
 
 StepProgress = Callable[[int, int, str], None]  # (steps done, steps, note)
+StepLog = Callable[[int, int, Tensor, Model], None]  # (steps done, steps an epoch, loss, the network after them)
 Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins
 
 
@@ -40,6 +42,7 @@ class Hooks:
 
     progress: StepProgress = lambda done, total, note: None
     kept: Kept | None = None
+    log: StepLog | None = None
 
 
 SILENT = Hooks()
@@ -59,11 +62,13 @@ def descend(
     hooks: Hooks = SILENT,
     device: str = "cpu",
     extra: tuple[Tensor, ...] = (),
+    network: Model | None = None,
 ) -> None:
     """Minimise `loss` in place; the same seed gives the same weights on the same machine and number of threads.
 
     parameters: or groups of them, as torch.optim takes them, with rates of their own. device: where they are, and
-    images and labels go. extra: tensors that the loss changes by itself, as running means are.
+    images and labels go. extra: tensors that the loss changes by itself, as running means are. network: the one that
+    the log is about.
     """
     generator = torch.Generator().manual_seed(torch_seed(seed, "training"))
     labels = torch.from_numpy(data.labels)
@@ -86,3 +91,5 @@ def descend(
             epoch, step = divmod(done - 1, steps)
             if step % 10 == 9:
                 hooks.progress(done, total, f"epoch {epoch + 1}, loss {value.item():.3f}")
+            if hooks.log and network:
+                hooks.log(done, steps, value.detach(), network)

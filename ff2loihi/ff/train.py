@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import SILENT, Hooks, Training, descend, tensor_of
+from ff2loihi.ff.networks.channels import CwCNetwork
+from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 from ff2loihi.ff.objectives.goodness import loss as layer_loss
@@ -59,7 +61,7 @@ def fit(
         changed = corrupt(images, generator, data.shape) if corrupt else images
         return objective(network, *_pairs(network, (images, changed), labels, training.hard, generator, local=True))
 
-    descend([*network.parameters(), *objective.parameters()], loss, data, training, seed, hooks)
+    descend([*network.parameters(), *objective.parameters()], loss, data, training, seed, hooks, network=network)
 
 
 def fit_by_backprop(network: FFNetwork, data: Dataset, training: Training, seed: int, hooks: Hooks = SILENT) -> None:
@@ -75,7 +77,7 @@ def fit_by_backprop(network: FFNetwork, data: Dataset, training: Training, seed:
         )
         return F.softplus(negative - positive).mean()
 
-    descend(network.parameters(), loss, data, training, seed, hooks)
+    descend(network.parameters(), loss, data, training, seed, hooks, network=network)
 
 
 def _pairs(
@@ -123,6 +125,31 @@ def fitted_head(
             if done % steps == 0:
                 hooks.progress(done // steps, training.epochs, "softmax head")
     return head
+
+
+@torch.no_grad()
+def measured(network: Model, data: Dataset) -> dict[str, float]:
+    """Accuracy, and each layer's mean score of the true and of the wrong labels; a network with a head has neither yet.
+
+    It is asked in the middle of a training, and changes nothing of it.
+    """
+    images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
+    true = torch.arange(data.classes) == labels[:, None]
+    if isinstance(network, FFNetwork):
+        parts = network.label_scores(network.image_drive(images))
+        scores, layers = network.combine(parts), dict(enumerate(parts, 1))
+    elif isinstance(network, CwCNetwork):
+        network.eval()
+        scores = network.scores(images.to(network.weight(0).device)).cpu()
+        network.train()
+        layers = {len(network.geometry): scores}
+    else:
+        return {}
+    found = {"accuracy/training images": float((scores.argmax(1) == labels).float().mean())}
+    for layer, part in layers.items():
+        found |= {f"goodness/layer {layer}, true label": float(part[true].mean())}
+        found |= {f"goodness/layer {layer}, wrong labels": float(part[~true].mean())}
+    return found
 
 
 def evaluate(network: Scoring, data: Dataset) -> float:

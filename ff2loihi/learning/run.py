@@ -29,12 +29,16 @@ STARTS = "starts; where it never ran, it is compiled first, about a minute"
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a run tells: progress(done, total, note), epoch(entry), warn(text); resumed(log lines) where it goes on."""
+    """What a run tells: progress(done, total, note), epoch(entry), warn(text); resumed(log lines) where it goes on.
+
+    weights(epoch, of each layer): as the back end has them when an epoch ends.
+    """
 
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
     epoch: Callable[[dict], None] = lambda entry: None
     resumed: Callable[[list[str]], None] = lambda lines: None
     warn: Callable[[str], None] = lambda text: None
+    weights: Callable[[int, list[np.ndarray]], None] | None = None
 
 
 def identity(
@@ -140,6 +144,8 @@ class Run:
             entry = self._finish_epoch()
             self.save()  # before its log: where one of the two cannot be written, the state is kept
             self.hooks.epoch(entry)
+            if self.hooks.weights:
+                self.hooks.weights(self.epoch, self.backend.weights)
         return self._program()
 
     def _block(self, done: int, total: int) -> int:

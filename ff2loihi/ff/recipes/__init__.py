@@ -8,7 +8,7 @@ import torch
 from ff2loihi import choices
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import SILENT, Hooks, StepProgress
+from ff2loihi.ff.descent import SILENT, Hooks, StepLog, StepProgress
 from ff2loihi.ff.recipes.baselines import BASELINES
 from ff2loihi.ff.recipes.cwc import CWC
 from ff2loihi.ff.recipes.hinton import HINTON
@@ -24,11 +24,11 @@ RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES
 
 def train(
     name: str, data: Dataset, progress: StepProgress | None = None, checkpoint: Path | None = None,
-    resume: bool = False, **given,
+    resume: bool = False, log: StepLog | None = None, **given,
 ) -> Trained:  # fmt: skip
     """Train a recipe on `data`; given: the fields of Choice. All randomness comes from the seed.
 
-    checkpoint: a file for the training's state; resume: continue it.
+    checkpoint: a file for the training's state; resume: continue it. log: called after each step.
     Raises FF2LoihiError for an unknown name, and for a choice that means nothing to the recipe.
     """
     choices.check("--recipe", name, choices.Recipe)
@@ -46,7 +46,7 @@ def train(
     kept = None if checkpoint is None else Kept(checkpoint, identity, resume)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(choice.seed, "weights"))
-        network = recipe.train(data, choice, facts, Hooks(progress or SILENT.progress, kept))
+        network = recipe.train(data, choice, facts, Hooks(progress or SILENT.progress, kept, log))
     if kept:
         kept.finish()
     return network

@@ -65,7 +65,7 @@ class Boltzmann:
         def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
             return contrastive_divergence(images, *machine, self.gibbs, generator)
 
-        descend(machine, loss, data, training, choice.seed, hooks)
+        descend(machine, loss, data, training, choice.seed, hooks, network=network)
         network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, hooks)
         return network
 

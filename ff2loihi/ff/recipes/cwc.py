@@ -79,7 +79,8 @@ class CwCRecipe:
         rates = [layer.rate for layer in layers] * 2
         groups = [{"params": part.parameters(), "lr": rate} for part, rate in zip(parts, rates, strict=False)]
         with torch.backends.cudnn.flags(enabled=True, deterministic=True):
-            descend(groups, loss, data, training, choice.seed, hooks, device, extra=tuple(network.buffers()))
+            extra = tuple(network.buffers())
+            descend(groups, loss, data, training, choice.seed, hooks, device, extra, network)
         return network.cpu().eval()
 
     def _sized(self, channels: tuple[int, ...] | None, side: int, classes: int) -> tuple[ConvLayer, ...]:

@@ -46,7 +46,7 @@ class HybridRecipe:
             )
             return sum(losses, torch.zeros(()))
 
-        descend(network.layers.parameters(), loss, data, training, choice.seed, hooks)
+        descend(network.layers.parameters(), loss, data, training, choice.seed, hooks, network=network)
         network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, hooks)
         return network
 

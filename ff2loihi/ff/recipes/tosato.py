@@ -84,7 +84,7 @@ class BackpropRecipe(_Recipe):
         def loss(images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
             return F.cross_entropy(network.head(network.features(images, local=False)), labels)
 
-        descend(network.parameters(), loss, data, training, choice.seed, hooks)
+        descend(network.parameters(), loss, data, training, choice.seed, hooks, network=network)
         return network
 
 
