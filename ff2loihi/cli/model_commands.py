@@ -357,15 +357,21 @@ def bench(
     samples: Annotated[int, typer.Option(min=1, help="samples of the emulator")] = 10000,
     lava_samples: Annotated[int, typer.Option(min=1, help="samples of Lava")] = 20,
     device: Device = "cpu",
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="add a line of the ratios, and say what became slower since others"),
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Time the emulator beside Lava on one artifact, in one run."""
-    outputs.check((model,), json)
+    if history is not None and is_stream(history):
+        raise FF2LoihiError(f"--history {history}: no file, and earlier runs are read from one. Name another")
+    outputs.check((model,), json, *([Output(history, kinds.HISTORY, "--history")] if history else []))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.run import bench_model
 
-    console.write_json(bench_model(model, data, samples, lava_samples, device, data_root), json)
+    console.write_json(bench_model(model, data, samples, lava_samples, device, history, data_root), json)
 
 
 @commands.command()
