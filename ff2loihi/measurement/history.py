@@ -12,7 +12,6 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-import ff2loihi
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats.strict_json import misfit
@@ -79,7 +78,7 @@ def _figure(what: str, ratio: float, repeats: Sequence[float], base: float) -> F
 
 def _commit() -> str | None:
     """Of the folder that this package lies in, marked where files were changed; no other repository's."""
-    root = Path(ff2loihi.__path__[0]).parent
+    root = Path(__file__).resolve().parents[2]
     words = ["git", "-c", "safe.directory=*", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
     only_here = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent)}
     try:
