@@ -1,4 +1,4 @@
-# make demo | test | test-slow | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
+# make demo | test | test-slow | bench | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
 # make test-slow MINUTES=30: of the slow tests those that start within that time, others with each commit.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
@@ -6,7 +6,7 @@ UV := .venv/bin/uv
 # Where bytecode may not be written, every process compiles all that it imports: of torch that is ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: set-up demo test test-slow lint lock clean
+.PHONY: set-up demo test test-slow bench lint lock clean
 set-up: $(STAMP)
 
 demo: $(STAMP)
@@ -21,6 +21,15 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(COVERAGE) $(PYTEST) --slow$(if $(MINUTES),-for $(MINUTES)) sim_tests
+
+# The ratios of this commit beside those of earlier ones; commit bench.jsonl with lines that a quiet machine gave.
+bench: $(STAMP)
+	mkdir -p out
+	.venv/bin/ff2loihi train --epochs 0 -o out/bench.pt >/dev/null
+	.venv/bin/ff2loihi compile out/bench.pt -o out/graded.ffl >/dev/null
+	.venv/bin/ff2loihi compile out/bench.pt --learning on -o out/learns.ffl >/dev/null
+	.venv/bin/ff2loihi bench out/graded.ffl --history bench.jsonl
+	.venv/bin/ff2loihi bench out/learns.ffl --history bench.jsonl
 
 lint: $(STAMP)
 	.venv/bin/ruff check .

@@ -22,6 +22,7 @@ NETX = "a netx network"
 HDF5 = "an HDF5 file"
 RULE = "a learning rule"
 LOG = "a learning log"
+HISTORY = "a history of bench"
 LOCK = "the lock of a run"
 PREDICTIONS, PREDICTIONS_HEAD = "predictions", "index,predicted,label\n"  # the first line of the file
 SPEC = "a spec"
@@ -51,6 +52,7 @@ def kind(path: Path) -> str | None:
         return _safetensors(head[8:])
     heads = (
         (b"\x89PNG\r\n\x1a\n", PNG), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG),
+        (b'{"commit":', HISTORY),
         (PREDICTIONS_HEAD.encode(), PREDICTIONS),
     )  # fmt: skip
     for start, name in heads:

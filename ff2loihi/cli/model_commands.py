@@ -1,5 +1,6 @@
 """The commands from data to an artifact's result: their options, and what is cheap to check before anything heavy."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -18,7 +19,9 @@ from ff2loihi.cli.options import (
     Device,
     Field,
     Json,
+    LogDir,
     Model,
+    Resume,
     Spec,
     Split,
     Step,
@@ -26,7 +29,7 @@ from ff2loihi.cli.options import (
 from ff2loihi.cli.outputs import Output
 from ff2loihi.compilers import choices as compile_choices
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import locked
+from ff2loihi.compilers.files import is_stream, locked
 
 commands = typer.Typer()
 
@@ -50,17 +53,28 @@ def train(
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
     device: Device = "cpu",
+    resume: Resume = False,
+    log_dir: LogDir = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Train a network of the papers and write its checkpoint."""
-    outputs.check((), json, Output(output, kinds.CHECKPOINT))
+    files = outputs.RunFiles.of(output, kinds.CHECKPOINT)
+    kept = resume or not is_stream(output)
+    outputs.check((), json, *(files.outputs() if kept else (files.output,)))
+    outputs.check_log_folder(log_dir, resume)
     see = inputs.sizes(field)
-    from ff2loihi.cli import console
-    from ff2loihi.cli.commands.train import train as command
+    busy = f"{output}: another run trains into it"
+    with locked(files.lock, FF2LoihiError, busy) if kept else nullcontext():
+        files.check_unfinished(resume)
+        from ff2loihi.cli import console
+        from ff2loihi.cli.commands.train import train as command
 
-    found = command(recipe, data, output, widths, epochs, seed, head, bias, see, quick, device, data_root)
-    console.write_json(found, json)
+        found = command(
+            recipe, data, output, widths, epochs, seed, head, bias, see, quick, device, data_root,
+            state=files.state if kept else None, resume=resume, log_dir=log_dir,
+        )  # fmt: skip
+        console.write_json(found, json)
 
 
 @commands.command()
@@ -218,14 +232,17 @@ def learn(
         typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="continue the run that was to write the output")] = False,
+    resume: Resume = False,
+    log_dir: LogDir = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
-    files = outputs.LearningFiles.of(output or model.with_name(f"{model.stem}-learned.ffl"))
-    outputs.check((model,), json, *files.outputs())
-    with locked(files.lock, FF2LoihiError, f"{files.artifact}: another run learns into it"):
+    artifact = output or model.with_name(f"{model.stem}-learned.ffl")
+    files, log = outputs.RunFiles.of(artifact, kinds.ARTIFACT), outputs.learning_log(artifact)
+    outputs.check((model,), json, *files.outputs(), log)
+    outputs.check_log_folder(log_dir, resume)
+    with locked(files.lock, FF2LoihiError, f"{artifact}: another run learns into it"):
         files.check_unfinished(resume)
         from ff2loihi.cli import console
         from ff2loihi.cli.commands.learn import learn_model
@@ -233,7 +250,8 @@ def learn(
         found = learn_model(
             model, data, split, limit, data_root, plan=plan, single=single, rounding=rounding, backend=backend,
             asked={"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed},
-            evaluate=evaluate, files=files, resume=resume,
+            evaluate=evaluate, artifact=artifact, state=files.state, log=log.path, resume=resume,
+            log_dir=log_dir,
         )  # fmt: skip
         console.write_json(found, json)
 
@@ -339,15 +357,21 @@ def bench(
     samples: Annotated[int, typer.Option(min=1, help="samples of the emulator")] = 10000,
     lava_samples: Annotated[int, typer.Option(min=1, help="samples of Lava")] = 20,
     device: Device = "cpu",
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="add a line of the ratios, and say what became slower since others"),
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Time the emulator beside Lava on one artifact, in one run."""
-    outputs.check((model,), json)
+    if history is not None and is_stream(history):
+        raise FF2LoihiError(f"--history {history}: no file, and earlier runs are read from one. Name another")
+    outputs.check((model,), json, *([Output(history, kinds.HISTORY, "--history")] if history else []))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.run import bench_model
 
-    console.write_json(bench_model(model, data, samples, lava_samples, device, data_root), json)
+    console.write_json(bench_model(model, data, samples, lava_samples, device, history, data_root), json)
 
 
 @commands.command()

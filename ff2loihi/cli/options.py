@@ -73,4 +73,9 @@ Calibrate = Annotated[
         help="training images that set the ranges [default: the model's own]",
     ),
 ]  # fmt: skip
+Resume = Annotated[bool, typer.Option("--resume", help="continue the run that was to write the output")]
+LogDir = Annotated[
+    Path | None,
+    typer.Option("--log-dir", metavar="FOLDER", help="also write TensorBoard's events there"),
+]
 Split = Annotated[choices.Split, typer.Option(help="fit and validation are parts of train, for tuning")]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ff2loihi.choices import EXPORT_SUFFIXES, GOLDEN_FILE
 from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import is_stream
+from ff2loihi.compilers.files import check_new_folder, is_stream
 from ff2loihi.compilers.interchange import rule_file
 
 OUTPUT, TABLES = "--output", "-"
@@ -67,32 +67,25 @@ def predictions(path: Path | None) -> tuple[Output, ...]:
     return () if path is None else (Output(path, kinds.PREDICTIONS, "--predictions"),)
 
 
-class LearningFiles(NamedTuple):
-    """What `learn` writes beside the artifact: the state of an unfinished run, a log, and a lock while it runs."""
+class RunFiles(NamedTuple):
+    """What `train` and `learn` write beside their output: the state of an unfinished run, and a lock while it runs."""
 
-    artifact: Path
+    output: Output
     state: Path
-    log: Path
     lock: Path
 
     @classmethod
-    def of(cls, artifact: Path) -> "LearningFiles":
-        text, real = str(artifact), os.path.realpath(artifact)  # one lock for all names of a file
-        log = f"{text.removesuffix(kinds.ARTIFACT_SUFFIX)}.jsonl"
-        return cls(artifact, Path(f"{text}.run"), Path(log), Path(f"{real}.run.lock"))
+    def of(cls, path: Path, kind: str) -> "RunFiles":
+        real = os.path.realpath(path)  # one lock for all names of a file
+        return cls(Output(path, kind), Path(f"{path}.run"), Path(f"{real}.run.lock"))
 
     def outputs(self) -> tuple[Output, ...]:
-        """Each with its kind. Raises FF2LoihiError for an artifact that nothing can stand beside."""
-        if is_stream(self.artifact):
+        """Each with its kind. Raises FF2LoihiError for an output that nothing can stand beside."""
+        if is_stream(self.output.path):
             raise FF2LoihiError(
-                f"{self.artifact}: no file, and a run keeps its state beside one. Name it with {OUTPUT}"
+                f"{self.output.path}: no file, and a run keeps its state beside one. Name it with {OUTPUT}"
             )
-        return (
-            Output(self.artifact, kinds.ARTIFACT),
-            Output(self.state, kinds.RUN_STATE),
-            Output(self.log, kinds.LOG),
-            Output(self.lock, kinds.LOCK),
-        )
+        return self.output, Output(self.state, kinds.RUN_STATE), Output(self.lock, kinds.LOCK)
 
     def check_unfinished(self, resume: bool) -> None:
         """Raise FF2LoihiError where an unfinished run would be lost."""
@@ -100,6 +93,11 @@ class LearningFiles(NamedTuple):
             raise FF2LoihiError(
                 f"{self.state}: an unfinished run is kept there. Use --resume to continue it, or remove the file"
             )
+
+
+def learning_log(artifact: Path) -> Output:
+    """The file of a line an epoch that `learn` writes."""
+    return Output(Path(f"{str(artifact).removesuffix(kinds.ARTIFACT_SUFFIX)}.jsonl"), kinds.LOG)
 
 
 def check_export(model: Path, format: str, output: Path | None, json: str | None) -> Path:
@@ -125,6 +123,14 @@ def check_folder(path: Path, option: str = OUTPUT) -> None:
     if not path.is_dir():
         raise FF2LoihiError(f"{path}: not a folder. Name one with {option}")
     return _check_writable(path, path, option)
+
+
+def check_log_folder(path: Path | None, resume: bool) -> None:
+    """Raise FF2LoihiError where no events can be written, or a new run's would mix with those of another."""
+    if path is not None:
+        check_folder(path, "--log-dir")
+        if not resume:
+            check_new_folder(path, FF2LoihiError)
 
 
 def _check_place(output: Output) -> None:

@@ -1,5 +1,6 @@
 """The data sets, as uint8 images in rows: scikit-learn's digits, always there, torchvision's, and a person's own."""
 
+import hashlib
 import importlib.util
 import math
 import os
@@ -51,6 +52,13 @@ class Dataset:
     def shape(self) -> Shape:
         side = math.isqrt(self.images.shape[1] // self.channels)
         return (*(self.sides or (side, side)), self.channels)
+
+    @property
+    def content(self) -> str:
+        """Which images and labels they are, whatever file they came from."""
+        digest = hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
+        size = " x ".join(map(str, self.shape))
+        return f"{self.name} {self.split}, {len(self.labels)} samples of {size}, sha256 {digest[:16]}"
 
 
 def check_shape(data: Dataset, program: AnyProgram) -> None:

@@ -8,11 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training, descend, tensor_of
+from ff2loihi.ff.descent import SILENT, Hooks, Training, descend, tensor_of
+from ff2loihi.ff.networks.channels import CwCNetwork
+from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.objectives.goodness import goodness
 from ff2loihi.ff.objectives.goodness import loss as layer_loss
 from ff2loihi.ff.objectives.negatives import Corruption, mixed_negatives, random_negatives
+from ff2loihi.ff.steps import Steps
 from ff2loihi.ff.threads import threads_for
 from ff2loihi.streams import torch_seed
 
@@ -44,7 +47,7 @@ def fit(
     data: Dataset,
     training: Training,
     seed: int,
-    progress: StepProgress | None = None,
+    hooks: Hooks = SILENT,
     corrupt: Corruption | None = None,
     objective: nn.Module | None = None,
 ) -> None:
@@ -58,12 +61,10 @@ def fit(
         changed = corrupt(images, generator, data.shape) if corrupt else images
         return objective(network, *_pairs(network, (images, changed), labels, training.hard, generator, local=True))
 
-    descend([*network.parameters(), *objective.parameters()], loss, data, training, seed, progress)
+    descend([*network.parameters(), *objective.parameters()], loss, data, training, seed, hooks, network=network)
 
 
-def fit_by_backprop(
-    network: FFNetwork, data: Dataset, training: Training, seed: int, progress: StepProgress | None = None
-) -> None:
+def fit_by_backprop(network: FFNetwork, data: Dataset, training: Training, seed: int, hooks: Hooks = SILENT) -> None:
     """Train in place on the goodness of all layers, by backprop through them: log(1 + exp(sum Gneg - sum Gpos)).
 
     Tosato 2025, sec. 3.3.
@@ -76,7 +77,7 @@ def fit_by_backprop(
         )
         return F.softplus(negative - positive).mean()
 
-    descend(network.parameters(), loss, data, training, seed, progress)
+    descend(network.parameters(), loss, data, training, seed, hooks, network=network)
 
 
 def _pairs(
@@ -102,7 +103,7 @@ def _pairs(
 
 
 def fitted_head(
-    features_of: Callable[[Tensor], Tensor], data: Dataset, training: Training, seed: int, progress: StepProgress | None
+    features_of: Callable[[Tensor], Tensor], data: Dataset, training: Training, seed: int, hooks: Hooks = SILENT
 ) -> nn.Linear:
     """A softmax head, fitted on what a frozen network makes of images by cross-entropy (Hinton 2022, sec. 3.3)."""
     generator = torch.Generator().manual_seed(torch_seed(seed, "head"))
@@ -114,16 +115,41 @@ def fitted_head(
     nn.init.zeros_(head.bias)
     optimizer = torch.optim.Adam(head.parameters(), lr=training.rate)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, training.epochs)
-    with threads_for(head.weight.numel() * training.batch):
-        for epoch in range(training.epochs):
-            for chosen in torch.randperm(len(labels), generator=generator).split(training.batch):
-                optimizer.zero_grad()
-                F.cross_entropy(head(features[chosen]), labels[chosen]).backward()
-                optimizer.step()
-            falling.step()
-            if progress:
-                progress(epoch + 1, training.epochs, "softmax head")
+    batch, steps = training.batch, -(-len(labels) // training.batch)
+    way = Steps("head", len(labels), batch, steps, training.epochs, generator, optimizer, falling, falls_each=steps)
+    with threads_for(head.weight.numel() * batch):
+        for done, chosen in way.walk(hooks.kept):
+            optimizer.zero_grad()
+            F.cross_entropy(head(features[chosen]), labels[chosen]).backward()
+            optimizer.step()
+            if done % steps == 0:
+                hooks.progress(done // steps, training.epochs, "softmax head")
     return head
+
+
+@torch.no_grad()
+def measured(network: Model, data: Dataset) -> dict[str, float]:
+    """Accuracy, and each layer's mean score of the true and of the wrong labels; a network with a head has neither yet.
+
+    It is asked in the middle of a training, and changes nothing of it.
+    """
+    images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
+    true = torch.arange(data.classes) == labels[:, None]
+    if isinstance(network, FFNetwork):
+        parts = network.label_scores(network.image_drive(images))
+        scores, layers = network.combine(parts), dict(enumerate(parts, 1))
+    elif isinstance(network, CwCNetwork):
+        network.eval()
+        scores = network.scores(images.to(network.weight(0).device)).cpu()
+        network.train()
+        layers = {len(network.geometry): scores}
+    else:
+        return {}
+    found = {"accuracy/training images": float((scores.argmax(1) == labels).float().mean())}
+    for layer, part in layers.items():
+        found |= {f"goodness/layer {layer}, true label": float(part[true].mean())}
+        found |= {f"goodness/layer {layer}, wrong labels": float(part[~true].mean())}
+    return found
 
 
 def evaluate(network: Scoring, data: Dataset) -> float:

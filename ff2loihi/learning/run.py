@@ -1,7 +1,6 @@
 """A run: epochs over a data set, checkpoints, warnings, and the learned artifact at its end."""
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -30,12 +29,16 @@ STARTS = "starts; where it never ran, it is compiled first, about a minute"
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a run tells: progress(done, total, note), epoch(entry), warn(text); resumed(log lines) where it goes on."""
+    """What a run tells: progress(done, total, note), epoch(entry), warn(text); resumed(log lines) where it goes on.
+
+    weights(epoch, of each layer): as the back end has them when an epoch ends.
+    """
 
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
     epoch: Callable[[dict], None] = lambda entry: None
     resumed: Callable[[list[str]], None] = lambda lines: None
     warn: Callable[[str], None] = lambda text: None
+    weights: Callable[[int, list[np.ndarray]], None] | None = None
 
 
 def identity(
@@ -44,18 +47,12 @@ def identity(
     """What two runs must share for one to continue the other."""
     return {
         "artifact": artifact.to_bytes(program)[1][:16],
-        "data": _content(data),
-        "held_out": held_out and _content(held_out),
+        "data": data.content,
+        "held_out": held_out and held_out.content,
         "rounding": rounding,
         "backend": backend,
         **dataclasses.asdict(schedule),
     }
-
-
-def _content(data: Dataset) -> str:
-    digest = hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
-    size = " x ".join(map(str, data.shape))
-    return f"{data.name} {data.split}, {len(data.labels)} samples of {size}, sha256 {digest[:16]}"
 
 
 def check_data(network: LearningNetwork, data: Dataset) -> None:
@@ -147,6 +144,8 @@ class Run:
             entry = self._finish_epoch()
             self.save()  # before its log: where one of the two cannot be written, the state is kept
             self.hooks.epoch(entry)
+            if self.hooks.weights:
+                self.hooks.weights(self.epoch, self.backend.weights)
         return self._program()
 
     def _block(self, done: int, total: int) -> int:

@@ -1,26 +1,19 @@
-"""A run's checkpoint: everything that a resumed run needs to end with the same bytes as an unbroken one.
+"""A run's checkpoint: everything that a resumed run needs to end with the same bytes as an unbroken one."""
 
-Its hash tells a damaged file; that the numbers in it are those of such a run is checked apart from that.
-"""
-
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from pydantic import Field
 
+from ff2loihi import state_file
 from ff2loihi.compilers.artifact.manifest import Count, LogEntry
-from ff2loihi.compilers.errors import FF2LoihiError, brief, together
-from ff2loihi.compilers.files import read_bytes, write_atomic
-from ff2loihi.compilers.formats import strict_json
+from ff2loihi.compilers.errors import brief, together
 from ff2loihi.compilers.ir.options import Strict
 from ff2loihi.processes.limits import TAG_MAX, TAG_MIN, V_LIMIT, WEIGHT_MIN
+from ff2loihi.state_file import CheckpointMismatch
 
 RANGES = {  # of a learner's arrays, by the first part of their names; a learned weight need not be even
     "weights": (WEIGHT_MIN, -WEIGHT_MIN - 1),
@@ -29,10 +22,6 @@ RANGES = {  # of a learner's arrays, by the first part of their names; a learned
     "passed": (0, 1 << 53),
     "chip": (0, (1 << 64) - 1),
 }
-
-
-class CheckpointMismatch(FF2LoihiError):
-    """The checkpoint is damaged, or belongs to another run."""
 
 
 @dataclass
@@ -64,8 +53,7 @@ class _Generator(Strict):
     uinteger: Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
 
 
-class _Facts(Strict):
-    identity: dict
+class _Facts(state_file.Facts):
     epoch: Count
     position: Count
     rng: _Generator
@@ -76,17 +64,9 @@ class _Facts(Strict):
 def write(path: Path, identity: dict, run: RunState, learner: dict[str, np.ndarray]) -> None:
     """Write it whole or not at all. identity: the artifact, the data and the options; raises FF2LoihiError."""
     facts = {
-        "identity": identity,
-        "epoch": run.epoch,
-        "position": run.position,
-        "rng": run.rng,
-        "counts": run.counts,
-        "log": run.log,
-    }
-    tensors = {**learner, "order": run.order}
-    text = json.dumps(facts, sort_keys=True)
-    metadata = {"run": text, "sha256": _digest(text, tensors)}
-    write_atomic(path, save(tensors, metadata=metadata), FF2LoihiError)
+        "epoch": run.epoch, "position": run.position, "rng": run.rng, "counts": run.counts, "log": run.log,
+    }  # fmt: skip
+    state_file.write(path, identity, facts, {**learner, "order": run.order})
 
 
 def read(
@@ -96,27 +76,7 @@ def read(
 
     Raises CheckpointMismatch, naming what differs, where it is another run's, or that of none.
     """
-    data = read_bytes(path, CheckpointMismatch, "a run's checkpoint", absent=". Without --resume the run starts anew")
-    try:
-        tensors = load(data)
-        metadata = strict_json.loads_object(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        facts = strict_json.loads_object(metadata["run"])
-        digest = _digest(metadata["run"], tensors)
-    except (SafetensorError, KeyError, ValueError, TypeError):
-        raise CheckpointMismatch(f"{path}: not a run's checkpoint, or a damaged one. Remove it to start anew") from None
-    if metadata.get("sha256") != digest:
-        raise CheckpointMismatch(f"{path}: the content was changed. Remove it to start anew")
-    try:
-        checked = _Facts.model_validate(facts)
-    except ValidationError as failure:
-        raise CheckpointMismatch(f"{path}: {strict_json.misfit(failure)}. Remove it to start anew") from None
-    other = [
-        f"{key} was {brief(repr(checked.identity.get(key)))}, is {brief(repr(value))}"
-        for key, value in json.loads(json.dumps(identity)).items()
-        if checked.identity.get(key) != value
-    ]
-    if other:
-        raise CheckpointMismatch(f"{path}: another run's checkpoint: {together(other)}. Remove it to start anew")
+    checked, facts, tensors = state_file.read(path, identity, _Facts)
     order = tensors.pop("order", np.zeros(0))
     wrong = together([*_misplaced(checked, order, samples, epochs), *_foreign(tensors, fresh)])
     if wrong:
@@ -151,11 +111,3 @@ def _foreign(arrays: dict[str, np.ndarray], fresh: dict[str, np.ndarray]) -> Ite
         low, high = RANGES[name.partition(".")[0]]
         if found.min() < low or found.max() > high:
             yield f"{name} {found.min()}..{found.max()}, {low}..{high} are possible"
-
-
-def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
-    total = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        total.update(name.encode())
-        total.update(np.ascontiguousarray(tensors[name]).data)
-    return total.hexdigest()

@@ -58,8 +58,8 @@ def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: Ste
 
 def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: StepProgress) -> Trained:
     """A net of the slides' widths; backprop at the rate of its short variant, which suits so few epochs."""
-    short = {"quick": True} if recipe == "tosato-bp" else {}
-    return train(recipe, images, progress, widths=STANDARD.widths, epochs=epochs, seed=seed, **short)
+    quick = recipe == "tosato-bp"
+    return train(recipe, images, progress, widths=STANDARD.widths, epochs=epochs, seed=seed, quick=quick)
 
 
 EXPERIMENT = Experiment("slides 2026, negative sampling", frozenset({"data", "epochs"}), prepare)

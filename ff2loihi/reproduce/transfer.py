@@ -121,7 +121,7 @@ def transfer(model: Trained, label: str | None, layers: slice, fitted: Dataset, 
         code = label_code(model, label) if label and isinstance(model, FFNetwork) else None
         return torch.cat([normalize(h.flatten(1), "rms") for h in latents(model, images, code)[layers]], dim=1)
 
-    return evaluate(SoftmaxReadout(features, fitted_head(features, fitted, PROBE, seed, None)), test)
+    return evaluate(SoftmaxReadout(features, fitted_head(features, fitted, PROBE, seed)), test)
 
 
 @dataclass(frozen=True)

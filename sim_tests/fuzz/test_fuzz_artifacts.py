@@ -7,10 +7,9 @@ import numpy as np
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from ff2loihi import api
+from ff2loihi import api, state_file
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers import artifact
-from ff2loihi.learning import state as checkpoint
 from ff2loihi.learning.run import Hooks, Run, identity
 from ff2loihi.verification import golden
 
@@ -78,7 +77,7 @@ def test_a_hostile_state_of_a_run_goes_on_or_is_refused(fuzz, change, programs, 
         facts, tensors = bases[name]
         tensors = change.in_arrays(tensors, arrays_of)
         text = json.dumps(change.in_tree(facts, json_of))
-        data = save(tensors, metadata={"run": text, "sha256": checkpoint._digest(text, tensors)})
+        data = save(tensors, metadata={"run": text, "sha256": state_file.digest(text, tensors)})
         (folder / "state").write_bytes(change.in_bytes(data, bytes_of))
         run = run_of(name, folder / "state")
         run.resume()

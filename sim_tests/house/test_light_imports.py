@@ -60,6 +60,7 @@ def made(tmp_path_factory):
         (TORCH, "run learns.ffl --limit 3"),
         (TORCH, "run library.ffl --limit 3"),
         (TORCH, "learn learns.ffl --epochs 1 --limit 3 -o learned.ffl"),
+        (TORCH, "learn learns.ffl --epochs 1 --limit 3 -o logged.ffl --log-dir events"),
         (TORCH, "inspect learns.ffl"),
         (TORCH, "map learns.ffl"),
         (TORCH, "estimate learns.ffl --limit 3"),

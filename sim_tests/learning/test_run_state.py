@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from ff2loihi import state_file
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.learning import state as run_state
-from ff2loihi.learning.state import CheckpointMismatch, RunState
+from ff2loihi.learning.state import RunState
+from ff2loihi.state_file import CheckpointMismatch
 
 SAMPLES, EPOCHS, LINE = 5, 3, 500
 IDENTITY = {"artifact": "abc", "seed": 0}
@@ -44,7 +46,7 @@ def written(learners, tmp_path):
         facts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["run"])
         change(facts, tensors)
         run = text(json.dumps(facts))
-        path.write_bytes(save(tensors, metadata={"run": run, "sha256": run_state._digest(run, tensors)}))
+        path.write_bytes(save(tensors, metadata={"run": run, "sha256": state_file.digest(run, tensors)}))
         return path
 
     return make

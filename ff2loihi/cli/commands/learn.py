@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from ff2loihi import api
 from ff2loihi.choices import name_and_count
 from ff2loihi.cli import console
-from ff2loihi.cli.outputs import LearningFiles
+from ff2loihi.cli.events import events
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
@@ -16,9 +18,9 @@ from ff2loihi.learning.run import Hooks
 
 def learn_model(
     model: Path, data, split, limit, data_root, *, plan: str | None, asked: dict, single: bool, rounding, backend: str,
-    evaluate: str | None, files: LearningFiles, resume: bool,
+    evaluate: str | None, artifact: Path, state: Path, log: Path, resume: bool, log_dir: Path | None,
 ) -> dict:  # fmt: skip
-    """Learn, show each epoch, and write the artifact and its log; `files` are this process's alone.
+    """Learn, show each epoch, and write the artifact and its log; the files are this process's alone.
 
     plan, asked, single: see schedule_for.
     """
@@ -30,7 +32,7 @@ def learn_model(
 
     def write_log(more: list[str]) -> None:
         lines.extend(more)
-        write_atomic(files.log, "".join(f"{line}\n" for line in lines).encode(), FF2LoihiError)
+        write_atomic(log, "".join(f"{line}\n" for line in lines).encode(), FF2LoihiError)
 
     def epoch(entry: dict) -> None:
         write_log([json.dumps(entry, sort_keys=True)])
@@ -39,15 +41,35 @@ def learn_model(
             for key, words in (("online_accuracy", "online"), ("held_out_accuracy", "held out"))
             if entry.get(key) is not None
         )
+        if board:
+            board.numbers(entry["epoch"], _numbers(entry, names))
         console.say(f"epoch {entry['epoch']:>3}  learned from {entry['learned']:.1%} of the images  {shown}")
 
-    with console.progress(f"learn {images.name}") as show:
-        hooks = Hooks(progress=show, epoch=epoch, resumed=write_log, warn=console.warn)
-        learned = api.learn(program, images, schedule, backend, rounding, files.state, resume, hooks, held_out)
-    digest = api.save(learned, files.artifact)
-    files.state.unlink(missing_ok=True)
-    console.say(f"{files.artifact}  {files.artifact.stat().st_size:,} bytes  sha256 {digest[:16]}")
-    return {"artifact": str(files.artifact), "sha256": digest, "backend": backend, **learned.provenance["learned"][-1]}
+    def resumed(lines: list[str]) -> None:
+        write_log(lines)
+        if board:
+            board.forget(len(lines) + 1)
+
+    def weights(number: int, found: list[np.ndarray]) -> None:
+        if board:
+            board.weights(number, dict(zip(names, found, strict=True)))
+
+    names = [layer.name for layer in program.network.layers]
+    with events(log_dir) as board, console.progress(f"learn {images.name}") as show:
+        hooks = Hooks(show, epoch, resumed, console.warn, weights if board else None)
+        learned = api.learn(program, images, schedule, backend, rounding, state, resume, hooks, held_out)
+    digest = api.save(learned, artifact)
+    state.unlink(missing_ok=True)
+    console.say(f"{artifact}  {artifact.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    return {"artifact": str(artifact), "sha256": digest, "backend": backend, **learned.provenance["learned"][-1]}
+
+
+def _numbers(entry: dict, layers: list[str]) -> dict[str, float]:
+    """An epoch's line as curves."""
+    accuracy = {"accuracy/online": entry["online_accuracy"], "accuracy/held out": entry.get("held_out_accuracy")}
+    saturated = {f"saturated weights/{name}": share for name, share in zip(layers, entry["saturated"], strict=True)}
+    known = {name: value for name, value in accuracy.items() if value is not None}
+    return {**known, "images learned from": entry["learned"], **saturated}
 
 
 def _held_out(program, data, evaluate: str | None, root):

@@ -11,13 +11,15 @@ from ff2loihi.cli.kinds import PREDICTIONS_HEAD
 from ff2loihi.cli.layer_table import show_layers
 from ff2loihi.cli.learning_tables import show_rule, show_speed
 from ff2loihi.cli.shared import dataset
+from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import learns
+from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.compilers.pipeline import peek
 from ff2loihi.data.datasets import UNKNOWN, Dataset
-from ff2loihi.measurement.speed import LearningSpeedReport
+from ff2loihi.measurement import history
+from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport
 from ff2loihi.reports.accuracy import accuracy_report
 
 
@@ -139,14 +141,16 @@ def _inspect_graph(model: Path) -> dict:
     return {"nodes": [entry._asdict() for entry in found]}
 
 
-def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:
-    """Time both back ends and show the ratio."""
+def bench_model(model, data, samples, lava_samples, device, history_file: Path | None, data_root) -> dict:
+    """Time both back ends, show the ratio, and compare it with those of the history file."""
     program = api.load(model)
+    lines = [] if history_file is None else history.read(history_file)
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava") as show:
         report = api.bench(program, images, lava_samples, device=device, progress=show)
     if isinstance(report, LearningSpeedReport):
         show_speed(model, report)
+        _compare(history_file, lines, program, report)
         return dataclasses.asdict(report)
     console.table(
         f"{model}: emulator beside Lava, start-up excluded",
@@ -160,4 +164,25 @@ def bench_model(model, data, samples, lava_samples, device, data_root) -> dict:
     )  # fmt: skip
     if not report.equal:
         raise CheckFailed(f"{model}: the back ends differ. See: ff2loihi verify {model}")
+    _compare(history_file, lines, program, report)
     return dataclasses.asdict(report)
+
+
+def _compare(
+    path: Path | None, lines: list[history.Line], program: AnyProgram, report: SpeedReport | LearningSpeedReport
+) -> None:
+    """Add this run to the history, and say what became slower; that is no failure, for a machine may be busy."""
+    if path is None:
+        return
+    line = history.line_of(report, artifact.to_bytes(program)[1][:16])
+    before = history.comparable(lines, line)
+    history.append(path, lines, line)
+    found = history.slower(before, line)
+    for one in found:
+        fall = 1 - one.now / one.before
+        console.say(
+            f"slower: {one.what}: {one.now:,.1f} times, {one.before:,.1f} before: {fall:.0%} less, "
+            f"where {one.spread:.0%} is spread"
+        )
+    if not found:
+        console.say(f"{path}: nothing is slower than in {len(before)} earlier runs of this artifact")

@@ -1,29 +1,48 @@
 """The command `train`: from a recipe and a data set to a checkpoint."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
 
 from ff2loihi.cli import console
+from ff2loihi.cli.events import Events, events
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.data.datasets import load_data
+from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.ff.descent import StepLog
+from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
-from ff2loihi.ff.train import evaluate
+from ff2loihi.ff.train import evaluate, measured
+
+LOGGED = 500  # training images that accuracy and goodness are logged of
 
 
-def train(recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root) -> dict:
-    """Train a recipe, write the checkpoint, and say how well it classifies training and test images."""
+def train(
+    recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root, *, state: Path | None,
+    resume: bool, log_dir: Path | None,
+) -> dict:  # fmt: skip
+    """Train a recipe, write the checkpoint, and say how well it classifies test images.
+
+    state: where a run keeps its own while it lasts; it is this process's alone.
+    """
     sizes = _widths(widths)
     if epochs is not None and epochs < 0:
         raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
     images = load_data(data, "train", root=data_root)
     test = load_data(data, "test", root=data_root)
-    with console.progress(f"train {recipe} on {data}") as show:
+    with events(log_dir) as log, console.progress(f"train {recipe} on {data}") as show:
         network = train_recipe(
-            recipe, images, show, widths=sizes, epochs=epochs, seed=seed, head=head, bias=bias, field=field,
-            quick=quick, device=device,
+            recipe, images, show, state, resume, log and _step_log(log, images, resume), widths=sizes, epochs=epochs,
+            seed=seed, head=head, bias=bias, field=field, quick=quick, device=device,
         )  # fmt: skip
-    network.save(output)
-    accuracy = evaluate(network, test)
+        network.save(output)
+        if state is not None:
+            state.unlink(missing_ok=True)
+        accuracy = evaluate(network, test)
+        if log:
+            log.numbers(log.last, {"accuracy/test images": accuracy})
     source = RECIPES[recipe].source
     report = {
         "recipe": recipe, "source": source, "data": data, "seed": seed, "checkpoint": str(output),
@@ -32,6 +51,24 @@ def train(recipe, data, output, widths, epochs, seed, head, bias, field, quick, 
     console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, f"{accuracy:.2%}")])
     console.say(f"after {source}")
     return report
+
+
+def _step_log(log: Events, images: Dataset, resumed: bool) -> StepLog:
+    """Loss at some steps; accuracy, goodness and weights after each epoch, on the first training images."""
+    few, begun = replace(images, images=images.images[:LOGGED], labels=images.labels[:LOGGED]), False
+
+    def after(done: int, steps: int, loss: Tensor, network: Model) -> None:
+        nonlocal begun
+        if resumed and not begun:
+            log.forget(done)
+        begun = True
+        if done % 10 == 0 or done % steps == 0:
+            log.numbers(done, {"loss": loss.item()})
+        if done % steps == 0:
+            log.numbers(done, measured(network, few))
+            log.weights(done, {name: tensor.cpu().numpy() for name, tensor in network.checkpoint()["tensors"].items()})
+
+    return after
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

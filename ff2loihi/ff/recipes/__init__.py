@@ -1,11 +1,14 @@
 """The recipes of `ff2loihi train`, by name: a paper's network each, tuned on held-out training images."""
 
+from dataclasses import asdict
+from pathlib import Path
+
 import torch
 
 from ff2loihi import choices
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress
+from ff2loihi.ff.descent import SILENT, Hooks, StepLog, StepProgress
 from ff2loihi.ff.recipes.baselines import BASELINES
 from ff2loihi.ff.recipes.cwc import CWC
 from ff2loihi.ff.recipes.hinton import HINTON
@@ -13,14 +16,19 @@ from ff2loihi.ff.recipes.pairs import PAIRS
 from ff2loihi.ff.recipes.recipe import Choice, Recipe, Trained
 from ff2loihi.ff.recipes.slides import SLIDES
 from ff2loihi.ff.recipes.tosato import TOSATO
+from ff2loihi.ff.steps import Kept
 from ff2loihi.streams import torch_seed
 
 RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
 
 
-def train(name: str, data: Dataset, progress: StepProgress | None = None, **given) -> Trained:
+def train(
+    name: str, data: Dataset, progress: StepProgress | None = None, checkpoint: Path | None = None,
+    resume: bool = False, log: StepLog | None = None, **given,
+) -> Trained:  # fmt: skip
     """Train a recipe on `data`; given: the fields of Choice. All randomness comes from the seed.
 
+    checkpoint: a file for the training's state; resume: continue it. log: called after each step.
     Raises FF2LoihiError for an unknown name, and for a choice that means nothing to the recipe.
     """
     choices.check("--recipe", name, choices.Recipe)
@@ -34,6 +42,11 @@ def train(name: str, data: Dataset, progress: StepProgress | None = None, **give
     facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
     if data.sha256:
         facts["data_sha256"] = data.sha256
+    identity = {"recipe": name, "data": data.content, **asdict(choice)}
+    kept = None if checkpoint is None else Kept(checkpoint, identity, resume)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(choice.seed, "weights"))
-        return recipe.train(data, choice, facts, progress)
+        network = recipe.train(data, choice, facts, Hooks(progress or SILENT.progress, kept, log))
+    if kept:
+        kept.finish()
+    return network

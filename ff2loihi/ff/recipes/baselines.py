@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training, descend
+from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
 from ff2loihi.ff.recipes.recipe import Choice, settle, training_for
 from ff2loihi.ff.train import HEAD, fitted_head
@@ -26,13 +26,13 @@ class RandomFeatures:
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "bias"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         usual = replace(self.training, epochs=self.quick.epochs if choice.quick else self.training.epochs)
         training = training_for(data, choice, usual, usual.epochs)
         widths = choice.widths or self.widths
         kind, facts = Plain(read=tuple(range(len(widths)))), {**facts, "epochs": training.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, choice.bias, facts)
-        network.head = fitted_head(network.features, data, training, choice.seed, progress)
+        network.head = fitted_head(network.features, data, training, choice.seed, hooks)
         return network
 
 
@@ -48,7 +48,7 @@ class Boltzmann:
     quick: Choice
     choices: frozenset[str] = frozenset({"widths"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         """The head sees p(h = 1 | v). Raises FF2LoihiError for more than one layer."""
         widths, training = settle(self, data, choice)
         if len(widths) > 1:
@@ -65,8 +65,8 @@ class Boltzmann:
         def loss(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
             return contrastive_divergence(images, *machine, self.gibbs, generator)
 
-        descend(machine, loss, data, training, choice.seed, progress)
-        network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, progress)
+        descend(machine, loss, data, training, choice.seed, hooks, network=network)
+        network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, hooks)
         return network
 
 

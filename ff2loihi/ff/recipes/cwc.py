@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training, descend
+from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.channels import ConvLayer, CwCNetwork
 from ff2loihi.ff.recipes.recipe import Choice, training_for
 
@@ -60,7 +60,7 @@ class CwCRecipe:
     mirrored: tuple[str, ...] = ()
     choices: frozenset[str] = frozenset({"widths", "device"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> CwCNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> CwCNetwork:
         """0 epochs give the untrained net. Raises DataError for images, FF2LoihiError for channels that do not fit."""
         usual = replace(self.training, epochs=self.quick_epochs) if choice.quick else self.training
         training = training_for(data, choice, usual, self.small_epochs)
@@ -79,7 +79,8 @@ class CwCRecipe:
         rates = [layer.rate for layer in layers] * 2
         groups = [{"params": part.parameters(), "lr": rate} for part, rate in zip(parts, rates, strict=False)]
         with torch.backends.cudnn.flags(enabled=True, deterministic=True):
-            descend(groups, loss, data, training, choice.seed, progress, device)
+            extra = tuple(network.buffers())
+            descend(groups, loss, data, training, choice.seed, hooks, device, extra, network)
         return network.cpu().eval()
 
     def _sized(self, channels: tuple[int, ...] | None, side: int, classes: int) -> tuple[ConvLayer, ...]:

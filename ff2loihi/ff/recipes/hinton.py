@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ff2loihi.compilers.ir.options import Sigmoid
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training, descend
+from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
 from ff2loihi.ff.objectives.goodness import phase_loss
 from ff2loihi.ff.objectives.negatives import hybrid_images
@@ -30,7 +30,7 @@ class HybridRecipe:
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "bias"})
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         """The head sees the l2-normalised activities of all layers but the first, of a single layer those."""
         widths, training = settle(self, data, choice)
         kind = Plain(read=tuple(range(1, len(widths))) or (0,), normalization="rms")
@@ -46,8 +46,8 @@ class HybridRecipe:
             )
             return sum(losses, torch.zeros(()))
 
-        descend(network.layers.parameters(), loss, data, training, choice.seed, progress)
-        network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, progress)
+        descend(network.layers.parameters(), loss, data, training, choice.seed, hooks, network=network)
+        network.head = fitted_head(network.features, data, replace(HEAD, batch=training.batch), choice.seed, hooks)
         return network
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from ff2loihi.compilers.ir import fields
 from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid, Symmetric
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training
+from ff2loihi.ff.descent import SILENT, Hooks, Training
 from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.objectives.negatives import Corruption
@@ -44,7 +44,7 @@ class PairRecipe:
     iterations: int = 1
     upper: bool = False
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> FFNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> FFNetwork:
         """0 epochs give the untrained net."""
         widths, training = settle(self, data, choice)
         generator = torch.Generator().manual_seed(torch_seed(choice.seed, "label codes"))
@@ -60,10 +60,10 @@ class PairRecipe:
         if self.iterations > 1:
             unroll(network, self.iterations)
         objective = self.objective(widths) if self.objective else None
-        fit(network, data, training, choice.seed, progress, self.corrupt, objective)
+        fit(network, data, training, choice.seed, hooks, self.corrupt, objective)
         if choice.head:
             training = replace(HEAD, batch=training.batch)
-            network.head = fitted_head(network.features, data, training, choice.seed, progress)
+            network.head = fitted_head(network.features, data, training, choice.seed, hooks)
         return network
 
 

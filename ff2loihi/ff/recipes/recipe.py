@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training
+from ff2loihi.ff.descent import Hooks, Training
 from ff2loihi.ff.networks.channels import CwCNetwork
 from ff2loihi.ff.networks.model import FFNetwork
 from ff2loihi.ff.networks.plain import PlainNetwork
@@ -41,7 +41,7 @@ class Recipe(Protocol):
     @property
     def choices(self) -> frozenset[str]: ...
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None) -> Trained:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks) -> Trained:
         """Train on `data`; the caller has seeded torch's generator for the weights. facts: for the checkpoint."""
         ...
 

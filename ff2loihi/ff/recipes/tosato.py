@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ff2loihi.compilers.ir.options import Contrast, Probability, Sigmoid
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.ff.descent import StepProgress, Training, descend
+from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
@@ -60,14 +60,14 @@ class GoodnessRecipe(_Recipe):
     probability: Probability = field(default_factory=lambda: CONTRAST)
     backprop: bool = False
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> FFNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> FFNetwork:
         training = self.training(data, choice)
         embedding = make_embedding("pixels", data.classes, torch.Generator(), data.channels)
         rule = Rule(self.norm, self.probability, self.norm, "softmax")
         facts = {**facts, "epochs": training.epochs}
         network = FFNetwork(data.images.shape[1], self.widths(data, choice), embedding, rule, True, facts)
         learn = fit_by_backprop if self.backprop else fit
-        learn(network, data, training, choice.seed, progress)
+        learn(network, data, training, choice.seed, hooks)
         return network
 
 
@@ -75,7 +75,7 @@ class GoodnessRecipe(_Recipe):
 class BackpropRecipe(_Recipe):
     """BP: no label in the input, a linear layer on the last layer's activities as they are."""
 
-    def train(self, data: Dataset, choice: Choice, facts: dict, progress: StepProgress | None = None) -> PlainNetwork:
+    def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         training, widths = self.training(data, choice), self.widths(data, choice)
         kind = Plain(read=(len(widths) - 1,), raw=True)
         facts = {**facts, "epochs": training.epochs}
@@ -84,7 +84,7 @@ class BackpropRecipe(_Recipe):
         def loss(images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
             return F.cross_entropy(network.head(network.features(images, local=False)), labels)
 
-        descend(network.parameters(), loss, data, training, choice.seed, progress)
+        descend(network.parameters(), loss, data, training, choice.seed, hooks, network=network)
         return network
 
 
