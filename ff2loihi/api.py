@@ -19,7 +19,7 @@ from ff2loihi.backends.classification import added
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
 from ff2loihi.backends.presentations import pairs
-from ff2loihi.backends.select import emulator_learner, lava_learner
+from ff2loihi.backends.select import board_learner, emulator_learner, lava_learner
 from ff2loihi.compilers import artifact, pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend.content import Checkpoint
@@ -219,17 +219,17 @@ def learn(
 ) -> Program[LearningNetwork]:  # fmt: skip
     """Learn `data` online, one sample at a time; the learned program.
 
-    backend: emulator or lava, with the same bits. rounding: lava (one draw a step) or, on the emulator, chip: a draw
-    for each synapse, weights on the even grid. checkpoint: a file for the run's state; resume: continue it.
-    held_out: classified after each epoch. Raises FF2LoihiError.
+    backend: emulator or lava, with the same bits, or loihi, a board, for library neurons. rounding: lava (one draw a
+    step) or, on the emulator, chip: a draw for each synapse, weights on the even grid. checkpoint: a file for the run's
+    state; resume: continue it. held_out: classified after each epoch. Raises FF2LoihiError.
     """
     data, schedule = _data(data, "train"), schedule or Schedule()
     if not learns(program):
         raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
     check_schedule(schedule)
     check_data(program.network, data)
-    choices.check("--backend", backend, choices.LearningBackend)
-    if rounding not in get_args(choices.Rounding) or (backend == "lava" and rounding != "lava"):
+    choices.check("--backend", backend, choices.Backend)
+    if rounding not in get_args(choices.Rounding) or (backend != "emulator" and rounding != "lava"):
         raise FF2LoihiError(f"--rounding must be lava, or chip on the emulator, got {rounding!r}")
     if rounding == "chip" and program.network.library:
         raise FF2LoihiError("--rounding chip has no meaning for library neurons: their updates are never rounded")
@@ -237,10 +237,10 @@ def learn(
         raise FF2LoihiError("--rounding chip has no form for tags yet. Use --rounding lava, or --eligibility none")
     facts = identity(program, data, schedule, rounding, backend, held_out)
     with ExitStack() as stack:
-        if backend == "lava":
-            learner = stack.enter_context(lava_learner(program.network))
-        else:
+        if backend == "emulator":
             learner = emulator_learner(program.network, on_chip=rounding == "chip")
+        else:
+            learner = stack.enter_context((lava_learner if backend == "lava" else board_learner)(program.network))
         run = Run(program, data, schedule, learner, hooks or Hooks(), checkpoint, facts, held_out)
         if resume:
             run.resume()

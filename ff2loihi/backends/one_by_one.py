@@ -1,5 +1,7 @@
 """How a back end learns that shows a presentation at a time."""
 
+from typing import Protocol
+
 import numpy as np
 
 from ff2loihi.backends.base import LearningBackend, Plan, Samples
@@ -26,3 +28,22 @@ def learn_one_by_one(backend: LearningBackend, samples: Samples, plan: Plan) -> 
         if negative:
             backend.present(int(wrong), -1)
     return learned, right
+
+
+class OneByOne(LearningBackend, Protocol):
+    """One whose other verbs follow from `present`."""
+
+    _q: np.ndarray
+    _phases: np.ndarray
+
+    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
+        """Take an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
+        self._q, self._phases = q, phases
+
+    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
+        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+        return learn_one_by_one(self, samples, plan)
+
+    def candidates(self) -> np.ndarray:
+        """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
+        return np.stack([self.present(label, 0) for label in range(self.network.classes)])

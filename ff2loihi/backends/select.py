@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ff2loihi.backends.emulator.learner import Learner
     from ff2loihi.backends.emulator.library_learner import LibraryLearner
     from ff2loihi.backends.lava.learner import LavaLearner
+    from ff2loihi.backends.loihi.learner import LoihiLearner
 
 
 def emulator_learner(
@@ -36,3 +37,10 @@ def lava_learner(
         if network.library
         else LavaLearner(network, form, record, patience)
     )
+
+
+def board_learner(network: LearningNetwork) -> "LoihiLearner":
+    """A board as it learns the network. Raises CompileError where that takes our neurons, BackendError without one."""
+    from ff2loihi.backends.loihi.learner import LoihiLearner
+
+    return LoihiLearner(network)

@@ -226,7 +226,9 @@ def learn(
     jitter: Annotated[int | None, typer.Option(help="move each image by up to N pixels, black coming in")] = None,
     seed: Annotated[int, typer.Option(help="of order, jitter, input phases and negatives")] = 0,
     rounding: Annotated[choices.Rounding, typer.Option(help="chip: each synapse by itself, even weights")] = "lava",
-    backend: Annotated[choices.LearningBackend, typer.Option(help="the same bits on each")] = "emulator",
+    backend: Annotated[
+        choices.Backend, typer.Option(help="lava: the emulator's bits; loihi: a board, for library neurons")
+    ] = "emulator",
     evaluate: Annotated[
         str | None,
         typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),

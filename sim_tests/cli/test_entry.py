@@ -56,7 +56,7 @@ def test_cheap_mistakes_are_told_before_anything_heavy_is_imported(networks, tmp
         "compile nope.pt", "compile g.ffl", "compile m.pt --spec nope.yaml", "compile m.pt -o nowhere/m.ffl",
         "compile m.pt -o m.pt", "compile m.pt --calibrate cifar:3", "compile m.pt --neuron adex",
         "compile m.pt --learning maybe", "compile m.pt --trace none", "compile m.pt --curve round",
-        "train --data cifar", "train -o nowhere/m.pt", "learn nope.ffl", "learn g.ffl --backend loihi",
+        "train --data cifar", "train -o nowhere/m.pt", "learn nope.ffl", "learn g.ffl --backend lohi",
         "learn g.ffl --plan later", "learn g.ffl --evaluate tset", "learn g.ffl -o on.ffl",
         "learn g.ffl -o nowhere/l.ffl",
         "verify nope.ffl", "verify g.ffl --form tree", "inspect nope.pt", "analyze nope.pt", "analyze g.ffl -o m.pt",

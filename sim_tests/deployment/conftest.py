@@ -1,7 +1,12 @@
 """The artifacts of every recipe and form, from short trainings on digits; which there are is stated in nets.py."""
 
 import dataclasses
+import os
+import shutil
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +30,8 @@ FORMS = {
     "tag": LearningOptions(eligibility="tag"),
     "library": LearningOptions(library=True),
 }
+EXTENSION = Path(__file__).parent / "extension"
+SINFO = "echo 'NODELIST NODES PARTITION STATE'; echo 'ncl-og-05 1 oheogulch idle'"
 
 
 def _images():
@@ -110,6 +117,32 @@ def pooled(mixed_content, tmp_path_factory):
     read = load_checkpoint(folder / "m.pt", folder / "spec.yaml")
     forms = {"graded": Options(), "hard": Options(neuron="lif", steps=8, reset="hard", vth=70)}
     return {form: api.compile(read, _pixels(), options) for form, options in forms.items()}
+
+
+@pytest.fixture
+def board(tmp_path):
+    """The environment of a machine with the stand-in and a SLURM; `board.tree` is the stand-in, a copy to change."""
+    bin_folder, tree, scratch = tmp_path / "bin", tmp_path / "extension", tmp_path / "scratch"
+    shutil.copytree(EXTENSION, tree, ignore=shutil.ignore_patterns("__pycache__"))
+    bin_folder.mkdir()
+    scratch.mkdir()
+    for name, text in (("sinfo", SINFO), ("srun", "exit 0")):
+        (bin_folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin_folder / name).chmod(0o755)
+    environment = {
+        **os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(scratch),
+        "PYTHONPATH": os.pathsep.join([str(tree), os.environ.get("PYTHONPATH", "")]),
+    }  # fmt: skip
+
+    def call(*words, cwd):
+        if Path(words[0]).name == "run_on_board.py" and sys.version_info >= (3, 11):
+            pytest.skip("a board's machine has Python 3.10: Intel's extension is for no other, nor is Lava as it comes")
+        return subprocess.run(
+            [sys.executable, *map(str, words)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+
+    call.tree, call.scratch, call.environment = tree, scratch, environment
+    return call
 
 
 @pytest.fixture

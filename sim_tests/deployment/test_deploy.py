@@ -1,8 +1,6 @@
 """The whole way to a board and back, on a stand-in of Intel's extension that computes on the CPU; and the dry run."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,35 +17,7 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.deployment import folder as deployment
 from ff2loihi.ff.recipes import train
 
-EXTENSION = Path(__file__).parent / "extension"
-SINFO = "echo 'NODELIST NODES PARTITION STATE'; echo 'ncl-og-05 1 oheogulch idle'"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def board(tmp_path):
-    """The environment of a machine with the stand-in and a SLURM; `board.tree` is the stand-in, a copy to change."""
-    bin_folder, tree, scratch = tmp_path / "bin", tmp_path / "extension", tmp_path / "scratch"
-    shutil.copytree(EXTENSION, tree, ignore=shutil.ignore_patterns("__pycache__"))
-    bin_folder.mkdir()
-    scratch.mkdir()
-    for name, text in (("sinfo", SINFO), ("srun", "exit 0")):
-        (bin_folder / name).write_text(f"#!/bin/sh\n{text}\n")
-        (bin_folder / name).chmod(0o755)
-
-    def call(*words, cwd):
-        if Path(words[0]).name == "run_on_board.py" and sys.version_info >= (3, 11):
-            pytest.skip("a board's machine has Python 3.10: Intel's extension is for no other, nor is Lava as it comes")
-        environment = {
-            **os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(scratch),
-            "PYTHONPATH": os.pathsep.join([str(tree), os.environ.get("PYTHONPATH", "")]),
-        }  # fmt: skip
-        return subprocess.run(
-            [sys.executable, *map(str, words)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-        )
-
-    call.tree, call.scratch = tree, scratch
-    return call
 
 
 def saved(program, folder: Path) -> Path:

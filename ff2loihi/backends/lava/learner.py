@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
-from ff2loihi.backends.one_by_one import learn_one_by_one
+from ff2loihi.backends.one_by_one import OneByOne
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.ir import LearningNetwork, Program
 
 PROGRAM = "job.ffl"
 
 
-class LavaLearner:
+class LavaLearner(OneByOne):
     """Presents samples to a LearningNetwork inside Lava; to be used in a `with`.
 
     form: graph (the chip's processes, with Lava's own LearningDense, or PlasticSparse where synapses do not exist),
@@ -76,18 +75,6 @@ class LavaLearner:
         """(layers, 2): of the presentation that has just run."""
         rows = [np.load(self.folder / f"g.{index}.npy", mmap_mode="r") for index in range(len(self.network.layers))]
         return np.stack([g[index + self.network.steps + 1] for index, g in enumerate(rows)])
-
-    def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Encode an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
-        self._q, self._phases = q, phases
-
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
-        return learn_one_by_one(self, samples, plan)
-
-    def candidates(self) -> np.ndarray:
-        """The image under every label, without learning: (classes, layers, 2) int64, G+ and G-."""
-        return np.stack([self.present(label, 0) for label in range(self.network.classes)])
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""

@@ -51,7 +51,7 @@ class Loihi:
             counts = {f"{network.layers[0].name}.r": counts.reshape(len(pixels), network.classes, *counts.shape[1:])}
             sums = classification_states.sums(network, counts)
             return classification.make_trace(self.name, network, sums, {}, seconds)
-        with _folder(board_plan.write, program, pixels) as folder:
+        with deployed(board_plan.write, program, pixels) as folder:
             probe = states and (isinstance(network, LearningNetwork) or network.neuron == "lif")
             found, seconds = self._run(folder, probe, len(pixels), progress)
         if isinstance(network, LearningNetwork):
@@ -69,7 +69,7 @@ class Loihi:
         states: those of neurons, gates and thermometers, too. Raises CompileError or BackendError.
         """
         check_runs(program.network)
-        with _folder(library_plan.write, program, presentations) as folder:
+        with deployed(library_plan.write, program, presentations) as folder:
             return self._run(folder, states, len(presentations), progress)
 
     def _run(self, folder: Path, probe: bool, samples: int, progress: SampleProgress | None) -> tuple[dict, float]:
@@ -106,7 +106,7 @@ def _recording(folder: Path) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _folder(write: Callable, program: Program, what) -> Iterator[Path]:
+def deployed(write: Callable, program: Program, what) -> Iterator[Path]:
     """A deployment of what is presented that lasts as long as the `with`. Raises BackendError where it has no room."""
     with tempfile.TemporaryDirectory(prefix="ff2loihi-board-") as name:
         try:

@@ -94,17 +94,27 @@ def control_rows(network: LearningNetwork, presentations: list[Presentation]) ->
         yield controls(network.probability, network.steps, network.window, stride, one.phase)
 
 
+HOST_ROWS = {"inputs.npy": input_rows, "control.npy": control_rows}
+
+
 def weights_beyond_grid(network: LearningNetwork, states: dict[str, np.ndarray]) -> int:
     """How many weights of golden vectors grow beyond the grid: whether such a one rounds up or down is drawn."""
     [layer] = network.layers
     return int((states[f"{layer.name}.weights"] > WEIGHT_MAX).any(axis=(0, 1)).sum())
 
 
-def write(folder: Path, network: LearningNetwork, artifact: str, presentations: list[Presentation]) -> None:
-    """Write the script, what it imports, board.json, network.net and the host's rows. Raises CompileError."""
+def write(
+    folder: Path, network: LearningNetwork, artifact: str, presentations: list[Presentation],
+    gates: np.ndarray | None = None,
+) -> None:  # fmt: skip
+    """Write the script, what it imports, board.json, network.net and the host's rows. Raises CompileError.
+
+    gates (n,): their v at the start, where it is not 0.
+    """
     (folder / "network.net").write_bytes(netx.to_bytes(network, artifact))
-    text = json.dumps(plan(network, artifact, presentations), indent=1)
+    start = {} if gates is None else {"gates": gates.tolist()}
+    text = json.dumps(plan(network, artifact, presentations) | start, indent=1)
     (folder / "board.json").write_text(text + "\n", encoding="utf-8")
-    for name, blocks in (("inputs", input_rows), ("control", control_rows)):
-        save_rows(folder / f"{name}.npy", blocks(network, presentations), len(presentations), packed=True)
+    for name, blocks in HOST_ROWS.items():
+        save_rows(folder / name, blocks(network, presentations), len(presentations), packed=True)
     copy_payload(folder)

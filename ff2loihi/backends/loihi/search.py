@@ -74,14 +74,13 @@ def search() -> BoardSearch:
     return BoardSearch(_extension(), slurm, host, generation, environment)
 
 
-def require_board() -> BoardSearch:
+def require_board(
+    instead: str = "Use deploy --dry-run DIR, and run what it writes on a machine that has a board",
+) -> BoardSearch:
     """What was found. Raises BackendError, saying what is missing, where no board can be reached."""
     board = search()
     if not board.ready:
-        raise BackendError(
-            f"no Loihi board from here: {board.missing}. Use deploy --dry-run DIR, and run what it writes on a machine "
-            "that has a board"
-        )
+        raise BackendError(f"no Loihi board from here: {board.missing}. {instead}")
     return board
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from ff2loihi import api
+from ff2loihi.backends.select import board_learner
 from ff2loihi.choices import name_and_count
 from ff2loihi.cli import console
 from ff2loihi.cli.events import events
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.ir import learns
 from ff2loihi.learning.plans import schedule_for
 from ff2loihi.learning.run import Hooks
 
@@ -25,6 +27,8 @@ def learn_model(
     plan, asked, single: see schedule_for.
     """
     program = api.load(model)
+    if backend == "loihi" and learns(program):
+        board_learner(program.network)  # where there is no board, it says so before the images are read
     images = dataset(program, data, split, limit, data_root)
     schedule = schedule_for(program, len(images.labels), plan, asked, single)
     held_out = _held_out(program, data, evaluate, data_root)

@@ -24,3 +24,14 @@ def test_the_rows_come_one_a_step_with_zeros_before_and_behind(run_process, rng,
     assert not found[:late].any()
     assert not found[late + 5 :].any()
     assert rows.any(axis=1).all()
+
+
+def test_rows_that_come_again_are_those_of_a_period(run_process, rng, tmp_path):
+    rows, late = rng.integers(1, 256, (5, 11)).astype(np.uint8), 2
+    np.save(tmp_path / "rows.npy", rows)
+    found = run_process(
+        "host_io.playback.Playback",
+        {"n": 11, "file": str(tmp_path / "rows.npy"), "packed": False, "late": late, "again": True},
+        steps=12, ports=["s_out"],
+    )["s_out"]  # fmt: skip
+    assert (found == rows[(np.arange(12) - late) % 5]).all()

@@ -29,8 +29,11 @@ def delays(plan: dict) -> tuple[int, int]:
     return wait, wait + plan["steps_in"]
 
 
-def graph(folder: Path, plan: dict, probe: bool) -> tuple:
-    """Build the processes. Returns (library neurons, run configuration, {state: its probe})."""
+def graph(folder: Path, plan: dict, probe: bool, live: bool = False) -> tuple:
+    """Build the processes. Returns (library neurons, run configuration, {state: its probe}).
+
+    live: the host's rows are those of one presentation, which are written anew before each; its counts alone come back.
+    """
     from board_config import board_config
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
     from library_neurons import PROCESSES, connect
@@ -40,7 +43,7 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     wait, behind = delays(plan)
     arriving, n = [], len(plan["positive"])
     for name, size in (("inputs", plan["inputs"]), ("control", 1 + len(plan["thresholds"]))):
-        source = Playback(n=size, file=str(folder / f"{name}.npy"), packed=True, late=wait)
+        source = Playback(n=size, file=str(folder / f"{name}.npy"), packed=True, late=wait, again=live)
         adapter = PyToNxAdapter(shape=(size,))
         source.s_out.connect(adapter.inp)
         arriving.append(adapter.out)
@@ -48,10 +51,12 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
         weights = np.asarray(file["layer/0/weight"]).astype(np.int32)
     found = connect(plan, weights, *arriving, offset=1 + behind)
     sending = {"z": (found.neuron.s_out, {}), "r": (found.count.s_out, {"num_message_bits": plan["adapter_bits"]})}
+    if live:
+        del sending["z"]
     for name, (port, message) in sending.items():
         back = NxToPyAdapter(shape=(n,), **message)
         port.connect(back.inp)
-        record_port(back.out, folder / f".{name}.npy", total(plan), np.int32)
+        record_port(back.out, folder / f".{name}.npy", plan["period"] if live else total(plan), np.int32)
     probes = {}
     if probe:
         from lava.utils.loihi2_state_probes import StateProbe

@@ -59,8 +59,9 @@ class LibraryNeurons:
 def connect(plan: dict, weights: np.ndarray, spikes, control, offset: int) -> LibraryNeurons:
     """Build the network behind two OutPorts: input spikes (inputs,) and control rows (1 + groups,): clear, enables.
 
-    plan: see backends.loihi.library_plan.constants. weights (n, inputs). offset: the time step in which the first
-    presentation begins; it must be odd, for epochs of the learning rule are of two and begin with odd ones.
+    plan: see backends.loihi.library_plan.constants; "gates": their v at the start, where it is not 0. weights (n,
+    inputs). offset: the time step in which the first presentation begins; it must be odd, for epochs of the learning
+    rule are of two and begin with odd ones.
     """
     positive, n = np.array(plan["positive"], bool), len(plan["positive"])
     bits, timing = plan["graded_bits"], {"reset_interval": plan["period"], "reset_offset": offset}
@@ -74,7 +75,7 @@ def connect(plan: dict, weights: np.ndarray, spikes, control, offset: int) -> Li
         ProdNeuron(shape=(n,), vth=0),
         ProdNeuron(shape=(n,), vth=0),
     )
-    gates = LIF(shape=(n,), du=plan["du"], dv=0, vth=plan["gate_vth"])
+    gates = LIF(shape=(n,), du=plan["du"], dv=0, vth=plan["gate_vth"], v=np.array(plan.get("gates", [0] * n)))
     thresholds = np.array(plan["thresholds"], np.int32)
     groups, units_each = thresholds.shape
     enable, enable_exp = plan["enable"]
