@@ -19,6 +19,7 @@ CONTENTS = {
     "classify_on_board.py": "what the script runs for a network that classifies",
     "learn_on_board.py": "what the script runs for a network that learns",
     "board_config.py": "what the script uses: models for neurocores alone, the recording",
+    "library_layers.py": "what the script uses: the layers of a network that classifies, as plain numbers",
     "library_neurons.py": "what the script uses: the network, of library processes alone",
     "playback.py": "a process that the script uses: the input",
     "record.py": "a process that the script uses: what comes back",

@@ -7,6 +7,7 @@ import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
+from ff2loihi.backends.loihi.payload.library_layers import pieces
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.verification.equality import equality_report
 
@@ -58,11 +59,8 @@ def test_the_generated_networks_reach_the_top_and_keep_what_is_above_the_thresho
     assert any(rests)
 
 
-@pytest.mark.needs_lava
 @pytest.mark.parametrize("value", [1, 127, 128, 300, 255 << 7, 131071, (1 << 23) - 1])
 def test_the_pieces_of_a_threshold_are_weights_of_a_connection_and_sum_to_it(value):
-    from ff2loihi.backends.loihi.payload.library_neurons import pieces
-
     found = pieces(value)
     assert sum(weight << exponent for weight, exponent in found) == value
     assert all(0 < weight <= 255 and exponent in (0, 7) for weight, exponent in found)
