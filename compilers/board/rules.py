@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.compilers.board.chips import Board, Chip, ChipTable
-from ff2loihi.compilers.board.placement import Fill, Mapping
+from ff2loihi.compilers.board.placement import Fill, Mapping, targets
 from ff2loihi.compilers.board.populations import Population
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.processes.library_rule import FORCE, FORCE_EXP, GateFactor
@@ -92,14 +92,11 @@ def core_memory(d: Design) -> Iterator[Broken]:
 def axons_out(d: Design) -> Iterator[Broken]:
     if d.mapping is None:
         return
+    reached = targets(d.populations, (core.parts for core in d.mapping.cores))
     for p in d.populations:
-        targets = sum(
-            any(rows.source == p.name for part in core.parts for rows in part.population.rows)
-            for core in d.mapping.cores
-        )
-        if targets > d.chip.axons_out:
-            text = f"{p.name}: a spike goes to {targets:,} cores, a core has {d.chip.axons_out:,} output axons"
-            yield Broken(p.layer, targets, d.chip.axons_out, text, "--widths: a narrower layer above")
+        if reached[p.name] > d.chip.axons_out:
+            text = f"{p.name}: a spike goes to {reached[p.name]:,} cores, a core has {d.chip.axons_out:,} output axons"
+            yield Broken(p.layer, reached[p.name], d.chip.axons_out, text, "--widths: a narrower layer above")
 
 
 def neuron_groups(d: Design) -> Iterator[Broken]:

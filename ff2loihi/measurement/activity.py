@@ -15,6 +15,7 @@ from ff2loihi.compilers.board.populations import (
     MODULATION,
     Fields,
     Kernels,
+    OneToOne,
     Population,
     Rows,
 )
@@ -165,8 +166,12 @@ def summed(*parts: tuple[Activity, float]) -> Activity:
     )
 
 
-def _reached(rows: Rows | Kernels | Fields, population: Population, neurons: int, activity: Activity) -> float:
+def _reached(
+    rows: Rows | Kernels | Fields | OneToOne, population: Population, neurons: int, activity: Activity
+) -> float:
     """Synapses that a spike of the rows' source reaches on a core with so many of the population's neurons."""
+    if isinstance(rows, OneToOne):
+        return neurons / population.neurons
     if isinstance(rows, Kernels | Fields):
         return activity.fan_out[population.name] * neurons / population.neurons
     return min(neurons, rows.fan or neurons)
@@ -175,7 +180,7 @@ def _reached(rows: Rows | Kernels | Fields, population: Population, neurons: int
 def counts(activity: Activity, mapping: Mapping) -> Counts:
     """The sums over a mapping's populations, and the core that has most to do in a step."""
     ops, least_ops, neurons = 0.0, 0.0, 0
-    targets: dict[str, int] = {}
+    targets: dict[str, float] = {}
     chips: dict[str, set[int]] = {}
     core_ops, core_updates = [], []
     for core in mapping.cores:
@@ -183,7 +188,8 @@ def counts(activity: Activity, mapping: Mapping) -> Counts:
         for part in core.parts:
             for rows in part.population.rows:
                 load += activity.spikes[rows.source] * _reached(rows, part.population, part.neurons, activity)
-                targets[rows.source] = targets.get(rows.source, 0) + 1
+                cores = part.neurons / part.population.neurons if isinstance(rows, OneToOne) else 1
+                targets[rows.source] = targets.get(rows.source, 0) + cores
                 chips.setdefault(rows.source, set()).add(core.chip)
             share = part.neurons / part.population.neurons
             for end, updates in enumerate(activity.updates.get(part.population.name, (0, 0))):
