@@ -26,7 +26,7 @@ CONTENTS = {
     "rows.py": "what the script uses: the rows that came back, cut into passes",
     "board.json": "what runs when, the adapters' delays; of a network that learns, every constant",
     "network.net": "the layers (netx, HDF5); other fields than netx's stand beside them, see ff2loihi's README",
-    MAPPING: "cores, chips and board as `ff2loihi map` plans them, goodness sums and learning too; broken rules",
+    MAPPING: "cores, chips and board as `ff2loihi map` plans them; what it counts, and broken rules",
     "inputs.npy": "the input's spikes, a row a time step",
     "control.npy": "what clears the counters and enables the thermometers, a row a time step",
     "job.sh": "the same as a SLURM job",

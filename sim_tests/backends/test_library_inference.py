@@ -7,7 +7,12 @@ import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
+from ff2loihi.backends.loihi.deployed import deployed_populations
 from ff2loihi.backends.loihi.payload.library_layers import pieces
+from ff2loihi.compilers.board.audit import recount
+from ff2loihi.compilers.board.chips import load_table
+from ff2loihi.compilers.board.placer import place
+from ff2loihi.compilers.board.populations import OneToOne, Rows
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.verification.equality import equality_report
 
@@ -15,6 +20,8 @@ from ff2loihi.verification.equality import equality_report
 GRADED, SOFT, HARD = (0, 28), (59, 55), (27, 13)
 FAST = [GRADED[0], SOFT[0]]
 SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in (*GRADED[1:], *SOFT[1:], *HARD, 10, 16, 17, 19, 32)]
+GRADED_PROCESSES = ("GradedVec", "GradedReluVec", "ProdNeuron")
+LOIHI2 = load_table().chips["loihi2"]
 STATES = {"graded": {"h"}, "soft": {"v", "r"}, "hard": {"a", "u", "v", "r"}}
 
 
@@ -57,6 +64,42 @@ def test_the_generated_networks_reach_the_top_and_keep_what_is_above_the_thresho
                 rests.append((states[f"{layer.name}.v"][spikes > 0] > 0).any())
     assert any(tops)
     assert any(rests)
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", [*GRADED, *SOFT, *HARD])
+def test_map_counts_the_neurons_and_synapses_that_lava_builds(generate, tmp_path, seed):
+    """All processes that the builder of the script connects, beside the populations."""
+    from lava.magma.compiler.compiler_graphs import find_processes
+    from lava.proc.dense.process import Dense
+    from lava.proc.sparse.process import Sparse
+
+    from ff2loihi.backends.lava.graphs.library_inference import build
+
+    program, pixels = generate(seed, wide=20)
+    net = without_tables(program).network
+    processes = find_processes(build(net, pixels[:1], tmp_path, False).source)
+    built = [one for one in processes if type(one).__name__ in ("LIFReset", *GRADED_PROCESSES)]
+    ours = deployed_populations(net)
+    assert sorted(one.neurons for one in ours) == sorted(int(np.prod(one.s_out.shape)) for one in built)
+    assert len(built) > 0
+    synapses = 0
+    for one in processes:
+        if isinstance(one, Dense | Sparse):
+            targets = [port for port in one.a_out.out_connections if port.process in built]  # not what the host reads
+            weights = one.weights.init
+            synapses += len(targets) * (weights.nnz if isinstance(one, Sparse) else weights.size)
+    assert sum(synapses_of(rows, one.neurons) for one in ours for rows in one.rows) == synapses
+    for share in (False, True):
+        mapping = place(ours, "loihi2", LOIHI2, share)
+        assert recount(mapping) == []
+        assert (len(mapping.cores) < len(ours)) == (share and len(ours) > 1)
+
+
+def synapses_of(rows, neurons: int) -> int:
+    if isinstance(rows, OneToOne):
+        return neurons
+    return rows.axons * neurons if isinstance(rows, Rows) else rows.mask.nnz
 
 
 @pytest.mark.parametrize("value", [1, 127, 128, 300, 255 << 7, 131071, (1 << 23) - 1])

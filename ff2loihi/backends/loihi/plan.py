@@ -34,9 +34,7 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
             for layer in network.layers
             if reach(layer) > top
         ]
-    if netx.kind(network) == "hard":
-        return []
-    found = ["the script's neurons are three or four library processes each, the mapping plans one of microcode"]
+    found = []
     for layer in network.layers if netx.kind(network) == "soft" else ():
         v = states[f"{layer.name}.v"]
         times = int(((v == -V_LIMIT) | (v == V_LIMIT - (layer.vth << ALIGN))).sum())
