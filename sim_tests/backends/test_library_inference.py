@@ -7,6 +7,7 @@ import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.inference import LavaCpu
+from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi.deployed import deployed_populations
 from ff2loihi.backends.loihi.payload.library_layers import pieces
 from ff2loihi.compilers.board.audit import recount
@@ -14,7 +15,9 @@ from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.board.placer import place
 from ff2loihi.compilers.board.populations import OneToOne, Rows
 from ff2loihi.compilers.errors import CompileError
+from ff2loihi.processes.library_rule import GROUPS
 from ff2loihi.verification.equality import equality_report
+from sim_tests.factories import learning_layer, library_network
 
 # of the generated networks, all with biases; 28, 59, 55 and 13 with convolutions, 55 with shifted sums
 GRADED, SOFT, HARD = (0, 28), (59, 55), (27, 13)
@@ -94,6 +97,22 @@ def test_map_counts_the_neurons_and_synapses_that_lava_builds(generate, tmp_path
         mapping = place(ours, "loihi2", LOIHI2, share)
         assert recount(mapping) == []
         assert (len(mapping.cores) < len(ours)) == (share and len(ours) > 1)
+
+
+@pytest.mark.needs_lava
+def test_map_counts_the_library_neurons_that_lava_builds_of_a_network_that_learns():
+    from lava.magma.compiler.compiler_graphs import find_processes
+    from lava.proc.io.source import RingBuffer
+
+    from ff2loihi.backends.loihi.payload.library_neurons import connect
+
+    net = library_network(learning_layer((12, 30)), 5)
+    host = [RingBuffer(data=np.zeros((n, 1), np.int32)).s_out for n in (30, 1 + GROUPS)]
+    weights = net.layers[0].weight.astype(np.int32)
+    processes = find_processes(connect(library_plan.constants(net), weights, *host, offset=1).neuron)
+    built = [one.s_out.shape for one in processes if type(one).__name__ in ("LIF", "LIFReset", *GRADED_PROCESSES)]
+    assert sorted(one.neurons for one in deployed_populations(net)) == sorted(int(np.prod(shape)) for shape in built)
+    assert len(built) == 6
 
 
 def synapses_of(rows, neurons: int) -> int:

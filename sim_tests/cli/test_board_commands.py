@@ -1,12 +1,16 @@
 """`map` and `estimate` as a person meets them: tables, JSON, exit codes, one line for each error."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ff2loihi.compilers.board.audit import recount
 from ff2loihi.compilers.board.rules import violations
+from ff2loihi.compilers.ir import Program
+from ff2loihi.deployment.mapping import design
+from sim_tests.factories import integer_network
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,46 @@ def test_by_default_map_and_estimate_count_what_deploy_puts_on_cores(ff2loihi, m
     steps = {"g.ffl": 10 + 4, "l.ffl": 10 * 16 + 2}[name]  # ten passes, and what the last layer is behind
     assert found["estimate"]["events"]["inference"]["steps"] == steps
     assert [one for one in found["map"]["violations"] if one["kind"] == "limit"] == found["map"]["recount"] == []
+
+
+def intels_network(reset="hard", **changes):
+    """784-128-64-10 with that reset; changes: of the network."""
+    net = integer_network(n=128, weight=np.zeros((128, 784), np.int16), reset=reset)
+    [first] = net.layers
+    layers = [first]
+    for name, n in (("hidden2", 64), ("hidden3", 10)):
+        weight, zeros = np.zeros((n, len(layers[-1].weight)), np.int16), np.zeros(n, np.int32)
+        layers.append(replace(first, name=name, weight=weight, bias=zeros, positive=np.arange(n) % 2 == 0))
+    return Program(replace(net, layers=tuple(layers), readout_layers=(0, 1, 2), **changes), (), {})
+
+
+def test_intels_network_deployed_with_a_hard_reset_takes_the_5_cores_that_intel_prints():
+    found = [design(intels_network(), share=share).mapping for share in (False, True)]
+    assert [len(found[0].cores_of(f"hidden{n}")) for n in (1, 2, 3)] == [3, 1, 1]
+    assert [len(one.cores) for one in found] == [5, 4]
+    assert len(design(intels_network(), form="microcode", share=False).mapping.cores) == 8
+    assert recount(found[0]) == recount(found[1]) == []
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_soft_reset_deployed_is_three_neurons_a_neuron(share):
+    mapping = design(intels_network("soft"), share=share).mapping
+    assert sum(core.fill.neurons for core in mapping.cores) == 3 * (128 + 64 + 10)
+    assert len(mapping.cores) == (4 if share else 11)
+    assert recount(mapping) == []
+    [core] = mapping.cores_of("hidden1.held")
+    held = [rows for part in core.parts if part.population.name == "hidden1.held" for rows in part.population.rows]
+    assert [(rows.source, rows.taken(3, 13, mapping.chip)) for rows in held] == [("hidden1.state", (10, 10))]
+
+
+def test_a_network_that_library_processes_cannot_compute_is_mapped_all_the_same():
+    program = intels_network("soft")
+    first, *others = program.network.layers
+    fine = replace(first, bias=np.full(128, 3, np.int32), shift=1)
+    found = design(replace(program, network=replace(program.network, layers=(fine, *others))))
+    assert found.form == "microcode"
+    assert found.reason.startswith("no script of `deploy` does all of it: hidden1: biases finer than the shifted sums")
+    assert {population.name for population in found.populations} >= {"hidden1", "hidden1.goodness"}
 
 
 def test_what_deploy_refuses_is_counted_as_microcode_and_told_why(ff2loihi, made, tmp_path):
@@ -228,7 +272,6 @@ def test_cwc_ff_of_mnists_size_takes_ten_cores(tmp_path):
     """20 14 14 neurons fill a core's 4,095, and so on: 1 + 2 + 1 + 2, and a core for the goodness of each layer."""
     from ff2loihi import api
     from ff2loihi.data.datasets import Dataset
-    from ff2loihi.deployment.mapping import design
     from ff2loihi.ff.recipes import train
 
     images = np.random.default_rng(0).integers(0, 256, (20, 784)).astype(np.uint8)
