@@ -27,6 +27,7 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+Sign = Literal["MIXED", "EXCITATORY", "INHIBITORY"]
 STRIDE = 2  # time steps of a step of a soft reset, and of the rest behind a pass
 DIGITS = (1, 1 << 8, 1 << 16)  # payloads whose weights of 8 bits make a constant of 24
 PAYLOAD_BITS = 24
@@ -55,7 +56,7 @@ class Connection:
     source: str
     weights: "np.ndarray | csr_matrix | int"
     targets: tuple[tuple[str, str], ...]
-    sign: Literal["MIXED", "EXCITATORY", "INHIBITORY"]
+    sign: Sign
     exponent: int = 0
     bits: int = 0
 
@@ -164,7 +165,8 @@ def _constants(columns: np.ndarray, source: str, target: tuple[str, str]) -> lis
     """Connections that add columns (n, k), |c| < 2^24: payloads 3 i..3 i + 2 are DIGITS where column i counts."""
     digits = np.abs(columns)[:, :, None] >> np.array([0, 8, 16]) & 0xFF
     found = []
-    for sign, mode in ((1, "EXCITATORY"), (-1, "INHIBITORY")):
+    signs: tuple[tuple[int, Sign], ...] = ((1, "EXCITATORY"), (-1, "INHIBITORY"))
+    for sign, mode in signs:
         weights = sign * np.where(np.sign(columns)[:, :, None] == sign, digits, 0).reshape(len(columns), -1)
         if weights.any():
             found.append(Connection(source, weights, (target,), mode, bits=PAYLOAD_BITS))

@@ -130,7 +130,7 @@ class ClassifyingLayer:
 
     out: OutPort
     sums: Dense | Sparse
-    neuron: LIFReset | ProdNeuron | None
+    neuron: LIFReset | ProdNeuron | GradedReluVec | GradedVec | None
 
 
 def classifying(layers, below: OutPort, rows) -> list[ClassifyingLayer]:
