@@ -1,4 +1,4 @@
-"""The closed choices of `ff2loihi compile`, by name; nothing heavy is imported, so that a misspelt one is told at once.
+"""The closed choices of `compile` and `map`, by name; nothing heavy is imported: a misspelt one is told at once.
 
 Each is defined here alone: options are annotated with it, and `get_args` gives its values.
 """
@@ -11,3 +11,4 @@ TraceKind = Literal["relu", "li", "hard-li"]
 Eligibility = Literal["none", "tag"]
 InputCode = Literal["pixels", "contrast"]
 Curve = Literal["linear", "squared", "stretched"]
+BoardForm = Literal["deployed", "microcode"]  # of `map` and `estimate`: which neurons of a network they count

@@ -9,7 +9,7 @@ from itertools import product
 
 from ff2loihi.compilers.board.chips import Chip
 from ff2loihi.compilers.board.placement import Core, Fill, Mapping
-from ff2loihi.compilers.board.populations import Fields, Kernels, Rows
+from ff2loihi.compilers.board.populations import Fields, Kernels, OneToOne, Rows
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.limits import KERNEL_AXONS
 
@@ -21,11 +21,7 @@ def recount(mapping: Mapping) -> list[str]:
     found = _neurons(mapping)
     seats = Counter((core.chip, core.number) for core in mapping.cores)
     found += [f"chip {chip} core {number}: {count} cores there" for (chip, number), count in seats.items() if count > 1]
-    reached = Counter(
-        source
-        for core in mapping.cores
-        for source in {rows.source for part in core.parts for rows in part.population.rows}
-    )
+    reached = _reached(mapping)
     for core in mapping.cores:
         where, fill = f"chip {core.chip} core {core.number}", count_core(core, mapping.chip, reached)
         if fill != core.fill:
@@ -61,8 +57,13 @@ def count_core(core: Core, chip: Chip, reached: Counter[str]) -> Fill:
                 axons += int(KERNEL_AXONS.value)
                 words += -(-_kernel_weights(rows.conv, seats) * chip.kernel_bits // _WORD)
                 continue
+            if isinstance(rows, OneToOne):
+                axons += len(seats)
+                words += sum(_row_words(Rows(rows.source, 1), 1, chip) for _ in seats)
+                continue
             if isinstance(rows, Fields):
-                fans = Counter(sum(column) for column in rows.mask[seats.start : seats.stop].T.tolist())
+                columns = rows.mask[seats.start : seats.stop].nonzero()[1]
+                fans = Counter(Counter(columns.tolist()).values())
                 axons += sum(many for fan, many in fans.items() if fan)
                 row = Rows(rows.source, 1, plastic=rows.plastic)
                 words += sum(many * _row_words(row, fan, chip) for fan, many in fans.items() if fan)
@@ -71,6 +72,20 @@ def count_core(core: Core, chip: Chip, reached: Counter[str]) -> Fill:
             words += rows.axons * _row_words(rows, len(seats), chip)
         outputs += sum(max(1, reached[part.population.name]) for _ in seats)
     return Fill(axons, groups, neurons, words, outputs)
+
+
+def _reached(mapping: Mapping) -> Counter[str]:
+    """The cores that each population's spikes go to: all that hold a target, one of a target fed one to one."""
+    found = Counter(
+        source
+        for core in mapping.cores
+        for source in {
+            rows.source for part in core.parts for rows in part.population.rows if not isinstance(rows, OneToOne)
+        }
+    )
+    for population in mapping.populations:
+        found.update({rows.source for rows in population.rows if isinstance(rows, OneToOne)})
+    return found
 
 
 def _kernel_weights(conv: Conv, seats: range) -> int:

@@ -1,9 +1,10 @@
 """Which neurons lie on which core of which chip, and what each core takes of its limits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ff2loihi.compilers.board.chips import Chip
-from ff2loihi.compilers.board.populations import Population
+from ff2loihi.compilers.board.populations import OneToOne, Population
 
 COLUMNS = ("AxonIn", "NeuronGr", "Neurons", "Synapses", "AxonMap", "AxonMem", "Total")  # of Intel's compiler
 
@@ -74,6 +75,18 @@ class Mapping:
                 return part.population.layer, part.population.name, part.first + place
             place -= part.neurons
         raise AssertionError("a core's neurons are those of its parts")
+
+
+def targets(populations: Iterable[Population], cores: Iterable[tuple[Part, ...]]) -> dict[str, int]:
+    """How many cores a spike of each population, or of the host's sources, goes to: of the population that a neuron
+    feeds one to one, the one that holds the neuron of its number."""
+    found: dict[str, set[int | str]] = {population.name: set() for population in populations}
+    for number, parts in enumerate(cores):
+        for part in parts:
+            for rows in part.population.rows:
+                reached = part.population.name if isinstance(rows, OneToOne) else number
+                found.setdefault(rows.source, set()).add(reached)
+    return {name: len(reached) for name, reached in found.items()}
 
 
 def shares(fill: Fill, chip: Chip) -> dict[str, float]:

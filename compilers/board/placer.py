@@ -9,8 +9,9 @@ from ff2loihi.compilers.board.placement import (
     Fill,
     Mapping,
     Part,
+    targets,
 )
-from ff2loihi.compilers.board.populations import Population
+from ff2loihi.compilers.board.populations import OneToOne, Population
 from ff2loihi.compilers.errors import CompileError
 
 MAX_BLOCKS = 12  # populations up to which all ways to start them on a fresh chip are compared
@@ -29,13 +30,13 @@ def place(populations: tuple[Population, ...], chip_name: str, chip: Chip, pack:
     if pack:
         blocks = _packed(blocks, populations, chip)
     homes = _chips(blocks, populations, chip)
-    targets = _targets(populations, blocks)
+    reached = _reached(populations, blocks)
     cores, used = [], {}
     for parts, home in ((parts, home) for block, chips in zip(blocks, homes, strict=True)
                         for parts, home in zip(block, chips, strict=True)):  # fmt: skip
         number = used.get(home, 0)
         used[home] = number + 1
-        cores.append(Core(home, number, parts, _fill(parts, targets, chip)))
+        cores.append(Core(home, number, parts, _fill(parts, reached, chip)))
     return Mapping(chip_name, chip, populations, tuple(cores), _crossings(blocks, homes, populations))
 
 
@@ -71,25 +72,30 @@ def _core_counts(populations: tuple[Population, ...], chip: Chip, before: dict[s
     counts: dict[str, int] = {}
     stuck = []
     for population in reversed(populations):
-        targets = sum(
-            counts.get(other.name, before.get(other.name, 0))
+        fed = sum(
+            _cores_fed(population.name, other, counts.get(other.name, before.get(other.name, 0)))
             for other in populations
-            if any(rows.source == population.name for rows in other.rows)
         )
-        most = most_neurons(population, targets, chip)
-        if not most and targets > chip.axons_out:
+        most = most_neurons(population, fed, chip)
+        if not most and fed > chip.axons_out:
             most = min(1, most_neurons(population, 0, chip))  # the rule axons_out says so
         if not most:
             stuck.append(
                 f"{population.name}: one neuron with {population.axons:,} axons takes {population.words(1, chip):,} "
-                f"words of synapses and {max(1, targets):,} output axons; a core has {chip.axons_in:,} axons, "
+                f"words of synapses and {max(1, fed):,} output axons; a core has {chip.axons_in:,} axons, "
                 f"{chip.synaptic_words:,} words and {chip.axons_out:,} output axons"
                 f"{f', {chip.table.total:,} entries of all kinds' if chip.table.total else ''}. Use a narrower layer"
             )
-        counts[population.name] = _fewest(population, most, targets, chip) if most else 1
+        counts[population.name] = _fewest(population, most, fed, chip) if most else 1
     if stuck:
         raise CompileError("; ".join(stuck))
     return counts
+
+
+def _cores_fed(source: str, other: Population, cores: int) -> int:
+    """Of the cores that hold a population, those that a spike of `source` goes to."""
+    links = [isinstance(rows, OneToOne) for rows in other.rows if rows.source == source]
+    return (cores if not all(links) else min(cores, 1)) if links else 0
 
 
 def _fewest(population: Population, most: int, targets: int, chip: Chip) -> int:
@@ -117,13 +123,13 @@ def _split(population: Population, cores: int) -> list[Parts]:
 
 def _packed(blocks: list[list[Parts]], populations: tuple[Population, ...], chip: Chip) -> list[list[Parts]]:
     """First fit, the fullest first: populations of a single core join a core that still has room."""
-    targets = _targets(populations, blocks)
+    reached = _reached(populations, blocks)
     single = [block for block in blocks if len(block) == 1]
-    single.sort(key=lambda block: -_fill(block[0], targets, chip).synaptic_words)
+    single.sort(key=lambda block: -_fill(block[0], reached, chip).synaptic_words)
     bins: list[Parts] = []
     for [parts] in single:
         for index, held in enumerate(bins):
-            if fits(_fill(held + parts, targets, chip), chip):
+            if fits(_fill(held + parts, reached, chip), chip):
                 bins[index] = held + parts
                 break
         else:
@@ -131,24 +137,18 @@ def _packed(blocks: list[list[Parts]], populations: tuple[Population, ...], chip
     return [block for block in blocks if len(block) > 1] + [[parts] for parts in bins]
 
 
-def _targets(populations: tuple[Population, ...], blocks: list[list[Parts]]) -> dict[str, int]:
-    """How many cores the spikes of each population go to."""
-    homes: dict[str, set[int]] = {population.name: set() for population in populations}
-    for number, parts in enumerate(parts for block in blocks for parts in block):
-        for part in parts:
-            for rows in part.population.rows:
-                homes.setdefault(rows.source, set()).add(number)
-    return {name: len(cores) for name, cores in homes.items()}
+def _reached(populations: tuple[Population, ...], blocks: list[list[Parts]]) -> dict[str, int]:
+    return targets(populations, (parts for block in blocks for parts in block))
 
 
-def _fill(parts: Parts, targets: dict[str, int], chip: Chip) -> Fill:
+def _fill(parts: Parts, reached: dict[str, int], chip: Chip) -> Fill:
     taken = [part.population.taken(part.first, part.stop, chip) for part in parts]
     return Fill(
         axons_in=sum(axons for axons, _ in taken),
         neuron_groups=sum(part.population.groups for part in parts),
         neurons=sum(part.neurons for part in parts),
         synaptic_words=sum(words for _, words in taken),
-        axons_out=sum(part.neurons * max(1, targets[part.population.name]) for part in parts),
+        axons_out=sum(part.neurons * max(1, reached[part.population.name]) for part in parts),
     )
 
 
@@ -182,5 +182,8 @@ def _crossings(blocks: list[list[Parts]], homes: list[list[int]], populations) -
     for population in populations:
         for rows in population.rows:
             for home, neurons in held.get(rows.source, {}).items():
-                crossings += neurons * len(set(held[population.name]) - {home})
+                if isinstance(rows, OneToOne):
+                    crossings += max(0, neurons - held[population.name].get(home, 0))
+                else:
+                    crossings += neurons * len(set(held[population.name]) - {home})
     return crossings

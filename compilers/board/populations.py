@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil, prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.library_rule import GROUPS, GateFactor
 from ff2loihi.processes.limits import KERNEL_AXONS, WEIGHT_BITS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 INPUT, CONTROL = "input", "control"  # sources that are not on the chip's cores: the host sends their spikes
 CLEAR, ENABLE = "control.clear", "control.enable"  # so do these, of library neurons that learn
@@ -76,12 +80,32 @@ class Kernels:
 
 
 @dataclass(frozen=True)
-class Fields:
-    """Inputs of which each neuron sees some, mask (n, inputs): a core has axons for those that its neurons see, and in
-    their rows the synapses that exist."""
+class OneToOne:
+    """Inputs from `source`, one for each neuron and with a synapse to it alone: a core has its own neurons'."""
 
     source: str
-    mask: np.ndarray = field(compare=False)
+    plastic = False
+
+    @property
+    def axons(self) -> int:
+        """The fewest that a core takes."""
+        return 1
+
+    def words(self, neurons: int, chip: Chip) -> int:
+        return Rows(self.source, neurons).words(1, chip)
+
+    def taken(self, first: int, stop: int, chip: Chip) -> tuple[int, int]:
+        """(axons, synaptic words) on a core that holds neurons first..stop - 1 of the population."""
+        return stop - first, self.words(stop - first, chip)
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Inputs of which each neuron sees some, mask (n, inputs) of 0 and 1, an array or a sparse one: a core has axons
+    for those that its neurons see, and in their rows the synapses that exist."""
+
+    source: str
+    mask: "np.ndarray | csr_array" = field(compare=False)
     plastic: bool = False
 
     @property
@@ -106,6 +130,9 @@ class Fields:
         return chip.plastic_factor if self.plastic else 1
 
 
+Inputs = Rows | Kernels | Fields | OneToOne
+
+
 @dataclass(frozen=True)
 class Population:
     """Neurons of one kind, which may be split over cores. layer: the network's layer that they belong to."""
@@ -113,7 +140,7 @@ class Population:
     name: str
     layer: str
     neurons: int
-    rows: tuple[Rows | Kernels | Fields, ...]
+    rows: tuple[Inputs, ...]
     groups: int = 1  # neuron configurations that it needs on a core
 
     @property
@@ -123,7 +150,7 @@ class Population:
     @property
     def shared(self) -> bool:
         """Whether what a core takes depends on which neurons it holds, not on how many alone."""
-        return any(isinstance(rows, Kernels | Fields) for rows in self.rows)
+        return any(isinstance(rows, Kernels | Fields | OneToOne) for rows in self.rows)
 
     @property
     def plastic(self) -> bool:
@@ -195,10 +222,10 @@ def _library(net: LearningNetwork[GateFactor]) -> Iterator[Population]:
     count, square, steps, product, gates = (
         f"{layer.name}.{part}" for part in ("count", "square", "thermometers", "product", "gates")
     )
-    own = Rows(gates, n, fan=1)
+    own = OneToOne(gates)
     yield Population(layer.name, layer.name, n, (Rows(INPUT, net.inputs, plastic=True), own))
-    yield Population(count, layer.name, n, (Rows(layer.name, n, fan=1), Rows(count, n, fan=1), own, Rows(CLEAR, 1)))
-    yield Population(square, layer.name, n, (Rows(count, n, fan=1),))
+    yield Population(count, layer.name, n, (OneToOne(layer.name), OneToOne(count), own, Rows(CLEAR, 1)))
+    yield Population(square, layer.name, n, (OneToOne(count),))
     yield Population(steps, layer.name, units, (Rows(square, n), Rows(ENABLE, GROUPS, fan=units // GROUPS)))
-    yield Population(product, layer.name, n, (Rows(count, n, fan=1), Rows(steps, units)))
-    yield Population(gates, layer.name, n, (Rows(product, n, fan=1),))
+    yield Population(product, layer.name, n, (OneToOne(count), Rows(steps, units)))
+    yield Population(gates, layer.name, n, (OneToOne(product),))

@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.compilers.board.chips import Board, Chip, ChipTable
-from ff2loihi.compilers.board.placement import Fill, Mapping
+from ff2loihi.compilers.board.placement import Fill, Mapping, targets
 from ff2loihi.compilers.board.populations import Population
+from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.processes.library_rule import FORCE, FORCE_EXP, GateFactor
-from ff2loihi.processes.limits import ALIGN, DECAY_ONE, MODULATION_BITS, TAG_MAX, WEIGHT_BITS
+from ff2loihi.processes.limits import ALIGN, DECAY_ONE, MODULATION_BITS, STATE_BITS, TAG_MAX, WEIGHT_BITS
 
 LOIHI2 = "a --board of Loihi 2"
 
@@ -48,13 +49,19 @@ class Violation:
 
 @dataclass(frozen=True)
 class Design:
-    """What is checked. mapping: None where no core can hold a neuron; boards: to name one that is large enough."""
+    """What is checked. mapping: None where no core can hold a neuron; boards: to name one that is large enough.
+
+    form: deployed: the neurons of the script that `deploy` writes; microcode: one neuron for one of the network, and
+    goodness and read-out beside them. reason: why it is not the form that was asked for.
+    """
 
     network: IntNetwork | LearningNetwork
     populations: tuple[Population, ...]
     board: Board
     mapping: Mapping | None
     boards: ChipTable
+    form: BoardForm = "microcode"
+    reason: str = ""
 
     @property
     def chip(self) -> Chip:
@@ -63,6 +70,11 @@ class Design:
     @property
     def graded(self) -> bool:
         return isinstance(self.network, IntNetwork) and self.network.neuron == "graded"
+
+    @property
+    def payloads(self) -> bool:
+        """Whether the neurons of a deployment send states as payloads."""
+        return isinstance(self.network, IntNetwork) and (self.graded or self.network.reset == "soft")
 
 
 def axons_in(d: Design) -> Iterator[Broken]:
@@ -92,14 +104,11 @@ def core_memory(d: Design) -> Iterator[Broken]:
 def axons_out(d: Design) -> Iterator[Broken]:
     if d.mapping is None:
         return
+    reached = targets(d.populations, (core.parts for core in d.mapping.cores))
     for p in d.populations:
-        targets = sum(
-            any(rows.source == p.name for part in core.parts for rows in part.population.rows)
-            for core in d.mapping.cores
-        )
-        if targets > d.chip.axons_out:
-            text = f"{p.name}: a spike goes to {targets:,} cores, a core has {d.chip.axons_out:,} output axons"
-            yield Broken(p.layer, targets, d.chip.axons_out, text, "--widths: a narrower layer above")
+        if reached[p.name] > d.chip.axons_out:
+            text = f"{p.name}: a spike goes to {reached[p.name]:,} cores, a core has {d.chip.axons_out:,} output axons"
+            yield Broken(p.layer, reached[p.name], d.chip.axons_out, text, "--widths: a narrower layer above")
 
 
 def neuron_groups(d: Design) -> Iterator[Broken]:
@@ -127,6 +136,10 @@ def neuron_model(d: Design) -> Iterator[Broken]:
         return
     if isinstance(net, LearningNetwork):
         what = "graded counters and products" if net.library else "neurons of our own"
+    elif d.form == "deployed" and not d.payloads:
+        return
+    elif d.form == "deployed":
+        what, mend = "graded vectors and products", f"--neuron lif --reset hard, or {LOIHI2}"
     elif net.neuron == "lif" and net.reset == "hard" and not net.head:
         return
     else:
@@ -173,6 +186,8 @@ def graded_payload(d: Design) -> Iterator[Broken]:
         n, mend = len(layer.positive), "--neuron lif, or a narrower layer"
         if isinstance(layer, LearningLayer):
             bits, mend = max(MODULATION_BITS, (layer.trace.top**2 * n).bit_length()), LOIHI2
+        elif d.form == "deployed":
+            bits = STATE_BITS if d.payloads else 0
         elif isinstance(net, IntNetwork) and net.neuron == "graded":
             bits = max(net.input_bits, layer.top.bit_length(), (layer.top**2 * n).bit_length())
         else:
@@ -206,8 +221,9 @@ def tag_widths(d: Design) -> Iterator[Broken]:
 
 
 def reset_interval(d: Design) -> Iterator[Broken]:
-    """Of neurons that reset themselves by the time step; a learning network's control sends its resets."""
-    if isinstance(d.network, LearningNetwork) or d.graded or not d.chip.power_of_two_reset:
+    """Of neurons that reset themselves by the time step; a learning network's control sends its resets, and a
+    deployment's steps fill the interval."""
+    if isinstance(d.network, LearningNetwork) or d.graded or d.form == "deployed" or not d.chip.power_of_two_reset:
         return
     steps = d.network.steps
     power = 1 << (steps - 1).bit_length()

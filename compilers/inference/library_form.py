@@ -65,6 +65,10 @@ class SoftUnit:
         """SoftLIF's v behind a step, of x before its spike, and the spikes of the step."""
         return ((x - spikes * self.threshold) << (ALIGN - self.bits)) + self.fraction
 
+    def x(self, v: np.ndarray, spikes: np.ndarray) -> np.ndarray:
+        """x before its spike, of SoftLIF's v behind the step and the spikes of the step."""
+        return ((v - self.fraction) >> (ALIGN - self.bits)) + spikes * self.threshold
+
 
 def soft_unit(layer: IntLayer) -> SoftUnit:
     """The coarsest unit that holds the biases: a sum's, 2^6 v LSB, where there are none."""

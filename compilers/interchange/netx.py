@@ -24,10 +24,9 @@ import h5py
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, Leak, LearningLayer, LearningNetwork
-from ff2loihi.processes.limits import DU_NO_MEMORY
+from ff2loihi.compilers.interchange.netx_fields import BIAS_EXP, bias_exponent, kind, neuron_fields
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningLayer, LearningNetwork
 
-BIAS_EXP = 6  # of netx: lava-dl's reader shifts every bias by it
 TYPES = {"hard": "CUBA", "soft": "CUBA-SOFT", "graded": "GRADED-RELU"}  # lava-dl knows CUBA, and refuses the others
 
 
@@ -66,13 +65,6 @@ def check(network: IntNetwork | LearningNetwork) -> None:
             raise CompileError(f"{layer.name}: every weight is 0, which no netx reader takes. Train the model")
 
 
-def kind(network: IntNetwork | LearningNetwork) -> str:
-    """graded, or how the neuron resets: hard or soft."""
-    if isinstance(network, LearningNetwork):
-        return "hard"
-    return "graded" if network.neuron == "graded" else network.reset
-
-
 def _entry(file: h5py.File, kind: str, shape: tuple[int, ...]) -> h5py.Group:
     """The next layer's group, its type and shape in it."""
     layers = file.require_group("layer")
@@ -102,34 +94,10 @@ def _write_layer(file: h5py.File, network, layer: IntLayer | LearningLayer) -> N
         group[f"neuron/{name}"] = value
 
 
-def neuron_fields(network: IntNetwork | LearningNetwork, layer: IntLayer | LearningLayer) -> dict[str, int]:
-    """The numbers of a layer's neurons, by their names in the file."""
-    if isinstance(layer, LearningLayer):
-        return {"iDecay": DU_NO_MEMORY + 1, "vDecay": layer.neuron.dv, "vThMant": layer.neuron.vth, "shift": 0}
-    assert isinstance(network, IntNetwork)
-    leak = layer.leak or Leak(DU_NO_MEMORY, 0)
-    return {
-        "iDecay": leak.du + 1,
-        "vDecay": leak.dv,
-        "vThMant": layer.vth,
-        "shift": layer.shift,
-        "top": layer.top,
-        "v0": layer.v0,
-        "biasExp": bias_exponent(network, layer),
-    }
-
-
 def _biases(layer: IntLayer) -> np.ndarray:
     """One a channel of a convolution, one a neuron where they differ within a channel."""
     of_channels = layer.conv.per_channel(layer.bias) if layer.conv else None
     return layer.bias if of_channels is None else of_channels
-
-
-def bias_exponent(network: IntNetwork, layer: IntLayer) -> int:
-    """6 where every bias is a multiple of 2^6 and means v; else what keeps them whole."""
-    if network.neuron == "graded":
-        return 0
-    return layer.bias_exp if (layer.bias % (1 << BIAS_EXP)).any() else BIAS_EXP
 
 
 def remarks(network: IntNetwork | LearningNetwork) -> Iterator[str]:

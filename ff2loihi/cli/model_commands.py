@@ -10,7 +10,9 @@ from ff2loihi import choices
 from ff2loihi.cli import inputs, kinds, outputs
 from ff2loihi.cli.options import (
     DATA_HELP,
+    Alone,
     Artifact,
+    BoardForm,
     BoardName,
     Calibrate,
     Chips,
@@ -439,7 +441,8 @@ def map_(
     model: Artifact,
     board: BoardName = None,
     chips: Chips = None,
-    pack: Annotated[bool, typer.Option("--pack", help="small layers share a core")] = False,
+    form: BoardForm = "deployed",
+    one_population_a_core: Alone = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="exit 1 for risks, too, not for broken limits alone")
     ] = False,
@@ -450,7 +453,7 @@ def map_(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands import map as map_command
 
-    found = map_command.map_model(model, board, chips, pack)
+    found = map_command.map_model(model, board, chips, form, share=not one_population_a_core)
     console.write_json(found, json)
     map_command.refuse_if_broken(model, found, strict)
 
@@ -463,6 +466,8 @@ def estimate(
     limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 100,
     board: BoardName = None,
     chips: Chips = None,
+    form: BoardForm = "deployed",
+    one_population_a_core: Alone = False,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -471,7 +476,8 @@ def estimate(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.estimate import estimate_model
 
-    console.write_json(estimate_model(model, data, split, limit, board, chips, data_root), json)
+    share = not one_population_a_core
+    console.write_json(estimate_model(model, data, split, limit, board, chips, form, share, data_root), json)
 
 
 @commands.command()

@@ -7,6 +7,7 @@ import typer
 
 from ff2loihi import choices
 from ff2loihi.cli import inputs, outputs
+from ff2loihi.compilers import choices as compile_choices
 
 
 def _tables_elsewhere(target: str | None) -> str | None:
@@ -64,6 +65,16 @@ BoardName = Annotated[
 Chips = Annotated[
     Path | None,
     typer.Option("--chips", metavar="FILE.yaml", callback=inputs.file, help="chips and boards of your own"),
+]
+BoardForm = Annotated[
+    compile_choices.BoardForm,
+    typer.Option(
+        help="deployed: the library neurons that `deploy` puts on cores; microcode: one neuron of a program of your "
+        "own for each of the network, with goodness and read-out on cores, too"
+    ),
+]
+Alone = Annotated[
+    bool, typer.Option("--one-population-a-core", help="no core is shared: each holds neurons of one kind and layer")
 ]
 Device = Annotated[choices.Device, typer.Option(help="where torch or the emulator computes")]
 Calibrate = Annotated[

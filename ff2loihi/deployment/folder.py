@@ -7,6 +7,7 @@ from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.loihi import library_plan
 from ff2loihi.backends.loihi import plan as board_plan
 from ff2loihi.backends.loihi import search as board_search
+from ff2loihi.backends.loihi.deployed import LEARNING
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers.artifact.file import pack
 from ff2loihi.compilers.errors import DataError
@@ -33,8 +34,6 @@ export LOIHI_GEN="${{LOIHI_GEN:-{generation}}}"
 export PARTITION="${{PARTITION:-oheogulch}}"
 python run_on_board.py "$@"
 """
-
-LEARNING = "the script classifies; learning there needs microcode: neuron and third factor are processes of ours"
 
 
 def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgress | None = None) -> list[str]:

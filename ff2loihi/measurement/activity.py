@@ -1,6 +1,7 @@
 """What a network does for one sample, in events: spikes, synaptic operations, neuron updates, weight updates."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +15,10 @@ from ff2loihi.compilers.board.populations import (
     INPUT,
     MODULATION,
     Fields,
+    Inputs,
     Kernels,
+    OneToOne,
     Population,
-    Rows,
 )
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
@@ -57,11 +59,8 @@ def _of_convolutions(network: IntNetwork, pixels: np.ndarray) -> tuple[dict[str,
         return {}, {}
     below = [_input_counts(network, pixels), *(np.zeros(layer.outputs) for layer in network.layers)]
     unpooled = {layer.name: np.zeros(layer.neurons) for layer in network.layers if layer.pool}
-    forward, graded = Forward(network), network.neuron == "graded"
-    size = max(1, STATES // (network.steps * sum(layer.neurons for layer in network.layers)))
-    for start in range(0, len(pixels), size):
-        batch = quantize_pixels(pixels[start : start + size], network.input_bits)
-        states = forward.run(batch, states=True).states
+    graded = network.neuron == "graded"
+    for states in states_in_batches(network, pixels):
         for total, layer in zip(below[1:], network.layers, strict=False):
             fired = states[f"{layer.name}.h"] > 0 if graded else states[f"{layer.name}.r"][:, :, -1]
             total += fired.sum((0, 1))
@@ -75,6 +74,15 @@ def _of_convolutions(network: IntNetwork, pixels: np.ndarray) -> tuple[dict[str,
         if layer.pool:
             fan_out[f"{layer.name}.pool"] = _mean_fan_out(layer.pool.kernels, unpooled[layer.name])
     return fan_out, {name: float(total.sum() / len(pixels)) for name, total in unpooled.items()}
+
+
+def states_in_batches(network: IntNetwork, pixels: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """The emulator's states of a few samples after the other, under every label."""
+    forward = Forward(network)
+    size = max(1, STATES // (network.steps * sum(layer.neurons for layer in network.layers)))
+    for start in range(0, len(pixels), size):
+        batch = quantize_pixels(pixels[start : start + size], network.input_bits)
+        yield forward.run(batch, states=True).states
 
 
 def _mean_fan_out(conv: Conv, fired: np.ndarray) -> float:
@@ -165,8 +173,10 @@ def summed(*parts: tuple[Activity, float]) -> Activity:
     )
 
 
-def _reached(rows: Rows | Kernels | Fields, population: Population, neurons: int, activity: Activity) -> float:
+def _reached(rows: Inputs, population: Population, neurons: int, activity: Activity) -> float:
     """Synapses that a spike of the rows' source reaches on a core with so many of the population's neurons."""
+    if isinstance(rows, OneToOne):
+        return neurons / population.neurons
     if isinstance(rows, Kernels | Fields):
         return activity.fan_out[population.name] * neurons / population.neurons
     return min(neurons, rows.fan or neurons)
@@ -175,7 +185,7 @@ def _reached(rows: Rows | Kernels | Fields, population: Population, neurons: int
 def counts(activity: Activity, mapping: Mapping) -> Counts:
     """The sums over a mapping's populations, and the core that has most to do in a step."""
     ops, least_ops, neurons = 0.0, 0.0, 0
-    targets: dict[str, int] = {}
+    targets: dict[str, float] = {}
     chips: dict[str, set[int]] = {}
     core_ops, core_updates = [], []
     for core in mapping.cores:
@@ -183,7 +193,8 @@ def counts(activity: Activity, mapping: Mapping) -> Counts:
         for part in core.parts:
             for rows in part.population.rows:
                 load += activity.spikes[rows.source] * _reached(rows, part.population, part.neurons, activity)
-                targets[rows.source] = targets.get(rows.source, 0) + 1
+                cores = part.neurons / part.population.neurons if isinstance(rows, OneToOne) else 1
+                targets[rows.source] = targets.get(rows.source, 0) + cores
                 chips.setdefault(rows.source, set()).add(core.chip)
             share = part.neurons / part.population.neurons
             for end, updates in enumerate(activity.updates.get(part.population.name, (0, 0))):

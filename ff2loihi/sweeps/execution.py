@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from ff2loihi import __version__, api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import pipeline
+from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.data.datasets import Dataset
@@ -33,6 +34,7 @@ from ff2loihi.measurement.activity import (
     presentation_activity,
     summed,
 )
+from ff2loihi.measurement.deployed_activity import deployed_activity
 from ff2loihi.measurement.library_activity import library_presentations
 from ff2loihi.reports.energy import estimate
 from ff2loihi.reports.events import Activity
@@ -151,16 +153,17 @@ def _cost(program: AnyProgram, images: Dataset) -> dict:
     found = design(program)
     if found.mapping is None or found.mapping.chips > found.board.count:
         return {}
-    events = counts(_classifying(program, images), found.mapping)
+    events = counts(_classifying(program, images, found.form), found.mapping)
     one = estimate(events, found.chip.generation, found.mapping.chips, found.board.count)
     cores, board = len(found.mapping.cores), found.board.name
     return {"cores": cores, "board": board, "energy_mj": one.band("chip"), "time_ms": one.band("time")}
 
 
-def _classifying(program: AnyProgram, images: Dataset) -> Activity:
+def _classifying(program: AnyProgram, images: Dataset, form: BoardForm) -> Activity:
     """The events of a sample that is classified."""
     if not learns(program):
-        return inference_activity(program.network, Emulator().run(program, images.images), images.images)
+        one = inference_activity(program.network, Emulator().run(program, images.images), images.images)
+        return deployed_activity(program.network, one, images.images) if form == "deployed" else one
     net = program.network
     if net.library:
         quiet, _ = library_presentations(net, images)

@@ -1,12 +1,16 @@
 """`map` and `estimate` as a person meets them: tables, JSON, exit codes, one line for each error."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ff2loihi.compilers.board.audit import recount
 from ff2loihi.compilers.board.rules import violations
+from ff2loihi.compilers.ir import Program
+from ff2loihi.deployment.mapping import design
+from sim_tests.factories import integer_network
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +35,15 @@ def made(tmp_path_factory):
     return folder
 
 
+MICROCODE = ("--form", "microcode")
+ALONE = "--one-population-a-core"
+
+
 @pytest.mark.parametrize("name", ["g.ffl", "p.ffl"])
 def test_map_shows_every_core_with_its_neurons_and_writes_them_as_json(ff2loihi, made, tmp_path, name):
-    code, out, err = ff2loihi("map", made / name, "--strict", "--json", tmp_path / "m.json")
+    code, out, err = ff2loihi("map", made / name, *MICROCODE, "--strict", "--json", tmp_path / "m.json")
     assert (code, err) == (0, "")
+    assert "counted in the microcode form" in out
     assert "all 17 rules of oheo-gulch hold" in out
     assert "A hidden1, B hidden1.goodness" in out
     found = json.loads((tmp_path / "m.json").read_text())
@@ -50,17 +59,87 @@ def test_map_shows_every_core_with_its_neurons_and_writes_them_as_json(ff2loihi,
     assert found["populations"][0]["plastic"] is (name == "p.ffl")
 
 
-def test_pack_puts_small_layers_on_one_core(ff2loihi, made, tmp_path):
+def test_small_populations_share_a_core_unless_asked_not_to(ff2loihi, made, tmp_path):
     counts = []
-    for options in ((), ("--pack",)):
-        code, _, _ = ff2loihi("map", made / "g.ffl", *options, "--json", tmp_path / "m.json")
+    for options in ((ALONE,), ()):
+        code, _, _ = ff2loihi("map", made / "g.ffl", *MICROCODE, *options, "--json", tmp_path / "m.json")
         assert code == 0
         counts.append(json.loads((tmp_path / "m.json").read_text())["cores"])
     assert counts == [4, 1]
 
 
+@pytest.mark.parametrize(("name", "parts"), [("g.ffl", ("", ".whole", ".above")), ("l.ffl", ("",))])
+def test_by_default_map_and_estimate_count_what_deploy_puts_on_cores(ff2loihi, made, tmp_path, name, parts):
+    found = {}
+    for command in ("map", "estimate"):
+        code, out, _ = ff2loihi(command, made / name, ALONE, "--json", tmp_path / "m.json")
+        assert code == 0
+        assert "counted in the deployed form\n" in out
+        found[command] = json.loads((tmp_path / "m.json").read_text())
+        assert (found[command]["form"], found[command]["reason"]) == ("deployed", "")
+    names = {f"hidden{n}{part}" for n in (1, 2) for part in parts}
+    assert {p["name"] for p in found["map"]["populations"]} == names
+    assert found["map"]["cores"] == found["estimate"]["cores"] == 2 * len(parts)
+    steps = {"g.ffl": 10 + 4, "l.ffl": 10 * 16 + 2}[name]  # ten passes, and what the last layer is behind
+    assert found["estimate"]["events"]["inference"]["steps"] == steps
+    assert [one for one in found["map"]["violations"] if one["kind"] == "limit"] == found["map"]["recount"] == []
+
+
+def intels_network(reset="hard", **changes):
+    """784-128-64-10 with that reset; changes: of the network."""
+    net = integer_network(n=128, weight=np.zeros((128, 784), np.int16), reset=reset)
+    [first] = net.layers
+    layers = [first]
+    for name, n in (("hidden2", 64), ("hidden3", 10)):
+        weight, zeros = np.zeros((n, len(layers[-1].weight)), np.int16), np.zeros(n, np.int32)
+        layers.append(replace(first, name=name, weight=weight, bias=zeros, positive=np.arange(n) % 2 == 0))
+    return Program(replace(net, layers=tuple(layers), readout_layers=(0, 1, 2), **changes), (), {})
+
+
+def test_intels_network_deployed_with_a_hard_reset_takes_the_5_cores_that_intel_prints():
+    found = [design(intels_network(), share=share).mapping for share in (False, True)]
+    assert [len(found[0].cores_of(f"hidden{n}")) for n in (1, 2, 3)] == [3, 1, 1]
+    assert [len(one.cores) for one in found] == [5, 4]
+    assert len(design(intels_network(), form="microcode", share=False).mapping.cores) == 8
+    assert recount(found[0]) == recount(found[1]) == []
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_a_soft_reset_deployed_is_three_neurons_a_neuron(share):
+    mapping = design(intels_network("soft"), share=share).mapping
+    assert sum(core.fill.neurons for core in mapping.cores) == 3 * (128 + 64 + 10)
+    assert len(mapping.cores) == (4 if share else 11)
+    assert recount(mapping) == []
+    [core] = mapping.cores_of("hidden1.held")
+    held = [rows for part in core.parts if part.population.name == "hidden1.held" for rows in part.population.rows]
+    assert [(rows.source, rows.taken(3, 13, mapping.chip)) for rows in held] == [("hidden1.state", (10, 10))]
+
+
+def test_a_network_that_library_processes_cannot_compute_is_mapped_all_the_same():
+    program = intels_network("soft")
+    first, *others = program.network.layers
+    fine = replace(first, bias=np.full(128, 3, np.int32), shift=1)
+    found = design(replace(program, network=replace(program.network, layers=(fine, *others))))
+    assert found.form == "microcode"
+    assert found.reason.startswith("no script of `deploy` does all of it: hidden1: biases finer than the shifted sums")
+    assert {population.name for population in found.populations} >= {"hidden1", "hidden1.goodness"}
+
+
+def test_what_deploy_refuses_is_counted_as_microcode_and_told_why(ff2loihi, made, tmp_path):
+    code, out, _ = ff2loihi("map", made / "p.ffl", "--json", tmp_path / "m.json")
+    assert code == 0
+    [line] = [line for line in out.splitlines() if line.startswith("counted in")]
+    assert "in the microcode form, for no script of `deploy` does all of it: the script classifies; learning" in line
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found["form"] == "microcode"
+    assert found["reason"] in line
+    code, out, _ = ff2loihi("map", made / "s.ffl", *MICROCODE)
+    assert code == 0
+    assert "counted in the deployed form, for a network of library neurons has no other" in out
+
+
 def test_broken_rules_are_shown_all_at_once_and_exit_1(ff2loihi, refused, made, tmp_path):
-    code, out, _ = ff2loihi("map", made / "l.ffl", "--json", tmp_path / "m.json")
+    code, out, _ = ff2loihi("map", made / "l.ffl", *MICROCODE, "--json", tmp_path / "m.json")
     assert code == 1
     assert "--steps 16" in out
     violations = json.loads((tmp_path / "m.json").read_text())["violations"]
@@ -114,7 +193,8 @@ def test_a_network_with_a_neuron_that_no_core_holds_exits_1_with_its_rule(refuse
 def test_a_chip_of_ones_own_takes_more_cores(ff2loihi, made, tmp_path):
     table = tmp_path / "own.yaml"
     table.write_text("chips: {mine: {like: loihi2, synaptic_words: 500}}\nboards: {desk: {chip: mine, chips: 1}}")
-    code, _, _ = ff2loihi("map", made / "g.ffl", "--board", "desk", "--chips", table, "--json", tmp_path / "m.json")
+    asked = (*MICROCODE, ALONE, "--board", "desk", "--chips", table)
+    code, _, _ = ff2loihi("map", made / "g.ffl", *asked, "--json", tmp_path / "m.json")
     assert code == 0
     assert json.loads((tmp_path / "m.json").read_text())["cores"] > 4
 
@@ -151,7 +231,7 @@ def test_estimate_gives_bands_with_their_certainty_and_neurobenchs_metrics(ff2lo
 def test_more_chips_than_the_board_has_are_no_estimate(refused, made, tmp_path):
     table = tmp_path / "own.yaml"
     table.write_text("chips: {mine: {like: loihi2, cores: 1}}\nboards: {desk: {chip: mine, chips: 2}}")
-    code, line = refused("estimate", made / "g.ffl", "--board", "desk", "--chips", table)
+    code, line = refused("estimate", made / "g.ffl", ALONE, "--board", "desk", "--chips", table)
     assert code == 2
     assert "desk cannot hold the network. See: ff2loihi map" in line
 
@@ -192,13 +272,12 @@ def test_cwc_ff_of_mnists_size_takes_ten_cores(tmp_path):
     """20 14 14 neurons fill a core's 4,095, and so on: 1 + 2 + 1 + 2, and a core for the goodness of each layer."""
     from ff2loihi import api
     from ff2loihi.data.datasets import Dataset
-    from ff2loihi.deployment.mapping import design
     from ff2loihi.ff.recipes import train
 
     images = np.random.default_rng(0).integers(0, 256, (20, 784)).astype(np.uint8)
     data = Dataset("mnist", "train", images, np.arange(20) % 10, 10)
     train("cwc-ff", data, epochs=0).save(tmp_path / "m.pt")
-    found = design(api.compile(tmp_path / "m.pt", data), "oheo-gulch")
+    found = design(api.compile(tmp_path / "m.pt", data), "oheo-gulch", form="microcode", share=False)
     cores = {p.name: len(found.mapping.cores_of(p.name)) for p in found.populations}
     assert [cores[f"hidden{n}"] for n in (1, 2, 3, 4)] == [1, 2, 1, 2]
     assert [cores[f"hidden{n}.goodness"] for n in (1, 2, 3, 4)] == [1] * 4

@@ -92,7 +92,10 @@ def test_weights_that_leave_the_grid_are_counted(artifacts, tmp_path):
         assert any("grow beyond 254" in remark for remark in remarks) is said
 
 
-@pytest.mark.parametrize(("limits", "rule"), [("synaptic_words: 10", "synaptic_words"), ("cores: 1", "board_cores")])
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [("synaptic_words: 10", "synaptic_words"), ("cores: 1, neuron_groups: 1", "board_cores")],
+)
 def test_a_network_that_no_board_holds_is_written_and_told(artifacts, tmp_path, monkeypatch, limits, rule):
     (tmp_path / "own.yaml").write_text(
         f"chips: {{loihi2: {{like: loihi2, {limits}}}}}\n"

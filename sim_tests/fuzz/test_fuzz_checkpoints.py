@@ -165,7 +165,7 @@ def test_a_hostile_chip_table_is_mapped_on_or_refused(fuzz, change, programs):
         table = load_table(folder / "own.yaml")
         for name in sorted({"mine", "other", "own"} & {*table.boards, *table.chips}):
             for program in (programs["rule"], programs["hard"]):
-                found = design(program, name, table, pack=True)
+                found = design(program, name, table)
                 report(found)
                 if found.mapping:
                     picture(found.mapping)

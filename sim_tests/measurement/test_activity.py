@@ -7,6 +7,7 @@ import pytest
 
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.library_learner import LibraryLearner
+from ff2loihi.backends.loihi.deployed import deployed_populations
 from ff2loihi.backends.presentations import pairs
 from ff2loihi.compilers.board.audit import recount
 from ff2loihi.compilers.board.chips import load_table
@@ -27,6 +28,7 @@ from ff2loihi.measurement.activity import (
     presentation_activity,
     summed,
 )
+from ff2loihi.measurement.deployed_activity import deployed_activity
 from ff2loihi.measurement.library_activity import library_presentations
 from ff2loihi.processes.fixed_point import rate_code, rate_step
 from ff2loihi.processes.learning_rule import input_rates
@@ -203,6 +205,52 @@ def test_a_pool_is_sent_every_spike_of_its_neurons_and_sends_its_own(neuron):
     assert max(bench["Effective_MACs"], bench["Effective_ACs"]) == pytest.approx(
         sum(these * found.nonzero[name] for these, name in zip(ops, ("hidden1", "hidden2"), strict=True))
     )
+
+
+@pytest.mark.parametrize("neuron", ["graded", "lif"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_events_of_a_deployment_are_those_of_its_library_neurons(neuron, bias):
+    """Each state found from the sums step by step, with the constants of the script's neurons."""
+    net, pixels = compiled(neuron), PIXELS.astype(np.uint8)
+    layers = []
+    for layer in net.layers:
+        values = (np.arange(layer.neurons, dtype=np.int32) - 4) * bias
+        if neuron == "graded":  # with shifts 2 smaller, so that some payloads are at the top
+            layers.append(dataclasses.replace(layer, bias=values, shift=max(0, layer.shift - 2)))
+        else:
+            layers.append(dataclasses.replace(layer, bias=values << 6))
+    net = dataclasses.replace(net, layers=tuple(layers))
+    trace = Emulator().run(Program(net, (), {}), pixels, states=True)
+    one = inference_activity(net, trace, pixels)
+    found = deployed_activity(net, one, pixels)
+    sent = {}
+    for layer in net.layers:
+        a = trace.states[f"{layer.name}.a"]
+        if neuron == "graded":
+            drive = (np.maximum(a + layer.bias, 0) if bias else a) >> layer.shift
+            sent[f"{layer.name}.whole"] = drive > 0
+            sent[f"{layer.name}.above"] = drive > layer.top
+            if bias:
+                sent[f"{layer.name}.plain"] = a + layer.bias > 0
+            continue
+        x, held = np.zeros(a.shape, np.int64), layer.v0 >> 6
+        for step in range(net.steps):
+            x[:, :, step] = a[:, :, step] + (layer.bias >> 6) + held
+            held = x[:, :, step] - layer.vth * (x[:, :, step] > layer.vth - (layer.v0 % 64 > 0))
+        sent |= {f"{layer.name}.{part}": x != 0 for part in ("state", "held")}
+    for name, payloads in sent.items():
+        assert found.spikes[name] == pytest.approx(payloads.sum() / len(pixels))
+    assert all(payloads.any() for payloads in sent.values())
+    passes, mapping = len(net.label_codes), place(deployed_populations(net), "loihi2", LOIHI2, True)
+    interval, hops = (1, 3 if bias else 2) if neuron == "graded" else (2 * 9, 2)
+    assert found.steps == passes * interval + 2 * hops
+    assert recount(mapping) == []
+    sums = counts(found, mapping)
+    assert sums.neuron_updates == (3 + (neuron == "graded" and bias)) * (20 + 9) * found.steps
+    fed = {rows.source for population in mapping.populations for rows in population.rows}
+    assert fed <= set(found.spikes)
+    assert set(found.spikes) - fed == {"hidden2"} - fed
+    assert sums.synaptic_ops[1] > counts(one, place(populations(net), "loihi2", LOIHI2)).synaptic_ops[1]
 
 
 def test_input_spikes_are_those_of_the_chips_input_code_step_by_step():

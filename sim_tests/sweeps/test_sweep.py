@@ -80,7 +80,7 @@ def test_a_sweep_ends_with_a_table_pictures_and_a_report(whole):
     assert best["options"] == {"train.widths": 24, "compile.weight_bits": 8}
     assert best["accuracies"] == [line["accuracy"] for line in lines[-2:]]
     assert best["accuracy"] > 0.6
-    assert best["cores"] == 2
+    assert best["cores"] == 1  # of the three populations that a graded layer is on a board
     assert next(iter(report["strengths"])) == "train.widths"
 
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,18 @@ from scipy.sparse import save_npz
 
 from ff2loihi.backends import classification_states
 from ff2loihi.backends.loihi import payload
+from ff2loihi.backends.loihi.classifying_plan import plan
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
-from ff2loihi.compilers.inference.library_form import reach, soft_unit
+from ff2loihi.compilers.inference.library_form import reach
 from ff2loihi.compilers.interchange import netx
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, LearningNetwork, split_input
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.processes import host_io
 from ff2loihi.processes.fixed_point import rate_code
-from ff2loihi.processes.limits import (
-    ADAPTER_BITS,
-    ADAPTER_STEPS_IN,
-    ADAPTER_STEPS_OUT,
-    ALIGN,
-    DENDRITE_BITS,
-    V_LIMIT,
-)
+from ff2loihi.processes.limits import ALIGN, DENDRITE_BITS, V_LIMIT
 
 SCRIPT = "run_on_board.py"
-PAYLOAD = (SCRIPT, "classify_on_board.py", "learn_on_board.py", "board_config.py", "library_neurons.py")
-STRIDE = {"graded": 1, "hard": 1, "soft": 2}  # time steps of a step
+SCRIPTS = (SCRIPT, "classify_on_board.py", "learn_on_board.py")
+PAYLOAD = (*SCRIPTS, "board_config.py", "library_layers.py", "library_neurons.py")
 
 
 def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]) -> list[str]:
@@ -41,9 +34,7 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
             for layer in network.layers
             if reach(layer) > top
         ]
-    if netx.kind(network) == "hard":
-        return []
-    found = ["the script's neurons are three or four library processes each, the mapping plans one of microcode"]
+    found = []
     for layer in network.layers if netx.kind(network) == "soft" else ():
         v = states[f"{layer.name}.v"]
         times = int(((v == -V_LIMIT) | (v == V_LIMIT - (layer.vth << ALIGN))).sum())
@@ -52,53 +43,6 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
                 f"{layer.name}: v saturates {times:,} times in these samples, where the script's neurons go on and may "
                 "differ. Use fewer --steps or --weight-bits"
             )
-    return found
-
-
-def plan(network: IntNetwork | LearningNetwork, artifact: str, samples: int) -> dict:
-    """board.json. kind: graded, or how the neurons reset. interval: time steps from one pass to the next.
-
-    A LIFReset wants a power of two; a soft reset takes `stride` time steps a step, and rests for one step.
-    behind: time steps from a pass's first input at the cores to a layer's first spikes; units: see SoftUnit.
-    """
-    kind = netx.kind(network)
-    learns = isinstance(network, LearningNetwork)
-    soft = [] if learns or kind != "soft" else [soft_unit(layer) for layer in network.layers]
-    return {
-        "artifact": artifact,
-        "kind": kind,
-        "layers": [layer.name for layer in network.layers],
-        "neurons": [layer.neurons for layer in network.layers],
-        "behind": list(accumulate(_hops(network, kind))),
-        "units": [[unit.bits, unit.threshold, unit.fires_above] for unit in soft],
-        "inputs": network.inputs,
-        "samples": samples,
-        "labels": network.classes if learns else len(network.pass_labels),
-        "steps": network.steps,
-        "stride": STRIDE[kind],
-        "interval": STRIDE[kind] * (network.steps + 1) if soft else 1 << (network.steps - 1).bit_length(),
-        "steps_in": ADAPTER_STEPS_IN,
-        "steps_out": ADAPTER_STEPS_OUT,
-        "adapter_bits": ADAPTER_BITS,
-    }
-
-
-def _hops(network: IntNetwork | LearningNetwork, kind: str) -> list[int]:
-    """Time steps that a layer takes, see payload.library_neurons."""
-    if isinstance(network, IntNetwork) and kind == "graded":
-        return [3 if layer.bias.any() else 2 for layer in network.layers]
-    return [STRIDE[kind]] * len(network.layers)
-
-
-def layers(network: IntNetwork | LearningNetwork) -> list[dict]:
-    """Of each layer what payload.library_neurons.classifying takes; the script reads the same of network.net."""
-    found = []
-    for layer in network.layers:
-        bias = np.zeros(layer.neurons, np.int32)
-        if isinstance(network, IntNetwork) and isinstance(layer, IntLayer):
-            bias = (layer.bias >> netx.bias_exponent(network, layer)).astype(np.int32)
-        weight = layer.conv.unrolled(layer.weight) if layer.conv else layer.weight.astype(np.int32)
-        found.append(netx.neuron_fields(network, layer) | {"weight": weight, "bias": bias})
     return found
 
 

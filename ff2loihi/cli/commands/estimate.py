@@ -6,8 +6,10 @@ from pathlib import Path
 from ff2loihi import api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.cli import console
+from ff2loihi.cli.commands.map import say_form
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.board.chips import load_table
+from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork, Program, learns
 from ff2loihi.data.datasets import Dataset
@@ -20,6 +22,7 @@ from ff2loihi.measurement.activity import (
     presentation_activity,
     summed,
 )
+from ff2loihi.measurement.deployed_activity import deployed_activity
 from ff2loihi.measurement.library_activity import library_presentations
 from ff2loihi.reports.accuracy import accuracy_report
 from ff2loihi.reports.energy import Estimate, estimate
@@ -29,20 +32,25 @@ from ff2loihi.reports.published import MNIST, TABLE_SOURCE
 MNIST_NAME = "mnist"
 
 
-def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> dict:
+def estimate_model(model: Path, data, split, limit, board, chips, form: BoardForm, share: bool, data_root) -> dict:
     """Run some samples, and show the bands of each way to use the network, next to published measurements."""
     program = api.load(model)
     images = dataset(program, data, split, limit, data_root)
-    found = design(program, board, load_table(chips))
+    found = design(program, board, load_table(chips), form, share)
     if found.mapping is None or found.mapping.chips > found.board.count:
         raise CompileError(
             f"{model}: {found.board.name} cannot hold the network. See: ff2loihi map {model} --board {found.board.name}"
         )
     trace = Emulator().run(program, images.images)
     accuracy = accuracy_report(program.network, trace, images.labels).accuracy
-    modes = _learning(program, images) if learns(program) else {
-        "inference": inference_activity(program.network, trace, images.images)
-    }  # fmt: skip
+    say_form(found)
+    if learns(program):
+        modes = _learning(program, images)
+        plain = modes["inference"]
+    else:
+        plain = inference_activity(program.network, trace, images.images)
+        deployed = found.form == "deployed"
+        modes = {"inference": deployed_activity(program.network, plain, images.images) if deployed else plain}
     sums = {mode: counts(activity, found.mapping) for mode, activity in modes.items()}
     estimates = {
         mode: estimate(each, found.chip.generation, found.mapping.chips, found.board.count)
@@ -58,11 +66,13 @@ def estimate_model(model: Path, data, split, limit, board, chips, data_root) -> 
         "split": split,
         "samples": len(images.labels),
         "board": found.board.name,
+        "form": found.form,
+        "reason": found.reason,
         "chips": found.mapping.chips,
         "cores": len(found.mapping.cores),
         "events": {mode: dataclasses.asdict(each) for mode, each in sums.items()},
         "estimates": {mode: dataclasses.asdict(one) for mode, one in estimates.items()},
-        "neurobench": neurobench(program.network, modes["inference"], accuracy),
+        "neurobench": neurobench(program.network, plain, accuracy),
         "published": {"source": TABLE_SOURCE, "rows": [dataclasses.asdict(row) for row in MNIST]},
     }
 

@@ -7,7 +7,8 @@ from ff2loihi import api
 from ff2loihi.cli import console
 from ff2loihi.compilers.board.chips import Board, load_table
 from ff2loihi.compilers.board.placement import COLUMNS, Mapping, shares
-from ff2loihi.compilers.board.rules import RULES, violations
+from ff2loihi.compilers.board.rules import RULES, Design, violations
+from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.errors import CheckFailed
 from ff2loihi.deployment.mapping import design, report
 from ff2loihi.processes.limits import COMPILER_FACTOR
@@ -15,10 +16,11 @@ from ff2loihi.processes.limits import COMPILER_FACTOR
 ROW = 16  # cores in a row of the picture
 
 
-def map_model(model: Path, board: str | None, chips: Path | None, pack: bool) -> dict:
+def map_model(model: Path, board: str | None, chips: Path | None, form: BoardForm, share: bool) -> dict:
     """Show the mapping in the columns of Intel's compiler, the picture of the chips, and every broken rule."""
-    found = design(api.load(model), board, load_table(chips), pack)
+    found = design(api.load(model), board, load_table(chips), form, share)
     broken = violations(found)
+    say_form(found)
     if found.mapping:
         _show_mapping(model, found.board, found.mapping)
     if broken:
@@ -27,6 +29,11 @@ def map_model(model: Path, board: str | None, chips: Path | None, pack: bool) ->
     else:
         console.say(f"all {len(RULES)} rules of {found.board.name} hold")
     return report(found)
+
+
+def say_form(found: Design) -> None:
+    """One line: whose neurons are counted, and why not those that were asked for."""
+    console.say(f"counted in the {found.form} form{f', for {found.reason}' if found.reason else ''}")
 
 
 def refuse_if_broken(model: Path, found: dict, strict: bool) -> None:
@@ -76,5 +83,9 @@ def picture(mapping: Mapping) -> str:
                 cells[core.number] = "*" if others else letters[first.population.name]
         drawn["\n".join("".join(cells[start : start + ROW]) for start in range(0, len(cells), ROW))] += 1
     legend = ", ".join(f"{letter} {name}" for name, letter in letters.items())
+    for core in mapping.cores:
+        if len(core.parts) > 1:
+            shared = " + ".join(letters[part.population.name] for part in core.parts)
+            legend += f"; * core {core.number} of chip {core.chip}: {shared}"
     chips = [f"{count} x\n{text}" if count > 1 else text for text, count in drawn.items()]
     return "\n\n".join([*chips, legend])

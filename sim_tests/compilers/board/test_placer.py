@@ -15,6 +15,7 @@ from ff2loihi.compilers.board.placement import Fill, Part, shares
 from ff2loihi.compilers.board.placer import place
 from ff2loihi.compilers.board.populations import (
     Kernels,
+    OneToOne,
     Population,
     Rows,
     populations,
@@ -235,6 +236,27 @@ def test_fields_on_cores_keep_the_limits_in_the_second_count(limit):
     assert recount(mapping) == []
     assert (len(mapping.cores_of(own.name)) > 1) == bool(limit)
     assert own.plastic
+
+
+@pytest.mark.parametrize("limit", [{}, {"neurons": 20}, {"synaptic_words": 70}, {"axons_in": 60}, {"axons_out": 130}])
+def test_neurons_fed_one_to_one_keep_the_limits_in_the_second_count(limit):
+    """Each takes an axon and a word for its own input alone, and its spike goes to one core of those it feeds."""
+    first = Population("a", "a", 150, (Rows("input", 5),))
+    chain = (
+        first,
+        Population("b", "b", 150, (OneToOne("a"),)),
+        Population("c", "c", 150, (OneToOne("b"), Rows("a", 1))),
+    )
+    mapping = place(chain, "loihi2", LOIHI2.model_copy(update=limit))
+    assert recount(mapping) == []
+    cores = mapping.cores_of("b")
+    assert (len(cores) > 1) == bool(limit)
+    assert sum(core.fill.axons_in for core in cores) == sum(core.fill.synaptic_words for core in cores) == 150
+    assert sum(core.fill.axons_out for core in cores) == 150
+    assert sum(core.fill.axons_out for core in mapping.cores_of("a")) == 150 * (1 + len(mapping.cores_of("c")))
+    more = replace(cores[0], fill=replace(cores[0].fill, axons_in=cores[0].fill.axons_in - 1))
+    wrong = replace(mapping, cores=tuple(more if core is cores[0] else core for core in mapping.cores))
+    assert ["the mapper says" in line for line in recount(wrong)] == [True]
 
 
 def test_fields_take_the_words_of_their_synapses_and_axons_for_what_their_neurons_see():

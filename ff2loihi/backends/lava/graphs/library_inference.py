@@ -1,6 +1,6 @@
 """A Program for inference as library processes alone: what a board's machine builds, inside the simulator.
 
-Playback -> the layers of payload.library_neurons -> Recorder; in place of Goodness the host reads each layer's spikes
+Playback -> the layers of payload.library_layers -> Recorder; in place of Goodness the host reads each layer's spikes
 or payloads, and sums their powers. The plan is a deployment's, without its adapters.
 """
 
@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIFReset
+from lava.proc.prodneuron.process import ProdNeuron
 
 from ff2loihi.backends.lava.graphs.inference import InferenceGraph, Recordings
 from ff2loihi.backends.loihi import plan as board_plan
-from ff2loihi.backends.loihi.payload.library_neurons import SoftNeuron, classifying
+from ff2loihi.backends.loihi.classifying_plan import layers
+from ff2loihi.backends.loihi.payload.library_layers import library_layers
+from ff2loihi.backends.loihi.payload.library_neurons import INPUT, classifying
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.processes.host_io.playback import Playback
 
@@ -24,8 +27,8 @@ def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Pat
     file, packed = folder / "input.npy", plan["kind"] != "graded"
     board_plan.save_rows(file, board_plan.input_rows(network, pixels), len(pixels), packed=packed)
     source = Playback(n=network.inputs, file=str(file), packed=packed)
-    layers = board_plan.layers(network)
-    built = classifying(plan, layers, source.s_out, lambda rows, _: RingBuffer(data=rows).s_out)
+    described = library_layers(plan, layers(network), INPUT)
+    built = classifying(described, source.s_out, lambda rows, _: RingBuffer(data=rows).s_out)
     rows = len(pixels) * plan["labels"] * plan["interval"] + plan["behind"][-1] + 2
     recordings = Recordings(folder, rows)
     for index, (layer, behind) in enumerate(zip(built, plan["behind"], strict=True)):
@@ -38,6 +41,6 @@ def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Pat
             recordings.probe(f"{name}.v", layer.neuron.v, behind)
             if isinstance(network, IntNetwork):
                 recordings.probe(f"{name}.u", layer.neuron.u, behind)
-        elif states and isinstance(layer.neuron, SoftNeuron):
-            recordings.record(f"{name}.x", layer.neuron.state.s_out, behind - 1)
+        elif states and isinstance(layer.neuron, ProdNeuron):
+            recordings.record(f"{name}.x", layer.neuron.s_out, behind - 1)
     return InferenceGraph(source, rows, plan["labels"], plan["interval"], plan["stride"], tuple(recordings.found))

@@ -26,7 +26,8 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter
     from lava.proc.io.source import RingBuffer
     from lava.proc.lif.process import LIFReset
-    from library_neurons import PROCESSES, classifying
+    from library_layers import library_layers
+    from library_neurons import INPUT, PROCESSES, classifying
     from playback import Playback
     from record import record_port
 
@@ -43,9 +44,8 @@ def graph(folder: Path, plan: dict, probe: bool) -> tuple:
 
     source = Playback(n=plan["inputs"], file=str(folder / "inputs.npy"), packed=not graded)
     below = arriving(source, plan["inputs"], graded)
-    built = classifying(
-        plan, _layers(folder, plan), below, lambda rows, payloads: arriving(RingBuffer(data=rows), len(rows), payloads)
-    )
+    layers = library_layers(plan, _layers(folder, plan), INPUT)
+    built = classifying(layers, below, lambda rows, payloads: arriving(RingBuffer(data=rows), len(rows), payloads))
     for index, layer in enumerate(built):
         back = NxToPyAdapter(shape=layer.out.shape, **message(graded))
         layer.out.connect(back.inp)
