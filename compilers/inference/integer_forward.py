@@ -98,7 +98,8 @@ class _Layer:
     label (1, passes, out): what the labels add to a layer above the first, as the bias; 0 where it sees none.
 
     dtype: float32 where every partial sum, in units of its last bit, stays below 2^24 and is exact; else float64.
-    patches: of a convolution, whose weights are convolution.Conv.grouped; else None. membership (out, parts): 1
+    patches: of a convolution, whose weights are convolution.Conv.grouped; else None. rows (in, out) int16: W, of a
+    dense layer of spikes in numpy, which adds up the rows that spike; else None. membership (out, parts): 1
     where a neuron belongs to a part, None for the pieces of cells; sum_dtype: as dtype, for sums of powers.
     """
 
@@ -106,6 +107,7 @@ class _Layer:
     dtype: str
     weights: object
     patches: object
+    rows: np.ndarray | None
     bias: object
     label: object
     membership: object
@@ -153,6 +155,7 @@ class Forward:
             dtype=dtype,
             weights=self._to(weights * scale, dtype),
             patches=self._to(layer.conv.patches, "int64") if layer.conv else None,
+            rows=None if graded or layer.conv or self.xp is not np else numpy_array(layer.weight.T, "int16"),
             bias=self._to(layer.bias * scale if graded else layer.bias, dtype),
             label=self._to(label * scale if graded else label, dtype),
             membership=membership,
@@ -180,6 +183,8 @@ class Forward:
 
     def _drive(self, x, part: _Layer):
         """W x 2^-shift of x (..., inputs), cast to the layer's dtype: (..., n)."""
+        if part.rows is not None:
+            return _spike_drive(x, part)
         x = self._cast(x, part.dtype)
         return matmul(x, part.weights) if part.patches is None else convolve(x, part.weights, part.patches, self.xp)
 
@@ -280,15 +285,26 @@ class Forward:
 
     def _spiking(self, pixels, recorded: dict | None):
         """Each layer from the lowest up, with its counts of a sample."""
-        phases = self._to(self.network.phases[self.image_columns], "float32")
-        q = self._cast(pixels[:, self.image_columns], "float32")
-        image = self.xp.stack(list(rate_code(phases, q, self.full, self.network.steps)))  # (steps, samples, pixels)
-        drive, trains = self._image_drive(image), None
+        drive, trains = self._rate_drive(pixels[:, self.image_columns]), None
         for index, part in enumerate(self.layers):
             if index:
                 drive = self._drive(trains, part)
             trains, r = self._integrate(drive, part, recorded, first=index == 0, last=index == len(self.layers) - 1)
             yield part, r
+
+    def _rate_drive(self, pixels):
+        """The images' part of layer 1's sum in each step: (steps, samples, n)."""
+        first, phases = self.layers[0], self.network.phases[self.image_columns]
+        if first.rows is not None:
+            from ff2loihi.processes import rate_kernel
+
+            drive = np.empty((self.network.steps, len(pixels), first.layer.neurons), first.dtype)
+            q, rows = pixels.astype(np.int32), first.rows[self.image_columns]
+            rate_kernel.rate_drive(q, phases.astype(np.int32), self.full, rows, 2.0**-first.layer.shift, drive)
+            return drive
+        q = self._cast(pixels, "float32")
+        image = self.xp.stack(list(rate_code(self._to(phases, "float32"), q, self.full, self.network.steps)))
+        return self._image_drive(image)
 
     def _integrate(self, drive, part: _Layer, recorded: dict | None, first: bool, last: bool):
         """All steps of one layer: the spikes of each step, (steps, samples, labels, n), and their counts.
@@ -319,6 +335,16 @@ class Forward:
             by_step = {"unpooled": trains, "r": counts}
             recorded |= {f"{name}.{state}": self.xp.moveaxis(values, 0, 2) for state, values in by_step.items()}
         return self.xp.concatenate([counts[:1], counts[1:] - counts[:-1]]), counts[-1]
+
+
+def _spike_drive(spikes: np.ndarray, part: _Layer) -> np.ndarray:
+    from ff2loihi.processes import rate_kernel  # numba, for those who spike
+
+    assert part.rows is not None
+    drive = np.empty((*spikes.shape[:-1], part.layer.neurons), part.dtype)
+    flat = spikes.reshape(-1, spikes.shape[-1]), drive.reshape(-1, drive.shape[-1])
+    rate_kernel.spike_drive(flat[0], part.rows, 2.0**-part.layer.shift, flat[1])
+    return drive
 
 
 def _integrate_numpy(drive, labels, part: _Layer, network: IntNetwork, record: bool, trains: bool):

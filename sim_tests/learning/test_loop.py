@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ff2loihi.backends.base import Plan, Samples
-from ff2loihi.backends.emulator import events
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.one_by_one import learn_one_by_one
+from ff2loihi.processes.rate_kernel import Events, encode
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE
 from sim_tests.factories import learning_layer, learning_network
@@ -29,8 +29,8 @@ COUNT = 8
 def test_inputs_spike_when_their_accumulators_overflow(seed, steps):
     rng = np.random.default_rng(seed)
     rates, phases = rng.choice([0, 1, 2, 64, 255, 256, *range(250)], 40), rng.integers(0, 256, 40)
-    found = events.Events.of(steps, 40)
-    events.encode(rates, phases, RATE_ONE, found)
+    found = Events.of(steps, 40)
+    encode(rates, phases, RATE_ONE, found)
     for step, spikes in enumerate(rate_code(phases, rates, RATE_ONE, steps)):
         assert found.idx[step, : found.counts[step]].tolist() == np.flatnonzero(spikes).tolist()
 

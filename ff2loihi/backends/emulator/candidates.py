@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ff2loihi.backends.emulator.events import Events, drives, list_spikes, mark
+from ff2loihi.backends.emulator.events import drives, list_spikes, mark
 from ff2loihi.processes.learning_kernels import NeuronConstants, integrate, sums, trace_step
 from ff2loihi.processes.limits import ALIGN, POST_TRACE_MAX, V_LIMIT
+from ff2loihi.processes.rate_kernel import Events
 
 HIGH = np.int32(1 << 30)  # above every drive
 TRACE_BITS, TRACE, SPIKED = np.int32(7), np.int32(POST_TRACE_MAX), np.int32(POST_TRACE_MAX + 1)

@@ -1,48 +1,8 @@
-"""Spikes as events, in numba: idx[step, :counts[step]] are the inputs that spike in a step, in order."""
+"""More of processes.rate_kernel: events of recorded spikes, and what they drive."""
 
-from typing import NamedTuple
-
-import numpy as np
 from numba import njit
 
 from ff2loihi.processes.learning_kernels import add_rows
-from ff2loihi.processes.learning_rule import RATE_ONE
-
-INVERSES = np.array([0, *(-(-(1 << 32) // rate) for rate in range(1, RATE_ONE + 1))])  # 2^32 / rate, rounded up
-
-
-class Events(NamedTuple):
-    """idx (steps, inputs) int32, counts (steps,) int32; of several labels with an axis in front."""
-
-    idx: np.ndarray
-    counts: np.ndarray
-
-    @classmethod
-    def of(cls, steps: int, inputs: int, *labels: int) -> "Events":
-        """No spike yet."""
-        return cls(np.zeros((*labels, steps, inputs), np.int32), np.zeros((*labels, steps), np.int32))
-
-
-@njit(cache=True, nogil=True)
-def encode(q, phases, full, events):
-    """The spikes of inputs at rate q / full, whose accumulators start at phases 0..full - 1.
-
-    The k-th spike comes in the first step s (from 1) with phase + q s >= k full; q is at most full, which is at most
-    RATE_ONE: a quotient is the upper half of a product, exact as long as dividend times divisor is below 2^32.
-    """
-    counts = events.counts
-    counts[:] = 0
-    for i in range(q.shape[0]):
-        rate = q[i]
-        if rate == 0:
-            continue
-        inverse, missing = INVERSES[rate], full - phases[i] + rate - 1
-        step = (missing * inverse >> 32) - 1
-        while step < counts.shape[0]:
-            events.idx[step, counts[step]] = i
-            counts[step] += 1
-            missing += full
-            step = (missing * inverse >> 32) - 1
 
 
 @njit(cache=True, nogil=True)

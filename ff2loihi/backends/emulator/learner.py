@@ -5,12 +5,12 @@ import numpy as np
 from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator import events, loop, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, lowest_drive
-from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule, draw
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import factor_constants, neuron_constants, synapse_mask
 from ff2loihi.processes.learning_rule import RATE_ONE
+from ff2loihi.processes.rate_kernel import Events, encode
 
 
 def label_events(network: LearningNetwork) -> Events:
@@ -18,7 +18,7 @@ def label_events(network: LearningNetwork) -> Events:
     found = Events.of(network.steps, network.label_codes.shape[1], network.classes)
     phases = network.label_phases.astype(np.int16)
     for label, code in enumerate(network.label_codes.astype(np.int16)):
-        events.encode(code, phases, RATE_ONE, Events(found.idx[label], found.counts[label]))
+        encode(code, phases, RATE_ONE, Events(found.idx[label], found.counts[label]))
     found.idx[:] += np.int32(network.pixels)
     return found
 

@@ -7,12 +7,12 @@ import numpy as np
 from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator import library_loop, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels
-from ff2loihi.backends.emulator.events import Events
 from ff2loihi.backends.emulator.learner import label_events
 from ff2loihi.backends.emulator.library_kernels import TAUGHT, Layer, Record, counts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.library_rule import ENABLE, ENABLE_EXP, FORCE, FORCE_EXP, GROUPS, SLOTS, GateFactor, controls
 from ff2loihi.processes.limits import ALIGN
+from ff2loihi.processes.rate_kernel import Events
 
 
 class LibraryLearner:

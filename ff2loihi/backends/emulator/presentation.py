@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ff2loihi.backends.emulator.events import Events, mark
+from ff2loihi.backends.emulator.events import mark
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
@@ -26,6 +26,7 @@ from ff2loihi.processes.learning_kernels import (
 )
 from ff2loihi.processes.limits import WEIGHT_MAX, WEIGHT_MIN
 from ff2loihi.processes.pcg64 import Stream, leap, leap_of, uniform
+from ff2loihi.processes.rate_kernel import Events
 
 DIRECT, TAG = 1, 2  # what an update goes into: the weights, or their tags
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ff2loihi.backends.emulator.events import INVERSES
 from ff2loihi.processes.learning_kernels import (
     clear_absent,
     decay_post_traces,
@@ -23,6 +22,7 @@ from ff2loihi.processes.learning_kernels import (
 )
 from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.processes.pcg64 import leapt, output, unit
+from ff2loihi.processes.rate_kernel import INVERSES
 
 FULL = np.int64(RATE_ONE)
 
