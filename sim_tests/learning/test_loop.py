@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.one_by_one import learn_one_by_one
-from ff2loihi.processes.rate_kernel import Events, encode
 from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE
+from ff2loihi.processes.rate_kernel import Events, encode
 from sim_tests.factories import learning_layer, learning_network
 
 PLANS = {

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Protocol
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
+from numba import float64, int64, njit
 
 from ff2loihi.backends.gpu.kernel import Lanes, Shared, Work, build
 from ff2loihi.compilers.errors import BackendError, brief
@@ -67,7 +69,7 @@ class Gpu:
 
     def __init__(self) -> None:
         try:
-            from numba import cuda
+            cuda = _cuda()
         except Exception as failure:  # of a numba-cuda that fits neither numba nor numpy here, anything
             raise BackendError(f"--device cuda: numba-cuda does not start: {brief(failure)}") from None
         if not cuda.is_available():
@@ -76,12 +78,10 @@ class Gpu:
                 "pip install 'ff2loihi[gpu]'"
             )
         self.most = 2 * cuda.get_current_device().MULTIPROCESSOR_COUNT
-        self._kernels: dict[tuple[int, ...], Callable] = {}
+        self._kernels: dict[tuple[int, ...], Any] = {}
 
     def take(self, lanes: Lanes) -> Lanes:
-        from numba import cuda
-
-        return Lanes(*(cuda.to_device(np.ascontiguousarray(array)) for array in lanes))
+        return Lanes(*(_cuda().to_device(np.ascontiguousarray(array)) for array in lanes))
 
     def fetch(self, array, lane: int) -> np.ndarray:
         return array[lane].copy_to_host()
@@ -90,14 +90,16 @@ class Gpu:
         array[lane].copy_to_device(values)
 
     def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
-        from numba import cuda
-
         sizes = (*lanes.label_counts.shape[1:], lanes.leaps.shape[1] - 1)
         if sizes not in self._kernels:
             self._kernels[sizes] = cuda_kernel(*sizes)
-        given = Work(*map(cuda.to_device, work))
-        self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, given)
-        return given.found.copy_to_host()
+        *given, found = map(_cuda().to_device, work)
+        self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, Work(*given, found))
+        return found.copy_to_host()
+
+
+def _cuda() -> ModuleType:
+    return import_module("numba.cuda")  # of numba-cuda, which takes its place
 
 
 def threads(neurons: int) -> int:
@@ -105,9 +107,9 @@ def threads(neurons: int) -> int:
     return min(MOST_THREADS, -(-neurons // WARP) * WARP)
 
 
-def cuda_kernel(classes: int, steps: int, period: int, kernel: Callable | None = None) -> Callable:
+def cuda_kernel(classes: int, steps: int, period: int):
     """The loop for blocks of a CUDA device, a lane each."""
-    from numba import cuda, float64, int64
+    cuda = _cuda()
 
     @cuda.jit(device=True)
     def sync():
@@ -130,6 +132,7 @@ def cuda_kernel(classes: int, steps: int, period: int, kernel: Callable | None =
 
     by_class, by_step = (classes, 2), (steps + 1, 2)
 
+    @cuda.jit(max_registers=REGISTERS)
     def loop(lanes, work):
         shared = Shared(
             cuda.shared.array(by_class, int64), cuda.shared.array(by_step, int64),
@@ -138,7 +141,7 @@ def cuda_kernel(classes: int, steps: int, period: int, kernel: Callable | None =
         )  # fmt: skip
         learn(lanes, work, shared, int64(cuda.blockIdx.x), int64(cuda.threadIdx.x), int64(cuda.blockDim.x))
 
-    return (kernel or cuda.jit(max_registers=REGISTERS))(loop)
+    return loop
 
 
 @cache
