@@ -81,7 +81,7 @@ class Gpu:
         self._kernels: dict[tuple[int, ...], Any] = {}
 
     def take(self, lanes: Lanes) -> Lanes:
-        return Lanes(*(_cuda().to_device(np.ascontiguousarray(array)) for array in lanes))
+        return Lanes._make(_cuda().to_device(np.ascontiguousarray(array)) for array in lanes)
 
     def fetch(self, array, lane: int) -> np.ndarray:
         return array[lane].copy_to_host()
@@ -90,11 +90,12 @@ class Gpu:
         array[lane].copy_to_device(values)
 
     def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
-        sizes = (*lanes.label_counts.shape[1:], lanes.leaps.shape[1] - 1)
+        classes, steps = lanes.label_counts.shape[1:3]
+        sizes = classes, steps, lanes.leaps.shape[1] - 1
         if sizes not in self._kernels:
             self._kernels[sizes] = cuda_kernel(*sizes)
         *given, found = map(_cuda().to_device, work)
-        self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, Work(*given, found))
+        self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, Work._make([*given, found]))
         return found.copy_to_host()
 
 
