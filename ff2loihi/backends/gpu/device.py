@@ -31,8 +31,8 @@ class Device(Protocol):
         """The other way round."""
         ...
 
-    def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
-        """Work.found of each lane."""
+    def learn(self, lanes: Lanes, work: Work) -> tuple[np.ndarray, np.ndarray]:
+        """Work.found and Work.leads of each lane."""
         ...
 
 
@@ -50,7 +50,7 @@ class Processor:
     def put(self, array: np.ndarray, lane: int, values: np.ndarray) -> None:
         array[lane] = values
 
-    def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
+    def learn(self, lanes: Lanes, work: Work) -> tuple[np.ndarray, np.ndarray]:
         classes, steps = lanes.label_counts.shape[1:]
         period = lanes.leaps.shape[1] - 1
         for lane in np.flatnonzero(work.numbers[:, 0]):
@@ -59,7 +59,7 @@ class Processor:
                 np.zeros(period), np.zeros(2, np.int64), np.zeros(classes),
             )  # fmt: skip
             _processor_loop()(lanes, work, shared, np.int64(lane), np.int64(0), np.int64(1))
-        return work.found
+        return work.found, work.leads
 
 
 class Gpu:
@@ -89,7 +89,7 @@ class Gpu:
     def put(self, array, lane: int, values: np.ndarray) -> None:
         array[lane].copy_to_device(values)
 
-    def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
+    def learn(self, lanes: Lanes, work: Work) -> tuple[np.ndarray, np.ndarray]:
         from numba import cuda
 
         sizes = (*lanes.label_counts.shape[1:], lanes.leaps.shape[1] - 1)
@@ -97,7 +97,7 @@ class Gpu:
             self._kernels[sizes] = cuda_kernel(*sizes)
         given = Work(*map(cuda.to_device, work))
         self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, given)
-        return given.found.copy_to_host()
+        return given.found.copy_to_host(), given.leads.copy_to_host()
 
 
 def threads(neurons: int) -> int:
