@@ -24,7 +24,10 @@ class _Open(BaseModel):
 
 
 class LogEntry(Strict):
-    """An epoch of a run that learned."""
+    """An epoch of a run that learned.
+
+    With `learn --revisit`, left_out: images that were not asked for; spared: presentations of their labels.
+    """
 
     epoch: Count
     samples: Count
@@ -33,6 +36,8 @@ class LogEntry(Strict):
     exponent: Int
     halve: Int
     saturated: list[Float]
+    left_out: Count | None = None
+    spared: Count | None = None
     held_out_accuracy: Float | None = None
 
 

@@ -75,6 +75,18 @@ class Plan(NamedTuple):
     sigmoid: bool
 
 
+class Learned(NamedTuple):
+    """Of some samples: how many taught, and how many had the true label as the best one.
+
+    leads (samples,) float64: how far the true label's score was ahead of the best wrong one's, in multiples of the
+    plan's unit; 0 where no scores were asked for.
+    """
+
+    taught: int
+    right: int
+    leads: np.ndarray
+
+
 class SampleLearner(Protocol):
     """A place where a LearningNetwork learns samples.
 
@@ -85,8 +97,8 @@ class SampleLearner(Protocol):
     exponent: int
     trace_shift: int
 
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+    def learn(self, samples: Samples, plan: Plan) -> Learned:
+        """Learn samples as the plan says."""
         ...
 
     def silent(self) -> list[float]:

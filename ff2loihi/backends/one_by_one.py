@@ -4,30 +4,31 @@ from typing import Protocol
 
 import numpy as np
 
-from ff2loihi.backends.base import LearningBackend, Plan, Samples
+from ff2loihi.backends.base import Learned, LearningBackend, Plan, Samples
 from ff2loihi.compilers.learning.readout import scores
 
 
-def learn_one_by_one(backend: LearningBackend, samples: Samples, plan: Plan) -> tuple[int, int]:
+def learn_one_by_one(backend: LearningBackend, samples: Samples, plan: Plan) -> Learned:
     """LearningBackend.learn by its other verbs: backends.emulator.loop.learn in plain words."""
-    learned = right = 0
+    taught, right, leads = 0, 0, np.zeros(len(samples.labels))
     kind = "sigmoid" if plan.sigmoid else "symmetric"
     for k, (q, phases, label, wrong) in enumerate(zip(*samples, strict=True)):
         backend.show(q, phases)
         negative = plan.pairs or (plan.seen + k) % 2 == 1
         if plan.pairs or (negative and plan.ask):
             found = scores(backend.candidates(), kind)
-            if wrong < 0:
-                wrong = np.where(np.arange(len(found)) == label, -np.inf, found).argmax()
+            best = np.where(np.arange(len(found)) == label, -np.inf, found).argmax()
+            wrong = best if wrong < 0 else wrong
+            leads[k] = (found[label] - found[best]) / plan.unit
             right += int(plan.pairs and found.argmax() == label)
             if plan.pairs and (found[label] - found[wrong]) / plan.unit > plan.margin:
                 continue
-        learned += 1
+        taught += 1
         if plan.pairs or not negative:
             backend.present(int(label), 1)
         if negative:
             backend.present(int(wrong), -1)
-    return learned, right
+    return Learned(taught, right, leads)
 
 
 class OneByOne(LearningBackend, Protocol):
@@ -40,8 +41,8 @@ class OneByOne(LearningBackend, Protocol):
         """Take an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
         self._q, self._phases = q, phases
 
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+    def learn(self, samples: Samples, plan: Plan) -> Learned:
+        """Learn samples as the plan says."""
         return learn_one_by_one(self, samples, plan)
 
     def candidates(self) -> np.ndarray:

@@ -226,6 +226,10 @@ def learn(
         bool, typer.Option("--single", help="present each image once, true or wrong, whatever its scores")
     ] = False,
     jitter: Annotated[int | None, typer.Option(help="move each image by up to N pixels, black coming in")] = None,
+    revisit: Annotated[
+        int | None,
+        typer.Option(help="leave an image whose label was far ahead out of the next N epochs [default: 0]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="of order, jitter, input phases and negatives")] = 0,
     rounding: Annotated[choices.Rounding, typer.Option(help="chip: each synapse by itself, even weights")] = "lava",
     backend: Annotated[
@@ -253,7 +257,10 @@ def learn(
 
         found = learn_model(
             model, data, split, limit, data_root, plan=plan, single=single, rounding=rounding, backend=backend,
-            asked={"epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "seed": seed},
+            asked={
+                "epochs": epochs, "negatives": negatives, "margin": margin, "jitter": jitter, "revisit": revisit,
+                "seed": seed,
+            },
             evaluate=evaluate, artifact=artifact, state=files.state, log=log.path, resume=resume,
             log_dir=log_dir,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """What is presented to a learning network, sample by sample: labels, negatives, rates."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import get_args
 
 import numpy as np
@@ -16,6 +16,8 @@ from ff2loihi.processes.limits import RATE_EXPONENT_MAX
 from ff2loihi.streams import stream
 
 RATES = (0, 1, 2, 3)  # of a run's equal parts: how often the rule's rate is halved, see set_rate
+FAR = 1.5  # margins: an image whose label was further ahead is left out of the next `revisit` epochs
+REVISIT_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Schedule:
     goodness that balance holds; None: every sample is shown once, positive and negative in turn, without asking for
     the candidates' scores unless negatives need them.
     jitter: pixels that an image is moved by at most, each way, anew each time.
+    revisit: epochs that an image is left out of after its label was far ahead, see FAR.
     rates: of the run's equal parts, see RATES.
     """
 
@@ -35,8 +38,14 @@ class Schedule:
     hard_share: float = 0.75
     margin: float | None = 0.2
     jitter: int = 0
+    revisit: int = 0
     rates: tuple[int, ...] = RATES
     seed: int = 0
+
+    @property
+    def facts(self) -> dict:
+        """What files say of it: a revisit of 0 is not named, as in those that were written before it was known."""
+        return {name: value for name, value in asdict(self).items() if name != "revisit" or value}
 
 
 # A network that learned on the chip goes on, with its own third factor.
@@ -58,6 +67,10 @@ def check_schedule(schedule: Schedule) -> None:
         wrong.append(f"--seed must be at least 0, got {schedule.seed}")
     if schedule.jitter < 0:
         wrong.append(f"--jitter must be at least 0, got {schedule.jitter}")
+    if not 0 <= schedule.revisit <= REVISIT_MAX:
+        wrong.append(f"--revisit must be in 0..{REVISIT_MAX}, got {schedule.revisit}")
+    if schedule.revisit and (schedule.margin is None or schedule.margin <= 0):
+        wrong.append("--revisit counts in multiples of the margin. Leave it out, or give a --margin above 0")
     if wrong:
         raise FF2LoihiError("; ".join(wrong))
 
@@ -88,8 +101,11 @@ class Controller:
         parts = len(self.schedule.rates)
         return min(parts - 1, int(done * parts))
 
-    def learn(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Show images, (samples, pixels) uint8, at one rate, and learn from them where the schedule says so."""
+    def learn(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Show images, (samples, pixels) uint8, at one rate, and learn from them where the schedule says so.
+
+        Returns how far each one's label was ahead, see Learned.
+        """
         from ff2loihi.learning.draws import draw  # numba, which no other command waits for
         from ff2loihi.processes.pcg64 import Stream
 
@@ -103,11 +119,13 @@ class Controller:
         )  # fmt: skip
         drawn.put_into(self.rng.bit_generator)
         shown = moved(images, by, self.shape) if plan.jitter else images
-        learned, right = self.backend.learn(
+        found = self.backend.learn(
             Samples(rates(self.network, shown), phases, labels, wrong),
             Plan(
                 pairs=self.scored, margin=plan.margin or 0.0, unit=self.unit,
                 ask=plan.negatives != "random", seen=self.seen, sigmoid=self.network.probability == "sigmoid",
             ),
         )  # fmt: skip
-        self.seen, self.learned, self.right = self.seen + len(labels), self.learned + learned, self.right + right
+        self.seen += len(labels)
+        self.learned, self.right = self.learned + found.taught, self.right + found.right
+        return found.leads

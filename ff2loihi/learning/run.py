@@ -18,7 +18,7 @@ from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.weight_grid import saturated, to_even_grid
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.learning import state as run_state
-from ff2loihi.learning.controller import Controller, Schedule
+from ff2loihi.learning.controller import FAR, Controller, Schedule
 
 HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated weights
 UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning is due; half of them silent is sparse
@@ -51,7 +51,7 @@ def identity(
         "held_out": held_out and held_out.content,
         "rounding": rounding,
         "backend": backend,
-        **dataclasses.asdict(schedule),
+        **schedule.facts,
     }
 
 
@@ -87,6 +87,7 @@ class Run:
         self.backend, self.file, self.facts, self.held_out = backend, file, facts or {}, held_out
         self.controller = Controller(program.network, backend, schedule, data.shape)
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
+        self.due = np.zeros(len(data.labels), np.int64)  # the epoch from which on each image is asked for again
         self.log: list[dict] = []
         self.unseen = 0  # samples since the last look at neurons and weights
         self.pace = 1  # samples in a call
@@ -101,6 +102,7 @@ class Run:
         self.epoch, self.position, self.order, self.log = saved.epoch, saved.position, saved.order, saved.log
         self.controller.rng.bit_generator.state = saved.rng
         self.controller.seen, self.controller.learned, self.controller.right = saved.counts
+        self.due = saved.due
         self.backend.restore(learner)
         self.hooks.resumed([json.dumps(entry, sort_keys=True) for entry in self.log])
 
@@ -110,7 +112,13 @@ class Run:
             return
         c = self.controller
         state = run_state.RunState(
-            self.epoch, self.position, self.order, c.rng.bit_generator.state, (c.seen, c.learned, c.right), self.log
+            self.epoch,
+            self.position,
+            self.order,
+            c.rng.bit_generator.state,
+            (c.seen, c.learned, c.right),
+            self.log,
+            self.due,
         )
         run_state.write(self.file, self.facts, state, self.backend.state())
 
@@ -129,12 +137,10 @@ class Run:
                 c.set_rate(done / total)
                 block = self.order[self.position : self.position + self._block(done, total)]
                 began = time.monotonic()
-                c.learn(self.data.images[block], self.data.labels[block])
+                self._learn(block)
                 fitting = int(BLOCK_SECONDS * len(block) / max(time.monotonic() - began, 1e-6))
                 self.pace = max(1, min(10 * self.pace, fitting))
-                done, self.position, self.unseen = (
-                    done + len(block), self.position + len(block), self.unseen + len(block),
-                )  # fmt: skip
+                done, self.position = done + len(block), self.position + len(block)
                 if self.unseen == HEALTH_EVERY:
                     noted = self._look(done)
                 self.hooks.progress(done, total, noted)
@@ -148,6 +154,16 @@ class Run:
                 self.hooks.weights(self.epoch, self.backend.weights)
         return self._program()
 
+    def _learn(self, block: np.ndarray) -> None:
+        """Those images of the block that are asked for in this epoch."""
+        plan, asked = self.schedule, block[self.due[block] <= self.epoch]
+        if not len(asked):
+            return
+        leads = self.controller.learn(self.data.images[asked], self.data.labels[asked])
+        self.unseen += len(asked)
+        if plan.revisit and plan.margin:
+            self.due[asked] = np.where(leads > FAR * plan.margin, self.epoch + 1 + plan.revisit, 0)
+
     def _block(self, done: int, total: int) -> int:
         """How many samples are learned in one call: at one rate, and up to the next look at the network's health."""
         part = self.controller.part
@@ -159,12 +175,15 @@ class Run:
         entry = {
             "epoch": self.epoch + 1,
             "samples": c.seen,
-            "learned": c.learned / c.seen,
-            "online_accuracy": c.right / c.seen if c.scored else None,
+            "learned": c.learned / c.seen if c.seen else 0.0,
+            "online_accuracy": c.right / c.seen if c.scored and c.seen else None,
             "exponent": p.exponent,
             "halve": p.trace_shift,
             "saturated": self._saturated(),
         }
+        if self.schedule.revisit:
+            left_out = len(self.data.labels) - c.seen
+            entry |= {"left_out": left_out, "spared": left_out * self.program.network.classes}
         if self.held_out is not None:
             found = Emulator().run(self._program(), self.held_out.images).predictions
             entry["held_out_accuracy"] = float((found == self.held_out.labels).mean())
@@ -204,10 +223,10 @@ class Run:
             for layer, weight in zip(self.program.network.layers, self.backend.weights, strict=True)
         )
         learned = {
-            "schedule": dataclasses.asdict(self.schedule),
+            "schedule": self.schedule.facts,
             "data": f"{self.data.name} {self.data.split}",
             **({"data_sha256": self.data.sha256} if self.data.sha256 else {}),
-            "samples": len(self.data.labels) * self.schedule.epochs,
+            "samples": sum(entry["samples"] for entry in self.log),
             "log": self.log,
         }
         provenance = {**self.program.provenance, "learned": [*self.program.provenance.get("learned", []), learned]}

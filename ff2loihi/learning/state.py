@@ -29,6 +29,7 @@ class RunState:
     """Where a run stands. order: the epoch's permutation of the samples; rng: the controller's generator.
 
     counts: samples seen, learned and rightly classified in this epoch; log: one entry for each finished epoch.
+    due: the epoch from which on each sample is asked for again.
     """
 
     epoch: int
@@ -37,6 +38,7 @@ class RunState:
     rng: Mapping
     counts: tuple[int, int, int]
     log: list[dict]
+    due: np.ndarray
 
 
 class _State(Strict):
@@ -66,7 +68,8 @@ def write(path: Path, identity: dict, run: RunState, learner: dict[str, np.ndarr
     facts = {
         "epoch": run.epoch, "position": run.position, "rng": run.rng, "counts": run.counts, "log": run.log,
     }  # fmt: skip
-    state_file.write(path, identity, facts, {**learner, "order": run.order})
+    due = {"due": run.due} if run.due.any() else {}
+    state_file.write(path, identity, facts, {**learner, **due, "order": run.order})
 
 
 def read(
@@ -78,21 +81,33 @@ def read(
     """
     checked, facts, tensors = state_file.read(path, identity, _Facts)
     order = tensors.pop("order", np.zeros(0))
-    wrong = together([*_misplaced(checked, order, samples, epochs), *_foreign(tensors, fresh)])
+    due = tensors.pop("due", np.zeros(samples, np.int64))
+    misplaced = _misplaced(checked, order, due, identity.get("revisit", 0), samples, epochs)
+    wrong = together([*misplaced, *_foreign(tensors, fresh)])
     if wrong:
         raise CheckpointMismatch(f"{path}: not the state of such a run: {wrong}. Remove it to start anew")
-    return RunState(checked.epoch, checked.position, order, facts["rng"], checked.counts, facts["log"]), tensors
+    return RunState(checked.epoch, checked.position, order, facts["rng"], checked.counts, facts["log"], due), tensors
 
 
-def _misplaced(facts: _Facts, order: np.ndarray, samples: int, epochs: int) -> Iterator[str]:
+def _misplaced(
+    facts: _Facts, order: np.ndarray, due: np.ndarray, revisit: int, samples: int, epochs: int
+) -> Iterator[str]:
     """Where a run over that many samples and epochs never stands."""
     if facts.epoch + (facts.position > 0) > epochs or facts.position >= samples:
         yield f"epoch {facts.epoch}, sample {facts.position}, of {epochs} epochs of {samples} samples"
     whole = order.dtype == np.int64 and order.ndim == 1 and np.array_equal(np.sort(order), np.arange(samples))
     if not whole:
         yield f"an order of {order.dtype} {order.shape}, each of {samples} samples must be there once"
+    latest = facts.epoch + 1 + revisit if revisit else 0
+    fits = due.dtype == np.int64 and due.shape == (samples,) and due.min() >= 0 and due.max() <= latest
+    if not fits:
+        yield f"epochs that samples are due in, {due.dtype} {due.shape}: 0..{latest} of {samples} samples are possible"
+    if not (whole and fits):
+        return
     seen, learned, right = facts.counts
-    if seen != (facts.position or samples) or max(learned, right) > seen:
+    passed, epoch = (order[: facts.position], facts.epoch) if facts.position else (order, facts.epoch - 1)
+    left_out = (due[passed] > epoch) & (due[passed] <= epoch + revisit)
+    if seen != len(passed) - left_out.sum() or max(learned, right) > seen:
         yield f"{seen} samples seen, {learned} learned, {right} right"
     counted = all(entry.epoch == number for number, entry in enumerate(facts.log, 1))
     if len(facts.log) != facts.epoch or not counted:

@@ -22,7 +22,7 @@ from sim_tests.learning.conftest import learning_net, with_fields
 
 pytestmark = pytest.mark.xdist_group("gpu")  # the loop is compiled once
 SCHEDULES = [
-    Schedule(epochs=2, seed=1),
+    Schedule(epochs=2, seed=1, margin=0.001, revisit=1),
     Schedule(epochs=1, seed=2, jitter=1, margin=0.3, negatives="mixed"),
     Schedule(epochs=1, seed=3, margin=None),
     Schedule(epochs=1, seed=4, margin=None, negatives="random", jitter=2),
@@ -73,10 +73,11 @@ def shown(network, learner, seed):
     images[rng.random(images.shape) < 0.4] = 0
     schedule = Schedule(seed=seed, margin=(0.2, None)[seed % 4 // 2], negatives=("hard", "mixed", "random")[seed % 3])
     controller = Controller(network, learner, schedule)
+    leads = []
     for block in (slice(0, 1), slice(1, 25), slice(25, 40)):
         controller.set_rate(block.start / 40)
-        controller.learn(images[block], rng.integers(0, network.classes, 40)[block])
-    return controller.learned, controller.right
+        leads += controller.learn(images[block], rng.integers(0, network.classes, 40)[block]).tolist()
+    return controller.learned, controller.right, leads
 
 
 def test_generated_networks_have_the_emulators_bits(device):
@@ -101,6 +102,8 @@ def test_a_run_among_others_is_a_run_alone(device, programs, digits):
         np.testing.assert_array_equal(learned.network.layers[0].weight, alone.network.layers[0].weight)
         assert learned.provenance == alone.provenance
         assert (learned.network.layers[0].weight != job.program.network.layers[0].weight).mean() > 0.1
+        left_out = [entry["left_out"] for entry in learned.provenance["learned"][0]["log"] if job.schedule.revisit]
+        assert not job.schedule.revisit or sum(left_out) > 10
 
 
 def test_a_lane_goes_on_where_its_state_was_taken(device, programs, digits):

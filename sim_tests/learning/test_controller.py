@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ff2loihi.backends.base import Learned
 from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning import readout as learning_readout
-from ff2loihi.learning.controller import ADAPT, CONTINUE, Controller, Schedule, check_schedule
+from ff2loihi.learning.controller import ADAPT, CONTINUE, REVISIT_MAX, Controller, Schedule, check_schedule
 from ff2loihi.learning.plans import SMALL, SMALL_EPOCHS, schedule_for
 from sim_tests.factories import learning_layer, learning_network
 
@@ -41,7 +42,7 @@ class Recorder:
     def present(self, label, phase) -> None:
         self.shown.append((label, phase))
 
-    def learn(self, samples, plan) -> tuple[int, int]:
+    def learn(self, samples, plan) -> Learned:
         return learn_one_by_one(self, samples, plan)
 
 
@@ -108,9 +109,19 @@ def test_a_pair_is_the_true_label_and_the_hardest_wrong_one_on_the_same_spikes()
 @pytest.mark.parametrize(("gap", "pairs"), [(0.3, 0), (0.2001, 0), (0.1999, 1), (0.0, 1), (-0.3, 1)])
 def test_a_pair_is_skipped_where_the_true_label_leads_by_more_than_the_margin(gap, pairs):
     controller, recorder = controlled(Schedule(margin=0.2), (0.5 + gap, 0.5, 0.1, 0.1, 0.1))
-    controller.learn(IMAGE[None], np.array([0]))
+    leads = controller.learn(IMAGE[None], np.array([0]))
     assert len(recorder.shown) == 2 * pairs
     assert (controller.seen, controller.learned, controller.right) == (1, pairs, int(gap >= 0))
+    assert leads == pytest.approx([gap], abs=2e-6)
+
+
+@pytest.mark.parametrize("negatives", get_args(Negatives))
+def test_a_lead_is_over_the_best_wrong_label_whatever_negative_is_shown(negatives):
+    controller, recorder = controlled(Schedule(negatives=negatives, margin=1), (0.1, 0.9, 0.4, 0.6, 0.3))
+    leads = controller.learn(np.stack([IMAGE] * 20), np.array([1, 3] * 10))
+    assert leads == pytest.approx([0.3, -0.3] * 10, abs=2e-6)
+    shown = {label for label, phase in recorder.shown if phase < 0}
+    assert shown == {1, 3} if negatives == "hard" else len(shown) > 2
 
 
 @pytest.mark.parametrize(("lead", "pairs"), [(0.21, 0), (0.19, 1)])
@@ -211,7 +222,12 @@ def test_a_schedule_that_is_wrong_says_everything_at_once():
         check_schedule(Schedule(epochs=0, negatives="easy", margin=1.5, jitter=-1))
     for words in ("--epochs must be at least 1, got 0", "got 'easy'", "-1..1, got 1.5", "at least 0, got -1"):
         assert words in str(caught.value)
-    for plan in (Schedule(), CONTINUE, ADAPT, Schedule(margin=-1), Schedule(margin=1)):
+    with pytest.raises(FF2LoihiError, match=f"--revisit must be in 0..{REVISIT_MAX}, got -1"):
+        check_schedule(Schedule(revisit=-1))
+    for margin in (None, 0.0, -0.1):
+        with pytest.raises(FF2LoihiError, match="or give a --margin above 0"):
+            check_schedule(Schedule(margin=margin, revisit=1))
+    for plan in (Schedule(revisit=REVISIT_MAX), Schedule(), CONTINUE, ADAPT, Schedule(margin=-1), Schedule(margin=1)):
         check_schedule(plan)
 
 

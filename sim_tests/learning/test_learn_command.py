@@ -18,7 +18,7 @@ from ff2loihi import api
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.learning import run as runs
-from ff2loihi.learning.controller import Controller, Schedule
+from ff2loihi.learning.controller import FAR, Controller, Schedule
 
 CHANCE = 0.1
 ENTRY = [sys.executable, "-m", "ff2loihi"]
@@ -121,11 +121,13 @@ class Cut(Exception):
     """Ends a run in the middle of an epoch."""
 
 
+@pytest.mark.parametrize("revisit", [0, 1])
 @pytest.mark.parametrize(("name", "rounding"), [("u.ffl", "lava"), ("u.ffl", "chip"), ("t.ffl", "lava")])
-def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, monkeypatch, name, rounding):
+def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, monkeypatch, name, rounding, revisit):
     program, data = api.load(made / name), load_data("digits", "train", limit=400)
-    schedule, file = Schedule(epochs=2, margin=0.05), tmp_path / "x.run"
+    schedule, file = Schedule(epochs=2, margin=0.01 if revisit else 0.05, revisit=revisit), tmp_path / "x.run"
     whole = api.learn(program, data, schedule, rounding=rounding)
+    assert not revisit or whole.provenance["learned"][0]["log"][1]["left_out"] > 20
     monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
 
     def cut(done, total, note):
@@ -137,6 +139,53 @@ def test_a_run_cut_within_an_epoch_resumes_to_the_same_bytes(made, tmp_path, mon
     rest = api.learn(program, data, schedule, rounding=rounding, checkpoint=file, resume=True)
     assert (rest.network.layers[0].weight == whole.network.layers[0].weight).all()
     assert rest.provenance == whole.provenance
+
+
+@pytest.mark.parametrize("revisit", [1, 2])
+def test_images_that_were_far_ahead_are_left_out_of_the_next_epochs(made, monkeypatch, revisit):
+    program, data, calls, epochs = api.load(made / "u.ffl"), load_data("digits", "train", limit=300), [], [0]
+    data = dataclasses.replace(data, images=data.images + (np.arange(300)[:, None] == np.arange(data.images.shape[1])))
+    schedule, real = Schedule(epochs=4, margin=0.01, revisit=revisit), Controller.learn
+
+    def learn(self, images, labels):
+        leads = real(self, images, labels)
+        calls.extend((epochs[-1], image.tobytes(), lead) for image, lead in zip(images, leads, strict=True))
+        return leads
+
+    monkeypatch.setattr(Controller, "learn", learn)
+    hooks = runs.Hooks(epoch=lambda entry: epochs.append(entry["epoch"]))
+    learned = api.learn(program, data, schedule, hooks=hooks).provenance["learned"][0]
+    left_out = [0] * schedule.epochs
+    for image in data.images:
+        due = 0
+        visits = {epoch: lead for epoch, found, lead in calls if found == image.tobytes()}
+        for epoch in range(schedule.epochs):
+            assert (epoch in visits) == (epoch >= due)
+            left_out[epoch] += epoch < due
+            if visits.get(epoch, 0) > FAR * schedule.margin:
+                due = epoch + 1 + revisit
+    assert left_out[0] == 0
+    assert all(20 < count < 280 for count in left_out[1:])
+    assert [entry["left_out"] for entry in learned["log"]] == left_out
+    assert [entry["spared"] for entry in learned["log"]] == [10 * count for count in left_out]
+    assert [entry["samples"] for entry in learned["log"]] == [300 - count for count in left_out]
+    assert learned["samples"] == len(calls) == 1200 - sum(left_out)
+    assert learned["schedule"]["revisit"] == revisit
+
+
+def test_an_epoch_may_ask_for_no_image_at_all(ff2loihi, made, tmp_path):
+    out = tmp_path / "l.ffl"
+    line = ("learn", made / "u.ffl", "--epochs", 30, "--limit", 1, "--margin", 0.01, "-o", out)
+    code, text, _ = ff2loihi(*line, "--revisit", 1)
+    assert code == 0
+    assert "1 images left out, 10 presentations spared" in text
+    lines = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    empty = next(entry for entry in lines if not entry["samples"])
+    assert (empty["learned"], empty["online_accuracy"], empty["left_out"], empty["spared"]) == (0.0, None, 1, 10)
+    assert ff2loihi("inspect", out)[0] == 0
+    code, text, _ = ff2loihi(*line)
+    assert "left out" not in text
+    assert "revisit" not in api.load(out).provenance["learned"][0]["schedule"]
 
 
 def test_a_run_cut_at_the_end_of_an_epoch_resumes_to_the_same_bytes(made, tmp_path, monkeypatch):
@@ -309,10 +358,13 @@ def test_a_silent_layer_and_saturated_weights_are_warned_of(made):
 
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("name", ["u.ffl", "t.ffl"])
-def test_lava_learns_the_same_bytes_also_after_a_cut(made, tmp_path, monkeypatch, name):
+@pytest.mark.parametrize("schedule", [Schedule(epochs=2), Schedule(epochs=5, margin=0.01, revisit=1)])
+def test_lava_learns_the_same_bytes_also_after_a_cut(made, tmp_path, monkeypatch, name, schedule):
     program, data = api.load(made / name), load_data("digits", "train", limit=3)
-    schedule, file = Schedule(epochs=2), tmp_path / "x.run"
+    file = tmp_path / "x.run"
     whole = api.learn(program, data, schedule)
+    left_out = [entry.get("left_out", 0) for entry in whole.provenance["learned"][0]["log"]]
+    assert not schedule.revisit or sum(left_out[2:]) > 1
     assert (whole.network.layers[0].weight != program.network.layers[0].weight).any()
 
     def cut(entry):

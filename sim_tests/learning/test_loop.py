@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ff2loihi.backends.base import Plan, Samples
+from ff2loihi.backends.base import Learned, Plan, Samples
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.one_by_one import learn_one_by_one
 from ff2loihi.processes.fixed_point import rate_code
@@ -54,11 +54,13 @@ def samples_for(net, seed: int, drawn: bool) -> Samples:
     return Samples(rates, rng.integers(0, 256, (COUNT, net.pixels)), labels, wrong)
 
 
-def both(net, samples: Samples, plan: Plan, on_chip: bool = False) -> tuple[Learner, tuple[int, int]]:
-    """The learner of one call after it and one of many agree on everything that is kept, and on the counts."""
+def both(net, samples: Samples, plan: Plan, on_chip: bool = False) -> tuple[Learner, Learned]:
+    """The learner of one call after it and one of many agree on everything that is kept, and on what they found."""
     whole, plain = Learner(net, on_chip), Plain(net, on_chip)
     found = whole.learn(samples, plan)
-    assert found == plain.learn(samples, plan)
+    again = plain.learn(samples, plan)
+    assert found[:2] == again[:2]
+    np.testing.assert_array_equal(found.leads, again.leads)
     for name, array in whole.state().items():
         np.testing.assert_array_equal(array, plain.state()[name], name)
     assert whole.silent() == plain.silent()
@@ -80,9 +82,10 @@ def test_a_block_is_its_presentations(generate_learning, seed, plan, fields):
     if not plan.ask:  # a single negative sample needs a label that was drawn
         others = (samples.labels + 1) % net.classes
         samples = samples._replace(wrong=np.where(samples.wrong < 0, others, samples.wrong))
-    learner, (learned, right) = both(net, samples, plan, on_chip=seed % 4 == 0)
+    learner, (learned, right, leads) = both(net, samples, plan, on_chip=seed % 4 == 0)
     assert learned == COUNT or plan.margin == 0.0
     assert right <= (COUNT if plan.pairs else 0)
+    assert not plan.pairs or (leads > 0).sum() <= right <= (leads >= 0).sum()
     if learned:
         assert moved(learner)
 
@@ -95,9 +98,10 @@ def test_a_margin_skips_some_samples_and_not_others(generate_learning):
         for seed in range(12)
         for net in [generate_learning(seed)[0]]
     ]
-    learned = [count for count, _ in found]
+    learned = [count for count, _, _ in found]
     assert 0 < sum(learned) < COUNT * len(found)
-    assert any(0 < right < COUNT for _, right in found)
+    assert any(0 < right < COUNT for _, right, _ in found)
+    assert np.mean([leads != 0 for *_, leads in found]) > 0.5
 
 
 @pytest.mark.parametrize("classes", [15, 16, 17, 33])
@@ -113,7 +117,7 @@ def test_more_labels_than_lanes_and_codes_that_share_inputs(generate_learning, c
     net = replace(
         net, label_codes=codes, label_phases=np.zeros(classes, np.int32), layers=(layer, *net.layers[1:]),
     )  # fmt: skip
-    learner, (learned, _) = both(net, samples_for(net, classes, False), PLANS["pairs"])
+    learner, (learned, *_) = both(net, samples_for(net, classes, False), PLANS["pairs"])
     assert learned == COUNT
     assert moved(learner)
 
@@ -171,7 +175,7 @@ def test_rules_as_they_are_compiled_learn_a_block_as_its_presentations(trace, pr
         rng.normal(20, 60, (12, 16)) // 2 * 2, "hidden2", trace=trace, probability=probability, vth=9
     )
     net = learning_network(first, *(above,) * (depth - 1), classes=5, each=2, code=70)
-    learner, (learned, _) = both(
+    learner, (learned, *_) = both(
         net, samples_for(net, 3, True), PLANS["pairs"]._replace(sigmoid=probability != "symmetric")
     )
     assert learned == COUNT

@@ -14,6 +14,7 @@ from ff2loihi.state_file import CheckpointMismatch
 
 SAMPLES, EPOCHS, LINE = 5, 3, 500
 IDENTITY = {"artifact": "abc", "seed": 0}
+REVISIT = {**IDENTITY, "revisit": 2}
 EPOCH = {
     "epoch": 1, "samples": 5, "learned": 0.4, "online_accuracy": 0.6, "exponent": 5, "halve": 0, "saturated": [0.0]
 }  # fmt: skip
@@ -36,11 +37,19 @@ def learners(generate_learning):
 def written(learners, tmp_path):
     """written(kind, change) -> the path of a state; change(facts, tensors) was made, and the hash is right."""
 
-    def make(kind, change=lambda facts, tensors: None, text=lambda text: text):
+    def make(
+        kind,
+        change=lambda facts, tensors: None,
+        text=lambda text: text,
+        identity=IDENTITY,
+        due=[0] * SAMPLES,
+        left_out=0,
+    ):
         path = tmp_path / "x.run"
         rng = np.random.default_rng(4).bit_generator.state
         order = np.array([3, 0, 4, 1, 2])
-        run_state.write(path, IDENTITY, RunState(1, 3, order, rng, (3, 2, 1), [EPOCH]), learners[kind][1].state())
+        state = RunState(1, 3, order, rng, (3 - left_out, 2, 1), [EPOCH], np.array(due))
+        run_state.write(path, identity, state, learners[kind][1].state())
         data = path.read_bytes()
         tensors = load(data)
         facts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["run"])
@@ -52,9 +61,9 @@ def written(learners, tmp_path):
     return make
 
 
-def read(path, learner_of):
+def read(path, learner_of, identity=IDENTITY):
     net, _ = learner_of
-    return run_state.read(path, IDENTITY, SAMPLES, EPOCHS, emulator_learner(net).state())
+    return run_state.read(path, identity, SAMPLES, EPOCHS, emulator_learner(net).state())
 
 
 @pytest.mark.parametrize("kind", ["direct", "tag"])
@@ -69,6 +78,33 @@ def test_a_state_comes_back_and_the_learner_goes_on_with_it(written, learners, k
     learner = emulator_learner(net)
     learner.restore(arrays)
     assert all(np.array_equal(a, b) for a, b in zip(learner.weights, before.weights, strict=True))
+
+
+def test_samples_that_are_left_out_come_back(written, learners):
+    """Of the three that are passed, sample 3 was left out, 0 was far ahead in this epoch, 4 was near."""
+    due = [4, 2, 0, 3, 0]
+    path = written("direct", identity=REVISIT, due=due, left_out=1)
+    progress, _ = read(path, learners["direct"], REVISIT)
+    assert progress.due.tolist() == due
+    assert "due" not in load(written("direct").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("due", "left_out", "words"),
+    [
+        ([4, 2, 0, 3, 0], 0, "3 samples seen"),
+        ([4, 2, 0, 2, 3], 1, "2 samples seen"),
+        ([5, 2, 0, 3, 0], 1, "due in, int64 (5,): 0..4 of 5 samples are possible"),
+        ([4, -2, 0, 3, 0], 1, "0..4 of 5 samples are possible"),
+        ([4, 2, 0, 3], 1, "due in, int64 (4,)"),
+        ([4.0, 2, 0, 3, 0], 1, "due in, float64 (5,)"),
+    ],
+)
+def test_samples_that_no_run_left_out_are_refused(written, learners, due, left_out, words):
+    with pytest.raises(CheckpointMismatch) as caught:
+        read(written("direct", identity=REVISIT, due=due, left_out=left_out), learners["direct"], REVISIT)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def put(*path):
@@ -142,6 +178,11 @@ def lose(name):
         (fill("passed", (1 << 63) - 1), "direct", "passed 9223372036854775807"),
         (gain("passed", np.zeros(0, np.int64)), "direct", "passed holds int64 (0,)"),
         (gain("chip", np.zeros(1, np.int64)), "direct", "chip holds int64"),
+        (
+            gain("due", np.array([2, 0, 0, 0, 0])),
+            "direct",
+            "samples are due in, int64 (5,): 0..0 of 5 samples are possible",
+        ),
         (gain("y" * 10**5, np.zeros(1)), "direct", "belongs to nothing"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ff2loihi.backends.base import Plan, Samples
+from ff2loihi.backends.base import Learned, Plan, Samples
 from ff2loihi.backends.emulator import events, loop, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, lowest_drive
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, Layer, Record, Rule, draw
@@ -135,8 +135,8 @@ class Learner:
         self._label = label
         return goodness
 
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+    def learn(self, samples: Samples, plan: Plan) -> Learned:
+        """Learn samples as the plan says."""
         samples = sample_loop.narrow(samples)
         goodness = np.zeros((self.network.classes, len(self.layers), 2), np.int64)
         return sample_loop.learn(self._net, samples, plan, self._rule(), self.draws, goodness)

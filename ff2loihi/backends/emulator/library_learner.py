@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ff2loihi.backends.base import Plan, Samples
+from ff2loihi.backends.base import Learned, Plan, Samples
 from ff2loihi.backends.emulator import library_loop, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels
 from ff2loihi.backends.emulator.learner import label_events
@@ -67,8 +67,8 @@ class LibraryLearner:
         """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
         library_loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
 
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+    def learn(self, samples: Samples, plan: Plan) -> Learned:
+        """Learn samples as the plan says."""
         goodness = np.zeros((self.network.classes, 1, 2), np.int64)
         return sample_loop.learn(self._net, sample_loop.narrow(samples), plan, self._rule(), self.draws, goodness)
 

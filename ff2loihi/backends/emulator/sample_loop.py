@@ -10,7 +10,7 @@ from numba import njit
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 
-from ff2loihi.backends.base import Samples
+from ff2loihi.backends.base import Learned, Samples
 
 # As numpy's integers: numba compiles a function anew for each literal that it is called with.
 POSITIVE, NEGATIVE = np.int64(1), np.int64(-1)
@@ -70,12 +70,12 @@ def _scores(goodness, sigmoid, found):
 
 @njit(cache=True, nogil=True)
 def learn(net, samples, plan, rule, draws, goodness):
-    """Learn samples; (pairs or single samples that taught, samples whose best label was the true one).
+    """SampleLearner.learn.
 
     goodness (classes, layers, 2) int64: space for G+ and G-.
     """
     found = np.zeros(goodness.shape[0])
-    learned, right = 0, 0
+    taught, right, leads = 0, 0, np.zeros(samples.labels.shape[0])
     for k in range(samples.labels.shape[0]):
         show(net, samples.rates[k], samples.phases[k])
         label, wrong = samples.labels[k], samples.wrong[k]
@@ -83,18 +83,20 @@ def learn(net, samples, plan, rule, draws, goodness):
         if plan.pairs or (negative and plan.ask):
             ask(net, rule, draws, goodness)
             _scores(goodness, plan.sigmoid, found)
+            best = 1 if label == 0 else 0
+            for other in range(found.shape[0]):
+                if other != label and found[other] > found[best]:
+                    best = other
             if wrong < 0:
-                wrong = 1 if label == 0 else 0
-                for other in range(found.shape[0]):
-                    if other != label and found[other] > found[wrong]:
-                        wrong = other
+                wrong = best
+            leads[k] = (found[label] - found[best]) / plan.unit
         if plan.pairs:
             right += found.argmax() == label
             if (found[label] - found[wrong]) / plan.unit > plan.margin:
                 continue
-        learned += 1
+        taught += 1
         if plan.pairs or not negative:
             teach(net, label, POSITIVE, rule, draws, goodness[label])
         if negative:
             teach(net, wrong, NEGATIVE, rule, draws, goodness[wrong])
-    return learned, right
+    return Learned(taught, right, leads)

@@ -33,8 +33,8 @@ class Device(Protocol):
         """The other way round."""
         ...
 
-    def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
-        """Work.found of each lane."""
+    def learn(self, lanes: Lanes, work: Work) -> tuple[np.ndarray, np.ndarray]:
+        """Work.found and Work.leads of each lane."""
         ...
 
 
@@ -52,7 +52,7 @@ class Processor:
     def put(self, array: np.ndarray, lane: int, values: np.ndarray) -> None:
         array[lane] = values
 
-    def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
+    def learn(self, lanes: Lanes, work: Work) -> tuple[np.ndarray, np.ndarray]:
         classes, steps = lanes.label_counts.shape[1:]
         period = lanes.leaps.shape[1] - 1
         for lane in np.flatnonzero(work.numbers[:, 0]):
@@ -61,7 +61,7 @@ class Processor:
                 np.zeros(period), np.zeros(2, np.int64), np.zeros(classes),
             )  # fmt: skip
             _processor_loop()(lanes, work, shared, np.int64(lane), np.int64(0), np.int64(1))
-        return work.found
+        return work.found, work.leads
 
 
 class Gpu:
@@ -89,14 +89,14 @@ class Gpu:
     def put(self, array, lane: int, values: np.ndarray) -> None:
         array[lane].copy_to_device(values)
 
-    def learn(self, lanes: Lanes, work: Work) -> np.ndarray:
+    def learn(self, lanes: Lanes, work: Work) -> tuple[np.ndarray, np.ndarray]:
         classes, steps = lanes.label_counts.shape[1:3]
         sizes = classes, steps, lanes.leaps.shape[1] - 1
         if sizes not in self._kernels:
             self._kernels[sizes] = cuda_kernel(*sizes)
-        *given, found = map(_cuda().to_device, work)
-        self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, Work._make([*given, found]))
-        return found.copy_to_host()
+        *given, found, leads = map(_cuda().to_device, work)
+        self._kernels[sizes][len(work.numbers), threads(lanes.w.shape[2])](lanes, Work._make([*given, found, leads]))
+        return found.copy_to_host(), leads.copy_to_host()
 
 
 def _cuda() -> ModuleType:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ff2loihi.backends.base import Plan, Samples
+from ff2loihi.backends.base import Learned, Plan, Samples
 from ff2loihi.backends.emulator.learner import label_events
 from ff2loihi.backends.emulator.presentation import Draws
 from ff2loihi.backends.gpu.device import Device
@@ -68,11 +68,11 @@ class Group:
         self.arrays = device.take(_lanes(networks))
         self._ready = threading.Condition()
         self._brought: dict[int, tuple[Samples, Plan]] = {}
-        self._found: dict[int, tuple[int, int]] = {}
+        self._found: dict[int, Learned] = {}
         self._left = set(range(len(networks)))  # lanes that still learn
         self._failure: BaseException | None = None
 
-    def learn(self, lane: int, samples: Samples, plan: Plan) -> tuple[int, int]:
+    def learn(self, lane: int, samples: Samples, plan: Plan) -> Learned:
         """Called by a lane's thread: see SampleLearner.learn."""
         with self._ready:
             self._brought[lane] = samples, plan
@@ -109,13 +109,13 @@ class Group:
             self._failure = failure
         self._ready.notify_all()
 
-    def _together(self, brought: dict[int, tuple[Samples, Plan]]) -> dict[int, tuple[int, int]]:
+    def _together(self, brought: dict[int, tuple[Samples, Plan]]) -> dict[int, Learned]:
         most, lanes = max(len(samples.labels) for samples, _ in brought.values()), len(self.lanes)
         one = self.lanes[0].network
         work = Work(
             np.zeros((lanes, most, one.pixels), np.uint8), np.zeros((lanes, most, one.pixels), np.uint8),
             np.zeros((lanes, most), np.int32), np.zeros((lanes, most), np.int32), np.zeros((lanes, 8), np.int64),
-            np.ones((lanes, 2)), np.zeros((lanes, 2), np.int64),
+            np.ones((lanes, 2)), np.zeros((lanes, 2), np.int64), np.zeros((lanes, most)),
         )  # fmt: skip
         for index, (samples, plan) in brought.items():
             lane, count = self.lanes[index], len(samples.labels)
@@ -126,8 +126,11 @@ class Group:
                 lane.trace_shift,
             )  # fmt: skip
             work.margin[index] = plan.margin, plan.unit
-        found = self.device.learn(self.arrays, work)
-        return {index: (int(found[index, 0]), int(found[index, 1])) for index in brought}
+        found, leads = self.device.learn(self.arrays, work)
+        return {
+            index: Learned(int(found[index, 0]), int(found[index, 1]), leads[index, : len(samples.labels)])
+            for index, (samples, _) in brought.items()
+        }
 
 
 class Lane:
@@ -137,8 +140,8 @@ class Lane:
         self.network, self.group, self.index = network, group, index
         self.exponent, self.trace_shift = network.update.exponent, 0
 
-    def learn(self, samples: Samples, plan: Plan) -> tuple[int, int]:
-        """Learn samples as the plan says: how many taught, and how many had the true label as the best one."""
+    def learn(self, samples: Samples, plan: Plan) -> Learned:
+        """Learn samples as the plan says."""
         return self.group.learn(self.index, samples, plan)
 
     def silent(self) -> list[float]:

@@ -64,7 +64,7 @@ class Work(NamedTuple):
 
     rates, phases (samples, pixels) uint8; labels, wrong (samples,) int32: see backends.base.Samples. numbers (8,)
     int64: samples, pairs, ask, seen, sigmoid, window, exponent, trace_shift; margin (2,) float64: it, and its unit.
-    found (2,) int64: samples that taught, and that had the true label as the best one.
+    found (2,) int64: samples that taught, and that had the true label as the best one; leads (samples,) float64.
     """
 
     rates: np.ndarray
@@ -74,6 +74,7 @@ class Work(NamedTuple):
     numbers: np.ndarray
     margin: np.ndarray
     found: np.ndarray
+    leads: np.ndarray
 
 
 class Shared(NamedTuple):
@@ -255,11 +256,13 @@ def build(jit: Callable, sync: Callable, add: Callable, place: Callable) -> Call
             scores[other] = plus + minus if numbers[4] else (plus + 1) / (plus + minus + 2)
             if scores[other] > scores[best]:
                 best = other
+        rival = 1 if label == 0 else 0
+        for other in range(goodness.shape[0]):
+            if other != label and scores[other] > scores[rival]:
+                rival = other
         if wrong < 0:
-            wrong = 1 if label == 0 else 0
-            for other in range(goodness.shape[0]):
-                if other != label and scores[other] > scores[wrong]:
-                    wrong = other
+            wrong = rival
+        work.leads[lane, k] = (scores[label] - scores[rival]) / work.margin[lane, 1]
         shared.choice[0], shared.choice[1] = 1, wrong
         if pairs:
             work.found[lane, 1] += best == label

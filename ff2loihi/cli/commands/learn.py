@@ -47,6 +47,8 @@ def learn_model(
         )
         if board:
             board.numbers(entry["epoch"], _numbers(entry, names))
+        if "left_out" in entry:
+            shown += f", {entry['left_out']:,} images left out, {entry['spared']:,} presentations spared"
         console.say(f"epoch {entry['epoch']:>3}  learned from {entry['learned']:.1%} of the images  {shown}")
 
     def resumed(lines: list[str]) -> None:
