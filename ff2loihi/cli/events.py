@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +29,12 @@ class Events:
         self.file = open(self.path, "xb")  # noqa: SIM115 (closed by `events`)
         self._records = RecordWriter(self.file)
         self._write(self._event(file_version="brain.Event:2"))
+        self._head = self.file.tell()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was said yet."""
+        return self.file.tell() == self._head
 
     def forget(self, step: int) -> None:
         """From this step on, what earlier files of the folder say counts no more: a resumed run says it anew."""
@@ -64,10 +70,14 @@ class Events:
 
 @contextmanager
 def events(folder: Path | None) -> Iterator[Events | None]:
-    """Events in a new file of that folder, None for no folder. Raises FF2LoihiError."""
+    """Events in a new file of that folder, None for no folder. A run that says nothing leaves neither of them.
+
+    Raises FF2LoihiError.
+    """
     if folder is None:
         yield None
         return
+    made = not folder.exists()
     try:
         found = Events(folder)
     except ImportError:
@@ -77,4 +87,11 @@ def events(folder: Path | None) -> Iterator[Events | None]:
     except OSError as failure:
         raise FF2LoihiError(f"{folder}: {failure.strerror}. Choose another --log-dir") from None
     with found.file:
-        yield found
+        try:
+            yield found
+        finally:
+            if found.empty:  # it was refused, or ended before its first step
+                with suppress(OSError):
+                    found.path.unlink()
+                    if made:
+                        folder.rmdir()

@@ -77,15 +77,21 @@ def _figure(what: str, ratio: float, repeats: Sequence[float], base: float) -> F
 
 
 def _commit() -> str | None:
-    """Of the folder that this package lies in, marked where files were changed; no other repository's."""
+    """Of the folder that this package lies in, marked where files were changed, but for histories; no other
+    repository's."""
     root = Path(__file__).resolve().parents[2]
-    words = ["git", "-c", "safe.directory=*", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
     only_here = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent)}
+
+    def git(*words: str) -> str:
+        line = ["git", "-c", "safe.directory=*", *words]
+        return subprocess.run(line, cwd=root, env=only_here, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        found = subprocess.run(words, cwd=root, env=only_here, capture_output=True, text=True, check=True)
+        commit = git("rev-parse", "--short=12", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!*.jsonl")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return f"{commit}-dirty" if changed else commit
 
 
 def read(path: Path) -> list[Line]:

@@ -30,7 +30,8 @@ def outcomes(tasks: Sequence[str], device: Device) -> Generator[str]:
             learned = learn_together([job for _, _, job in group], device)
             for (trial, made, _), program in zip(group, learned, strict=True):
                 with execution.one_trial():
-                    yield execution.attempted(trial, partial(_judged, trial, made, program, kept[trial.data_sha256]))
+                    found = execution.attempted(trial, partial(_judged, trial, made, program, kept[trial.data_sha256]))
+                yield found
 
 
 def _ready(trial: Trial, parts: Splits, lanes: Lanes) -> str | None:

@@ -122,3 +122,17 @@ def test_where_no_events_can_go_is_told_at_the_start(refused, networks, tmp_path
     assert code == 2
     assert "--log-dir needs the package tensorboard. Install the extra `tensorboard`, as pip install" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
+
+
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize("command", ["train", "learn"])
+def test_a_run_that_is_refused_leaves_no_events(refused, networks, tmp_path, command, made):
+    """Else the same command, put right, would be refused for the folder that the first one left."""
+    line = ["train", "--recipe", "tosato-ff", "--bias"] if command == "train" else ["learn", networks["on.ffl"]]
+    bad = [] if command == "train" else ["--jitter", -1]
+    if made:
+        (tmp_path / "log").mkdir()
+    code, text = refused(*line, *bad, "-o", tmp_path / "x", "--log-dir", tmp_path / "log")
+    assert code == 2
+    assert ("--bias: no meaning" if command == "train" else "--jitter must be at least 0") in text
+    assert [path.name for path in tmp_path.rglob("*")] == (["log"] if made else [])

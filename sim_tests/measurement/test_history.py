@@ -1,6 +1,7 @@
 """What became slower: the arithmetic of the comparison, on made-up runs, and what becomes of the file."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -63,6 +64,26 @@ def test_a_line_says_what_was_measured():
     learns = LearningSpeedReport(100, 900.0, (800.0, 1000.0), 10, 20.0, 1.0, 2.0, 1.0, 450.0, 10.0, True)
     found = history.line_of(learns, "abc").figures
     assert (found["one process"].ratio, found["one process"].lowest, found["emulator"].highest) == (10.0, 10.0, 500.0)
+
+
+def test_a_history_that_grew_does_not_change_its_commit(tmp_path, monkeypatch):
+    """Two runs of one commit, of which the first appends to a history that git tracks; changed sources are marked."""
+
+    def git(*words):
+        line = ["git", "-c", "user.name=x", "-c", "user.email=x", *words]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    for name in ("h.jsonl", "source.py"):
+        (tmp_path / name).write_text("1\n")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "x")
+    monkeypatch.setattr(history, "__file__", str(tmp_path / "ff2loihi" / "measurement" / "history.py"))
+    commit = git("rev-parse", "--short=12", "HEAD")
+    (tmp_path / "h.jsonl").write_text("1\n2\n")
+    assert history._commit() == commit
+    (tmp_path / "source.py").write_text("2\n")
+    assert history._commit() == f"{commit}-dirty"
 
 
 def test_the_file_grows_by_a_line_and_is_read_back(tmp_path):

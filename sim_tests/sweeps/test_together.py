@@ -43,6 +43,13 @@ def test_more_trials_than_the_device_holds_go_one_lot_after_the_other(monkeypatc
     assert sorted(together.outcomes(given, Processor())) == sorted(map(execution.run_trial, given))
 
 
+def test_whoever_takes_an_outcome_may_run_a_trial(monkeypatch):
+    """The lock of the process's one trial, and its single thread, are given up before the outcome is handed over."""
+    monkeypatch.setattr(together, "learn_together", lambda jobs, device: [job.program for job in jobs])
+    locked = [execution._ALONE.locked() for _ in together.outcomes(tasks(LEARNS)[:2], Processor())]
+    assert locked == [False, False]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
