@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ff2loihi import choices
 from ff2loihi.compilers.errors import FF2LoihiError
@@ -13,6 +14,9 @@ from ff2loihi.sweeps import results, workers
 from ff2loihi.sweeps.report import Report, report
 from ff2loihi.sweeps.space import Space, read_space
 from ff2loihi.sweeps.trial import OUTCOME, Measured, Trial, content, splits, trial_of
+
+if TYPE_CHECKING:
+    from ff2loihi.backends.gpu.device import Gpu
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ def sweep(
     choices.check("--device", device, choices.Device)
     if device == "cuda" and (count > 1 or scheduler is not None):
         raise FF2LoihiError("--device cuda: the GPU is the one worker. Leave --workers and --scheduler out")
+    gpu = _gpu() if device == "cuda" else None
     hooks, space = hooks or Hooks(), read_space(source)
     first, step = _part(part)
     trials = list(_trials(space, data_root))
@@ -50,7 +55,7 @@ def sweep(
         missing = [trial for trial in ours if trial.hash not in found]
         hooks.started(len(ours), len(ours) - len(missing))
         own = results.Results(file)
-        with closing(_outcomes(missing, count, scheduler, device, hooks)) as running:
+        with closing(_outcomes(missing, count, scheduler, gpu, hooks)) as running:
             for number, text in enumerate(running, 1):
                 outcome = OUTCOME.validate_json(text)
                 own.append(outcome)
@@ -64,22 +69,27 @@ def sweep(
 
 
 def _outcomes(
-    trials: Sequence[Trial], count: int, scheduler: str | None, device: str, hooks: Hooks
+    trials: Sequence[Trial], count: int, scheduler: str | None, gpu: "Gpu | None", hooks: Hooks
 ) -> Generator[str]:  # fmt: skip
     tasks = [trial.model_dump_json() for trial in trials]
     if not tasks:
         return
-    if device == "cuda":
-        from ff2loihi.backends.gpu.device import Gpu
+    if gpu is not None:
         from ff2loihi.sweeps import together
 
-        yield from together.outcomes(tasks, Gpu())
+        yield from together.outcomes(tasks, gpu)
     elif scheduler is None:
         yield from workers.outcomes(tasks, count)
     else:
         from ff2loihi.sweeps.scheduler import outcomes
 
         yield from outcomes(tasks, scheduler, hooks.say)
+
+
+def _gpu() -> "Gpu":
+    from ff2loihi.backends.gpu.device import Gpu  # numba, for those who ask for it
+
+    return Gpu()
 
 
 def _trials(space: Space, data_root: Path | None) -> Iterator[Trial]:

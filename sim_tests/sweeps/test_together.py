@@ -2,8 +2,8 @@
 
 import pytest
 
-from ff2loihi.backends.gpu.device import Processor
-from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.backends.gpu.device import Gpu, Processor
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError
 from ff2loihi.sweeps import execution, run, together
 from ff2loihi.sweeps.space import read_space
 from ff2loihi.sweeps.trial import OUTCOME, Measured, content, splits, trial_of
@@ -66,6 +66,17 @@ def test_what_no_lane_learns_goes_its_own_way(changed):
     space = {**LEARNS, "seed": 3, "compile": {"learning": "on"}, "learn": {"epochs": 2}} | changed
     given = tasks({name: part for name, part in space.items() if part is not None})
     assert list(together.outcomes(given, Processor())) == list(map(execution.run_trial, given))
+
+
+def test_without_a_gpu_no_folder_is_made(tmp_path):
+    try:
+        Gpu()
+    except BackendError:
+        with pytest.raises(BackendError, match="--device cuda"):
+            run.sweep(LEARNS, tmp_path / "out", device="cuda")
+        assert not (tmp_path / "out").exists()
+    else:
+        pytest.skip("there is a CUDA device here")
 
 
 @pytest.mark.parametrize("given", [{"count": 2}, {"scheduler": "tcp://localhost:8786"}])
