@@ -269,7 +269,10 @@ def test_the_label_takes_axons_and_synapses_of_the_layers_that_see_it(nets):
     program = api.compile(net, "digits", Options(), drafted(net, normalization="none"))
     bare = replace(program.network.layers[1], label=None)
     without = replace(program.network, layers=(program.network.layers[0], bare))
-    maps = [design(Program(one, program.losses, {})).mapping for one in (program.network, without)]
+    maps = [
+        design(Program(one, program.losses, {}), form="microcode", share=False).mapping
+        for one in (program.network, without)
+    ]
     taken = [sum(core.fill.axons_in for core in found.cores) for found in maps]
     assert taken[0] - taken[1] == CLASSES
     assert program.network.layers[1].synapses - bare.synapses == CLASSES * WIDTHS[2]
