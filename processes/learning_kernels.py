@@ -289,15 +289,22 @@ def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phas
 
 
 @njit(cache=True, nogil=True)
-def receive_spikes(
-    w, mask, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw
-):
-    """a of the input spikes (inputs,), and what they teach; idx, y, shared: space for the events and the update."""
+def list_inputs(spikes, idx):
+    """idx becomes the inputs that spike, of spikes (inputs,) of any type: how many."""
     count = 0
     for i in range(spikes.shape[0]):
         if spikes[i]:
             idx[count] = i
             count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def receive_spikes(
+    w, mask, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw
+):
+    """a of the input spikes (inputs,), and what they teach; idx, y, shared: space for the events and the update."""
+    count = list_inputs(spikes, idx)
     a[:] = 0
     add_rows(w, idx, count, a)
     learns = False

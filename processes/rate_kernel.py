@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ff2loihi.processes.learning_kernels import add_rows
+from ff2loihi.processes.learning_kernels import add_rows, list_inputs
 from ff2loihi.processes.learning_rule import RATE_ONE
 
 INVERSES = np.array([0, *(-(-(1 << 32) // rate) for rate in range(1, RATE_ONE + 1))])  # 2^32 / rate, rounded up
@@ -72,11 +72,7 @@ def spike_drive(spikes, w, scale, out):
     """The same of spikes (rows, inputs) 0 or 1 of any type: out (rows, n)."""
     idx, a = np.empty(w.shape[0], np.int32), np.empty(w.shape[1], np.int32)
     for index in range(spikes.shape[0]):
-        count, z = 0, spikes[index]
-        for i in range(z.shape[0]):
-            if z[i]:
-                idx[count] = i
-                count += 1
+        count = list_inputs(spikes[index], idx)
         a[:] = 0
         add_rows(w, idx, count, a)
         row = out[index]

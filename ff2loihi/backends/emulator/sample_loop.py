@@ -69,6 +69,16 @@ def _scores(goodness, sigmoid, found):
 
 
 @njit(cache=True, nogil=True)
+def best_wrong(found, label):
+    """The label of the highest score (classes,) but for `label`: the first of several."""
+    best = 1 if label == 0 else 0
+    for other in range(found.shape[0]):
+        if other != label and found[other] > found[best]:
+            best = other
+    return best
+
+
+@njit(cache=True, nogil=True)
 def learn(net, samples, plan, rule, draws, goodness):
     """SampleLearner.learn.
 
@@ -83,10 +93,7 @@ def learn(net, samples, plan, rule, draws, goodness):
         if plan.pairs or (negative and plan.ask):
             ask(net, rule, draws, goodness)
             _scores(goodness, plan.sigmoid, found)
-            best = 1 if label == 0 else 0
-            for other in range(found.shape[0]):
-                if other != label and found[other] > found[best]:
-                    best = other
+            best = best_wrong(found, label)
             if wrong < 0:
                 wrong = best
             leads[k] = (found[label] - found[best]) / plan.unit

@@ -74,8 +74,8 @@ class Gpu:
             raise BackendError(f"--device cuda: numba-cuda does not start: {brief(failure)}") from None
         if not cuda.is_available():
             raise BackendError(
-                "--device cuda: numba sees no CUDA device here. Use --device cpu, or where there is one: "
-                "pip install 'ff2loihi[gpu]'"
+                "--device cuda: numba sees no CUDA device here. Use --device cpu, or where there is one install the "
+                "extra `gpu`, as pip install '.[gpu]'"
             )
         self.most = 2 * cuda.get_current_device().MULTIPROCESSOR_COUNT
         self._kernels: dict[tuple[int, ...], Any] = {}

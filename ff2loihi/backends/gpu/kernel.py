@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ff2loihi.backends.emulator.sample_loop import best_wrong
 from ff2loihi.processes.learning_kernels import (
     clear_absent,
     decay_post_traces,
@@ -256,10 +257,7 @@ def build(jit: Callable, sync: Callable, add: Callable, place: Callable) -> Call
             scores[other] = plus + minus if numbers[4] else (plus + 1) / (plus + minus + 2)
             if scores[other] > scores[best]:
                 best = other
-        rival = 1 if label == 0 else 0
-        for other in range(goodness.shape[0]):
-            if other != label and scores[other] > scores[rival]:
-                rival = other
+        rival = best_wrong(scores, label)
         if wrong < 0:
             wrong = rival
         work.leads[lane, k] = (scores[label] - scores[rival]) / work.margin[lane, 1]
