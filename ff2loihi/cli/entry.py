@@ -14,6 +14,7 @@ from types import FrameType
 DEBUG = "FF2LOIHI_DEBUG"
 INTERRUPTED = "interrupted; nothing was half-written"
 BAD_INPUT = 2
+FORGETFUL = ("weakref", "_weakrefset", "llvmlite", "numba.core.serialize")
 RETRY = 0.02  # s until a signal is tried again that came where no exception gets out
 
 
@@ -93,10 +94,13 @@ class _Signals:
 
 
 def _is_deaf(frame: FrameType | None) -> bool:
-    """Whether Python, or llvmlite's C code, may print an exception raised in this frame and go on."""
+    """Whether what called this frame forgets its exception: Python and llvmlite print it and go on, numba crashes.
+
+    The results of numba's compiled functions are made by its unpickling and by the constructors of named tuples.
+    """
     while frame is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if frame.f_code.co_name == "__del__" or package in ("weakref", "_weakrefset", "llvmlite"):
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_code.co_name == "__del__" or module in FORGETFUL or module.startswith(("llvmlite.", "namedtuple_")):
             return True
         frame = frame.f_back
     return False
