@@ -279,15 +279,18 @@ def compare(
 def sweep(
     space: Path | str | Mapping, output: Path | str, workers: int = 1, scheduler: str | None = None,
     part: str | None = None, data_root: Path | None = None, hooks: "SweepHooks | None" = None, device: str = "cpu",
+    cluster: Path | str | None = None,
 ) -> "SweepReport":  # fmt: skip
     """Run those trials of a space, a YAML file or a dict, that the folder `output` holds no result of; their report.
 
-    workers: processes on this machine; scheduler: the address of dask's, in their place; part: I/N, each N-th trial
-    from the I-th on; device: cuda: trials whose networks share a shape learn at once on a GPU. Raises FF2LoihiError.
+    workers: processes on this machine; in their place scheduler: the address of dask's, or cluster: a YAML file for
+    dask-jobqueue, which starts one and its workers; part: I/N, each N-th trial from the I-th on; device: cuda: trials
+    whose networks share a shape learn at once on a GPU. Raises FF2LoihiError.
     """
     from ff2loihi.sweeps import run
 
-    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device)
+    jobs = None if cluster is None else Path(cluster)
+    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device, jobs)
 
 
 def bench(

@@ -424,6 +424,10 @@ def sweep(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="of dask.distributed, as tcp://host:8786, in their place")
     ] = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", callback=inputs.file, help="a job queue, whose jobs are the workers"),
+    ] = None,
     part: Annotated[
         str | None, typer.Option(metavar="I/N", help="each N-th trial from the I-th on, for a job array")
     ] = None,
@@ -440,7 +444,7 @@ def sweep(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.sweep import sweep_space
 
-    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device), json)
+    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device, cluster), json)
 
 
 @commands.command("map")
