@@ -6,6 +6,7 @@ It imports next to nothing, so that Ctrl-C is answered in one line while everyth
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -160,9 +161,14 @@ def _usage(error) -> str | None:
     if len(sys.argv) < 2:
         error.show()
         return None
+    from ff2loihi.compilers.errors import meant
+
     message = error.format_message().replace("Value error, ", "").rstrip(".")  # pydantic's words, by way of typer
-    context = getattr(error, "ctx", None)
-    return f"{message}. See: {context.command_path} --help" if context else message
+    if wrong := re.search("'([^']*)' is not one of ('.*')$", message):
+        known = wrong[2].strip("'").split("', '")
+        message = f"{message}.{meant(wrong[1], known)}".rstrip(".")
+    context, end = getattr(error, "ctx", None), "" if message.endswith("?") else "."
+    return f"{message}{end} See: {context.command_path} --help" if context else message
 
 
 def _details(ended: BaseException) -> str:

@@ -413,6 +413,26 @@ def reproduce(
 
 
 @commands.command()
+def recipes(json: Json = None) -> None:
+    """List what `train` can train: each recipe's layers and paper."""
+    outputs.check((), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.lists import recipes as command
+
+    console.write_json(command(), json)
+
+
+@commands.command()
+def experiments(json: Json = None) -> None:
+    """List what `reproduce` can reproduce: each experiment's paper and options."""
+    outputs.check((), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.lists import experiments as command
+
+    console.write_json(command(), json)
+
+
+@commands.command()
 def sweep(
     space: Annotated[
         Path, typer.Argument(metavar="SPACE.yaml", callback=inputs.file, help="options as values, lists and ranges")
