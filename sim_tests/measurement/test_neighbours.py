@@ -12,7 +12,7 @@ from ff2loihi.compilers.inference.integer_forward import quantize_pixels
 from ff2loihi.compilers.inference.thresholds import sweep
 from ff2loihi.compilers.ir import Program
 from ff2loihi.data.datasets import Dataset
-from ff2loihi.measurement import brian2_form
+from ff2loihi.measurement import bindsnet_form, brian2_form
 from ff2loihi.measurement.limit import Limit, inference_limit, learning_limit
 from ff2loihi.measurement.neighbours import neighbours
 from ff2loihi.processes.fixed_point import rate_step
@@ -31,7 +31,7 @@ def learner(**changes):
 
 def test_a_dense_loop_in_torch_ends_with_the_emulators_weights_and_leaves_torchs_threads():
     before = torch.get_num_threads()
-    found, _ = neighbours(learner(), DATA)
+    found, *_ = neighbours(learner(), DATA)
     assert (found.presentations, found.equal, found.note) == (9, True, None)
     assert found.per_second
     assert torch.get_num_threads() == before
@@ -47,8 +47,9 @@ def test_a_dense_loop_in_torch_ends_with_the_emulators_weights_and_leaves_torchs
 )
 def test_what_is_not_run_says_why(monkeypatch, network, note):
     installed = None if note == "not installed" else object()
-    monkeypatch.setattr(brian2_form.importlib.util, "find_spec", lambda name: installed)
-    dense, brian2 = neighbours(network, DATA)
+    monkeypatch.setattr(brian2_form.importlib.util, "find_spec", lambda name: installed if name == "brian2" else None)
+    dense, brian2, bindsnet = neighbours(network, DATA)
+    assert bindsnet.note == "not installed"
     assert note in brian2.note
     assert brian2.per_second is None
     assert dense.note == ("written for no tags" if note == "tags" else None)
@@ -57,8 +58,18 @@ def test_what_is_not_run_says_why(monkeypatch, network, note):
 @pytest.mark.slow
 def test_brian2_ends_with_the_emulators_weights():
     pytest.importorskip("brian2")
-    _, found = neighbours(learner(), DATA)
+    _, found, _ = neighbours(learner(), DATA)
     assert (found.presentations, found.equal, found.note) == (9, True, None)
+
+
+@pytest.mark.slow
+def test_bindsnet_learns_from_the_same_spikes():
+    pytest.importorskip("bindsnet")
+    spikes = np.random.default_rng(0).random((3, 23, 14)) < 0.3
+    _, weight = bindsnet_form.present(learner(), spikes)
+    assert (weight != learner().layers[0].weight).any()
+    *_, found = neighbours(learner(), DATA)
+    assert (found.presentations, found.equal, found.note) == (9, None, None)
 
 
 def spikes_of(q, phases, full, steps):
