@@ -31,6 +31,7 @@ from ff2loihi.data.datasets import Dataset, check_shape, load_data
 from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
+from ff2loihi.measurement.limit import inference_limit
 from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport, learning_speed
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
@@ -319,7 +320,7 @@ def bench(
     slow = LavaCpu().run(program, few, progress=progress)
     speeds += [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[1])]
     passes = len(program.network.pass_labels)
-    lava_speed = len(few) / slow.seconds
+    lava_speed, ours = len(few) / slow.seconds, emulator.run(program, few)
     return SpeedReport(
         emulator_device=device,
         emulator_samples=len(data.images),
@@ -329,7 +330,8 @@ def bench(
         lava_samples_per_second=lava_speed,
         lava_ms_per_step=1000 * slow.seconds / (len(few) * passes * program.network.steps),
         ratio=statistics.median(speeds) / lava_speed,
-        equal=equality_report(emulator.run(program, few), slow).equal,
+        limit=inference_limit(program.network, few, ours),
+        equal=equality_report(ours, slow).equal,
     )
 
 
