@@ -24,9 +24,9 @@ SINGLE = ("--single", "--negatives", "random")  # asks for no score
 
 
 @pytest.fixture
-def model(artifacts, tmp_path):
-    """An artifact of library neurons."""
-    api.save(artifacts["ffa-symmetric", "plain", "library"], tmp_path / "m.ffl")
+def model(request, artifacts, tmp_path):
+    """An artifact of library neurons, or of such with fields."""
+    api.save(artifacts["ffa-symmetric", "plain", getattr(request, "param", "library")], tmp_path / "m.ffl")
     return tmp_path / "m.ffl"
 
 
@@ -51,7 +51,7 @@ def as_the_emulator_does(board, words, model, tmp_path):
         found, wanted = ((tmp_path / name / "x.ffl").read_bytes() for name in ("loihi", "emulator"))
         assert found == wanted
         before, after = (api.load(file) for file in (model, tmp_path / "loihi/x.ffl"))
-        before, after = before.network.layers[0].weight, after.network.layers[0].weight
+        before, after = before.network.layers[0].existing, after.network.layers[0].existing
         assert (before != after).mean() > 0.02
         assert after.max() < WEIGHT_MAX  # beyond it a board, and the stand-in, round by a draw of their own
         assert sorted(path.name for path in (tmp_path / "loihi").iterdir()) == ["x.ffl", "x.jsonl"]
@@ -71,6 +71,7 @@ def as_the_emulator_does(board, words, model, tmp_path):
     ],
     ids=["few", "fifty presentations", "pairs", "hard negatives"],
 )
+@pytest.mark.parametrize("model", ["library", "fields"], indirect=True)
 def test_a_board_learns_what_the_emulator_learns(board, words, as_the_emulator_does, tmp_path, options):
     if "--epochs" not in options:
         options = (*options, "--epochs", "1")
