@@ -9,7 +9,7 @@ import numpy as np
 
 from ff2loihi.compilers.board.chips import Chip
 from ff2loihi.compilers.inference.integer_forward import powers
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
+from ff2loihi.compilers.ir import IntNetwork, LearningLayer, LearningNetwork
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.processes.library_rule import GROUPS, GateFactor
 from ff2loihi.processes.limits import KERNEL_AXONS, WEIGHT_BITS
@@ -206,13 +206,18 @@ def _learning(net: LearningNetwork) -> Iterator[Population]:
     if net.library:
         yield from _library(net)
         return
-    below, inputs = INPUT, net.inputs
+    below = INPUT
     for layer in net.layers:
         n, unit = len(layer.positive), f"{layer.name}.goodness"
-        own = Rows(below, inputs, plastic=True) if layer.mask is None else Fields(below, layer.mask, plastic=True)
-        yield Population(layer.name, layer.name, n, (own, Rows(unit, MODULATION), Rows(CONTROL, 1)))
+        yield Population(layer.name, layer.name, n, (_plastic(below, layer), Rows(unit, MODULATION), Rows(CONTROL, 1)))
         yield Population(unit, layer.name, 2 + MODULATION, (Rows(layer.name, n), Rows(CONTROL, 1)))
-        below, inputs = layer.name, n
+        below = layer.name
+
+
+def _plastic(below: str, layer: LearningLayer) -> Inputs:
+    if layer.mask is None:
+        return Rows(below, layer.inputs, plastic=True)
+    return Fields(below, layer.mask, plastic=True)
 
 
 def _library(net: LearningNetwork[GateFactor]) -> Iterator[Population]:
@@ -223,7 +228,7 @@ def _library(net: LearningNetwork[GateFactor]) -> Iterator[Population]:
         f"{layer.name}.{part}" for part in ("count", "square", "thermometers", "product", "gates")
     )
     own = OneToOne(gates)
-    yield Population(layer.name, layer.name, n, (Rows(INPUT, net.inputs, plastic=True), own))
+    yield Population(layer.name, layer.name, n, (_plastic(INPUT, layer), own))
     yield Population(count, layer.name, n, (OneToOne(layer.name), OneToOne(count), own, Rows(CLEAR, 1)))
     yield Population(square, layer.name, n, (OneToOne(count),))
     yield Population(steps, layer.name, units, (Rows(square, n), Rows(ENABLE, GROUPS, fan=units // GROUPS)))

@@ -200,8 +200,6 @@ def learning(net: LearningNetwork) -> Iterator[str]:
             yield from _array(f"{layer.name} mask", layer.mask, np.bool_, (n, width))
             if index:
                 yield f"{layer.name}: synapses that do not exist above the first layer, which alone sees an image"
-            if net.library:
-                yield f"{layer.name}: synapses that do not exist: library neurons learn through LearningDense alone"
         if width > MAX_LEARNING_INPUTS:
             yield f"{layer.name}: {width:,} inputs, a layer that learns has at most {MAX_LEARNING_INPUTS:,}"
         width = n

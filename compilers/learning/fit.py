@@ -50,6 +50,13 @@ def weights_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
         yield f"{np.count_nonzero(~layer.mask.any(axis=1)):,} neurons without a synapse. Compile the model again"
 
 
+def synapses_begin(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
+    """Of library neurons: see weight_grid.held."""
+    zeros = 0 if layer.mask is None else np.count_nonzero(layer.mask & (layer.weight == 0))
+    if zeros:
+        yield f"{zeros:,} synapses begin at 0, where Lava's LearningSparse drops them. Compile the model again"
+
+
 def sums_fit(net: LearningNetwork, layer: LearningLayer) -> Iterator[str]:
     reach = layer.weight.shape[1] * -limits.WEIGHT_MIN
     top = (1 << (limits.ACCUMULATOR_BITS - 1)) - 1
@@ -132,7 +139,7 @@ RULES = (
     weights_fit, sums_fit, neuron_fits, trace_fits, goodness_fits, third_factor_fits, rate_fits, schedule_fits,
     input_fits,
 )  # fmt: skip
-LIBRARY_RULES = (weights_fit, sums_fit, neuron_fits, trace_fits, input_fits, *library_rule.RULES)
+LIBRARY_RULES = (weights_fit, synapses_begin, sums_fit, neuron_fits, trace_fits, input_fits, *library_rule.RULES)
 
 
 def rules(net: LearningNetwork) -> tuple:
@@ -154,6 +161,7 @@ def describe(net: LearningNetwork) -> list[tuple[str, str, str]]:
     if net.library:
         layer = net.layers[0]
         return [
+            *_synapse_rows(net, layer),
             ("neuron", "LIF", _lif_row(layer.neuron)),
             *library_rule.describe(net, layer),
             ("weight", "dw_ij = M r_j x_i (eq. 5, 6)", f"dw = {DW}, every {T_EPOCH} time steps"),

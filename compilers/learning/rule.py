@@ -16,7 +16,7 @@ from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, Updat
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import from_spiking, library_rule
 from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
-from ff2loihi.compilers.learning.weight_grid import to_even_grid
+from ff2loihi.compilers.learning.weight_grid import held, to_even_grid
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.learning_rule import (
     CONTROL_STEPS,
@@ -117,12 +117,12 @@ def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOpti
     if wrong:
         raise CompileError(f"--learning library has no form for {'; '.join(wrong)}")
     factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), library_rule.STEPS)
-    lif = Neuron(layer.neuron.vth, library_rule.LEAK)
+    layer = replace(layer, neuron=Neuron(layer.neuron.vth, library_rule.LEAK), factor=factor)
     return replace(
         net,
         steps=library_rule.STEPS,
         window=library_rule.WINDOW,
-        layers=(replace(layer, neuron=lif, factor=factor),),
+        layers=(replace(layer, weight=held(layer.weight, layer)),),
         update=UpdateRule("gate", options.rate_exponent or 0, 0, 0),
     )
 
@@ -220,10 +220,6 @@ def check_options(options: LearningOptions) -> None:
         if (value := getattr(options, name)) not in get_args(allowed) and not (name == "curve" and value is None)
     ]
     fields.check(options.field)
-    if options.field and options.library:
-        wrong.append(
-            "--field: has no form with --learning library, whose neurons learn through LearningDense alone on a board"
-        )
     if options.input_factor is not None and not 1 <= options.input_factor <= 256:
         wrong.append(f"--input-factor must be in 1..256, got {options.input_factor}")
     if options.library:

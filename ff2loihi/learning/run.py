@@ -15,7 +15,7 @@ from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.compilers.learning.weight_grid import saturated, to_even_grid
+from ff2loihi.compilers.learning.weight_grid import held, saturated
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.learning import state as run_state
 from ff2loihi.learning.controller import FAR, Controller, Schedule
@@ -219,7 +219,7 @@ class Run:
 
     def _program(self) -> Program:
         layers = tuple(
-            dataclasses.replace(layer, weight=to_even_grid(weight))
+            dataclasses.replace(layer, weight=held(weight, layer))
             for layer, weight in zip(self.program.network.layers, self.backend.weights, strict=True)
         )
         learned = {

@@ -37,15 +37,15 @@ def library_presentations(network: LearningNetwork, data: Dataset) -> tuple[Acti
 
 
 def _events(learner: LibraryLearner, label: int, phase: int) -> np.ndarray:
-    """Spikes of the input, then what library_kernels counts."""
+    """Spikes of the input and the synapses that they reach, then what library_kernels counts."""
     learner.present(label, phase)
-    return np.concatenate([[learner.input_spikes], learner.sent])
+    return np.concatenate([learner.arrived, learner.sent])
 
 
 def _activity(learner: LibraryLearner, events: list[np.ndarray], learns: bool) -> Activity:
     net = learner.network
     [layer] = net.layers
-    arrived, *sent = np.mean(events, axis=0).tolist()
+    arrived, reached, *sent = np.mean(events, axis=0).tolist()
     enabled = len(learning_steps(net.steps, net.window, stride(learner))) * GROUPS // 2 if learns else 0
     spikes = {
         INPUT: arrived,
@@ -58,5 +58,6 @@ def _activity(learner: LibraryLearner, events: list[np.ndarray], learns: bool) -
         f"{layer.name}.product": sent[PRODUCT],
         f"{layer.name}.gates": sent[GATES],
     }
-    updates = {layer.name: (sent[TAUGHT], arrived * layer.neurons)}
-    return Activity(net.period, spikes, {layer.name: float((layer.weight != 0).mean())}, updates)
+    updates = {layer.name: (sent[TAUGHT], reached)}
+    fan_out = {} if layer.mask is None else {layer.name: reached / max(1.0, arrived)}
+    return Activity(net.period, spikes, {layer.name: float((layer.existing != 0).mean())}, updates, fan_out)

@@ -19,7 +19,7 @@ from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
-from sim_tests.deployment.nets import LEARNABLE, LEARNING
+from sim_tests.deployment.nets import LEARNABLE
 
 WIDTHS = {"ffa": (12,), "random": (12,), "ff-prospective": (12, 12), "cwc-ff": (10, 10, 20, 10)}
 FORMS = {
@@ -29,6 +29,7 @@ FORMS = {
     "rule": LearningOptions(),
     "tag": LearningOptions(eligibility="tag"),
     "library": LearningOptions(library=True),
+    "fields": LearningOptions(library=True, field=(4,)),
 }
 EXTENSION = Path(__file__).parent / "extension"
 SINFO = "echo 'NODELIST NODES PARTITION STATE'; echo 'ncl-og-05 1 oheogulch idle'"
@@ -60,7 +61,8 @@ class Artifacts:
         return file
 
     def _compile(self, recipe: str, change: str, form: str):
-        epochs = 0 if form in LEARNING and (recipe, change) in LEARNABLE else 1  # what learns on the chip starts there
+        on_chip = isinstance(FORMS[form], LearningOptions) and (recipe, change) in LEARNABLE
+        epochs = 0 if on_chip else 1  # what learns on the chip starts there
         checkpoint = self.checkpoint(recipe, change, epochs)
         return api.compile(checkpoint, _images(), FORMS[form])
 

@@ -161,14 +161,15 @@ def test_a_board_with_another_delay_is_told_by_its_recording(board, refused, art
 
 
 @pytest.mark.needs_lava
-def test_a_network_of_library_neurons_learns_on_the_board_bit_for_bit(board, artifacts, tmp_path):
-    program = artifacts["ffa-symmetric", "plain", "library"]
+@pytest.mark.parametrize(("form", "plastic"), [("library", "LearningDense"), ("fields", "LearningSparse")])
+def test_a_network_of_library_neurons_learns_on_the_board_bit_for_bit(board, artifacts, tmp_path, form, plastic):
+    program = artifacts["ffa-symmetric", "plain", form]
     done = deploy(board, program, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((tmp_path / "d.json").read_text())
     assert report["equal"]
     assert {model.split()[0] for model in report["models"]} == {
-        "Dense", "Sparse", "LearningDense", "LIF", "LIFReset", "GradedReluVec", "ProdNeuron",
+        "Dense", "Sparse", plastic, "LIF", "LIFReset", "GradedReluVec", "ProdNeuron",
     }  # fmt: skip
     assert {v["name"] for v in report["variables"]} == {
         f"hidden1.{state}" for state in ("z", "r", "v", "gate", "units", "learned")

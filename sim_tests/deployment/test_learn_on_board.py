@@ -24,9 +24,9 @@ SINGLE = ("--single", "--negatives", "random")  # asks for no score
 
 
 @pytest.fixture
-def model(artifacts, tmp_path):
-    """An artifact of library neurons."""
-    api.save(artifacts["ffa-symmetric", "plain", "library"], tmp_path / "m.ffl")
+def model(request, artifacts, tmp_path):
+    """An artifact of library neurons, or of such with fields."""
+    api.save(artifacts["ffa-symmetric", "plain", getattr(request, "param", "library")], tmp_path / "m.ffl")
     return tmp_path / "m.ffl"
 
 
@@ -51,7 +51,7 @@ def as_the_emulator_does(board, words, model, tmp_path):
         found, wanted = ((tmp_path / name / "x.ffl").read_bytes() for name in ("loihi", "emulator"))
         assert found == wanted
         before, after = (api.load(file) for file in (model, tmp_path / "loihi/x.ffl"))
-        before, after = before.network.layers[0].weight, after.network.layers[0].weight
+        before, after = before.network.layers[0].existing, after.network.layers[0].existing
         assert (before != after).mean() > 0.02
         assert after.max() < WEIGHT_MAX  # beyond it a board, and the stand-in, round by a draw of their own
         assert sorted(path.name for path in (tmp_path / "loihi").iterdir()) == ["x.ffl", "x.jsonl"]
@@ -71,6 +71,7 @@ def as_the_emulator_does(board, words, model, tmp_path):
     ],
     ids=["few", "fifty presentations", "pairs", "hard negatives"],
 )
+@pytest.mark.parametrize("model", ["library", "fields"], indirect=True)
 def test_a_board_learns_what_the_emulator_learns(board, words, as_the_emulator_does, tmp_path, options):
     if "--epochs" not in options:
         options = (*options, "--epochs", "1")
@@ -170,11 +171,12 @@ children: list[Scripted] = []
 
 @pytest.fixture
 def scripted(artifacts, monkeypatch):
-    """scripted() -> a learner whose child is Scripted; `children` are those that it started."""
+    """scripted(network) -> a learner whose child is Scripted; `children` are those that it started."""
     children.clear()
     monkeypatch.setattr(learner, "require_board", lambda instead: SimpleNamespace(environment={}))
     monkeypatch.setattr(learner, "Child", Scripted)
-    return lambda: learner.LoihiLearner(artifacts["ffa-symmetric", "plain", "library"].network)
+    dense = artifacts["ffa-symmetric", "plain", "library"].network
+    return lambda network=dense: learner.LoihiLearner(network)
 
 
 def shown(board) -> None:
@@ -213,6 +215,18 @@ def test_a_run_that_is_resumed_starts_with_the_weights_and_gates_that_were_kept(
         with h5py.File(children[1].folder / "network.net") as file:
             assert (file["layer/0/weight"][()] == 254).all()  # what a synapse of the chip holds
         assert second.state()["passed"] == 2
+
+
+def test_a_resumed_run_of_fields_begins_with_no_synapse_at_0_which_the_board_would_drop(artifacts, scripted):
+    network = artifacts["ffa-symmetric", "plain", "fields"].network
+    [layer], board = network.layers, scripted(network)
+    with board:
+        board.restore({"weights.0": 0 * layer.weight, "gates.0": np.zeros(12, np.int32), "passed": np.array([3])})
+        shown(board)
+        board.present(2, -1)
+        with h5py.File(children[0].folder / "network.net") as file:
+            np.testing.assert_array_equal(file["layer/0/weight"][()], 2 * layer.mask)
+        assert children[0].plan["fields"]
 
 
 def test_a_run_that_failed_asks_its_child_for_nothing_more(scripted):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ff2loihi import api
 from ff2loihi.backends.base import Plan, Samples
 from ff2loihi.backends.emulator.library_learner import LibraryLearner
 from ff2loihi.backends.one_by_one import learn_one_by_one
@@ -17,6 +18,7 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
 from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import library_rule
+from ff2loihi.compilers.learning.weight_grid import held
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.library_rule import GROUPS
@@ -25,7 +27,7 @@ from ff2loihi.verification.learning_equality import learning_equality
 from sim_tests.factories import drawn_inputs
 
 RELU = OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
-FAST, ALL = 1, 40
+FAST, ALL, FIELDS = 1, 40, 12
 
 
 def library_net(seed: int, longest: int = 31) -> LearningNetwork:
@@ -50,6 +52,18 @@ def library_net(seed: int, longest: int = 31) -> LearningNetwork:
         layers=(LearningLayer("hidden1", weight, np.arange(n) < (n + 1) // 2, neuron, RELU, factor),),
         update=UpdateRule("gate", int(rng.integers(0, 2)), 0, 0),
     )
+    learning_fit.check(net)
+    return net
+
+
+def field_net(seed: int, longest: int = 31) -> LearningNetwork:
+    """`library_net`, whose neurons see some inputs each."""
+    net, rng = library_net(seed, longest), np.random.default_rng([seed, 3])
+    [layer] = net.layers
+    mask = rng.random(layer.weight.shape) < rng.choice([0.3, 0.8], layer.weight.shape[1])
+    mask[:, 0] = True
+    layer = replace(layer, mask=mask)
+    net = replace(net, layers=(replace(layer, weight=held(np.where(mask, layer.weight, 0), layer)),))
     learning_fit.check(net)
     return net
 
@@ -82,6 +96,40 @@ def test_more_generated_networks_of_library_processes_learn_the_emulators_bits(s
     assert learning_equality(net, presentations_for(net, seed)).first_divergence is None
 
 
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, FIELDS))])
+def test_neurons_with_fields_learn_the_emulators_bits_through_lavas_learning_sparse(seed):
+    net = field_net(seed, longest=11 if seed == 2 else 31)
+    report = learning_equality(net, presentations_for(net, seed))
+    assert report.first_divergence is None
+    active = {variable.name: variable.active for variable in report.variables}
+    assert active.keys() >= {"goodness", *(f"hidden1.{state}" for state in ("v", "z", "r", "gate", "units", "a"))}
+    if seed == 2:
+        assert min(active.values()) > 0
+
+
+def test_the_networks_with_fields_spike_and_learn_through_0_and_none_gets_a_synapse():
+    moved, spiked, crossed, clipped = [], [], 0, 0
+    for seed in range(2, FIELDS):
+        net = field_net(seed)
+        [layer], learner = net.layers, LibraryLearner(net, record=True)
+        before = layer.weight.T
+        for one in presentations_for(net, seed):
+            learner.show(one.q, one.starts)
+            learner.present(one.label, one.phase)
+            spiked.append(learner.states[:, 1].any())
+            steps = np.concatenate([before[None], learner.matrices])
+            assert not steps[:, ~layer.mask.T].any()
+            crossed += ((steps[:-1] == 0) & (steps[1:] != 0)).sum()  # what Lava's first step would have dropped
+            clipped += (steps == 255).sum()
+            before = learner.matrices[-1].copy()
+        moved.append((before != layer.weight.T).any())
+    assert np.mean(moved) > 0.4
+    assert np.mean(spiked) > 0.5
+    assert crossed > 20
+    assert clipped
+
+
 def test_the_generated_networks_learn_saturate_and_gather():
     changed, gathered, clipped = [], [], []
     for seed in range(ALL):
@@ -112,10 +160,12 @@ class Recorded(LibraryLearner):
 
 
 @pytest.mark.parametrize("pairs", [True, False], ids=["pairs", "in turn"])
-@pytest.mark.parametrize("seed", range(ALL))
-def test_a_block_in_one_call_is_its_recorded_presentations(seed, pairs):
+@pytest.mark.parametrize(
+    ("make", "seed"), [(library_net, seed) for seed in range(ALL)] + [(field_net, seed) for seed in range(FIELDS)]
+)
+def test_a_block_in_one_call_is_its_recorded_presentations(make, seed, pairs):
     """At the rates of a schedule, with labels that were drawn and with the best wrong one."""
-    net, rng, count = library_net(seed), np.random.default_rng([seed, 2]), 6
+    net, rng, count = make(seed), np.random.default_rng([seed, 2]), 6
     plan = Plan(pairs, 1e9, 1.0, True, 0, net.probability == "sigmoid")
     whole, plain = LibraryLearner(net), Recorded(net)
     for trace_shift in (0, 1):
@@ -151,6 +201,7 @@ def logical_steps(net: LearningNetwork, q, starts, label: int, phase: int, gate)
         np.concatenate([starts, net.label_phases]),
     )
     rate = np.concatenate([q, net.label_codes[label]])
+    exists = np.ones(w.shape, int) if layer.mask is None else layer.mask.T.astype(int)
     v, forced = np.zeros(len(r), int), []
     for step in range(net.steps):
         acc = acc + rate
@@ -160,7 +211,7 @@ def logical_steps(net: LearningNetwork, q, starts, label: int, phase: int, gate)
             v = np.sign(v) * (np.abs(v) * (4096 - layer.neuron.dv) >> 12)
         a = w[x].sum(0)
         for j, change in forced:
-            w[x, j] = np.clip(w[x, j] + change, -256, 255)
+            w[x, j] = np.clip(w[x, j] + change, -256, 255) * exists[x, j]
         forced = []
         counted = r.copy()
         v = np.sign(v) * (np.abs(v) * (4096 - layer.neuron.dv) >> 12) + 64 * a
@@ -181,14 +232,17 @@ def logical_steps(net: LearningNetwork, q, starts, label: int, phase: int, gate)
     return w.T, gate
 
 
-def test_a_presentation_is_the_rule_in_logical_steps():
+@pytest.mark.parametrize("make", [library_net, field_net])
+def test_a_presentation_is_the_rule_in_logical_steps(make):
     """Thresholds far from every sum: then it does not matter which counts, of now or of a moment ago, they see."""
     rng = np.random.default_rng(3)
-    net = library_net(11)
+    net = make(11)
     layer = net.layers[0]
     wide = tuple((-4000, 4000, -3999) for _ in range(GROUPS))  # two of three units always spike
     factor = replace(library_rule.gate_factor("symmetric", len(layer.positive), 20), thresholds=wide, gain=1, vth=17)
     weight = (2 * rng.integers(-20, 60, layer.weight.shape)).astype(np.int16)
+    if layer.mask is not None:
+        weight *= layer.mask
     layer = replace(layer, weight=weight, neuron=Neuron(256, 163), factor=factor)
     net = replace(net, layers=(layer,), steps=20, window=9, update=UpdateRule("gate", 0, 0, 0))
     learner = emulator_learner(net)
@@ -272,11 +326,36 @@ def test_a_third_factor_that_no_library_neuron_holds_is_refused(change, said):
         learning_fit.check(replace(net, layers=(replace(layer, factor=replace(layer.factor, **change)),)))
 
 
-def test_an_artifact_keeps_the_rule_and_refuses_another_rules_factor(tmp_path):
-    program = Program(library_net(1), (), {})
+def test_a_synapse_that_begins_at_0_is_refused_since_lava_drops_it():
+    net = field_net(3)
+    [layer] = net.layers
+    weight = layer.weight.copy()
+    weight[:, 0] = 0
+    with pytest.raises(CompileError, match=f"{len(weight)} synapses begin at 0, where Lava's LearningSparse drops"):
+        learning_fit.check(replace(net, layers=(replace(layer, weight=weight),)))
+    mended = replace(layer, weight=held(weight, layer))
+    learning_fit.check(replace(net, layers=(mended,)))
+    np.testing.assert_array_equal(mended.weight[:, 1:], weight[:, 1:])
+    assert (mended.weight[:, 0] == 2).all()
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_odd_weights_go_onto_the_grid_and_with_fields_past_0(masked):
+    layer = field_net(3).layers[0]
+    seen = np.array([[True] * 6 + [False]])
+    layer = replace(layer, weight=np.zeros((1, 7), np.int16), mask=seen if masked else None)
+    found = held(np.array([[255, 3, 1, 0, -1, -255, 0]], np.int16), layer)
+    assert found.tolist() == [[254, 4, *([2, 2, 2] if masked else [0, 0, 0]), -256, 0]]
+    assert found.dtype == np.int16
+
+
+@pytest.mark.parametrize("make", [library_net, field_net])
+def test_an_artifact_keeps_the_rule_and_refuses_another_rules_factor(make, tmp_path):
+    program = Program(make(1), (), {})
     artifact.write(program, tmp_path / "m.ffl")
     back = artifact.read(tmp_path / "m.ffl")[0].network
     assert (back.layers[0].factor, back.update) == (program.network.layers[0].factor, program.network.update)
+    np.testing.assert_array_equal(back.layers[0].mask, program.network.layers[0].mask)
     header = {"format": FORMAT, "version": VERSION, "provenance": {}, "sha256": ""}
     manifest, tensors = learning_manifest.pack(program, header)
     direct = replace(manifest.update, eligibility="none")
@@ -306,3 +385,20 @@ def test_library_learning_from_the_command_line(tmp_path, ff2loihi, refused):
     assert "2 layers: forced spikes would reach the layer above" in err
     code, err = refused("compile", model, "--learning", "stock")  # what it was called before
     assert (code, "'library'" in err) == (2, True)
+
+
+@pytest.mark.needs_lava
+def test_a_network_of_library_neurons_with_fields_goes_through_every_command(tmp_path, ff2loihi):
+    model, net, learned = (tmp_path / name for name in ("u.pt", "u.ffl", "u-learned.ffl"))
+    assert ff2loihi("train", "--epochs", "0", "--widths", "20", "--field", "5", "-o", model)[0] == 0
+    assert ff2loihi("compile", model, "--learning", "library", "-o", net)[0] == 0
+    assert ff2loihi("learn", net, "--limit", "300", "--epochs", "2", "-o", learned)[0] == 0
+    layers = [api.load(file).network.layers[0] for file in (net, learned)]
+    for layer in layers:
+        assert layer.synapses == 20 * (25 + 100)
+        np.testing.assert_array_equal(layer.weight != 0, layer.mask)
+    assert (layers[0].weight != layers[1].weight).sum() > 100
+    assert "every bit agrees" in ff2loihi("verify", learned, "--samples", "1")[1]
+    assert "a neuron sees 25 of 64 pixels" in " ".join(ff2loihi("inspect", learned)[1].split())
+    for command in (("map", learned), ("estimate", learned, "--limit", "2"), ("run", learned, "--limit", "20")):
+        assert ff2loihi(*command)[0] == 0

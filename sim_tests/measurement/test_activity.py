@@ -318,9 +318,14 @@ def test_learning_costs_updates_that_inference_does_not(eligibility):
     assert inference.steps == 2 * net.period
 
 
-def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states():
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states(share):
     net = library_net()
     [layer] = net.layers
+    mask = np.random.default_rng(4).random(layer.weight.shape) < share
+    if share < 1:
+        layer = dataclasses.replace(layer, weight=layer.weight * mask, mask=mask)
+        net = dataclasses.replace(net, layers=(layer,))
     data = Dataset("own", "test", PIXELS, np.arange(7) % 2, 2)
     quiet, lessons = library_presentations(net, data)
     learner, found = LibraryLearner(net, record=True), []
@@ -328,34 +333,37 @@ def test_events_of_library_neurons_that_learn_are_those_of_their_recorded_states
         learner.show(one.q, one.starts)
         learner.present(one.label, one.phase)
         acc, rate = np.concatenate([one.starts, net.label_phases]), np.concatenate([one.q, net.label_codes[one.label]])
-        arrived = []
+        arrived, reached = 0, []  # spikes of the inputs; synapses of each neuron that each step's reach
         for _ in range(net.steps):
             fired, acc = rate_step(acc, rate, 256)
-            arrived.append(int(fired.sum()))
+            arrived += int(fired.sum())
+            reached.append(mask[:, fired].sum(axis=1))
         z, r = learner.states[:, 1], learner.states[:, 2]
-        forced = (z[0::4] + z[1::4]).sum(1)
+        forced = z[0::4] + z[1::4]
         enabled = [4 * step + slot for step in (23, 25, 27, 29) for slot in (1, 2)]
         spiked = np.zeros(learner.units.shape, bool)
         spiked[enabled] = learner.units[enabled] == 0  # those that spike start anew
         products = sum((r[t][layer.positive == (group % 2 == 0)] > 0).sum() for t, group in np.argwhere(spiked.any(2)))
         found.append(
             [
-                sum(arrived),
+                arrived,
                 z.sum(),
                 (r > 0).sum() + (r[-1] > 0).sum(),
                 spiked.sum(),
                 products,
                 forced.sum(),
-                forced @ arrived,
+                (forced * reached).sum(),
+                np.sum(reached),
             ]
         )
         learner.w[:] = layer.weight.T
     names = ("input", "hidden1", "hidden1.count", "hidden1.thermometers", "hidden1.product", "hidden1.gates")
-    *spikes, updates = np.mean(found, axis=0)
+    *spikes, updates, visited = np.mean(found, axis=0)
     assert [lessons.spikes[name] for name in names] == pytest.approx(spikes)
     assert lessons.spikes["hidden1.square"] == lessons.spikes["hidden1.count"]
     assert min(spikes) > 0
-    assert lessons.updates["hidden1"] == pytest.approx((updates, 10 * spikes[0]))
+    assert lessons.updates["hidden1"] == pytest.approx((updates, visited))
+    assert lessons.fan_out == ({} if share == 1 else {"hidden1": pytest.approx(visited / spikes[0])})
     assert (lessons.steps, lessons.spikes["control.enable"], lessons.spikes["control.clear"]) == (128, 2 * 8 / 2, 1)
     assert (quiet.updates["hidden1"][0], quiet.spikes["hidden1.gates"], quiet.spikes["control.enable"]) == (0, 0, 0)
 

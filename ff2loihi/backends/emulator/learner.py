@@ -23,6 +23,15 @@ def label_events(network: LearningNetwork) -> Events:
     return found
 
 
+def reached(network: LearningNetwork, pixels: Events, label: Events) -> np.ndarray:
+    """Synapses of the first layer that the spikes of an image and a label reach in each step, (steps,) int64."""
+    layer, found = network.layers[0], np.zeros(network.steps, np.int64)
+    fan = np.full(network.inputs, layer.neurons) if layer.mask is None else layer.mask.sum(axis=0)
+    for events_of in (pixels, label):
+        found += [fan[row[:count]].sum() for row, count in zip(*events_of, strict=True)]
+    return found
+
+
 def _layer(layer: LearningLayer, steps: int, tags: bool) -> Layer:
     w = np.array(layer.weight.T, np.int16, order="C")  # its own: it learns
     inputs, n = w.shape
@@ -155,12 +164,8 @@ class Learner:
     @property
     def reached(self) -> np.ndarray:
         """Synapses of the first layer that the input's spikes reach in each step of the last presentation, (steps,)."""
-        mask, labels = self.network.layers[0].mask, self._net.labels.events
-        fan = np.full(self.network.inputs, self.layers[0].w.shape[1]) if mask is None else mask.sum(axis=0)
-        found = np.zeros(self.network.steps, np.int64)
-        for idx, counts in ((*self._net.pixels,), (labels.idx[self._label], labels.counts[self._label])):
-            found += [fan[row[:count]].sum() for row, count in zip(idx, counts, strict=True)]
-        return found
+        labels = self._net.labels.events
+        return reached(self.network, self._net.pixels, Events(labels.idx[self._label], labels.counts[self._label]))
 
     def silent(self) -> list[float]:
         """Each layer's share of neurons that have not spiked since the last call."""

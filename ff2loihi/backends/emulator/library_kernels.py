@@ -25,12 +25,14 @@ NEURON, COUNT, THERMOMETER, PRODUCT, GATES, TAUGHT = range(6)
 class Layer(NamedTuple):
     """A layer's arrays. w (inputs, n) int16, C order; signs (n,) int64: 1 for + neurons.
 
+    mask: which synapses exist, see learning_kernels.synapse_mask.
     neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6). pairs (GROUPS, 2)
     int64: the thermometers' weights; thresholds (GROUPS, K). gate (n,) float64: the gates' v, which lives on. fired
     (n,) int64 becomes other than 0 where a neuron spikes by itself.
     """
 
     w: np.ndarray
+    mask: np.ndarray
     signs: np.ndarray
     neuron: tuple[float, float, float]
     factor: tuple[int, int, int, float]
@@ -135,18 +137,24 @@ def _gather(gate, r, m_plus, m_minus, signs, gain, threshold, fired):
 
 
 @njit(cache=True, nogil=True)
-def _teach(w, idx, n, grow, fall, u):
+def _teach(w, mask, idx, n, grow, fall, u):
     """dw = 2^1 x0 y0 - 2^-2 y0 x1: w + 2 of neurons that grow; of those that fall w + 2, clipped in 16 bits of 2^-7
-    LSB, then - 4, which leaves a weight of 254 or 255 a fraction to be rounded by u = floor(128 draw)."""
+    LSB, then - 4, which leaves a weight of 254 or 255 a fraction to be rounded by u = floor(128 draw). Returns how many
+    synapses of forced neurons there are."""
+    taught, some_absent = 0, mask.shape[0] > 0
     for j in range(grow.shape[0]):
         if not (grow[j] or fall[j]):
             continue
         for k in range(n):
+            if some_absent and not mask[idx[k], j]:
+                continue
+            taught += 1
             x = np.int64(w[idx[k], j])
             if grow[j]:
                 w[idx[k], j] = min(W_HIGH, x + 2)
             else:
                 w[idx[k], j] = max(W_LOW, (min(CLIP_HIGH, (x + 2) << BITS) - FALL + UP - u) >> BITS)
+    return taught
 
 
 @njit(cache=True, nogil=True)
@@ -234,8 +242,9 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
         a[:] = 0
         for group in (pixels, label):
             add_rows(w, group.idx[i], group.counts[i], a)
+        taught = 0
         for group in (pixels, label):
-            _teach(w, group.idx[i], group.counts[i], grow, fall, u[i])
+            taught += _teach(w, layer.mask, group.idx[i], group.counts[i], grow, fall, u[i])
         in_a2 = sums(r, signs)
         if sent is not None:
             sent[COUNT] += _active(r)
@@ -265,12 +274,11 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
         _gather(gate, early_r, early[0] + early[2], early[1] + early[3], signs, gain, gate_threshold, grown)
         before_b2 = sums(r, signs)
         if sent is not None:
-            forced = grow.sum() + fall.sum()
-            sent[NEURON] += forced + own.sum()
+            sent[NEURON] += grow.sum() + fall.sum() + own.sum()
             sent[COUNT] += _active(r)
             sent[THERMOMETER] += early.sum() + late.sum()
             sent[GATES] += grown.sum() + fallen.sum()
-            sent[TAUGHT] += forced * (pixels.counts[i] + label.counts[i])
+            sent[TAUGHT] += taught
         if record.on:
             _record_states(record.states, 4 * i + 3, v, nothing, r, gate, nothing)
             record.units[4 * i + 3] = t

@@ -7,9 +7,10 @@ import numpy as np
 from ff2loihi.backends.base import Learned, Plan, Samples
 from ff2loihi.backends.emulator import library_loop, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels
-from ff2loihi.backends.emulator.learner import label_events
+from ff2loihi.backends.emulator.learner import label_events, reached
 from ff2loihi.backends.emulator.library_kernels import TAUGHT, Layer, Record, counts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from ff2loihi.processes.learning_kernels import synapse_mask
 from ff2loihi.processes.library_rule import ENABLE, ENABLE_EXP, FORCE, FORCE_EXP, GROUPS, SLOTS, GateFactor, controls
 from ff2loihi.processes.limits import ALIGN
 from ff2loihi.processes.rate_kernel import Events
@@ -95,9 +96,11 @@ class LibraryLearner:
         return [r]
 
     @property
-    def input_spikes(self) -> int:
-        """Of the last presentation."""
-        return int(self._net.pixels.counts.sum() + self._net.labels.events.counts[self._label].sum())
+    def arrived(self) -> tuple[int, int]:
+        """(spikes of the inputs, synapses that they reach) in the last presentation."""
+        events = self._net.labels.events
+        pixels, label = self._net.pixels, Events(events.idx[self._label], events.counts[self._label])
+        return int(pixels.counts.sum() + label.counts.sum()), int(reached(self.network, pixels, label).sum())
 
     def silent(self) -> list[float]:
         """The share of neurons that have not spiked by themselves since the last call."""
@@ -122,6 +125,7 @@ def _layer(layer: LearningLayer) -> Layer:
     assert isinstance(factor, GateFactor)  # as every network of library neurons has
     return Layer(
         w=np.array(layer.weight.T, np.int16, order="C"),  # its own: it learns
+        mask=synapse_mask(layer.mask),
         signs=layer.positive.astype(np.int64),
         neuron=(1 - neuron.dv / 4096, float(neuron.vth << ALIGN), float(FORCE << FORCE_EXP << ALIGN)),
         factor=(factor.shift, ENABLE << ENABLE_EXP, factor.gain, float(factor.vth << ALIGN)),

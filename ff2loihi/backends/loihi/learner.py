@@ -15,7 +15,7 @@ from ff2loihi.backends.one_by_one import OneByOne
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork, Program
-from ff2loihi.compilers.learning.weight_grid import to_even_grid
+from ff2loihi.compilers.learning.weight_grid import held
 
 
 class LoihiLearner(OneByOne):
@@ -52,7 +52,7 @@ class LoihiLearner(OneByOne):
 
     def _start(self, first: Presentation) -> Child:
         [layer] = self.network.layers
-        net = replace(self.network, layers=(replace(layer, weight=to_even_grid(self._weight)),))
+        net = replace(self.network, layers=(replace(layer, weight=held(self._weight, layer)),))
         write = partial(library_plan.write, gates=self._gates)
         self.folder = self._stack.enter_context(deployed(write, Program(net, (), {}), [first]))
         module = "ff2loihi.backends.loihi.payload.learn_with_host"

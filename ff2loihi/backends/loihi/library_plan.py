@@ -40,6 +40,7 @@ def constants(network: LearningNetwork) -> dict:
     return {
         "period": network.period,
         "positive": layer.positive.astype(int).tolist(),
+        "fields": layer.mask is not None,
         "dw": DW,
         "x1_impulse": X1_IMPULSE,
         "t_epoch": T_EPOCH,

@@ -238,6 +238,19 @@ def test_fields_on_cores_keep_the_limits_in_the_second_count(limit):
     assert own.plastic
 
 
+def test_library_neurons_with_fields_take_axons_for_what_they_see_and_keep_the_limits_in_the_second_count():
+    layer = learning_layer((60, 884))
+    seen = fields.mask((28, 28, 1), 100, layer.positive, (14,))
+    dense, sparse = (populations(library_network(replace(layer, mask=mask), 8)) for mask in (None, seen))
+    assert sparse[0].plastic
+    assert sparse[0].taken(0, 1, LOIHI2)[0] == dense[0].taken(0, 1, LOIHI2)[0] - 784 + 196
+    assert [population.neurons for population in sparse] == [population.neurons for population in dense]
+    mappings = [place(found, "loihi2", LOIHI2) for found in (dense, sparse)]
+    assert recount(mappings[1]) == []
+    words = [sum(core.fill.synaptic_words for core in mapping.cores) for mapping in mappings]
+    assert words[1] < 0.7 * words[0]
+
+
 @pytest.mark.parametrize("limit", [{}, {"neurons": 20}, {"synaptic_words": 70}, {"axons_in": 60}, {"axons_out": 130}])
 def test_neurons_fed_one_to_one_keep_the_limits_in_the_second_count(limit):
     """Each takes an axon and a word for its own input alone, and its spike goes to one core of those it feeds."""

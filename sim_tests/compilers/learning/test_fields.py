@@ -8,7 +8,7 @@ import pytest
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference.quantize import Calibration
-from ff2loihi.compilers.ir import LearningNetwork, fields
+from ff2loihi.compilers.ir import fields
 from ff2loihi.compilers.learning.fit import describe
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
@@ -126,7 +126,6 @@ def test_a_learning_network_without_fields_says_nothing_of_them(made, compiled):
         (0, (4,), {"field": (3, 5)}, "made with train --field 4. Leave --field out"),
         (0, (), {"field": (9,)}, "1..8, the image's shorter side"),
         (0, (), {"field": (4,), "shape": None}, "an image of known shape"),
-        (0, (), {"field": (4,), "library": True}, "no form with --learning library"),
     ],
 )
 def test_fields_that_a_network_cannot_have_are_refused(made, compiled, epochs, field, options, words):
@@ -145,8 +144,14 @@ def test_a_checkpoint_that_says_it_has_no_fields_gets_those_that_are_asked_for(m
         compiled(replace(checkpoint, training={**checkpoint.training, "field": ["4"]}), field=(4,))
 
 
-def test_a_network_of_library_neurons_has_no_fields(made, compiled):
-    net: LearningNetwork = compiled(made(), library=True).network
-    layer = net.layers[0]
-    with pytest.raises(CompileError, match="LearningDense alone"):
-        pipeline.learning_fit.check(replace(net, layers=(replace(layer, mask=np.ones(layer.weight.shape, bool)),)))
+@pytest.mark.parametrize("where", ["trained", "compiled"])
+def test_library_neurons_have_fields_whose_synapses_all_begin_at_another_weight_than_0(made, compiled, where):
+    """Lava's LearningSparse keeps no synapse of weight 0."""
+    checkpoint, options = (made(0, (4,)), {}) if where == "trained" else (made(), {"field": (4,)})
+    library, ours = (compiled(checkpoint, library=library, **options).network.layers[0] for library in (True, False))
+    np.testing.assert_array_equal(library.mask, fields.mask((8, 8, 1), 100, library.positive, (4,)))
+    np.testing.assert_array_equal(library.weight != 0, library.mask)
+    changed = library.weight != ours.weight
+    assert changed.any()
+    assert (library.weight[changed] == 2).all()
+    assert not ours.weight[changed].any()

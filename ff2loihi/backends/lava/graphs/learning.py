@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import LearningDense
+from lava.proc.sparse.process import LearningSparse
 
 from ff2loihi.backends.lava import models as lava_models
 from ff2loihi.compilers.ir import LearningNetwork
@@ -15,8 +16,10 @@ from ff2loihi.processes.learning.fused_network import FusedNetwork
 from ff2loihi.processes.learning.plastic_dense import PyPlasticModel, rule_strings
 from ff2loihi.processes.learning.source import LearningSource
 from ff2loihi.processes.learning_rule import ThirdFactor
+from ff2loihi.processes.library.shown_sparse import PyShownSparseModel
 from ff2loihi.processes.library.source import LibrarySource
 
+_MODELS = {"own_plastic": {LearningDense: PyPlasticModel}, "library": {LearningSparse: PyShownSparseModel}}
 VECTORS = ("v", "r", "y2", "y3", "a")
 
 
@@ -42,7 +45,7 @@ def run_config(form: str) -> Loihi2SimCfg:
     """The models that a form of the layers runs, see backends.lava.learner."""
     return lava_models.run_config(
         select_sub_proc_model=form in ("graph", "own_plastic"),
-        exception_proc_model_map={LearningDense: PyPlasticModel} if form == "own_plastic" else None,
+        exception_proc_model_map=_MODELS.get(form),
     )
 
 

@@ -97,7 +97,7 @@ def run(folder: Path, probe: bool) -> None:
         found.neuron.run(condition=RunSteps(num_steps=plan["period"] + ahead + last), run_cfg=config)
         ahead = 0
         if plan["learns"]:
-            weights.append(np.asarray(found.plastic.weights.get()).astype(np.int16))
+            weights.append(found.learned())
         print(f"progress {done}", flush=True)
     layer, n = plan["layer"], len(plan["positive"])
     came = {name: np.load(folder / f".{name}.npy", mmap_mode="r") for name in "zr"}

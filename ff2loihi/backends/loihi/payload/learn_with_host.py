@@ -31,7 +31,7 @@ def run(folder: Path, commands: "queue.Queue[str]") -> None:
         if command == "present":
             found.neuron.run(condition=RunSteps(num_steps=plan["period"]), run_cfg=config)
         elif command == "read":
-            np.save(folder / "weights.npy", np.asarray(found.plastic.weights.get()).astype(np.int16))
+            np.save(folder / "weights.npy", found.learned())
             np.save(folder / "gates.npy", np.asarray(found.gates.v.get()).astype(np.int32))
         else:
             found.neuron.stop()

@@ -4,7 +4,8 @@ One that classifies, `classifying`: what library_layers.py describes.
 
 One that learns, `connect`:
 
-    spikes -> LearningDense = Z (LIFReset) = the LearningDense's s_in_bap: a spike that a gate forces, or its own
+    spikes -> LearningDense = Z (LIFReset) = the LearningDense's s_in_bap: a spike that a gate forces, or its own;
+        a LearningSparse where the neurons have fields
     Z -> count (GradedReluVec, an identity on itself) -> squares (ProdNeuron) -> thermometers (LIFReset)
     count, thermometers -> product (ProdNeuron) -> gates (LIF) -> Z, and off the count
     control rows -> count (clear), thermometers (enable)
@@ -22,38 +23,46 @@ from lava.proc.dense.process import Dense, LearningDense
 from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.lif.process import LIF, LIFReset
 from lava.proc.prodneuron.process import ProdNeuron
-from lava.proc.sparse.process import Sparse
+from lava.proc.sparse.process import LearningSparse, Sparse
 from lava.utils.weightutils import SignMode
-from scipy.sparse import eye
+from scipy.sparse import csr_matrix, eye
 
 INPUT = "input"  # of the lowest layer
-PROCESSES = (Dense, Sparse, LIF, LIFReset, GradedReluVec, GradedVec, ProdNeuron)  # a LearningDense is a Dense
+PROCESSES = (Dense, Sparse, LIF, LIFReset, GradedReluVec, GradedVec, ProdNeuron)  # LearningDense is a Dense
 
 
 @dataclass(frozen=True)
 class LibraryNeurons:
     """What is read of a built network."""
 
-    plastic: LearningDense
+    plastic: LearningDense | LearningSparse
     neuron: LIFReset
     count: GradedReluVec
     units: LIFReset
     gates: LIF
+
+    def learned(self) -> np.ndarray:
+        """The weights as they are now, (n, inputs) int16, read one by one; 0 where no synapse is."""
+        found = self.plastic.weights.get()
+        return (found.toarray() if isinstance(found, csr_matrix) else np.asarray(found)).astype(np.int16)
 
 
 def connect(plan: dict, weights: np.ndarray, spikes, control, offset: int) -> LibraryNeurons:
     """Build the network behind two OutPorts: input spikes (inputs,) and control rows (1 + groups,): clear, enables.
 
     plan: see backends.loihi.library_plan.constants; "gates": their v at the start, where it is not 0. weights (n,
-    inputs). offset: the time step in which the first presentation begins; it must be odd, for epochs of the learning
-    rule are of two and begin with odd ones.
+    inputs); of a network with fields those of 0 are no synapses. offset: the time step in which the first presentation
+    begins; it must be odd, for epochs of the learning rule are of two and begin with odd ones.
     """
     positive, n = np.array(plan["positive"], bool), len(plan["positive"])
     bits, timing = plan["graded_bits"], {"reset_interval": plan["period"], "reset_offset": offset}
     rule = Loihi2FLearningRule(
         dw=plan["dw"], x1_impulse=plan["x1_impulse"], x1_tau=0, t_epoch=plan["t_epoch"], rng_seed=plan["rng_seed"]
     )
-    plastic = LearningDense(weights=weights, learning_rule=rule)
+    if plan["fields"]:
+        plastic = LearningSparse(weights=csr_matrix(weights), learning_rule=rule)
+    else:
+        plastic = LearningDense(weights=weights, learning_rule=rule)
     neuron = LIFReset(shape=(n,), du=plan["du"], dv=plan["dv"], vth=plan["vth"], **timing)
     count, square, product = (
         GradedReluVec(shape=(n,), vth=0),
