@@ -52,8 +52,8 @@ def used() -> Iterator[tuple[str, list[str]]]:
 def wrong(words: list[str]) -> str | None:
     """What the app would not take: a command, an option or a choice that is not there."""
     name, *rest = words
-    if name.startswith("-") or name.isupper():  # --help, COMMAND
-        return None if name in ("--help", "--version", "COMMAND") else f"no option {name}"
+    if name in ("--help", "--version", "COMMAND"):
+        return None
     if name not in COMMANDS:
         return f"no command {name}"
     options = {opt: each for each in COMMANDS[name].params for opt in each.opts}
