@@ -1,5 +1,6 @@
 """The documentation cannot rot: README's size and first screen, commands and options that exist, links that lead on."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -10,8 +11,11 @@ import typer
 
 from ff2loihi.cli.app import app
 from ff2loihi.compilers.board.rules import RULES
+from ff2loihi.compilers.frontend.spec import LayerSpec, ReadoutSpec, Spec
 from ff2loihi.ff.recipes import RECIPES
+from ff2loihi.processes import costs, limits
 from ff2loihi.reproduce.experiments import EXPERIMENTS
+from ff2loihi.sweeps.settings import SECTIONS, Settings
 from sim_tests.pages import PAGES, ROOT, blocks, words_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -144,6 +148,27 @@ def test_a_table_made_by_hand_names_everything_there_is(page, names):
             stems = {found[0], *(found[0][:end] for end, letter in enumerate(found[0]) if letter == "-")}
             shown |= {name.split()[0] for name in found} | {stem + name for stem in stems for name in found}
     assert set(names) <= shown
+
+
+def test_the_reference_that_is_made_from_the_code_has_every_option_key_and_limit():
+    found = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
+    generated = importlib.util.module_from_spec(found)
+    found.loader.exec_module(generated)
+    made = {name: make() for name, make in generated.GENERATED.items()}
+    asked = {
+        name
+        for path in PAGES
+        for name in re.findall(r"^<!-- generated: (\w+) -->$", path.read_text(), flags=re.MULTILINE)
+    }
+    assert asked == set(made)
+    options = {f"`{opt}`" for each in COMMANDS.values() for param in each.params for opt in param.opts if opt[0] == "-"}
+    assert {option for option in options if option not in made["commands"]} == set()
+    for section, models in (("spec", (Spec, LayerSpec, ReadoutSpec)), ("space", (Settings, *SECTIONS.values()))):
+        keys = {f"| `{key}` |" for model in models for key in model.model_fields}
+        assert {key for key in keys if key not in made[section]} == set()
+    sources = {limit.source for limit in vars(limits).values() if isinstance(limit, limits.Limit)}
+    assert sum(source in made["chips"] for source in sources) > 15
+    assert all(f"| {event} |" in made["events"] for event in costs.LOIHI2)
 
 
 def test_every_rule_of_map_says_what_it_looks_at():
