@@ -64,6 +64,14 @@ def brief(value: object, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def meant(name: object, known: Iterable[str]) -> str:
+    """A space and the question, `Did you mean digits?`, of a name that is near a known one; else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(str(name)[:100], list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
 def together(found: Iterable[str], most: int = 400) -> str:
     """Everything that was found wrong, in one line of about that many characters: what does not fit is counted."""
     lines = list(dict.fromkeys(found))

@@ -31,6 +31,7 @@ from ff2loihi.data.datasets import Dataset, check_shape, load_data
 from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
+from ff2loihi.measurement.limit import inference_limit
 from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport, learning_speed
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.verification.equality import EqualityReport, equality_report
@@ -279,15 +280,18 @@ def compare(
 def sweep(
     space: Path | str | Mapping, output: Path | str, workers: int = 1, scheduler: str | None = None,
     part: str | None = None, data_root: Path | None = None, hooks: "SweepHooks | None" = None, device: str = "cpu",
+    cluster: Path | str | None = None,
 ) -> "SweepReport":  # fmt: skip
     """Run those trials of a space, a YAML file or a dict, that the folder `output` holds no result of; their report.
 
-    workers: processes on this machine; scheduler: the address of dask's, in their place; part: I/N, each N-th trial
-    from the I-th on; device: cuda: trials whose networks share a shape learn at once on a GPU. Raises FF2LoihiError.
+    workers: processes on this machine; in their place scheduler: the address of dask's, or cluster: a YAML file for
+    dask-jobqueue, which starts one and its workers; part: I/N, each N-th trial from the I-th on; device: cuda: trials
+    whose networks share a shape learn at once on a GPU. Raises FF2LoihiError.
     """
     from ff2loihi.sweeps import run
 
-    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device)
+    jobs = None if cluster is None else Path(cluster)
+    return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device, jobs)
 
 
 def bench(
@@ -316,7 +320,7 @@ def bench(
     slow = LavaCpu().run(program, few, progress=progress)
     speeds += [len(data.images) / emulator.run(program, data.images).seconds for _ in range(halves[1])]
     passes = len(program.network.pass_labels)
-    lava_speed = len(few) / slow.seconds
+    lava_speed, ours = len(few) / slow.seconds, emulator.run(program, few)
     return SpeedReport(
         emulator_device=device,
         emulator_samples=len(data.images),
@@ -326,7 +330,8 @@ def bench(
         lava_samples_per_second=lava_speed,
         lava_ms_per_step=1000 * slow.seconds / (len(few) * passes * program.network.steps),
         ratio=statistics.median(speeds) / lava_speed,
-        equal=equality_report(emulator.run(program, few), slow).equal,
+        limit=inference_limit(program.network, few, ours),
+        equal=equality_report(ours, slow).equal,
     )
 
 

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Literal, get_args
 
-from ff2loihi.compilers.errors import BackendError, DataError, FF2LoihiError
+from ff2loihi.compilers.errors import BackendError, DataError, FF2LoihiError, meant
 
 DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist", "usps"]
 Recipe = Literal[
@@ -60,7 +60,10 @@ def check_data(option: str, name: str) -> None:
     """Raise DataError where it is neither a data set's name nor the path of anything."""
     names = get_args(DataName)
     if name not in names and not os.path.exists(name):
-        raise DataError(f"{option}: {name!r} is not one of {', '.join(map(repr, names))}, and no such file is there")
+        raise DataError(
+            f"{option}: {name!r} is not one of {', '.join(map(repr, names))}, and no such file is there."
+            f"{meant(name, names)}".rstrip(".")
+        )
 
 
 def check_share(option: str, value: float | None) -> None:
@@ -72,7 +75,10 @@ def check_share(option: str, value: float | None) -> None:
 def check(option: str, value: object, choice: object) -> None:
     """Raise FF2LoihiError where the value is none of the choice's."""
     if value not in get_args(choice):
-        raise FF2LoihiError(f"{option} must be one of {', '.join(get_args(choice))}, got {value!r}")
+        known = get_args(choice)
+        raise FF2LoihiError(
+            f"{option} must be one of {', '.join(known)}, got {value!r}.{meant(value, known)}".rstrip(".")
+        )
 
 
 def check_device(name: str) -> None:

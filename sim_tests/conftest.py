@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import importlib.util
+import io
+import itertools
 import os
 import signal
 import subprocess
@@ -123,6 +125,29 @@ def ff2loihi(monkeypatch, capsys):
         return ended.value.code or 0, out, err
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def each_table_can_be_read_at_80_columns(monkeypatch):
+    """Whatever table a test makes a command show is drawn for a narrow terminal, too: no word, no number is cut."""
+    from ff2loihi.cli import console
+
+    table = console.table
+
+    def show(title, columns, rows):
+        table(title, columns, rows)
+        from rich.console import Console
+
+        narrow = Console(file=io.StringIO(), width=80, highlight=False, markup=False, emoji=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(console, "_console", lambda stderr: narrow)
+            table(title, columns, rows[:20])
+        text = narrow.file.getvalue()
+        words = {word for cell in (*columns, *itertools.chain(*rows[:20])) for word in console.cell(cell).split()}
+        assert [word for word in words if len(word) < 30 and word not in text] == []
+        assert max(map(len, text.splitlines())) <= 80
+
+    monkeypatch.setattr(console, "table", show)
 
 
 @pytest.fixture

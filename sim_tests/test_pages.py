@@ -13,6 +13,7 @@ import yaml
 
 from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.frontend.spec import parse_spec
+from ff2loihi.sweeps.cluster import read_jobs
 from ff2loihi.sweeps.space import read_space
 from sim_tests.pages import PAGES, ROOT, Block, blocks
 
@@ -68,13 +69,16 @@ def test_a_block_that_is_not_run_says_why(block):
 
 @pytest.mark.parametrize("block", YAML, ids=lambda block: block.where)
 def test_a_yaml_block_is_what_its_reader_takes(block, tmp_path):
-    """A whole spec, a space or a table of chips; a part of a spec is one beside what every spec needs."""
+    """A whole spec, a space, a job queue or a table of chips; a part of a spec is one beside what every spec needs."""
     content = yaml.safe_load(block.text)
     if "chips" in content:
         (tmp_path / "own.yaml").write_text(block.text)
         assert set(content["boards"]) <= set(load_table(tmp_path / "own.yaml").boards)
     elif "compile" in content:
         assert read_space(content).trials()
+    elif "jobs" in content:
+        (tmp_path / "queue.yaml").write_text(block.text)
+        assert read_jobs(tmp_path / "queue.yaml").jobs == content["jobs"]
     else:
         rest = {"pixels": 784, "label": {"kind": "none"}, "layers": [{"weight": str(number)} for number in range(3)]}
         assert parse_spec(content if "pixels" in content else {**rest, **content}, block.where)

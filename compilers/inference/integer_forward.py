@@ -251,20 +251,20 @@ class Forward:
             spikes.append(self.xp.clip(h, None, 1).sum(-1))
             if recorded is not None:
                 recorded[f"{layer.name}.h"] = h
-            self._read_head(logits, index, h)
+            self.read_head(logits, index, h)
             if self.network.norms and index < len(self.network.norms):
-                h = self._normalize(h, index)
+                h = self.normalize(h, index)
                 if recorded is not None:
                     recorded[f"{layer.name}.y"] = h
         return sums, logits, spikes
 
-    def _read_head(self, logits: dict, index: int, h) -> None:
+    def read_head(self, logits: dict, index: int, h) -> None:
         """Add the head's sum over a layer, (samples, classes), under its place among the read-out layers."""
         if self.head and index in self.network.readout_layers:
             position = self.network.readout_layers.index(index)
             logits[position] = self._cast(h, "float64")[:, 0] @ self.head[position]
 
-    def _normalize(self, h, index: int):
+    def normalize(self, h, index: int):
         norm = self.network.norms[index]
         total = (self._cast(h, "float64") ** norm.power).sum(-1)[..., None]
         table = self.norm_tables[index]
@@ -280,7 +280,7 @@ class Forward:
         for index, (part, r) in enumerate(self._spiking(pixels, recorded)):
             sums.append(self._sums(r, part))
             counts.append(r.sum(-1))
-            self._read_head(logits, index, r)
+            self.read_head(logits, index, r)
         return sums, logits, counts
 
     def _spiking(self, pixels, recorded: dict | None):

@@ -74,18 +74,32 @@ def say(*lines: object) -> None:
     _print(Text("\n".join(map(plain, lines))), soft_wrap=True)
 
 
+def cell(value: object) -> str:
+    """A table's cell: whole numbers by thousands."""
+    return f"{value:,}" if isinstance(value, int) else plain(value)
+
+
 def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    """Print a table; numbers are aligned right. Of more than ROWS rows the first are shown."""
+    """Print a table; numbers are aligned right. Of more than ROWS rows the first are shown.
+
+    Where the terminal is too narrow, words wrap, and columns that have no room stand in a table below: see layout.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=Text(plain(title)), title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        numeric = rows and all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(Text(plain(column)), justify="right" if numeric else "left")
-    for row in rows[:ROWS]:
-        shown.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else plain(cell)) for cell in row))
-    _print(shown, soft_wrap=False)
+    from ff2loihi.cli.layout import pieces
+
+    numeric = [rows and all(isinstance(row[index], int | float) for row in rows) for index in range(len(columns))]
+    heads = [plain(column) for column in columns]
+    texts = [[cell(each) for each in row] for row in rows[:ROWS]]
+    for number, piece in enumerate(pieces(heads, texts, _console(stderr=False).width)):
+        shown = Table(title=None if number else Text(plain(title)), title_justify="left", title_style="bold")
+        for index, width in zip(piece.columns, piece.widths, strict=True):
+            justify = "right" if numeric[index] else "left"
+            shown.add_column(Text(heads[index], overflow="fold"), justify=justify, width=width, overflow="fold")
+        for row in texts:
+            shown.add_row(*(Text(row[index]) for index in piece.columns))
+        _print(shown, soft_wrap=False)
     if len(rows) > ROWS:
         say(f"and {len(rows) - ROWS:,} more rows; --json has them all")
 

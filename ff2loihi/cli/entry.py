@@ -6,6 +6,7 @@ It imports next to nothing, so that Ctrl-C is answered in one line while everyth
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from types import FrameType
 DEBUG = "FF2LOIHI_DEBUG"
 INTERRUPTED = "interrupted; nothing was half-written"
 BAD_INPUT = 2
+FORGETFUL = ("weakref", "_weakrefset", "llvmlite", "numba.core.serialize")
 RETRY = 0.02  # s until a signal is tried again that came where no exception gets out
 
 
@@ -93,10 +95,13 @@ class _Signals:
 
 
 def _is_deaf(frame: FrameType | None) -> bool:
-    """Whether Python, or llvmlite's C code, may print an exception raised in this frame and go on."""
+    """Whether what called this frame forgets its exception: Python and llvmlite print it and go on, numba crashes.
+
+    The results of numba's compiled functions are made by its unpickling and by the constructors of named tuples.
+    """
     while frame is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if frame.f_code.co_name == "__del__" or package in ("weakref", "_weakrefset", "llvmlite"):
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_code.co_name == "__del__" or module in FORGETFUL or module.startswith(("llvmlite.", "namedtuple_")):
             return True
         frame = frame.f_back
     return False
@@ -156,9 +161,14 @@ def _usage(error) -> str | None:
     if len(sys.argv) < 2:
         error.show()
         return None
+    from ff2loihi.compilers.errors import meant
+
     message = error.format_message().replace("Value error, ", "").rstrip(".")  # pydantic's words, by way of typer
-    context = getattr(error, "ctx", None)
-    return f"{message}. See: {context.command_path} --help" if context else message
+    if wrong := re.search("'([^']*)' is not one of ('.*')$", message):
+        known = wrong[2].strip("'").split("', '")
+        message = f"{message}.{meant(wrong[1], known)}".rstrip(".")
+    context, end = getattr(error, "ctx", None), "" if message.endswith("?") else "."
+    return f"{message}{end} See: {context.command_path} --help" if context else message
 
 
 def _details(ended: BaseException) -> str:

@@ -7,6 +7,7 @@ from ff2loihi.compilers.errors import CheckFailed
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.fit import describe
 from ff2loihi.compilers.learning.weight_grid import saturated
+from ff2loihi.measurement.limit import Limit
 from ff2loihi.measurement.speed import LearningSpeedReport
 
 
@@ -44,6 +45,19 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}"
 
 
+def _speed(value: float | None, note: str | None) -> str:
+    return note or "-" if value is None else f"{value:,.1f}"
+
+
+def limit_line(limit: Limit, what: str) -> str:
+    """What one core could reach, in words."""
+    return (
+        f"one core's limit: {limit.per_second:,.0f} {what}s a second, of {limit.operations:,.0f} operations at "
+        f"{limit.operations_per_second / 1e9:,.1f} G a second and {limit.bytes:,.0f} bytes of weights at "
+        f"{limit.bytes_per_second / 1e9:,.1f} GB a second"
+    )
+
+
 def show_speed(model: Path, report: LearningSpeedReport) -> None:
     """Presentations a second; raise CheckFailed where the back ends end with different weights."""
     rows = [
@@ -52,8 +66,11 @@ def show_speed(model: Path, report: LearningSpeedReport) -> None:
          f"{report.one_process_per_second:,.1f}", f"{report.one_process_ratio:,.1f}"),
         (f"Lava's own LearningDense, {report.graph_ms_per_step:.2f} ms a step", report.lava_presentations,
          f"{report.graph_per_second:,.2f}", "1"),
+        *((other.name, other.presentations or "-", _speed(other.per_second, other.note),
+           _speed(other.per_second and other.per_second / report.graph_per_second, None)) for other in report.others),
     ]  # fmt: skip
     columns = ("back end", "presentations", "a second", "ratio")
     console.table(f"{model}: learning, start-up excluded", columns, rows)
+    console.say(limit_line(report.limit, "presentation"))
     if not report.equal:
         raise CheckFailed(f"{model}: the back ends end with different weights. See: ff2loihi verify {model}")

@@ -413,6 +413,26 @@ def reproduce(
 
 
 @commands.command()
+def recipes(json: Json = None) -> None:
+    """List what `train` can train: each recipe's layers and paper."""
+    outputs.check((), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.lists import recipes as command
+
+    console.write_json(command(), json)
+
+
+@commands.command()
+def experiments(json: Json = None) -> None:
+    """List what `reproduce` can reproduce: each experiment's paper and options."""
+    outputs.check((), json)
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.lists import experiments as command
+
+    console.write_json(command(), json)
+
+
+@commands.command()
 def sweep(
     space: Annotated[
         Path, typer.Argument(metavar="SPACE.yaml", callback=inputs.file, help="options as values, lists and ranges")
@@ -423,6 +443,10 @@ def sweep(
     workers: Annotated[int, typer.Option(min=1, help="processes on this machine, each of one thread")] = 1,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="of dask.distributed, as tcp://host:8786, in their place")
+    ] = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", callback=inputs.file, help="a job queue, whose jobs are the workers"),
     ] = None,
     part: Annotated[
         str | None, typer.Option(metavar="I/N", help="each N-th trial from the I-th on, for a job array")
@@ -440,7 +464,7 @@ def sweep(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.sweep import sweep_space
 
-    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device), json)
+    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device, cluster), json)
 
 
 @commands.command("map")

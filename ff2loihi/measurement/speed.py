@@ -1,23 +1,23 @@
 """How much faster the emulator is than Lava, both measured in one run on the same artifact."""
 
 import statistics
-import time
 from dataclasses import dataclass
-
-import numpy as np
 
 from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates
 from ff2loihi.data.datasets import Dataset
+from ff2loihi.measurement.limit import Limit, learning_limit
+from ff2loihi.measurement.neighbours import Neighbour, neighbours
+from ff2loihi.measurement.presented import present
 
 
 @dataclass(frozen=True)
 class SpeedReport:
     """Samples a second of each back end (all labels of a sample included), without start-up; ratio of the two.
 
-    repeats: the emulator's samples a second of each repeat, of which the median counts.
+    repeats: the emulator's samples a second of each repeat, of which the median counts. limit: of one core, for
+    dense layers.
     """
 
     emulator_device: str
@@ -28,6 +28,7 @@ class SpeedReport:
     lava_samples_per_second: float
     lava_ms_per_step: float
     ratio: float
+    limit: Limit | None
     equal: bool
 
 
@@ -50,6 +51,8 @@ class LearningSpeedReport:
     graph_ms_per_step: float
     ratio: float
     one_process_ratio: float
+    limit: Limit
+    others: tuple[Neighbour, ...]
     equal: bool
 
 
@@ -58,18 +61,19 @@ def learning_speed(
 ) -> LearningSpeedReport:
     """Time every back end on the same presentations of `data`, true labels as positives."""
     speeds = []
-    _present(emulator_learner(network), data, 2)  # compiles the kernels
+    present(emulator_learner(network), data, 2)  # compiles the kernels
     for _ in range(repeats):
-        speeds.append(_present(emulator_learner(network), data, len(data.labels))[0])
+        speeds.append(present(emulator_learner(network), data, len(data.labels))[0])
     few, found, ends = min(lava_presentations, len(data.labels) - 1), {}, []
     for place, form in enumerate(("one_process", "graph")):
         with lava_learner(network, form) as learner:
-            _present(learner, data, 1)  # starts Lava
-            found[form], weights = _present(learner, data, few, skip=1)
+            present(learner, data, 1)  # starts Lava
+            found[form], weights = present(learner, data, few, skip=1)
             ends.append(weights)
         if progress:
             progress(place + 1, 2)
-    _, weights = _present(emulator_learner(network), data, few + 1)
+    _, weights = present(emulator_learner(network), data, few + 1)
+    others = neighbours(network, data)
     return LearningSpeedReport(
         emulator_presentations=len(data.labels),
         emulator_per_second=statistics.median(speeds),
@@ -81,16 +85,8 @@ def learning_speed(
         graph_ms_per_step=1000 / (found["graph"] * network.period),
         ratio=statistics.median(speeds) / found["graph"],
         one_process_ratio=found["one_process"] / found["graph"],
-        equal=all((a == b).all() for end in ends for a, b in zip(weights, end, strict=True)),
+        limit=learning_limit(network, data),
+        others=others,
+        equal=all((a == b).all() for end in ends for a, b in zip(weights, end, strict=True))
+        and all(other.equal is not False for other in others),
     )
-
-
-def _present(learner, data: Dataset, count: int, skip: int = 0) -> tuple[float, list[np.ndarray]]:
-    """(presentations a second, the weights at the end) of `count` positive samples, encoding included."""
-    network, rng = learner.network, np.random.default_rng(0)
-    shown = [(image, rng.integers(0, 256, network.pixels)) for image in data.images[: skip + count]][skip:]
-    started = time.perf_counter()
-    for (image, phases), label in zip(shown, data.labels[skip : skip + count], strict=True):
-        learner.show(rates(network, image), phases)
-        learner.present(int(label), 1)
-    return count / (time.perf_counter() - started), learner.weights

@@ -30,16 +30,20 @@ class Hooks:
 
 def sweep(
     source: Path | str | Mapping, output: Path, count: int = 1, scheduler: str | None = None, part: str | None = None,
-    data_root: Path | None = None, hooks: Hooks | None = None, device: str = "cpu",
+    data_root: Path | None = None, hooks: Hooks | None = None, device: str = "cpu", cluster: Path | None = None,
 ) -> Report:  # fmt: skip
-    """Run the trials that `output` holds no result of. count: of worker processes; scheduler: dask's, in their place.
+    """Run the trials that `output` holds no result of.
 
+    count: of worker processes; in their place scheduler: dask's address, or cluster: a file for dask-jobqueue, which
+    starts one and its workers.
     part: I/N, each N-th trial from the I-th on, with a file of results of its own. device: cuda: trials learn at once
     on a GPU, with this process alone. Raises FF2LoihiError.
     """
     choices.check("--device", device, choices.Device)
-    if device == "cuda" and (count > 1 or scheduler is not None):
-        raise FF2LoihiError("--device cuda: the GPU is the one worker. Leave --workers and --scheduler out")
+    places = {"--workers": count > 1, "--scheduler": scheduler, "--cluster": cluster, "--device cuda": device == "cuda"}
+    chosen = [name for name, given in places.items() if given]
+    if len(chosen) > 1:
+        raise FF2LoihiError(f"{' and '.join(chosen)}: each says where the trials run. Give one of them")
     gpu = _gpu() if device == "cuda" else None
     hooks, space = hooks or Hooks(), read_space(source)
     first, step = _part(part)
@@ -55,7 +59,7 @@ def sweep(
         missing = [trial for trial in ours if trial.hash not in found]
         hooks.started(len(ours), len(ours) - len(missing))
         own = results.Results(file)
-        with closing(_outcomes(missing, count, scheduler, gpu, hooks)) as running:
+        with closing(_outcomes(missing, count, scheduler, cluster, gpu, hooks)) as running:
             for number, text in enumerate(running, 1):
                 outcome = OUTCOME.validate_json(text)
                 own.append(outcome)
@@ -69,8 +73,8 @@ def sweep(
 
 
 def _outcomes(
-    trials: Sequence[Trial], count: int, scheduler: str | None, gpu: "Gpu | None", hooks: Hooks
-) -> Generator[str]:  # fmt: skip
+    trials: Sequence[Trial], count: int, scheduler: str | None, cluster: Path | None, gpu: "Gpu | None", hooks: Hooks
+) -> Generator[str]:
     tasks = [trial.model_dump_json() for trial in trials]
     if not tasks:
         return
@@ -78,12 +82,18 @@ def _outcomes(
         from ff2loihi.sweeps import together
 
         yield from together.outcomes(tasks, gpu)
-    elif scheduler is None:
-        yield from workers.outcomes(tasks, count)
-    else:
+    elif scheduler is not None:
+        from ff2loihi.sweeps.scheduler import Place, outcomes
+
+        yield from outcomes(tasks, Place(scheduler, f"--scheduler {scheduler}"), hooks.say)
+    elif cluster is not None:
+        from ff2loihi.sweeps import cluster as jobs
         from ff2loihi.sweeps.scheduler import outcomes
 
-        yield from outcomes(tasks, scheduler, hooks.say)
+        with jobs.cluster(cluster) as place:
+            yield from outcomes(tasks, place, hooks.say)
+    else:
+        yield from workers.outcomes(tasks, count)
 
 
 def _gpu() -> "Gpu":

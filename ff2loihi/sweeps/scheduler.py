@@ -1,13 +1,21 @@
 """Trials on a scheduler of dask.distributed, which gives a lost worker's to another; imports it, the extra `sweep`."""
 
 from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
 
 from ff2loihi.compilers.errors import BackendError, FF2LoihiError, brief
 
 PATIENCE = 10.0  # s for the scheduler to answer
 
 
-def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> Generator[str]:
+class Place(NamedTuple):
+    """Where a scheduler listens, and the option that said so."""
+
+    address: str
+    option: str
+
+
+def outcomes(tasks: Sequence[str], place: Place, say: Callable[[str], None]) -> Generator[str]:
     """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, cancels the others."""
     try:
         from distributed import CancelledError, Client, as_completed
@@ -17,9 +25,9 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
             "--scheduler needs dask.distributed. Install the extra `sweep`, as pip install '.[sweep]', or use --workers"
         ) from None
     try:
-        client = Client(address, timeout=PATIENCE)
+        client = Client(place.address, timeout=PATIENCE)
     except (OSError, ValueError) as failure:
-        raise BackendError(f"--scheduler {address}: no scheduler of dask answers ({failure}). Start one") from None
+        raise BackendError(f"{place.option}: no scheduler of dask answers ({failure}). Start one") from None
     with client:
         threads = client.nthreads()
         assert isinstance(threads, dict)  # as a client that waits for its answers has it
@@ -33,10 +41,10 @@ def outcomes(tasks: Sequence[str], address: str, say: Callable[[str], None]) -> 
         except KilledWorker as failure:
             raise BackendError(f"a trial was lost with every worker that took it: {failure}") from None
         except CancelledError:
-            raise BackendError(f"--scheduler {address}: is gone. With another one, the same command goes on") from None
+            raise BackendError(f"{place.option}: is gone. With another one, the same command goes on") from None
         except Exception as failure:  # whatever a trial raises there, as where a worker lacks ff2loihi
             reason = f"{type(failure).__name__}: {brief(failure, 300)}"
-            raise BackendError(f"--scheduler {address}: a trial failed on a worker: {reason}") from None
+            raise BackendError(f"{place.option}: a trial failed on a worker: {reason}") from None
         finally:
             client.cancel(futures)
 

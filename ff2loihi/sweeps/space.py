@@ -3,7 +3,6 @@
 Lists span a grid, at each of whose points the same points of the ranges are tried.
 """
 
-import difflib
 import itertools
 import math
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from ff2loihi import choices
-from ff2loihi.compilers.errors import FF2LoihiError, brief, shortened, together
+from ff2loihi.compilers.errors import FF2LoihiError, brief, meant, shortened, together
 from ff2loihi.compilers.formats import yaml_file
 from ff2loihi.compilers.ir.options import Flag, Float, Strict
 from ff2loihi.streams import stream
@@ -238,18 +237,13 @@ def _reason(error: ErrorDetails) -> str:
     if error["type"] == "literal_error":
         allowed = error.get("ctx", {}).get("expected", "")
         known = tuple(allowed.replace(" or ", ", ").replace("'", "").split(", "))
-        return f"must be {brief(allowed, 250)}, got {shortened(given)}. {_hint(given, known)}".rstrip(". ")
+        return f"must be {brief(allowed, 250)}, got {shortened(given)}.{meant(given, known)}".rstrip(".")
     words = error["msg"].replace("Input should ", "must ").replace("String should ", "must ")
     return f"{words}, got {shortened(given)}"
 
 
 def _allowed(name: object, known: tuple[str, ...]) -> str:
-    return f"{_hint(name, known)}Allowed: {', '.join(known)}"
-
-
-def _hint(name: object, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(str(name)[:100], known, n=1)
-    return f"Did you mean {close[0]}? " if close else ""
+    return f"{meant(name, known)} Allowed: {', '.join(known)}".lstrip()
 
 
 def _dotted(key: Key) -> str:

@@ -1,6 +1,7 @@
 """The emulator: numpy and torch state the same integers, and batches and threads change none of them."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from threadpoolctl import threadpool_info
 
 from ff2loihi.backends.emulator import inference as emulator
 from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.compilers.inference import dense_forward
+from ff2loihi.compilers.inference.dense_forward import DenseForward
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import Program
 
@@ -48,6 +51,65 @@ def test_the_generated_networks_are_of_every_kind_and_their_neurons_fire(generat
     assert any(net.norms for net in nets)
     assert any(net.head for net in nets)
     assert np.mean([trace.spikes.min(axis=(0, 1)).all() for trace in traces]) > 0.5
+
+
+@pytest.mark.parametrize("dense", [0, 2], ids=["products", "rows"])
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_compiled_loops_give_the_integers_of_arrays(generate, seed, labelled, dense, monkeypatch):
+    program, pixels = generate(seed, labelled=labelled)
+    network = program.network
+    monkeypatch.setattr(dense_forward, "DENSE", dense)
+    if not dense_forward.covers(network):
+        assert any(layer.conv for layer in network.layers) or network.readout == "channels"
+        return
+    loops = DenseForward(network)
+    assert loops.exact
+    edges = np.stack([np.zeros_like(pixels[0]), np.full_like(pixels[0], 255), *pixels])
+    ours, theirs = loops.run(edges), Forward(network).run(quantize_pixels(edges, network.input_bits).astype(np.float32))
+    assert theirs.spikes.any(axis=(0, 1)).all()
+    for name in ("sums", "head", "spikes"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
+
+
+def test_compiled_loops_sum_up_counts_of_more_than_a_byte(generate):
+    program, pixels = generate(1)
+    driven = [replace(layer, vth=1, bias=np.abs(layer.bias) + 128) for layer in program.network.layers]
+    network = replace(program.network, layers=tuple(driven), steps=400)
+    assert dense_forward.covers(network)
+    theirs = Forward(network).run(quantize_pixels(pixels, network.input_bits).astype(np.float32), states=True)
+    assert theirs.states["hidden1.r"].max() == 400
+    np.testing.assert_array_equal(DenseForward(network).run(pixels).sums, theirs.sums)
+
+
+def test_most_generated_networks_run_in_compiled_loops(generate):
+    nets = [program.network for program in (generate(seed, labelled=seed % 2 == 1)[0] for seed in SEEDS)]
+    covered = [net for net in nets if dense_forward.covers(net)]
+    assert len(covered) > len(SEEDS) / 2
+    assert {net.neuron for net in covered} == {"graded", "lif"}
+    assert any(len(net.layers) > 2 and net.norms for net in covered)
+    assert any(net.head for net in covered)
+    assert {"append", "overwrite"} <= {net.label_kind for net in covered}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_many_images_are_classified_in_compiled_loops_and_threads(generate, seed, monkeypatch):
+    program, pixels = generate(seed)
+    while not dense_forward.covers(program.network):
+        seed += 2
+        program, pixels = generate(seed)
+    pixels = np.random.default_rng(seed).permutation(np.tile(pixels, (3, 1)))
+    whole, runs = Emulator().run(program, pixels, states=True), []
+    run = DenseForward.run
+    monkeypatch.setattr(DenseForward, "run", lambda self, batch: runs.append(len(batch)) or run(self, batch))
+    monkeypatch.setattr(emulator, "LOOPS_WORK", 1)
+    monkeypatch.setattr(emulator, "THREAD_WORK", 1)
+    monkeypatch.setattr(emulator, "_most_threads", lambda libraries: 2)
+    parts = Emulator().run(program, pixels)
+    assert sum(runs) == len(pixels) + 1  # the first one is shown before the clock starts, too
+    assert len(runs) > 2
+    for name in ("sums", "scores", "spikes"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -55,6 +56,22 @@ def test_train_says_what_it_follows(ff2loihi, tmp_path):
     source = "restricted Boltzmann machine, contrastive divergence (CD-1), softmax head"
     assert f"after {source}" in " ".join(out.split())
     assert parsed(tmp_path / "m.json")["source"] == source
+
+
+def test_recipes_and_experiments_list_all_that_there_are(ff2loihi, tmp_path):
+    from ff2loihi import choices
+
+    for command, key, known in (
+        ("recipes", "recipe", choices.Recipe),
+        ("experiments", "experiment", choices.Experiment),
+    ):
+        code, out, _ = ff2loihi(command, "--json", tmp_path / f"{command}.json")
+        assert code == 0
+        found = json.loads((tmp_path / f"{command}.json").read_text())
+        assert {one[key] for one in found} == {*get_args(known)}
+        assert all(one[key] in out and one["paper"] for one in found)
+    [mlp] = [one for one in json.loads(ff2loihi("recipes", "--json", "-")[1]) if one["recipe"] == "ff-mlp"]
+    assert (mlp["layers"], mlp["options"]) == ("500-500", ["bias", "head", "widths"])
 
 
 def test_the_version_is_the_packages(ff2loihi):
@@ -209,6 +226,9 @@ BAD = [
     (2, "inspect absent.ffl", "No such file"),
     (2, "inspect text.pt", "not a torch checkpoint"),
     (2, "train --recipe backprop", "'backprop' is not one of"),
+    (2, "train --recipe ffa-symetric", "'cwc-ff-bn'. Did you mean ffa-symmetric? See: ff2loihi train --help"),
+    (2, "run g.ffl --data mnst", "and no such file is there. Did you mean mnist?"),
+    (2, "reproduce hiton", "'transfer'. Did you mean hinton? See: ff2loihi reproduce --help"),
     (2, "train --data cifar", "digits"),
     (2, "train --widths 16x12", "--widths"),
     (2, "train --widths 0", "--widths"),

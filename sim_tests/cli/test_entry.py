@@ -249,6 +249,58 @@ def test_a_signal_is_obeyed_where_its_exception_would_be_lost(name, code):
     assert ran.returncode == 128 + getattr(signal, name)
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_numba_makes_a_result_is_obeyed(name):
+    """One in each function of Python's that compiled code calls, in turn: its exception would crash the process."""
+    ran = child(
+        f"""
+        import json, os, signal, sys, time, typing
+        import numba
+        from ff2loihi.cli import entry
+        class Result(typing.NamedTuple):
+            a: int
+            b: int
+        @numba.njit
+        def compiled(a):
+            return Result(a, a)
+        compiled(1)
+        def command():
+            sys.setprofile(calls)
+            for _ in range(100):
+                compiled(1)
+            time.sleep(1)
+        def calls(frame, event, _):
+            global passed
+            if event == "call" and frame.f_back.f_code is command.__code__:
+                called.append(frame.f_globals["__name__"])
+                passed += 1
+                if passed == at:
+                    os.kill(os.getpid(), signal.{name})
+                    os.write(pipe, called[-1].encode() + b" ")
+        entry._run = command
+        signal.signal(signal.{name}, signal.default_int_handler)
+        codes, (reading, pipe) = [], os.pipe()
+        for at in range(1, 9):
+            passed, called = 0, []
+            if not os.fork():
+                signal.alarm(5)
+                try:
+                    entry.main()
+                except SystemExit as ended:
+                    os._exit(ended.code)
+            codes.append(os.waitstatus_to_exitcode(os.wait()[1]))
+        os.close(pipe)
+        print(json.dumps([os.read(reading, 9999).decode().split(), codes]))
+        """,
+        stdout=subprocess.PIPE,
+    )
+    out, err = ran.communicate()
+    assert ran.returncode == 0, err
+    called, codes = json.loads(out)
+    assert {"numba.core.serialize", "namedtuple_Result"} <= {*called}
+    assert codes == [128 + getattr(signal, name)] * 8, err
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 @pytest.mark.parametrize(("ends", "codes"), [("return 0", {0}), ("raise ValueError('x')", {2})])
 def test_a_signal_at_any_line_of_the_way_in_and_out_is_an_exit_code(name, ends, codes):

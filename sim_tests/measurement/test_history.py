@@ -9,7 +9,10 @@ from ff2loihi import api
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.measurement import history
 from ff2loihi.measurement.history import Figure, Line
+from ff2loihi.measurement.limit import Limit
 from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport
+
+LIMIT = Limit(1.0, 1.0, 1.0, 1.0)
 
 
 def run(ratio, low=None, high=None, commit="a", **other):
@@ -55,13 +58,13 @@ def test_a_run_is_compared_with_the_latest_of_its_kind():
 
 
 def test_a_line_says_what_was_measured():
-    fast = SpeedReport("cpu", 100, 900.0, (800.0, 900.0, 1000.0), 10, 2.0, 1.0, 450.0, True)
+    fast = SpeedReport("cpu", 100, 900.0, (800.0, 900.0, 1000.0), 10, 2.0, 1.0, 450.0, None, True)
     line = history.line_of(fast, "abc")
     assert line.artifact == "abc"
     assert line.commit
     [(name, figure)] = line.figures.items()
     assert (name, figure.ratio, figure.lowest, figure.highest) == ("emulator", 450.0, 400.0, 500.0)
-    learns = LearningSpeedReport(100, 900.0, (800.0, 1000.0), 10, 20.0, 1.0, 2.0, 1.0, 450.0, 10.0, True)
+    learns = LearningSpeedReport(100, 900.0, (800.0, 1000.0), 10, 20.0, 1.0, 2.0, 1.0, 450.0, 10.0, LIMIT, (), True)
     found = history.line_of(learns, "abc").figures
     assert (found["one process"].ratio, found["one process"].lowest, found["emulator"].highest) == (10.0, 10.0, 500.0)
 
@@ -125,7 +128,7 @@ def test_a_broken_line_is_named_and_nothing_is_written(refused, networks, tmp_pa
 
 def test_bench_reports_what_became_slower_and_does_not_fail(ff2loihi, refused, networks, tmp_path, monkeypatch):
     def measured(speed):
-        report = SpeedReport("cpu", 100, speed, (speed, 1.02 * speed), 10, 2.0, 1.0, speed / 2, True)
+        report = SpeedReport("cpu", 100, speed, (speed, 1.02 * speed), 10, 2.0, 1.0, speed / 2, None, True)
         monkeypatch.setattr(api, "bench", lambda *arguments, **options: report)
 
     line = ("bench", networks["graded.ffl"], "--history", tmp_path / "h.jsonl")

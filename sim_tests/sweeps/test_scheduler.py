@@ -125,7 +125,7 @@ def test_without_dask_the_extra_is_named(monkeypatch, refused, tmp_path):
 def test_an_address_where_no_scheduler_answers_is_told(monkeypatch, address):
     monkeypatch.setattr(scheduler, "PATIENCE", 0.2)
     with pytest.raises(BackendError, match=f"--scheduler {address}: no scheduler of dask answers"):
-        list(scheduler.outcomes(["{}"], address, print))
+        list(scheduler.outcomes(["{}"], scheduler.Place(address, f"--scheduler {address}"), print))
 
 
 def _fails(task: str) -> str:
@@ -147,4 +147,4 @@ def test_what_a_trial_raises_on_a_worker_is_told_in_one_line(monkeypatch, task, 
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         pytest.raises(error, match=words),
     ):
-        list(scheduler.outcomes([task], cluster.scheduler_address, lambda text: None))
+        list(scheduler.outcomes([task], scheduler.Place(cluster.scheduler_address, "here"), lambda text: None))

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +20,7 @@ from ff2loihi.compilers.inference.integer_forward import Forward, Result, quanti
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 # activities of one batch: what a core's cache holds, or what keeps a GPU busy
-BATCH_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 24}
+BATCH_ELEMENTS = {"cpu": 1 << 17, "loops": 1 << 19, "cuda": 1 << 24}
 THREAD_WORK = 1 << 26  # multiplications, about 2 ms of one core: a thread for less than that costs more than it saves
 
 
@@ -46,11 +46,9 @@ class Emulator:
                 trace = replace(trace, states=classification_states.states(network, pixels))
             return trace
         check_pixels(network, pixels)
-        run, done, parts = _on_cuda if self.device == "cuda" else _on_cpu, 0, []
-        if network.neuron == "lif":
-            list(run(network, pixels[:1], False))  # loads the kernel, which is not what a sample takes
+        results, done, parts = (_on_cuda if self.device == "cuda" else _on_cpu)(network, pixels, states), 0, []
         started = time.perf_counter()
-        for part in run(network, pixels, states):
+        for part in results:
             parts.append(part)
             done += len(part.sums)
             if progress:
@@ -58,10 +56,15 @@ class Emulator:
         return make_trace(self.name, network, _join(parts), time.perf_counter() - started)
 
 
+LOOPS_WORK = 1 << 31  # multiplications from which on graded layers load numba, which takes 0.2 s
+
+
 def _batches(network: IntNetwork, pixels: np.ndarray, device: str, least: int = 1) -> list[np.ndarray]:
     """pixels in batches of the device's size, but at least so many where there are as many rows."""
-    widest = max(layer.neurons for layer in network.layers)
-    rows = max(1, min(BATCH_ELEMENTS[device] // (widest * len(network.pass_labels)), math.ceil(len(pixels) / least)))
+    each = max(layer.neurons for layer in network.layers) * len(network.pass_labels)
+    if device == "loops":
+        each *= network.steps
+    rows = max(1, min(BATCH_ELEMENTS[device] // each, math.ceil(len(pixels) / least)))
     return [pixels[start : start + rows] for start in range(0, len(pixels), rows)]
 
 
@@ -72,23 +75,46 @@ def _quantized(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
 def _on_cpu(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[Result]:
     """Each batch in one thread, as many threads as the work is worth and the libraries may use.
 
+    Ready when it returns: weights and kernels are loaded, which is not what a sample takes.
+    """
+    libraries = ThreadpoolController()
+    work = len(pixels) * len(network.pass_labels) * network.steps * sum(layer.synapses for layer in network.layers)
+    threads = min(len(pixels), _most_threads(libraries), 1 + work // THREAD_WORK)
+    loops = _in_loops(network) if not states and (network.neuron == "lif" or work >= LOOPS_WORK) else None
+    run = loops or _in_arrays(network, states)
+    if loops or network.neuron == "lif":
+        run(pixels[:1])
+    return _in_threads(run, _batches(network, pixels, "loops" if loops else "cpu", threads), threads, libraries)
+
+
+def _in_threads(
+    run: Callable[[np.ndarray], Result], batches: list[np.ndarray], threads: int, libraries: ThreadpoolController
+) -> Iterator[Result]:
+    """Run each batch in one of so many threads.
+
     The matrix products have no threads of their own: theirs wait for each other, which on a busy machine takes longer
     than the product.
     """
-    libraries, forward = ThreadpoolController(), Forward(network)
-    work = len(pixels) * len(network.pass_labels) * network.steps * sum(layer.synapses for layer in network.layers)
-    threads = min(len(pixels), _most_threads(libraries), 1 + work // THREAD_WORK)
-    batches = _batches(network, pixels, "cpu", threads)
-
-    def run(batch: np.ndarray) -> Result:
-        return forward.run(_quantized(network, batch), states)
-
     with libraries.limit(limits=1, user_api="blas"):
         if threads == 1:
             yield from map(run, batches)
         else:
             with ThreadPoolExecutor(threads) as pool:
                 yield from pool.map(run, batches)
+
+
+def _in_arrays(network: IntNetwork, states: bool) -> Callable[[np.ndarray], Result]:
+    forward = Forward(network)
+    return lambda batch: forward.run(_quantized(network, batch), states)
+
+
+def _in_loops(network: IntNetwork) -> Callable[[np.ndarray], Result] | None:
+    """What runs a batch in compiled loops, where the network's layers have some."""
+    from ff2loihi.compilers.inference import dense_forward  # and with it numba
+
+    if dense_forward.covers(network) and (forward := dense_forward.DenseForward(network)).exact:
+        return forward.run
+    return None
 
 
 def _most_threads(libraries: ThreadpoolController) -> int:

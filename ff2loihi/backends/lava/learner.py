@@ -62,7 +62,7 @@ class LavaLearner(OneByOne):
         self._sent = self.exponent, self.trace_shift
         (self.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         child = self._stack.enter_context(Child("ff2loihi.backends.lava.learning_worker", self.folder, self.patience))
-        self._child = child
+        self._child, self._sums = child, []
         child.follow("done")
         return child
 
@@ -73,8 +73,10 @@ class LavaLearner(OneByOne):
 
     def _goodness(self) -> np.ndarray:
         """(layers, 2): of the presentation that has just run."""
-        rows = [np.load(self.folder / f"g.{index}.npy", mmap_mode="r") for index in range(len(self.network.layers))]
-        return np.stack([g[index + self.network.steps + 1] for index, g in enumerate(rows)])
+        if not self._sums:  # to open a file again costs as much as two time steps
+            layers = range(len(self.network.layers))
+            self._sums = [np.load(self.folder / f"g.{index}.npy", mmap_mode="r") for index in layers]
+        return np.stack([g[index + self.network.steps + 1] for index, g in enumerate(self._sums)])
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""

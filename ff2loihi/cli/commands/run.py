@@ -9,7 +9,7 @@ from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.kinds import PREDICTIONS_HEAD
 from ff2loihi.cli.layer_table import show_layers
-from ff2loihi.cli.learning_tables import show_rule, show_speed
+from ff2loihi.cli.learning_tables import limit_line, show_rule, show_speed
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
@@ -162,6 +162,8 @@ def bench_model(model, data, samples, lava_samples, device, history_file: Path |
              f"{report.lava_samples_per_second:,.2f}", "1"),
         ],
     )  # fmt: skip
+    if report.limit:
+        console.say(limit_line(report.limit, "sample"))
     if not report.equal:
         raise CheckFailed(f"{model}: the back ends differ. See: ff2loihi verify {model}")
     _compare(history_file, lines, program, report)

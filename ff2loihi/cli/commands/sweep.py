@@ -24,6 +24,7 @@ def sweep_space(
     part: str | None,
     data_root: Path | None,
     device: str,
+    cluster: Path | None,
 ) -> dict:
     """Run what is missing, show the best configurations, and draw all of them once no trial is missing."""
 
@@ -33,7 +34,7 @@ def sweep_space(
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what ends a sweep is told in one line
     with console.progress(f"sweep {space}") as show:
         hooks = Hooks(started=started, progress=show, say=console.say)
-        found = api.sweep(space, output, workers, scheduler, part, data_root, hooks, device)
+        found = api.sweep(space, output, workers, scheduler, part, data_root, hooks, device, cluster)
     for error in list(dict.fromkeys(found.errors))[:3]:
         console.warn(error)
     if found.errors:

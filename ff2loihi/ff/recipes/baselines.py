@@ -10,7 +10,7 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
-from ff2loihi.ff.recipes.recipe import Choice, settle, training_for
+from ff2loihi.ff.recipes.recipe import Choice, layout, settle, training_for
 from ff2loihi.ff.train import HEAD, fitted_head
 
 FIRST_SPREAD = 0.01  # standard deviation of an RBM's first weights; its visible biases start at the pixels' log odds
@@ -25,6 +25,10 @@ class RandomFeatures:
     training: Training
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "bias"})
+
+    @property
+    def layout(self) -> str:
+        return layout(self.widths)
 
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         usual = replace(self.training, epochs=self.quick.epochs if choice.quick else self.training.epochs)
@@ -48,11 +52,15 @@ class Boltzmann:
     quick: Choice
     choices: frozenset[str] = frozenset({"widths"})
 
+    @property
+    def layout(self) -> str:
+        return layout(self.widths)
+
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         """The head sees p(h = 1 | v). Raises FF2LoihiError for more than one layer."""
         widths, training = settle(self, data, choice)
         if len(widths) > 1:
-            raise FF2LoihiError(f"--widths: a Boltzmann machine has one layer, got {'-'.join(map(str, widths))}")
+            raise FF2LoihiError(f"--widths: a Boltzmann machine has one layer, got {layout(widths)}")
         kind, facts = Plain(read=(0,), raw=True, activation="sigmoid"), {**facts, "epochs": training.epochs}
         network = PlainNetwork(data.images.shape[1], widths, data.classes, kind, True, facts)
         (layer,), share = network.layers, torch.from_numpy(data.images.mean(0, dtype="float32") / 255)

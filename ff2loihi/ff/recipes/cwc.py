@@ -19,7 +19,7 @@ from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.channels import ConvLayer, CwCNetwork
-from ff2loihi.ff.recipes.recipe import Choice, training_for
+from ff2loihi.ff.recipes.recipe import Choice, layout, training_for
 
 SMALL_SIDE = 16  # pixels: the last layer of smaller images is padded, or nothing would be left for it
 STRIDED = (
@@ -60,6 +60,10 @@ class CwCRecipe:
     mirrored: tuple[str, ...] = ()
     choices: frozenset[str] = frozenset({"widths", "device"})
 
+    @property
+    def layout(self) -> str:
+        return layout(tuple(layer.channels for layer in self.layers))
+
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> CwCNetwork:
         """0 epochs give the untrained net. Raises DataError for images, FF2LoihiError for channels that do not fit."""
         usual = replace(self.training, epochs=self.quick_epochs) if choice.quick else self.training
@@ -88,7 +92,7 @@ class CwCRecipe:
         if len(channels) != len(self.layers) or any(count % classes for count in channels):
             raise FF2LoihiError(
                 f"the channels of this recipe (--widths) must be {len(self.layers)} multiples of {classes}, "
-                f"got {'-'.join(map(str, channels))}"
+                f"got {layout(channels)}"
             )
         layers = [replace(layer, channels=count) for layer, count in zip(self.layers, channels, strict=True)]
         if side < SMALL_SIDE:

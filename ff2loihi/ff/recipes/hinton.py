@@ -14,7 +14,7 @@ from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
 from ff2loihi.ff.objectives.goodness import phase_loss
 from ff2loihi.ff.objectives.negatives import hybrid_images
-from ff2loihi.ff.recipes.recipe import Choice, settle
+from ff2loihi.ff.recipes.recipe import Choice, layout, settle
 from ff2loihi.ff.train import HEAD, fitted_head
 
 
@@ -29,6 +29,10 @@ class HybridRecipe:
     small_epochs: int
     quick: Choice
     choices: frozenset[str] = frozenset({"widths", "bias"})
+
+    @property
+    def layout(self) -> str:
+        return layout(self.widths)
 
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> PlainNetwork:
         """The head sees the l2-normalised activities of all layers but the first, of a single layer those."""

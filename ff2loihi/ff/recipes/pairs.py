@@ -14,7 +14,7 @@ from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.objectives.negatives import Corruption
 from ff2loihi.ff.objectives.prospective import unroll
-from ff2loihi.ff.recipes.recipe import Choice, settle
+from ff2loihi.ff.recipes.recipe import Choice, layout, settle
 from ff2loihi.ff.train import HEAD, fit, fitted_head
 from ff2loihi.streams import torch_seed
 
@@ -43,6 +43,10 @@ class PairRecipe:
     objective: Callable[[tuple[int, ...]], nn.Module] | None = None
     iterations: int = 1
     upper: bool = False
+
+    @property
+    def layout(self) -> str:
+        return layout(self.widths)
 
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> FFNetwork:
         """0 epochs give the untrained net."""

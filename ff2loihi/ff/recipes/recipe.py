@@ -14,6 +14,11 @@ Trained = FFNetwork | PlainNetwork | CwCNetwork
 SMALL = 10_000  # training images below which an epoch is short
 
 
+def layout(widths: tuple[int, ...]) -> str:
+    """(500, 500) -> 500-500."""
+    return "-".join(map(str, widths))
+
+
 @dataclass(frozen=True)
 class Choice:
     """What the user asked for. widths, epochs: None takes the recipe's; field: see compilers.ir.fields; quick: its
@@ -32,7 +37,8 @@ class Choice:
 class Recipe(Protocol):
     """One network and how it is trained.
 
-    source: the paper it follows; choices: which of widths, head, bias, field and device mean something here.
+    source: the paper it follows; choices: which of widths, head, bias, field and device mean something here; layout:
+    its layers' neurons or channels on grey images, as 500-500.
     """
 
     @property
@@ -40,6 +46,9 @@ class Recipe(Protocol):
 
     @property
     def choices(self) -> frozenset[str]: ...
+
+    @property
+    def layout(self) -> str: ...
 
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks) -> Trained:
         """Train on `data`; the caller has seeded torch's generator for the weights. facts: for the checkpoint."""

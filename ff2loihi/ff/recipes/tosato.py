@@ -17,7 +17,7 @@ from ff2loihi.ff.descent import SILENT, Hooks, Training, descend
 from ff2loihi.ff.networks.labels import make_embedding
 from ff2loihi.ff.networks.model import FFNetwork, Rule
 from ff2loihi.ff.networks.plain import Plain, PlainNetwork
-from ff2loihi.ff.recipes.recipe import Choice, training_for
+from ff2loihi.ff.recipes.recipe import Choice, layout, training_for
 from ff2loihi.ff.train import fit, fit_by_backprop
 
 LAYERS = 3
@@ -39,6 +39,10 @@ class _Recipe:
     short: Training
     own: Training | None = None
     choices: frozenset[str] = frozenset({"widths"})
+
+    @property
+    def layout(self) -> str:
+        return layout((WIDTH,) * LAYERS)
 
     def training(self, data: Dataset, choice: Choice) -> Training:
         """The paper's rate is constant; a small set, or one that the paper has not, gets the rate of `short`."""

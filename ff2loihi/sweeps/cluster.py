@@ -1,0 +1,126 @@
+"""Workers that a job queue starts: dask-jobqueue, the extra `sweep`, after a YAML file that says which and how many."""
+
+import logging
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError, brief
+from ff2loihi.compilers.formats import yaml_file
+from ff2loihi.sweeps.scheduler import Place
+
+if TYPE_CHECKING:
+    from dask_jobqueue.core import JobQueueCluster
+
+Queue = Literal["slurm", "pbs", "lsf", "sge", "oar", "moab", "htcondor"]
+CLASSES: dict[Queue, str] = {
+    "slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster", "oar": "OARCluster",
+    "moab": "MoabCluster", "htcondor": "HTCondorCluster",
+}  # fmt: skip
+
+
+class Jobs(BaseModel):
+    """A cluster's file. kind: of job queue; jobs: how many it is asked for; cores and memory: of each job.
+
+    Each core is a worker process of one thread. Whatever else the file holds goes to dask-jobqueue's class as it is:
+    queue, account, walltime, job_extra_directives, ...
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Queue
+    jobs: int = Field(strict=True, ge=1, le=10_000)
+    cores: int = Field(default=1, strict=True, ge=1)
+    memory: str
+
+
+def read_jobs(path: Path) -> Jobs:
+    """Raises FF2LoihiError."""
+    data = yaml_file.read(path, FF2LoihiError, "a cluster (.yaml)")
+    try:
+        return Jobs.model_validate(data)
+    except ValidationError as failure:
+        [error, *_] = failure.errors()
+        where = ".".join(map(str, error["loc"])) or "the file"
+        raise FF2LoihiError(
+            f"{path}: {brief(where)}: {brief(error['msg'])}. A cluster holds kind, jobs, cores, memory, and what "
+            "dask-jobqueue takes, as queue and walltime"
+        ) from None
+
+
+@contextmanager
+def cluster(path: Path) -> Generator[Place]:
+    """A scheduler here, whose workers the job queue starts; its end gives the jobs back. Raises FF2LoihiError."""
+    jobs = read_jobs(path)
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise BackendError(
+            "--cluster needs dask-jobqueue. Install the extra `sweep`, as pip install '.[sweep]', or use --workers"
+        ) from None
+    made = getattr(dask_jobqueue, CLASSES[jobs.kind])
+    command = made.job_cls.submit_command.split()[0]
+    if shutil.which(command) is None:
+        raise BackendError(f"--cluster {path}: {command} is not on this machine. Start it where jobs are submitted")
+    try:
+        running = made(cores=jobs.cores, processes=jobs.cores, memory=jobs.memory, **(jobs.model_extra or {}))
+    except Exception as failure:  # of settings that it does not know, or cannot use; each kind raises another
+        raise FF2LoihiError(f"{path}: dask-jobqueue refuses it: {type(failure).__name__}: {brief(failure)}") from None
+    with _closed(running), _heard() as failures:
+
+        async def asked() -> None:
+            await running  # until the queue has taken the jobs, not until they start
+
+        running.scale(jobs=jobs.jobs)
+        try:
+            running.sync(asked)
+        except RuntimeError as failure:
+            failures.insert(0, failure)
+        if failures:
+            raise BackendError(f"--cluster {path}: {command}: {_said(failures[0])}")
+        yield Place(running.scheduler_address, f"--cluster {path}")
+
+
+@contextmanager
+def _closed(cluster: "JobQueueCluster") -> Generator[None]:
+    try:
+        yield
+    finally:
+        with suppress(AssertionError):  # dask's, of a job that was refused
+            cluster.close()
+
+
+class _Failures(logging.Handler):
+    """Keeps the exceptions that a loop logs and forgets: a job that the queue refuses is told nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            self.found.append(record.exc_info[1])
+
+
+@contextmanager
+def _heard() -> Generator[list[BaseException]]:
+    handler = _Failures()
+    loggers = [logging.getLogger(name) for name in ("tornado.application", "asyncio")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield handler.found
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+def _said(failure: BaseException) -> str:
+    """What the queue's command wrote on standard error, of all that dask-jobqueue tells."""
+    lines = str(failure).splitlines()
+    after = lines[lines.index("stderr:") + 1 :] if "stderr:" in lines else lines
+    return brief(" ".join(filter(None, map(str.strip, after))), 200)
