@@ -1,4 +1,4 @@
-# make demo | test | test-slow | bench | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
+# make demo | test | test-slow | docs | bench | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
 # make test-slow MINUTES=30: of the slow tests those that start within that time, others with each commit.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
@@ -6,7 +6,7 @@ UV := .venv/bin/uv
 # Where bytecode may not be written, every process compiles all that it imports: of torch that is ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: set-up demo test test-slow bench lint lock clean
+.PHONY: set-up demo test test-slow docs site bench lint lock clean
 set-up: $(STAMP)
 
 demo: $(STAMP)
@@ -21,6 +21,18 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(COVERAGE) $(PYTEST) --slow$(if $(MINUTES),-for $(MINUTES)) sim_tests
+
+# The pages in out/docs, without a warning, and every block of them run. Sphinx lives in a folder beside the libraries.
+docs: site
+	.venv/bin/python -m pytest -n 2 --dist load sim_tests/test_pages.py sim_tests/house/test_docs.py
+
+site: .venv/docs/.set-up
+	PYTHONPATH=.venv/docs .venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs out/docs
+
+.venv/docs/.set-up: docs/requirements.lock $(STAMP)
+	rm -rf .venv/docs
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --target .venv/docs --require-hashes -r docs/requirements.lock
+	touch $@
 
 # The ratios of this commit beside those of earlier ones; commit bench.jsonl with lines that a quiet machine gave.
 bench: $(STAMP)
@@ -41,6 +53,8 @@ lint: $(STAMP)
 lock: $(STAMP)
 	$(UV) pip compile pyproject.toml --extra lava --extra test --universal --python-version 3.10 --generate-hashes \
 	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet $(UPGRADE) -o requirements.lock
+	$(UV) pip compile --group docs --universal --python-version 3.10 --generate-hashes \
+	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet $(UPGRADE) -o docs/requirements.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache

@@ -27,7 +27,7 @@ STARTED = time.monotonic()
 ENDS_LAVA = (  # by force, and look for what is left: in one worker, or they would see what others leave
     "backends/test_lava_failures.py", "cli/test_app.py", "learning/test_learn_command.py", "robustness/test_kills.py",
 )  # fmt: skip
-LONG = "test_examples.py"  # these and the others start first, so that both workers end at about the same time
+LONG = ("test_examples.py", "test_pages.py")  # they and the others start first, so that both workers end together
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,12 +59,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow-for") is not None:
         slow = True
         slow_ones_last(items)
-    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).as_posix() not in (*ENDS_LAVA, LONG))
+    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).as_posix() not in (*ENDS_LAVA, *LONG))
     has_lava = importlib.util.find_spec("lava") is not None  # looks, imports nothing
     for item in items:
-        # a file's tests share what they make, in one worker; a slow one goes where there is time
+        # a file's tests share what they make, in one worker; a slow one or a page goes where there is time
         file = item.path.relative_to(Path(__file__).parent).as_posix()
-        group = item.nodeid if "slow" in item.keywords else "ends Lava" if file in ENDS_LAVA else file
+        alone = "slow" in item.keywords or file == "test_pages.py"
+        group = item.nodeid if alone else "ends Lava" if file in ENDS_LAVA else file
         item.add_marker(pytest.mark.xdist_group(group))
         if "slow" in item.keywords and not slow:
             item.add_marker(skip_slow)

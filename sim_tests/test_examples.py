@@ -1,22 +1,14 @@
-"""The examples and README's commands run as written."""
+"""The examples run as written; test_pages runs the commands of README and of docs/."""
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    shlex.split(line, comments=True)[1:] for line in re.findall(r"^\.venv/bin/ff2loihi .*$", README, flags=re.MULTILINE)
-]
-
 EDITS = {  # what names and shapes do not tell of a form of public code
     "pooled": (
         ("pixels: 784\nimage: [1, 28, 28]", "pixels: 64\nimage: [1, 8, 8]"),
@@ -36,26 +28,6 @@ def start(arguments: list[str], folder: Path) -> str:
 
 
 @pytest.mark.needs_lava
-def test_every_command_of_the_readme_runs_in_its_order(tmp_path):
-    assert {command[0] for command in COMMANDS} >= {"train", "compile", "run", "verify", "bench", "inspect", "doctor"}
-    for command in COMMANDS:
-        start(["-m", "ff2loihi", *command], tmp_path)
-    assert (tmp_path / "model.ffl").is_file()
-
-
-def test_a_bare_weight_file_compiles_with_the_spec_of_the_readme(tmp_path):
-    spec = re.search(r"```yaml\n(.*?)```", README, flags=re.DOTALL).group(1)
-    (tmp_path / "spec.yaml").write_text(spec.replace("784", "64"), encoding="utf-8")  # digits: 64 pixels
-    rng = np.random.default_rng(0)
-    np.save(tmp_path / "labels.npy", (rng.random((10, 100)) < 0.3).astype(np.float32))
-    torch.save(torch.from_numpy(rng.normal(0, 0.1, (164, 200)).astype(np.float32)), tmp_path / "weights.pt")
-    command = "compile weights.pt --spec spec.yaml --calibrate digits -o model.ffl"
-    assert command.replace("digits", "mnist") in README
-    start(["-m", "ff2loihi", *command.split()], tmp_path)
-    assert (tmp_path / "model.ffl").is_file()
-
-
-@pytest.mark.needs_lava
 def test_the_demo_prints_its_table(tmp_path):
     assert "float (PyTorch)" in start([str(ROOT / "examples" / "demo.py"), str(tmp_path)], tmp_path)
 
@@ -67,6 +39,17 @@ def test_networks_adapt_to_rotated_digits_as_they_learn(tmp_path):
     assert [point["samples"] for point in points] == sorted({point["samples"] for point in points})
     assert points[-1]["30 degrees"] > points[0]["30 degrees"] + 0.02
     assert (tmp_path / "adapt.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_ladder_is_drawn_from_an_artifact_a_rung(tmp_path):
+    start([str(ROOT / "examples" / "ladder.py"), str(tmp_path)], tmp_path)
+    rungs = json.loads((tmp_path / "ladder.json").read_text())
+    assert len(rungs) == 5
+    assert all(rung["accuracy"] > 0.95 for rung in rungs)
+    assert all(0 < rung["low"] < rung["high"] for rung in rungs[1:])
+    picture = (tmp_path / "ladder.svg").read_text()
+    assert all(rung["name"] in picture for rung in rungs)
+    assert "estimated energy" in picture
 
 
 def test_the_forms_of_public_code_are_trained_and_their_drafts_compile(tmp_path):

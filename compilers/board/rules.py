@@ -78,6 +78,7 @@ class Design:
 
 
 def axons_in(d: Design) -> Iterator[Broken]:
+    """Inputs of a layer's neurons: a core has so many input axons."""
     for p in d.populations:
         if p.axons > d.chip.axons_in:
             text = f"{p.name}: {p.axons:,} input axons, a core has {d.chip.axons_in:,}"
@@ -85,6 +86,7 @@ def axons_in(d: Design) -> Iterator[Broken]:
 
 
 def synaptic_words(d: Design) -> Iterator[Broken]:
+    """The rows of one neuron's synapses fit the synaptic memory of a core."""
     for p in d.populations:
         words = p.words(1, d.chip)
         if words > d.chip.synaptic_words:
@@ -93,6 +95,7 @@ def synaptic_words(d: Design) -> Iterator[Broken]:
 
 
 def core_memory(d: Design) -> Iterator[Broken]:
+    """Axons, groups and synaptic words of one neuron fit what a core's tables hold together."""
     total = d.chip.table.total
     for p in d.populations:
         entries = Fill(p.axons, p.groups, 1, p.words(1, d.chip), 1).entries
@@ -102,6 +105,7 @@ def core_memory(d: Design) -> Iterator[Broken]:
 
 
 def axons_out(d: Design) -> Iterator[Broken]:
+    """Cores that a spike goes to: a core has so many output axons."""
     if d.mapping is None:
         return
     reached = targets(d.populations, (core.parts for core in d.mapping.cores))
@@ -112,6 +116,7 @@ def axons_out(d: Design) -> Iterator[Broken]:
 
 
 def neuron_groups(d: Design) -> Iterator[Broken]:
+    """Thresholds, decays and bias exponents that differ within a layer: a core has so many neuron groups."""
     for p in d.populations:
         if p.groups > d.chip.neuron_groups:
             text = f"{p.name}: {p.groups} neuron configurations, a core has {d.chip.neuron_groups}"
@@ -121,6 +126,7 @@ def neuron_groups(d: Design) -> Iterator[Broken]:
 
 
 def board_cores(d: Design) -> Iterator[Broken]:
+    """The cores that the network takes are on the board."""
     if d.mapping and d.mapping.chips > d.board.count:
         larger = d.boards.smallest(d.board.chip_name, d.mapping.chips)
         mend = f"--board {larger.name}" if larger else f"--widths: no board of {d.board.chip_name} is large enough"
@@ -131,6 +137,7 @@ def board_cores(d: Design) -> Iterator[Broken]:
 
 
 def neuron_model(d: Design) -> Iterator[Broken]:
+    """Neurons and read-out exist on the chip: Loihi 1 has no microcode."""
     net, mend = d.network, LOIHI2
     if d.chip.microcode:
         return
@@ -149,6 +156,7 @@ def neuron_model(d: Design) -> Iterator[Broken]:
 
 
 def weight_bits(d: Design) -> Iterator[Broken]:
+    """Bits of a weight, the sign included."""
     for layer in d.network.layers:
         bits = layer.weight_bits if isinstance(layer, IntLayer) else WEIGHT_BITS
         if bits > d.chip.weight_bits:
@@ -157,6 +165,7 @@ def weight_bits(d: Design) -> Iterator[Broken]:
 
 
 def thresholds(d: Design) -> Iterator[Broken]:
+    """The mantissa of a threshold."""
     for layer in () if d.graded else d.network.layers:
         vth = layer.vth if isinstance(layer, IntLayer) else layer.neuron.vth
         if vth > d.chip.vth_max:
@@ -165,6 +174,7 @@ def thresholds(d: Design) -> Iterator[Broken]:
 
 
 def decays(d: Design) -> Iterator[Broken]:
+    """The decay of a membrane, of 4096."""
     for layer in d.network.layers:
         if isinstance(layer, LearningLayer) and layer.neuron.dv > d.chip.decay_max:
             text = f"decay {layer.neuron.dv:,}, {d.chip.decay_max:,} is the largest"
@@ -172,6 +182,7 @@ def decays(d: Design) -> Iterator[Broken]:
 
 
 def biases(d: Design) -> Iterator[Broken]:
+    """The mantissa of a bias."""
     for layer in () if d.graded else d.network.layers:
         mantissa = int(np.abs(layer.bias >> layer.bias_exp).max()) if isinstance(layer, IntLayer) else 0
         if mantissa > d.chip.bias_mantissa_max:
@@ -199,12 +210,14 @@ def graded_payload(d: Design) -> Iterator[Broken]:
 
 
 def third_factor(d: Design) -> Iterator[Broken]:
+    """A third factor for each neuron, which a neuron of Loihi 2 writes into its post trace."""
     if isinstance(d.network, LearningNetwork) and not d.network.library and not d.chip.third_factor:
         text = f"a third factor for each neuron, {d.board.chip_name}'s post traces are its own spikes alone"
         yield Broken("network", 1, 0, text, LOIHI2)
 
 
 def trace_widths(d: Design) -> Iterator[Broken]:
+    """The largest value of an output trace."""
     top = (1 << d.chip.trace_bits) - 1
     for layer in d.network.layers:
         if isinstance(layer, LearningLayer) and layer.trace.top > top:
@@ -213,6 +226,7 @@ def trace_widths(d: Design) -> Iterator[Broken]:
 
 
 def tag_widths(d: Design) -> Iterator[Broken]:
+    """The largest tag, where eligibility is kept in one."""
     top = (1 << d.chip.tag_bits) - 1
     net = d.network
     if isinstance(net, LearningNetwork) and net.update.eligibility == "tag" and top < TAG_MAX:

@@ -35,7 +35,7 @@ def load_checkpoint(path: Path, spec: GivenSpec | None = None) -> Checkpoint:
         if spec is None:
             raise CheckpointError(
                 f"{path}: not written by ff2loihi train, so it needs --spec spec.yaml, which says what its tensors "
-                f"mean, and `ff2loihi spec {path}` drafts (README, 'A checkpoint from elsewhere'). It holds: "
+                f"mean, and `ff2loihi spec {path}` drafts (docs/guides/foreign-checkpoints.md). It holds: "
                 f"{_shapes(arrays)}"
             )
         return _apart(path, content.data, arrays, spec, path.parent)

@@ -168,7 +168,7 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
     writer.say(f"# Drafted from the names and shapes of the tensors of {_plain(source)}.")
     told = f"is assumed to be as in {form.like}" if writer.assumed else "was asked"
     writer.say(f"# What they do not tell {told}; other values stand below as comments.")
-    writer.say("# All keys: README, 'A checkpoint from elsewhere'.")
+    writer.say("# All keys: docs/guides/foreign-checkpoints.md.")
     if found.rest:
         rest = (f"{_plain(name)} {shapes[name]}" for name in found.rest)
         writer.say(f"# Tensors without a place: {together(rest, 300)}")
@@ -219,7 +219,7 @@ def draft_nodes(source: str, nodes: Nodes, ask: Ask = assume) -> Draft:
     writer.say(f"# Drafted from the nodes of {_plain(source)}.")
     told = f"is assumed to be as in {form.like}" if writer.assumed else "was asked"
     writer.say(f"# What they do not tell {told}; other values stand below as comments.")
-    writer.say("# All keys: README, 'A checkpoint from elsewhere' and 'To other frameworks, and from them'.")
+    writer.say("# All keys: docs/guides/foreign-checkpoints.md and nir-and-netx.md.")
     if parts[0].dense:
         label = _dense_input(writer, found, form, shapes)
         if nodes.spikes and _pixels_beside_labels(parts[0].shape[1], None) == parts[0].shape[1]:

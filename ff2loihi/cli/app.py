@@ -7,9 +7,23 @@ import typer
 from ff2loihi import __version__
 from ff2loihi.cli import board_commands, model_commands
 
+PAGES = "\n".join(
+    (
+        "\b",  # typer keeps the lines of this paragraph as they are
+        "Pages:",
+        "  docs/tutorials/first-network.md       start here",
+        "  docs/tutorials/own-checkpoint.md      with a network of your own",
+        "  docs/tutorials/learn-on-the-chip.md   to learn there, and adapt",
+        "  docs/guides/install.md                what runs where",
+        "  docs/reference/commands.md            every option",
+        "  docs/faq.md                           questions",
+    )
+)
+
 app = typer.Typer(
     name="ff2loihi",
     help="Compile Forward-Forward networks from PyTorch to Lava and Loihi, bit for bit.",
+    epilog=PAGES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -51,7 +51,7 @@ def read_exported(path: Path) -> AnyProgram:
     if graph.manifest is None and not graph.tensors:
         raise CheckpointError(
             f"{path}: not exported by ff2loihi, so it needs --spec spec.yaml, which says what its layers mean "
-            f"(README, 'A checkpoint from elsewhere'). Its layers: {', '.join(stage.name for stage in graph.stages)}"
+            f"(docs/guides/foreign-checkpoints.md). Its layers: {', '.join(stage.name for stage in graph.stages)}"
         )
     manifest = graph.manifest or rule_file.read(rule_path(path))
     program, _ = artifact.unpack(path, manifest, nir.tensors_of(path, graph, manifest))

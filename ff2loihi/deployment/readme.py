@@ -25,7 +25,7 @@ CONTENTS = {
     "record.py": "a process that the script uses: what comes back",
     "rows.py": "what the script uses: the rows that came back, cut into passes",
     "board.json": "what runs when, the adapters' delays; of a network that learns, every constant",
-    "network.net": "the layers (netx, HDF5); other fields than netx's stand beside them, see ff2loihi's README",
+    "network.net": "the layers (netx, HDF5); other fields than netx's: see ff2loihi's docs/guides/nir-and-netx.md",
     MAPPING: "cores, chips and board as `ff2loihi map` plans them; what it counts, and broken rules",
     "inputs.npy": "the input's spikes, a row a time step",
     "control.npy": "what clears the counters and enables the thermometers, a row a time step",

@@ -102,7 +102,7 @@ def test_the_measured_updates_of_a_network_that_learns_are_inside_the_band(cores
     assert found.step_us[0] < costs.LEARNING_US.value / steps < found.step_us[1]
 
 
-def test_the_bands_widths_are_as_README_states_them():
+def test_the_bands_widths_are_as_the_pages_state_them():
     found = estimate(pilotnet(0.1), generation=2, chips=1, board_chips=1)
     low, high = found.band("dynamic")
     assert round(high / low, 1) == 8.9
