@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,7 +58,8 @@ def cluster(path: Path) -> Generator[Place]:
     """A scheduler here, whose workers the job queue starts; its end gives the jobs back. Raises FF2LoihiError."""
     jobs = read_jobs(path)
     try:
-        import dask_jobqueue
+        with _handler_kept():
+            import dask_jobqueue
     except ImportError:
         raise BackendError(
             "--cluster needs dask-jobqueue. Install the extra `sweep`, as pip install '.[sweep]', or use --workers"
@@ -86,6 +88,17 @@ def cluster(path: Path) -> Generator[Place]:
 
 
 @contextmanager
+def _handler_kept() -> Generator[None]:
+    """dask-jobqueue, as it is imported, makes Ctrl-C end the process with exit code 0."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _closed(cluster: "JobQueueCluster") -> Generator[None]:
     try:
         yield
@@ -95,7 +108,9 @@ def _closed(cluster: "JobQueueCluster") -> Generator[None]:
 
 
 class _Failures(logging.Handler):
-    """Keeps the exceptions that a loop logs and forgets: a job that the queue refuses is told nowhere else."""
+    """Keeps the exceptions that a loop logs, with a traceback, and forgets: a job that the queue refuses is told nowhere
+    else.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,15 +123,17 @@ class _Failures(logging.Handler):
 
 @contextmanager
 def _heard() -> Generator[list[BaseException]]:
+    """In place of the loggers' own handlers, which write to standard error."""
     handler = _Failures()
     loggers = [logging.getLogger(name) for name in ("tornado.application", "asyncio")]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:
-        logger.addHandler(handler)
+        logger.handlers, logger.propagate = [handler], False
     try:
         yield handler.found
     finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
 
 
 def _said(failure: BaseException) -> str:

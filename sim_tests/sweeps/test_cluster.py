@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -79,6 +80,40 @@ def test_the_jobs_of_a_queue_give_the_lines_of_one_worker_here(slurm, tmp_path):
     lines = Path("here/results.jsonl").read_bytes()
     assert lines.count(b"\n") == 4
     assert Path("space-sweep/results.jsonl").read_bytes() == lines
+
+
+def _started() -> subprocess.Popen[str]:
+    """A sweep of one trial, whose parent may ignore Ctrl-C."""
+    Path("s.yaml").write_text("train: {epochs: 0}\n")
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from ff2loihi.cli.entry import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "sweep", "s.yaml", "--cluster", str(_file())],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@needs_jobqueue
+def test_jobs_that_never_start_are_waited_for_until_an_interrupt_which_takes_them_back(slurm):
+    (slurm / "sbatch").write_text("#!/bin/sh\necho Submitted batch job 4242\n")
+    (slurm / "scancel").write_text('#!/bin/sh\necho "$@" >>"$(dirname "$0")/cancelled"\n')
+    with _started() as ran:
+        while (line := ran.stdout.readline()) and not line.startswith("dashboard: "):
+            pass
+        ran.send_signal(signal.SIGINT)
+        _, err = ran.communicate(timeout=60)
+    assert (ran.returncode, err) == (130, "ff2loihi: interrupted; nothing was half-written\n")
+    assert (slurm / "cancelled").read_text().split() == ["4242", "4242"]
+
+
+@needs_jobqueue
+def test_a_queue_that_names_no_job_is_told_in_one_line(slurm):
+    (slurm / "sbatch").write_text("#!/bin/sh\necho hello\n")
+    with _started() as ran:
+        _, err = ran.communicate(timeout=120)
+    assert ran.returncode == 3
+    assert err.startswith("ff2loihi: --cluster slurm.yaml: sbatch: Could not parse job id")
+    assert err.count("\n") == 1
 
 
 @needs_jobqueue
