@@ -20,8 +20,8 @@ def batches(network: Network, pixels: np.ndarray, passes: int) -> list[np.ndarra
 
 
 def run(network: Network, pixels: np.ndarray) -> Trace:
-    """A Trace of pixels (samples, pixels) uint8. It has no sums, spikes or states; the goodness of a net with a head,
-    which sees no label, is that of its one pass. Raises DataError."""
+    """A Trace of pixels (samples, pixels) uint8. It has no sums, spikes or states; the goodness of a net that
+    sees no label is that of its one pass. Raises DataError."""
     check_pixels(network, pixels)
     started, scores, goodness = time.perf_counter(), [], []
     for batch in batches(network, pixels, len(network.pass_labels)):
@@ -44,7 +44,6 @@ def run(network: Network, pixels: np.ndarray) -> Trace:
 
 def _goodness(network: Network, activities: list[np.ndarray]) -> np.ndarray:
     """Each layer's, (samples, labels, layers): the scores of a network that reads this layer alone."""
-    kind = "channels" if network.readout == "channels" else "goodness"
-    plain = replace(network, readout=kind, head=None, pooled=None)
+    plain = replace(network, readout="goodness", head=None, pooled=None)
     layers = range(len(network.layers))
     return np.stack([readout.float_scores(replace(plain, readout_layers=(i,)), activities) for i in layers], axis=2)

@@ -29,10 +29,16 @@ def svg(width: float, height: float, body: Iterable[Markup], what: str, style: s
     return head + Markup("").join(body) + Markup("</svg>")
 
 
-def bar(share: float, what: str) -> Markup:
-    """A share of 1 as a bar."""
-    inside = Markup('<rect class="track" width="100" height="8"/><rect class="fill" width="{}" height="8"/>')
-    return svg(100, 8, [inside.format(_n(100 * share))], what, "bar")
+def interval(share: float, error: float, least: float, what: str) -> Markup:
+    """A share on an axis from `least` to 1, with its error to both sides."""
+    left, middle, right = (
+        100 * (min(max(end, least), 1) - least) / (1 - least) for end in (share - error, share, share + error)
+    )
+    inside = Markup(
+        '<rect class="track" width="100" height="8"/><rect class="error" x="{}" y="2.5" width="{}" height="3"/>'
+        '<rect class="fill" x="{}" width="2" height="8"/>'
+    )
+    return svg(100, 8, [inside.format(_n(left), _n(right - left), _n(min(max(middle - 1, 0), 98)))], what, "bar")
 
 
 def band(low: float, high: float, least: float, most: float, what: str) -> Markup:
@@ -123,18 +129,19 @@ def _levels(values: np.ndarray, style: str) -> list[Markup]:
     return found
 
 
-def raster(moments: Sequence[Moment], what: str) -> Markup:
-    """A dot a spike: steps to the right, the layers below one another, of a wide layer every k-th neuron."""
+def raster(moments: Sequence[Moment], firing: Sequence[Sequence[int]], what: str) -> Markup:
+    """A dot a spike: steps to the right, the layers below one another, of each the neurons in `firing`, of many every
+    k-th."""
     body, top = [], 14.0
-    for moment in moments:
+    for moment, rows in zip(moments, firing, strict=True):
         spikes = moment.spikes
         assert spikes is not None
-        every = math.ceil(spikes.shape[1] / ROWS)
-        shown = spikes[:, ::every]
+        every = math.ceil(len(rows) / ROWS) or 1
+        shown = spikes[:, list(rows)[::every]]
         steps, n = shown.shape
-        wide, high = WIDTH / steps, max(1.0, 100 / n)
+        wide, high = WIDTH / steps, min(max(1.0, 100 / max(n, 1)), 8)
         some = "" if every == 1 else f", 1 of {every} drawn"
-        body.append(_text(0, top - 3, f"{moment.layer}: {spikes.shape[1]} neurons{some}", "start"))
+        body.append(_text(0, top - 3, f"{moment.layer}: {len(rows)} of {spikes.shape[1]} neurons spike{some}", "start"))
         body.append(Markup('<rect class="track" y="{}" width="320" height="{}"/>').format(_n(top), _n(n * high)))
         marks = "".join(
             f"M{_n(step * wide)} {_n(top + (neuron + 0.5) * high)}h{_n(max(0.8 * wide, 1))}"
@@ -158,7 +165,7 @@ def membrane(moment: Moment, neuron: int, what: str) -> Markup:
         Markup('<path class="threshold" d="M0 {}h320"/><polyline class="line" points="{}"/>').format(level, points),
         _text(WIDTH, float(level) - 2, f"threshold {moment.threshold:,}", "end"),
     ]
-    if moment.spikes.shape[1] == moment.v.shape[1]:
+    if moment.spikes.shape == moment.v.shape:
         fired = "".join(f"M{_n((step + 0.5) * wide)} 0v8" for step in np.flatnonzero(moment.spikes[:, neuron]))
         body.append(Markup('<path class="ticks" d="{}"/>').format(fired))
     return svg(WIDTH, 98, body, what)

@@ -131,10 +131,11 @@ def gather(sources: Mapping[str, Source], data: Dataset, note: Note = lambda tex
     for name, network in networks.items():
         note(f"classify with {name}")
         source = sources[name]
-        images = data.images
-        traces[name] = (
-            float_net.run(network, images) if isinstance(network, Network) else Emulator().run(source, images)
-        )
+        if isinstance(source, Program):
+            traces[name] = Emulator().run(source, data.images)
+        else:
+            assert isinstance(network, Network)
+            traces[name] = float_net.run(network, data.images)
     shown = _shown(data, list(traces.values()))
     floats = {
         source.sha256: traces[name].predictions for name, source in sources.items() if isinstance(source, Checkpoint)

@@ -26,6 +26,13 @@ class Moment:
     threshold: int
     payloads: np.ndarray | None = None
 
+    @property
+    def activity(self) -> np.ndarray | None:
+        """Spikes of each neuron (n,), before a pool the reach of its v; graded: None."""
+        if self.v is None or self.spikes is None:
+            return None
+        return self.spikes.sum(0) if self.spikes.shape == self.v.shape else np.abs(self.v).max(0)
+
 
 def moments(
     program: AnyProgram, image: np.ndarray, index: int, labels: Mapping[str, int]

@@ -24,7 +24,6 @@ from ff2loihi.page import FIRST_LINES, drawing, redo
 from ff2loihi.page.gather import ESTIMATED, LATENTS, Gathered, Model, Note, Source, gather
 
 FIELDS = 18  # neurons of the first layer whose weights are drawn
-TRACES = 4  # neurons of a layer whose membrane is drawn
 SEEN = ("ff2loihi", "numpy", "numba", "scikit-learn")  # packages whose versions the page names
 
 
@@ -60,6 +59,7 @@ def page(sources: Mapping[str, Source], data: Dataset, command: str = "", note: 
         fullest=fullest,
         fields=_fields,
         traced=_traced,
+        firing=_firing,
         provenance=_provenance,
         redo=redo.commands,
         versions=_versions(),
@@ -67,6 +67,7 @@ def page(sources: Mapping[str, Source], data: Dataset, command: str = "", note: 
         latents=LATENTS,
         estimated=ESTIMATED,
         bands=_bands(found),
+        axis=_axis(found),
         sha256=_sha256,
     )
     return Page(html, _facts(found))
@@ -105,18 +106,35 @@ def _bands(found: Gathered) -> list[tuple[Model, str, dict]]:
     ]
 
 
+def _axis(found: Gathered) -> float:
+    """Where the axis of accuracies begins: twice the room that the worst one needs below 1, in whole percents."""
+    worst = min(model.report.accuracy - model.report.standard_error for model in found.models)
+    return max(0.0, np.floor(100 * (2 * worst - 1)) / 100)
+
+
 def _traced(model: Model) -> list[tuple[int, str, int]]:
-    """(layer, its name, neuron): those that are most active over the samples that are drawn, TRACES a layer."""
+    """(layer, its name, neuron): of each layer and sample that is drawn the most active neuron that is not there yet,
+    under the true label."""
     found = []
     for index, layer in enumerate(model.layers):
-        moments = [one[index] for sample in model.samples for one in sample.moments.values()]
-        if not moments or moments[0].v is None:
-            return []
-        v, spikes = moments[0].v, moments[0].spikes
-        pooled = spikes is None or spikes.shape[1] != v.shape[1]
-        activity = np.sum([np.abs(m.v).sum(0) if pooled else m.spikes.sum(0) for m in moments], axis=0)
-        best = np.argsort(-activity, kind="stable")[:TRACES].tolist()
-        found += [(index, layer.name, neuron) for neuron in best]
+        known: list[int] = []
+        for moment in (sample.moments["true"][index] for sample in model.samples if sample.moments):
+            activity = moment.activity
+            if activity is None:
+                return []
+            order = np.argsort(-activity, kind="stable").tolist()
+            known += [neuron for neuron in order if neuron not in known][:1]
+        found += [(index, layer.name, neuron) for neuron in known]
+    return found
+
+
+def _firing(model: Model) -> list[list[int]]:
+    """Of each layer, the neurons that spike in any of the samples that are drawn."""
+    found = []
+    for index in range(len(model.layers)):
+        parts = [moments[index].spikes for sample in model.samples for moments in sample.moments.values()]
+        fired = [spikes.any(axis=0) for spikes in parts if spikes is not None]
+        found.append(np.flatnonzero(np.any(fired, axis=0)).tolist() if fired else [])
     return found
 
 

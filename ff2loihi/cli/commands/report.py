@@ -69,7 +69,7 @@ def _beside(found: dict[Path, Checkpoint | AnyProgram], spec: Path | None) -> di
             continue
         if checkpoint.sha256 == sha256 and checkpoint.training.get("epochs") != 0 and checkpoint.spec.neuron is None:
             made[beside] = checkpoint
-            hashes.add(sha256)
+            hashes.add(checkpoint.sha256)
     return made
 
 
@@ -78,7 +78,7 @@ def _data(found: dict[Path, Checkpoint | AnyProgram], asked: str | None) -> tupl
     if asked:
         return asked, None
     named = {path: named_data(source) for path, source in found.items()}
-    known = {pair: path for path, pair in named.items() if pair[0]}
+    known = {(name, sha256): path for path, (name, sha256) in named.items() if name}
     if not known:
         raise DataError(f"{next(iter(found))}: the file does not name a data set. Use --data NAME")
     if len({name for name, _ in known}) > 1:
