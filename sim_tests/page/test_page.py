@@ -193,7 +193,7 @@ def test_the_spikes_of_inference_are_those_of_the_run(sources, data, name):
     assert (found["true"][0].v != found["wrong"][0].v).any()
 
 
-@pytest.mark.parametrize("name", ["on", "learned", "library"])
+@pytest.mark.parametrize("name", ["on", "library"])
 def test_the_spikes_of_a_network_that_learns_are_those_that_its_goodness_counts(sources, data, name):
     """Each sample begins with its own phases: its squared counts are the goodness sums of the run."""
     program = sources[f"{name}.ffl"]
