@@ -163,12 +163,12 @@ def membrane(moment: Moment, neuron: int, what: str) -> Markup:
     level = _n(94 - (moment.threshold - low) * scale)
     body = [
         Markup('<path class="threshold" d="M0 {}h320"/><polyline class="line" points="{}"/>').format(level, points),
-        _text(WIDTH, float(level) - 2, f"threshold {moment.threshold:,}", "end"),
+        _text(0, 108, f"threshold {moment.threshold:,}, {len(v)} steps", "start"),
     ]
     if moment.spikes.shape == moment.v.shape:
         fired = "".join(f"M{_n((step + 0.5) * wide)} 0v8" for step in np.flatnonzero(moment.spikes[:, neuron]))
         body.append(Markup('<path class="ticks" d="{}"/>').format(fired))
-    return svg(WIDTH, 98, body, what)
+    return svg(WIDTH, 112, body, what)
 
 
 def payloads(moments: Sequence[Moment], what: str) -> Markup:

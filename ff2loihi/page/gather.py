@@ -18,6 +18,7 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import AnyProgram, IntLayer, IntNetwork, LayerLoss, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning.weight_grid import saturated
 from ff2loihi.data.datasets import Dataset, check_shape
+from ff2loihi.data.given import GIVEN
 from ff2loihi.deployment.mapping import design
 from ff2loihi.measurement.activity import counts
 from ff2loihi.measurement.estimates import activities, on_board
@@ -147,7 +148,8 @@ def gather(sources: Mapping[str, Source], data: Dataset, note: Note = lambda tex
 def _network(name: str, source: Source, data: Dataset) -> Network | IntNetwork | LearningNetwork:
     """Raises CompileError or DataError."""
     if isinstance(source, Program):
-        check_shape(data, source)
+        if data.name != GIVEN:  # rows of pixels may be among them, whose shape nobody said
+            check_shape(data, source)
         network = source.network
     elif source.spec.neuron is not None:
         raise CompileError(f"{name}: its neurons spike, and have no float net. Compile it, and report the artifact")

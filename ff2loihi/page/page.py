@@ -68,6 +68,7 @@ def page(sources: Mapping[str, Source], data: Dataset, command: str = "", note: 
         estimated=ESTIMATED,
         bands=_bands(found),
         axis=_axis(found),
+        curves=_curves,
         sha256=_sha256,
     )
     return Page(html, _facts(found))
@@ -109,7 +110,14 @@ def _bands(found: Gathered) -> list[tuple[Model, str, dict]]:
 def _axis(found: Gathered) -> float:
     """Where the axis of accuracies begins: twice the room that the worst one needs below 1, in whole percents."""
     worst = min(model.report.accuracy - model.report.standard_error for model in found.models)
-    return max(0.0, np.floor(100 * (2 * worst - 1)) / 100)
+    return float(np.clip(np.floor(100 * (2 * worst - 1)) / 100, 0, 0.99))
+
+
+def _curves(model: Model) -> dict[str, list[float | None]]:
+    """The lines of its log, those of which anything is known."""
+    names = {"online": "online_accuracy", "held out": "held_out_accuracy", "learned": "learned"}
+    found = {name: [entry.get(key) for entry in model.log] for name, key in names.items()}
+    return {name: line for name, line in found.items() if any(value is not None for value in line)}
 
 
 def _traced(model: Model) -> list[tuple[int, str, int]]:
@@ -138,9 +146,9 @@ def _firing(model: Model) -> list[list[int]]:
     return found
 
 
-def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]] | None:
+def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]]:
     """(weights (neurons, height, width), their names) of the first layer's neurons that are most active, of a
-    convolution its first kernels; None where they lie over no image."""
+    convolution its first kernels."""
     first, (height, width, channels) = model.network.layers[0], data.shape
     if first.conv:
         kernels = np.asarray(first.weight)[:FIELDS].mean(1)
@@ -148,8 +156,6 @@ def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]] | None:
     weight = np.zeros((first.neurons, model.network.pixels))
     columns = _image_columns(model.network)
     weight[:, columns] = first.weight[:, columns]
-    if model.network.pixels != height * width * channels:
-        return None
     activity = model.layers[0].activities.mean(0)
     best = np.argsort(-activity, kind="stable")[:FIELDS]
     shaped = weight[best].reshape(len(best), height, width, channels).mean(3)

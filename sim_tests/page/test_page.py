@@ -193,7 +193,7 @@ def test_the_spikes_of_inference_are_those_of_the_run(sources, data, name):
     assert (found["true"][0].v != found["wrong"][0].v).any()
 
 
-@pytest.mark.parametrize("name", ["on", "learned", "library"])
+@pytest.mark.parametrize("name", ["on", "library"])
 def test_the_spikes_of_a_network_that_learns_are_those_that_its_goodness_counts(sources, data, name):
     """Each sample begins with its own phases: its squared counts are the goodness sums of the run."""
     program = sources[f"{name}.ffl"]
@@ -245,6 +245,29 @@ def test_text_from_files_is_text(sources, data):
     assert not [tag for tag, _ in read.elements if tag == "img"]
     assert [tag for tag, _ in read.elements].count("script") == 1
     assert read.text.count(HTML) > 10
+
+
+def test_rows_that_a_program_holds_are_shown_and_all_may_be_right(sources, data):
+    program = sources["graded.ffl"]
+    rows = np.concatenate([data.images, data.images[:, :1]], axis=1)[:, :63]
+    net = program.network
+    narrow = replace(net.layers[0], weight=net.layers[0].weight[:, 1:])
+    fewer = replace(net, pixels=63, phases=net.phases[1:], layers=(narrow, *net.layers[1:]))
+    program = replace(program, network=fewer, provenance={})
+    right = Emulator().run(program, rows).predictions
+    made = api.report({"p": program}, (rows, right))
+    assert made.facts["models"]["p"]["accuracy"] == 1
+    assert "99% to 100%" in Read(made.html).text
+    assert 'viewBox="0 0 63 1"' in made.html
+
+
+def test_a_run_without_held_out_images_goes_on_beside_one_with_them(sources, data):
+    program = sources["learned.ffl"]
+    [run] = program.provenance["learned"]
+    more = {**run, "log": [{**run["log"][0], "held_out_accuracy": 0.625, "online_accuracy": None}]}
+    made = page({"l.ffl": replace(program, provenance={**program.provenance, "learned": [run, more]})}, data)
+    assert Read(made.html).text.count("62.50%") == 2  # the point's title, and the table
+    assert [entry.get("held_out_accuracy") for entry in made.facts["models"]["l.ffl"]["log"]] == [None, 0.625]
 
 
 def test_the_same_models_give_the_same_bytes(sources, data):
