@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         compile,
         learn,
         load,
+        report,
         run,
         save,
         spec,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ff2loihi.learning.controller import Schedule
     from ff2loihi.learning.run import Hooks
     from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport
+    from ff2loihi.page.page import Page
     from ff2loihi.reports.accuracy import AccuracyReport
     from ff2loihi.verification.equality import EqualityReport, Variable
 
@@ -41,8 +43,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ff2loihi.api": (
-        "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "run",
-        "save", "spec", "sweep", "verify",
+        "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "report",
+        "run", "save", "spec", "sweep", "verify",
     ),
     "ff2loihi.backends.base": ("Backend", "Trace"),
     "ff2loihi.compilers.errors": ("FF2LoihiError",),
@@ -55,6 +57,7 @@ _WHERE = {
     "ff2loihi.learning.controller": ("Schedule",),
     "ff2loihi.learning.run": ("Hooks",),
     "ff2loihi.measurement.speed": ("LearningSpeedReport", "SpeedReport"),
+    "ff2loihi.page.page": ("Page",),
     "ff2loihi.reports.accuracy": ("AccuracyReport",),
     "ff2loihi.verification.equality": ("EqualityReport", "Variable"),
 }  # fmt: skip
@@ -62,9 +65,9 @@ _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
-    "LearningOptions", "LearningSpeedReport", "Options", "Program", "Schedule", "SpeedReport", "Trace", "Variable",
-    "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn",
-    "load", "load_checkpoint", "load_data", "run", "save", "spec", "sweep", "verify",
+    "LearningOptions", "LearningSpeedReport", "Options", "Page", "Program", "Schedule", "SpeedReport", "Trace",
+    "Variable", "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile",
+    "learn", "load", "load_checkpoint", "load_data", "report", "run", "save", "spec", "sweep", "verify",
 ]  # fmt: skip
 
 

@@ -40,6 +40,7 @@ from ff2loihi.verification.learning_equality import learning_equality
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ff2loihi.page.page import Page
     from ff2loihi.sweeps.report import Report as SweepReport
     from ff2loihi.sweeps.run import Hooks as SweepHooks
 
@@ -256,6 +257,19 @@ def analyze(
     from ff2loihi.analysis import analyze
 
     return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
+
+
+def report(
+    models: Mapping[str, Checkpoint | AnyProgram], data: AnyData, command: str = "",
+    note: Callable[[str], None] = lambda text: None,
+) -> "Page":  # fmt: skip
+    """Names -> checkpoints and programs, side by side on one HTML page; `data`, of a name its test split.
+
+    command, note: see ff2loihi.page.page.page. Raises FF2LoihiError.
+    """
+    from ff2loihi.page.page import page  # and with it jinja2 and scikit-learn
+
+    return page(models, _data(data, "test"), command, note)
 
 
 def compare(

@@ -22,7 +22,7 @@ RUNNING = [page for page, found in BLOCKS.items() if any(block.runs for block in
 NOT_RUN = [block for found in BLOCKS.values() for block in found if block.mark == "not run"]
 YAML = [block for found in BLOCKS.values() for block in found if block.language == "yaml"]
 THERE = {"lava": lambda: importlib.util.find_spec("lava") is not None}
-SHELL_S = 300  # s; a block takes a few
+SHELL_S = 900  # s; a block takes a few, or many on a busy machine
 
 
 @pytest.fixture

@@ -101,3 +101,9 @@ def shares(fill: Fill, chip: Chip) -> dict[str, float]:
     found = [100 * count / whole for count, whole in zip(counts, wholes, strict=True)]
     total = 100 * fill.entries / table.total if table.total else max(found)
     return dict(zip(COLUMNS, (*found, total), strict=True))
+
+
+def fullest(mapping: Mapping, population: Population) -> dict[str, float]:
+    """The shares of that of a population's cores which has the most synaptic words."""
+    core = max(mapping.cores_of(population.name), key=lambda core: core.fill.synaptic_words)
+    return shares(core.fill, mapping.chip)

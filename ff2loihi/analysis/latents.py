@@ -10,11 +10,12 @@ from functools import partial
 
 import numpy as np
 
+from ff2loihi.backends import float_net
 from ff2loihi.backends.base import check_pixels
 from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.select import emulator_learner
-from ff2loihi.compilers.inference import float_forward, readout
+from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning.readout import rates
@@ -46,7 +47,9 @@ def latents(form: Network | Program, pixels: np.ndarray, labels: np.ndarray) -> 
     network = form.network if isinstance(form, Program) else form
     check_pixels(network, pixels)
     predictions = (
-        Emulator().run(form, pixels).predictions if isinstance(form, Program) else _float_predictions(form, pixels)
+        Emulator().run(form, pixels).predictions
+        if isinstance(form, Program)
+        else float_net.run(form, pixels).predictions
     )
     if isinstance(network, Network):
         name, codes, neutral, show = "float", network.label.codes, network.label.neutral, partial(_float, network)
@@ -83,10 +86,6 @@ def _scatter(samples: int, groups: list, show: Callable) -> tuple[np.ndarray, ..
     return out
 
 
-def _widest(network: Network) -> int:
-    return max(n for layer in network.layers for n in (layer.inputs, layer.neurons))
-
-
 def _batches(pixels: np.ndarray, elements: int) -> list[np.ndarray]:
     size = max(1, BATCH_ELEMENTS // elements)
     return [pixels[start : start + size] for start in range(0, len(pixels), size)]
@@ -98,16 +97,10 @@ def _joined(parts: list) -> tuple[np.ndarray, ...]:
 
 def _float(network: Network, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:
     parts = []
-    for batch in _batches(pixels, _widest(network)):
+    for batch in float_net.batches(network, pixels, 1):
         x = float_forward.inputs(network, batch, np.tile(code, (len(batch), 1)))
         parts.append(float_forward.activities(network, x))
     return _joined(parts)
-
-
-def _float_predictions(network: Network, pixels: np.ndarray) -> np.ndarray:
-    batches = _batches(pixels, len(network.pass_labels) * _widest(network))
-    found = [readout.float_scores(network, float_forward.all_labels(network, batch)).argmax(1) for batch in batches]
-    return np.concatenate(found)
 
 
 def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -3,7 +3,7 @@
 No learning neuron takes part: Dense and LIFReset compute v and s, the host forms r and the goodness.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -14,20 +14,28 @@ from ff2loihi.processes.fixed_point import rate_code
 from ff2loihi.processes.learning_rule import RATE_ONE, lif, output_trace
 
 
-def input_spikes(network: LearningNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
-    """The spikes that `classify` shows, of each sample under every label: (labels, steps, inputs) uint8."""
+def input_spikes(
+    network: LearningNetwork, pixels: np.ndarray, starts: Iterable[np.ndarray] | None = None
+) -> Iterator[np.ndarray]:
+    """The spikes that `classify` shows, of each sample under every label: (labels, steps, inputs) uint8.
+
+    starts: of each image's accumulators; by default those of the first ones that are classified.
+    """
+    starts = accumulator_starts(network, len(pixels)) if starts is None else starts
     codes, phases = network.label_codes.astype(np.int64), network.label_phases.astype(np.int64)
     label = np.stack(list(rate_code(phases, codes, RATE_ONE, network.steps)), axis=1)
-    for image, begin in zip(pixels, accumulator_starts(network, len(pixels)), strict=True):
+    for image, begin in zip(pixels, starts, strict=True):
         rows = np.empty((network.classes, network.steps, network.inputs), np.uint8)
         rows[..., : network.pixels] = list(rate_code(begin, rates(network, image), RATE_ONE, network.steps))
         rows[..., network.pixels :] = label
         yield rows
 
 
-def states(network: LearningNetwork, pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """a, v, s and r of each layer after each step, (samples, labels, steps, n) int64."""
-    found, below = {}, np.stack(list(input_spikes(network, pixels)))
+def states(
+    network: LearningNetwork, pixels: np.ndarray, starts: Iterable[np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """a, v, s and r of each layer after each step, (samples, labels, steps, n) int64; starts: see input_spikes."""
+    found, below = {}, np.stack(list(input_spikes(network, pixels, starts)))
     for layer in network.layers:
         a = (below.astype(np.float64) @ layer.weight.T.astype(np.float64)).astype(np.int64)  # exact: sums of 24 bits
         v, s = np.zeros_like(a), np.zeros_like(a)

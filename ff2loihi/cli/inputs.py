@@ -42,6 +42,15 @@ def file(path: Path | None) -> Path | None:
     return path
 
 
+def files(paths: list[Path]) -> list[Path]:
+    """Any files, each once. Raises FF2LoihiError."""
+    for index, path in enumerate(paths):
+        file(path)
+        if path in paths[:index]:
+            raise FF2LoihiError(f"{path}: given twice. Name it once")
+    return paths
+
+
 def file_or_folder(path: Path) -> Path:
     """Raises FF2LoihiError where there is neither."""
     _status(path, "Name one that is there")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ff2loihi.compilers.files import is_lock
 from ff2loihi.compilers.interchange import rule_file
+from ff2loihi.page import FIRST_LINES
 
 ARTIFACT, ARTIFACT_SUFFIX = "an ff2loihi artifact", ".ffl"
 CHECKPOINT = "a torch checkpoint"
@@ -28,6 +29,7 @@ PREDICTIONS, PREDICTIONS_HEAD = "predictions", "index,predicted,label\n"  # the 
 SPEC = "a spec"
 JSON = "a JSON report"
 PNG = "a PNG picture"
+REPORT = "a report"
 OTHER = "another kind of file"
 
 HEAD = 1 << 16  # bytes that are looked at
@@ -53,7 +55,7 @@ def kind(path: Path) -> str | None:
     heads = (
         (b"\x89PNG\r\n\x1a\n", PNG), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG),
         (b'{"commit":', HISTORY),
-        (PREDICTIONS_HEAD.encode(), PREDICTIONS),
+        (PREDICTIONS_HEAD.encode(), PREDICTIONS), (FIRST_LINES.encode(), REPORT),
     )  # fmt: skip
     for start, name in heads:
         if head.startswith(start):

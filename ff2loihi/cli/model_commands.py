@@ -336,6 +336,34 @@ def analyze(
 
 
 @commands.command()
+def report(
+    models: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MODEL...", callback=inputs.files, help="artifacts (.ffl) and checkpoints, in any order"
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", callback=inputs.data, help=f"{DATA_HELP} [default: the models' own]"),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="the first N test samples")] = 1000,
+    spec: Spec = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.html", help="the page")] = Path("report.html"),
+    data_root: DataRoot = None,
+    json: Json = None,
+) -> None:
+    """Put models side by side on one HTML page that needs no network: accuracy, layers, spikes, cores, energy."""
+    if output == Path(outputs.TABLES):
+        raise FF2LoihiError("--output -: a page goes into a file. Name one")
+    outputs.check((*models, spec), json, Output(output, kinds.REPORT))
+    from ff2loihi.cli import console
+    from ff2loihi.cli.commands.report import report_models
+
+    console.write_json(report_models(models, spec, data, samples, output, data_root), json)
+
+
+@commands.command()
 def compare(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL.pt", callback=inputs.model, help="a checkpoint, or a NIR graph (.nir)")

@@ -1,8 +1,9 @@
-"""What several commands need: the data set that an artifact stands for."""
+"""What several commands need: the data set that a model stands for."""
 
 from pathlib import Path
 
 from ff2loihi.compilers.errors import DataError, brief
+from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import AnyProgram
 from ff2loihi.data.datasets import Dataset, check_shape, load_data
 
@@ -18,13 +19,20 @@ def dataset(
         found = load_data(name, split, root=root, limit=limit, unlabelled=unlabelled)
         check_shape(found, program)
         return found
-    facts = program.provenance.get("calibration", {})
-    name = facts.get("data")
+    name, sha256 = named_data(program)
     if name is None:
         raise DataError("the artifact does not name a data set. Use --data NAME")
     found = load_data(name, split, root=root, limit=limit)
-    check_content(found, facts.get("sha256"), "--data")
+    check_content(found, sha256, "--data")
     return found
+
+
+def named_data(source: Checkpoint | AnyProgram) -> tuple[str | None, str | None]:
+    """(name, sha256) of the data set that a checkpoint was trained on, or an artifact compiled with, where known."""
+    if isinstance(source, Checkpoint):
+        return source.training.get("data"), source.training.get("data_sha256")
+    facts = source.provenance.get("calibration", {})
+    return facts.get("data"), facts.get("sha256")
 
 
 def check_content(data: Dataset, sha256: str | None, option: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ff2loihi.backends.base import Trace
-from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
+from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class AccuracyReport:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def accuracy_report(network: IntNetwork | LearningNetwork, trace: Trace, labels: np.ndarray) -> AccuracyReport:
+def accuracy_report(
+    network: IntNetwork | LearningNetwork | Network, trace: Trace, labels: np.ndarray
+) -> AccuracyReport:
     """The report of a Trace and its samples' labels (samples,)."""
     n = len(labels)
     accuracy = float((trace.predictions == labels).mean())

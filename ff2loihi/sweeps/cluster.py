@@ -4,7 +4,7 @@ import logging
 import shutil
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -100,11 +100,15 @@ def _handler_kept() -> Generator[None]:
 
 @contextmanager
 def _closed(cluster: "JobQueueCluster") -> Generator[None]:
+    from distributed.core import Status
+
     try:
         yield
     finally:
-        with suppress(AssertionError):  # dask's, of a job that was refused
-            cluster.close()
+        for job in cluster.workers.values():
+            if job.status is Status.created:  # refused by the queue: dask asserts that each has begun
+                job.status = Status.failed
+        cluster.close()
 
 
 class _Failures(logging.Handler):

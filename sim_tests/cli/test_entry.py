@@ -60,6 +60,7 @@ def test_cheap_mistakes_are_told_before_anything_heavy_is_imported(networks, tmp
         "learn g.ffl --plan later", "learn g.ffl --evaluate tset", "learn g.ffl -o on.ffl",
         "learn g.ffl -o nowhere/l.ffl",
         "verify nope.ffl", "verify g.ffl --form tree", "inspect nope.pt", "analyze nope.pt", "analyze g.ffl -o m.pt",
+        "report nope.ffl", "report g.ffl -o m.pt", "report g.ffl --data cifar",
         "bench nope.ffl", "reproduce tosato --data cifar", "map nope.ffl", "map g.ffl --chips nope.yaml",
         "estimate nope.ffl", "estimate g.ffl --data cifar", "export g.ffl --format onnx",
         "export nope.ffl --format nir",

@@ -20,6 +20,7 @@ COMMANDS = {
     "map": "map {model}",
     "estimate": "estimate {model} --limit 2",
     "analyze": "analyze {model} --samples 200 -o pictures",
+    "report": "report {model} --samples 20 -o page.html",
     "netx": "export {model} --format netx -o out.net",
     "nir": "export {model} --format nir -o out.nir",
     "golden": "export {model} --format golden --samples 1 -o golden",
@@ -43,8 +44,8 @@ CODES = {
 # on a wrong kind of file: the few that are not wrong
 FINE = {
     ("inspect", "m.pt"), ("inspect", "old.pt"), ("inspect", "plain.npz"), ("inspect", "bare.safetensors"),
-    ("analyze", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"), ("compile", "on.nir"), ("inspect", "g.nir"),
-    ("inspect", "on.nir"), ("inspect", "g.net"),
+    ("analyze", "m.pt"), ("report", "m.pt"), ("compile", "m.pt"), ("compile", "g.nir"), ("compile", "on.nir"),
+    ("inspect", "g.nir"), ("inspect", "on.nir"), ("inspect", "g.net"),
 }  # fmt: skip
 
 

@@ -98,6 +98,8 @@ REFUSED = [
     ("export g.ffl --format golden -o g.ffl", "g.ffl: not a folder"),
     ("export g.ffl --format golden -o recordings", "golden.npz: holds a recording, and --output writes golden vectors"),
     ("analyze g.ffl -o text.txt", "text.txt: not a folder"),
+    ("report g.ffl -o text.txt", "text.txt: holds another kind of file, and --output writes a report"),
+    ("report g.ffl on.ffl -o on.ffl", "--output would replace the input"),
     ("deploy g.ffl -o golden.npz", "golden.npz: holds golden vectors, and --output writes a recording"),
     ("deploy g.ffl -o g.ffl", "--output would replace the input"),
     ("deploy g.ffl --dry-run new --json new/golden.npz", "--json would write into new, which is an output itself"),

@@ -78,7 +78,7 @@ def test_a_command_imports_no_more_than_it_needs(made, unwanted, words):
         "run nope.ffl", "run graded.ffl --backend laav", "run graded.ffl --data minst", "train --recipe nope",
         "train --data minst", "reproduce nope", "learn nope.ffl", "verify nope.ffl", "map nope.ffl", "compile nope.pt",
         "analyze nope.pt", "compare nope.pt nope.ffl", "deploy nope.ffl --dry-run d", "export nope.ffl --format nir",
-        "run graded.ffl --nope", "spec nope.pt", "sweep nope.yaml",
+        "run graded.ffl --nope", "spec nope.pt", "sweep nope.yaml", "report graded.ffl nope.ffl",
     ],
 )  # fmt: skip
 def test_a_cheap_mistake_is_told_before_anything_heavy_is_imported(made, words):

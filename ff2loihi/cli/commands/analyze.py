@@ -10,7 +10,7 @@ from ff2loihi.analysis.report import Analysis, FormReport, LayerReport, UnseenRe
 from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.outputs import Output, check
-from ff2loihi.cli.shared import check_content
+from ff2loihi.cli.shared import check_content, named_data
 from ff2loihi.compilers.errors import CheckpointError, DataError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.pipeline import load_checkpoint
@@ -25,11 +25,10 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
         if spec or calibrate:
             raise FF2LoihiError("--spec and --calibrate are for a checkpoint: an artifact is analysed as it is")
         source = api.load(model)
-        facts = source.provenance.get("calibration", {})
-        default, sha256 = facts.get("data"), facts.get("sha256")
+        default, sha256 = named_data(source)
     else:
         source = load_checkpoint(model, spec)
-        default, sha256 = source.training.get("data"), source.training.get("data_sha256")
+        default, sha256 = named_data(source)
         asked, calibrate = calibrate, calibrate or default or data
         if calibrate is None:
             raise CheckpointError(f"{model}: the file does not say what it was trained on. Use --data NAME")

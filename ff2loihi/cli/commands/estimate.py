@@ -11,21 +11,11 @@ from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningNetwork, Program, learns
-from ff2loihi.data.datasets import Dataset
 from ff2loihi.deployment.mapping import design
-from ff2loihi.measurement.activity import (
-    Activity,
-    counts,
-    inference_activity,
-    over_presentations,
-    presentation_activity,
-    summed,
-)
-from ff2loihi.measurement.deployed_activity import deployed_activity
-from ff2loihi.measurement.library_activity import library_presentations
+from ff2loihi.measurement.activity import counts
+from ff2loihi.measurement.estimates import activities, on_board
 from ff2loihi.reports.accuracy import accuracy_report
-from ff2loihi.reports.energy import Estimate, estimate
+from ff2loihi.reports.energy import Estimate
 from ff2loihi.reports.neurobench import neurobench
 from ff2loihi.reports.published import MNIST, TABLE_SOURCE
 
@@ -44,18 +34,9 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
     trace = Emulator().run(program, images.images)
     accuracy = accuracy_report(program.network, trace, images.labels).accuracy
     say_form(found)
-    if learns(program):
-        modes = _learning(program, images)
-        plain = modes["inference"]
-    else:
-        plain = inference_activity(program.network, trace, images.images)
-        deployed = found.form == "deployed"
-        modes = {"inference": deployed_activity(program.network, plain, images.images) if deployed else plain}
+    plain, modes = activities(program, images, trace, found.form)
     sums = {mode: counts(activity, found.mapping) for mode, activity in modes.items()}
-    estimates = {
-        mode: estimate(each, found.chip.generation, found.mapping.chips, found.board.count)
-        for mode, each in sums.items()
-    }
+    estimates = {mode: on_board(each, found) for mode, each in sums.items()}
     for mode, one in estimates.items():
         _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one)
     if images.name == MNIST_NAME:
@@ -74,24 +55,6 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
         "estimates": {mode: dataclasses.asdict(one) for mode, one in estimates.items()},
         "neurobench": neurobench(program.network, plain, accuracy),
         "published": {"source": TABLE_SOURCE, "rows": [dataclasses.asdict(row) for row in MNIST]},
-    }
-
-
-def _learning(program: Program[LearningNetwork], images: Dataset) -> dict[str, Activity]:
-    """Inference under every label; one presentation that learns; scores, then pairs, as the artifact's last run did."""
-    net = program.network
-    if net.library:
-        quiet, teaching = library_presentations(net, images)
-    else:
-        one = presentation_activity(net, images.images)
-        quiet, teaching = over_presentations(one, 1, 0), over_presentations(one, 1, 1)
-    log = [entry for run in program.provenance.get("learned", []) for entry in run["log"]]
-    share = log[-1]["learned"] if log else 1.0
-    pairs = f"learning, pairs of {share:.0%} of the images"
-    return {
-        "inference": summed((quiet, net.classes)),
-        "learning, one showing": teaching,
-        pairs: summed((quiet, net.classes), (teaching, 2 * share)),
     }
 
 

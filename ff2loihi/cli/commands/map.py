@@ -6,7 +6,7 @@ from pathlib import Path
 from ff2loihi import api
 from ff2loihi.cli import console
 from ff2loihi.compilers.board.chips import Board, load_table
-from ff2loihi.compilers.board.placement import COLUMNS, Mapping, shares
+from ff2loihi.compilers.board.placement import COLUMNS, Mapping, fullest
 from ff2loihi.compilers.board.rules import RULES, Design, violations
 from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.errors import CheckFailed
@@ -49,11 +49,9 @@ def refuse_if_broken(model: Path, found: dict, strict: bool) -> None:
 def _show_mapping(model: Path, board: Board, mapping: Mapping) -> None:
     rows = []
     for population in mapping.populations:
-        cores = mapping.cores_of(population.name)
-        fullest = max(cores, key=lambda core: core.fill.synaptic_words)
-        cells = (f"{share:.2f}%" for share in shares(fullest.fill, mapping.chip).values())
+        cells = (f"{share:.2f}%" for share in fullest(mapping, population).values())
         name = f"{population.name} plastic" if population.plastic else population.name
-        rows.append((*cells, len(cores), name))
+        rows.append((*cells, len(mapping.cores_of(population.name)), name))
     rows.append((*[""] * len(COLUMNS), len(mapping.cores), "all"))
     console.table(
         f"{model} on {board.name}: {len(mapping.cores):,} of {board.cores:,} cores, {mapping.chips:,} of "

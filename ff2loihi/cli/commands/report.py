@@ -1,0 +1,87 @@
+"""The command `report`: models side by side on one page."""
+
+import shlex
+from pathlib import Path
+
+from ff2loihi import api
+from ff2loihi.cli import console
+from ff2loihi.cli.inputs import is_artifact
+from ff2loihi.cli.shared import check_content, named_data
+from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.compilers.files import write_atomic
+from ff2loihi.compilers.frontend.content import Checkpoint
+from ff2loihi.compilers.ir import AnyProgram
+from ff2loihi.compilers.pipeline import load_checkpoint
+from ff2loihi.data.datasets import load_data
+
+
+def report_models(models: list[Path], spec, data, samples, output: Path, data_root) -> dict:
+    """Run all of them on the same images, show the ladder, and write the page."""
+    found = {path: api.load(path) if is_artifact(path) else load_checkpoint(path, spec) for path in models}
+    if spec and not any(isinstance(source, Checkpoint) for source in found.values()):
+        console.warn(f"--spec {spec}: is for the checkpoints among the models, and for those beside an artifact")
+    found = {**_beside(found, spec), **found}
+    names = {path: path.name for path in found}
+    if len(set(names.values())) < len(names):
+        names = {path: str(path) for path in found}
+    sources = {console.plain(names[path]): source for path, source in found.items()}
+    name, sha256 = _data(found, data)
+    images = load_data(name, "test", root=data_root, limit=samples)
+    if data is None:
+        check_content(images, sha256, "--data")
+    command = ["ff2loihi", "report", *map(str, models), *(["--data", data] if data else [])]
+    command += [*(["--spec", str(spec)] if spec else []), "--samples", str(samples), "-o", str(output)]
+    with console.progress("report") as show:
+        steps: list[str] = []
+
+        def note(text: str) -> None:
+            steps.append(text)
+            show(len(steps), None, text)
+
+        page = api.report(sources, images, shlex.join(command), note)
+    rows = [
+        (name, facts["form"], f"{facts['accuracy']:.2%} +- {facts['standard_error']:.2%}",
+         "-" if facts["same_as_float"] is None else f"{facts['same_as_float']:.2%}")
+        for name, facts in page.facts["models"].items()
+    ]  # fmt: skip
+    columns = ("model", "what it is", "accuracy", "as float")
+    console.table(f"{len(images.labels):,} samples of {images.name} test", columns, rows)
+    content = page.html.encode(errors="backslashreplace")
+    write_atomic(output, content, FF2LoihiError)
+    console.say(f"{output}  {len(content):,} bytes: open it in a browser")
+    return {**page.facts, "page": str(output)}
+
+
+def _beside(found: dict[Path, Checkpoint | AnyProgram], spec: Path | None) -> dict[Path, Checkpoint]:
+    """The checkpoints that artifacts were compiled from, where they lie beside them as they were."""
+    hashes = {source.sha256 for source in found.values() if isinstance(source, Checkpoint)}
+    made: dict[Path, Checkpoint] = {}
+    for path, source in found.items():
+        facts = {} if isinstance(source, Checkpoint) else source.provenance.get("checkpoint", {})
+        name, sha256 = facts.get("name", ""), facts.get("sha256")
+        beside = path.with_name(name) if name and Path(name).name == name else path
+        if sha256 in hashes or beside in made or beside in found or not beside.is_file():
+            continue
+        try:
+            checkpoint = load_checkpoint(beside, spec)
+        except FF2LoihiError as error:
+            console.warn(f"{beside}: its float net is left out: {error}")
+            continue
+        if checkpoint.sha256 == sha256 and checkpoint.training.get("epochs") != 0 and checkpoint.spec.neuron is None:
+            made[beside] = checkpoint
+            hashes.add(checkpoint.sha256)
+    return made
+
+
+def _data(found: dict[Path, Checkpoint | AnyProgram], asked: str | None) -> tuple[str, str | None]:
+    """(name, sha256) of the data set that all of them name. Raises DataError."""
+    if asked:
+        return asked, None
+    named = {path: named_data(source) for path, source in found.items()}
+    known = {(name, sha256): path for path, (name, sha256) in named.items() if name}
+    if not known:
+        raise DataError(f"{next(iter(found))}: the file does not name a data set. Use --data NAME")
+    if len({name for name, _ in known}) > 1:
+        told = ", ".join(f"{name} of {path}" for (name, _), path in known.items())
+        raise DataError(f"models of different data sets: {told}. Use --data NAME, or a report for each")
+    return next(iter(known))
