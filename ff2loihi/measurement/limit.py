@@ -22,7 +22,8 @@ class Limit:
     """operations: additions or multiply-adds of a sample, bytes of weights that these read and write, on the average.
 
     operations_per_second: multiply-adds of a product of float matrices; bytes_per_second: that an addition of as many
-    bytes as the weights have reads and writes. per_second: samples, whichever ends first.
+    bytes as the weights have reads and writes. per_second: samples, whichever ends first; black images alone may read
+    no weight.
     """
 
     operations: float
@@ -32,7 +33,7 @@ class Limit:
 
     @property
     def per_second(self) -> float:
-        return min(self.operations_per_second / self.operations, self.bytes_per_second / self.bytes)
+        return 1 / max(self.operations / self.operations_per_second, self.bytes / self.bytes_per_second)
 
 
 def inference_limit(network: IntNetwork, pixels: np.ndarray, trace: Trace) -> Limit | None:

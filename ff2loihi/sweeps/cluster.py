@@ -112,9 +112,7 @@ def _closed(cluster: "JobQueueCluster") -> Generator[None]:
 
 
 class _Failures(logging.Handler):
-    """Keeps the exceptions that a loop logs, with a traceback, and forgets: a job that the queue refuses is told nowhere
-    else.
-    """
+    """Keeps the exceptions that a loop logs and forgets: a job that the queue refuses is told nowhere else."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -118,3 +118,4 @@ def test_the_limit_of_learning_counts_what_is_read_and_what_the_window_writes():
 def test_the_limit_is_what_ends_first():
     assert Limit(operations=10, bytes=100, operations_per_second=1000, bytes_per_second=1000).per_second == 10
     assert Limit(operations=10, bytes=1, operations_per_second=1000, bytes_per_second=1000).per_second == 100
+    assert Limit(operations=10, bytes=0, operations_per_second=1000, bytes_per_second=1000).per_second == 100
