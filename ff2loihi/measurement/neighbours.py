@@ -62,7 +62,9 @@ def _brian2(network: LearningNetwork, data: Dataset) -> Neighbour:
     u, traces = (np.array(kind) for kind in zip(*drawn, strict=True))
     try:
         seconds, weights = brian2_form.present(network, _spikes(network, data, count), u, traces)
-    except (OSError, RuntimeError, subprocess.SubprocessError) as failure:
+    except subprocess.TimeoutExpired as failure:  # whose own words are the whole command
+        return Neighbour(name, 0, None, None, f"failed: not done within {failure.timeout:,.0f} s")
+    except (OSError, RuntimeError) as failure:
         return Neighbour(name, 0, None, None, f"failed: {failure}")
     return Neighbour(name, count, count / seconds, _emulators(network, data, count, weights))
 

@@ -1,5 +1,6 @@
 """What `bench` shows beside the emulator: others that learn the same, and what one core could reach."""
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_what_is_not_run_says_why(monkeypatch, network, note):
     assert note in brian2.note
     assert brian2.per_second is None
     assert dense.note == ("written for no tags" if note == "tags" else None)
+
+
+def test_a_neighbour_that_takes_too_long_is_told_in_a_few_words(monkeypatch):
+    def late(*given):
+        raise subprocess.TimeoutExpired(["python", "-c", "import sys\n" * 100], 900)
+
+    monkeypatch.setattr(brian2_form, "missing", lambda network: None)
+    monkeypatch.setattr(brian2_form, "present", late)
+    _, found, _ = neighbours(learner(), DATA)
+    assert (found.per_second, found.note) == (None, "failed: not done within 900 s")
 
 
 @pytest.mark.slow
