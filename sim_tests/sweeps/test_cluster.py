@@ -24,9 +24,10 @@ CLUSTER = {
     "walltime": "00:10:00", "scheduler_options": {"dashboard_address": ":0"},
 }  # fmt: skip
 SBATCH = """#!/bin/sh
-# Runs a job script here at once. Its id is the id of the process; the script is kept beside this command.
+# Runs a job script here at once, a copy that is kept beside this command: dask-jobqueue removes its own when this ends.
+# The job's id is the id of the process.
 cp "$1" "$(dirname "$0")/script.$$"
-setsid bash "$1" >"$(dirname "$0")/log.$$" 2>&1 &
+setsid bash "$(dirname "$0")/script.$$" >"$(dirname "$0")/log.$$" 2>&1 &
 echo $! >>"$(dirname "$0")/jobs"
 echo "Submitted batch job $!"
 """
