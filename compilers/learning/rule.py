@@ -71,6 +71,11 @@ def learning_network(
     pixels (samples, pixels) uint8, labels (samples,). Else each class gets as many label inputs of its own.
     """
     _check(network)
+    if network.events and (trained or options.input_code != "pixels" or options.input_factor):
+        raise CompileError(
+            "events: an input spikes where an event is, and learning starts untrained: leave out --input-code and "
+            "--input-factor, and use ff2loihi train --epochs 0"
+        )
     if trained and network.probability.kind != "symmetric":
         raise CompileError(
             f"a trained network of probability {network.probability.kind!r} has no tuned third factor, symmetric has "
@@ -92,14 +97,15 @@ def learning_network(
         layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, lif, trace, third, layer.mask))
     fresh = LearningNetwork(
         pixels=network.pixels,
-        input_code=options.input_code,
+        input_code="events" if network.events else options.input_code,
         input_factor=factor,
         label_codes=np.rint(codes).astype(np.int32),
         label_phases=phases,
-        steps=STEPS,
-        window=WINDOW,
+        steps=network.events.steps if network.events else STEPS,
+        window=network.events.steps - CONTROL_STEPS if network.events else WINDOW,
         layers=tuple(layers),
         update=_update(options),
+        events=network.events,
     )
     if options.library:
         return _of_library_neurons(fresh, options, trained)

@@ -9,7 +9,7 @@ import numpy as np
 from ff2loihi.backends.base import SampleProgress
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import draws_phases, rates
 from ff2loihi.data.datasets import Dataset
 
 
@@ -88,7 +88,7 @@ def learning_speed(
 def _present(learner, data: Dataset, count: int, skip: int = 0) -> tuple[float, list[np.ndarray]]:
     """(presentations a second, the weights at the end) of `count` positive samples, encoding included."""
     network, rng = learner.network, np.random.default_rng(0)
-    shown = [(image, rng.integers(0, 256, network.pixels)) for image in data.images[: skip + count]][skip:]
+    shown = [(image, rng.integers(0, 256, draws_phases(network))) for image in data.images[: skip + count]][skip:]
     started = time.perf_counter()
     for (image, phases), label in zip(shown, data.labels[skip : skip + count], strict=True):
         learner.show(rates(network, image), phases)

@@ -1,0 +1,42 @@
+"""How events become the spikes of a network's inputs: a spec and an artifact say it, so that every run bins alike."""
+
+from pydantic import Field
+
+from ff2loihi.compilers.ir.options import Flag, Strict
+from ff2loihi.processes.limits import MAX_LEARNING_STEPS
+
+Sensor = tuple[int, int, int]  # height, width, polarities
+
+
+class Binning(Strict):
+    """Input (y // downsample, x // downsample, p) spikes in step t steps // window where an event (t, x, y, p) is.
+
+    One spike a step, however many events; events at window or later are dropped. window: in the recording's own time,
+    which starts at 0: microseconds of N-MNIST, seconds of SHD, frames of an array. sensor: what the events come from;
+    merged: polarities share an input; most: spikes of an input in a sample, None: any number; saccades: the events were
+    made of images by data.events.saccades.
+    """
+
+    steps: int = Field(ge=4, le=MAX_LEARNING_STEPS)
+    window: float = Field(gt=0)
+    sensor: Sensor
+    merged: Flag = False
+    downsample: int = Field(default=1, ge=1, le=1 << 20)
+    most: int | None = Field(default=None, ge=1, le=MAX_LEARNING_STEPS)
+    saccades: Flag = False
+
+    @property
+    def shape(self) -> Sensor:
+        """Of the inputs, channels last as in images."""
+        height, width, polarities = self.sensor
+        return -(-height // self.downsample), -(-width // self.downsample), 1 if self.merged else polarities
+
+    @property
+    def inputs(self) -> int:
+        height, width, channels = self.shape
+        return height * width * channels
+
+
+def row_bytes(inputs: int) -> int:
+    """Of a step's spikes, packed by numpy.packbits."""
+    return -(-inputs // 8)
