@@ -171,15 +171,18 @@ def drawn_inputs(rng: np.random.Generator, pixels: int, classes: int, each: int)
 
 
 def with_events(net: LearningNetwork) -> LearningNetwork:
-    """The network, whose samples are events in place of rates."""
-    binning = Binning(steps=net.steps, window=1.0, sensor=(1, net.pixels, 1))
+    """The network, whose samples are events in place of rates, in two rounds where they fit."""
+    rounds = 2 if net.steps % 2 == 0 and net.steps >= 8 else 1
+    binning = Binning(steps=net.steps // rounds, window=1.0, sensor=(1, net.pixels, 1), rounds=rounds)
     return replace(net, input_code="events", events=binning)
 
 
 def drawn_events(net: LearningNetwork, rng: np.random.Generator) -> np.ndarray:
     """A sample of such a network, packed: spikes more or less often, from sample to sample."""
-    bits = rng.random((net.steps, net.pixels)) < rng.choice([0.05, 0.3, 0.7])
-    bits[rng.integers(net.steps), rng.integers(net.pixels)] = True
+    assert net.events
+    steps = net.events.steps
+    bits = rng.random((steps, net.pixels)) < rng.choice([0.05, 0.3, 0.7])
+    bits[rng.integers(steps), rng.integers(net.pixels)] = True
     return np.packbits(bits, axis=1).ravel()
 
 

@@ -14,7 +14,8 @@ class Binning(Strict):
     One spike a step, however many events; events at window or later are dropped. window: in the recording's own time,
     which starts at 0: microseconds of N-MNIST, seconds of SHD, frames of an array. sensor: what the events come from;
     merged: polarities share an input; most: spikes of an input in a sample, None: any number; saccades: the events were
-    made of images by data.events.saccades.
+    made of images by data.events.saccades. rounds: how often a presentation repeats the sample; the last one learns,
+    when a neuron's trace knows the whole sample, so that early events are credited like late ones.
     """
 
     steps: int = Field(ge=4, le=MAX_LEARNING_STEPS)
@@ -24,6 +25,12 @@ class Binning(Strict):
     downsample: int = Field(default=1, ge=1, le=1 << 20)
     most: int | None = Field(default=None, ge=1, le=MAX_LEARNING_STEPS)
     saccades: Flag = False
+    rounds: int = Field(default=2, ge=1, le=MAX_LEARNING_STEPS)
+
+    @property
+    def presented(self) -> int:
+        """Steps of a presentation."""
+        return self.steps * self.rounds
 
     @property
     def shape(self) -> Sensor:

@@ -70,7 +70,7 @@ class LearningNetwork(Frozen, Generic[Factor]):
     @property
     def row(self) -> int:
         """Bytes of a sample: a pixel each, or the packed spikes of one step after the other."""
-        return self.steps * row_bytes(self.pixels) if self.events else self.pixels
+        return self.events.steps * row_bytes(self.pixels) if self.events else self.pixels
 
     @property
     def classes(self) -> int:

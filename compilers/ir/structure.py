@@ -190,9 +190,9 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         yield f"{net.pixels} pixels, at least 1 is wanted"
     if (net.input_code == "events") != (net.events is not None):
         yield f"input code {net.input_code} with{'' if net.events else 'out'} a binning of events"
-    elif net.events and (net.events.inputs, net.events.steps) != (net.pixels, net.steps):
+    elif net.events and (net.events.inputs, net.events.presented) != (net.pixels, net.steps):
         yield (
-            f"events of {net.events.inputs:,} inputs and {net.events.steps} steps for {net.pixels:,} inputs and "
+            f"events of {net.events.inputs:,} inputs and {net.events.presented} steps for {net.pixels:,} inputs and "
             f"{net.steps} steps"
         )
     if net.library and len(net.layers) > 1:

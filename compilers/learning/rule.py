@@ -12,7 +12,7 @@ import numpy as np
 
 from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, TraceKind
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule, fields
+from ff2loihi.compilers.ir import Binning, LearningLayer, LearningNetwork, Network, UpdateRule, fields
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import from_spiking, library_rule
 from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
@@ -101,8 +101,8 @@ def learning_network(
         input_factor=factor,
         label_codes=np.rint(codes).astype(np.int32),
         label_phases=phases,
-        steps=network.events.steps if network.events else STEPS,
-        window=network.events.steps - CONTROL_STEPS if network.events else WINDOW,
+        steps=network.events.presented if network.events else STEPS,
+        window=_events_window(network.events) if network.events else WINDOW,
         layers=tuple(layers),
         update=_update(options),
         events=network.events,
@@ -160,6 +160,11 @@ def spiking_network(
         update=_update(options),
     )
     return from_spiking.with_measured_factors(net, pixels, labels)
+
+
+def _events_window(events: Binning) -> int:
+    """The last round, or as much of a single one as can learn."""
+    return min(events.steps, events.presented - CONTROL_STEPS)
 
 
 def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:

@@ -75,7 +75,15 @@ SAMPLES = [recorded(seed) for seed in range(10)]
 
 @pytest.mark.parametrize(
     "text",
-    ["", "steps=7", "merged", "downsample=2", "most=1,steps=9", "window=45", "merged,downsample=4,steps=12,most=2"],
+    [
+        "",
+        "steps=7",
+        "merged",
+        "downsample=2",
+        "most=1,steps=9,rounds=1",
+        "window=45",
+        "merged,downsample=4,steps=12,most=2",
+    ],
 )
 def test_rows_are_binned_event_by_event(rows_npz, text):
     name = rows_npz(SAMPLES, test_events=SAMPLES[0], test_offsets=[0, 20, 40], test_labels=[0, 1])
@@ -179,7 +187,7 @@ def changed(at, column, value):
         (changed(0, 0, -2), {}, "", "an event at the time -2"),
         ([SAMPLES[0], SAMPLES[1][:0], *SAMPLES[2:]], {}, "", "sample 1: no events"),
         (SAMPLES, {}, "window=1e-9", "no event before 1e-09"),
-        (SAMPLES, {}, "steps=128", r"128 steps, a trace counts 4\.\.127"),
+        (SAMPLES, {}, "steps=128", r"128 steps in 2 rounds, a trace counts 4\.\.127 in all"),
         (SAMPLES, {}, "saccades", "events already"),
         (SAMPLES, {}, "downsample=7", "more than the sensor's sides"),
         (SAMPLES, {"sensor": None}, "", "one of offsets and sensor alone"),
@@ -204,7 +212,7 @@ def test_what_is_wrong_with_rows_is_one_line(rows_npz, samples, changes, text, s
         (np.zeros((4, 6, 5), int), "sample .: no events"),
         (np.ones((4, 6, 5)), r"an array \(4, 6, 5\) of float64"),
         (np.ones((4, 6), int), r"an array \(4, 6\) of int64"),
-        (np.ones((4, 200, 5), int), r"200 steps, a trace counts 4\.\.127\. Use --events steps=N"),
+        (np.ones((4, 200, 5), int), r"200 steps in 2 rounds, a trace counts 4\.\.127 in all\. Use --events steps=N"),
     ],
 )
 def test_what_is_wrong_with_frames_is_one_line(tmp_path, events, said):

@@ -37,7 +37,7 @@ def simulate(net, presentations: list[Presentation], trace_draws=None) -> list[d
             if i < net.steps:
                 spikes, acc = rate_step(acc, q, learning_rule.RATE_ONE)
                 if net.events:
-                    row = one.q.reshape(net.steps, -1)[i]
+                    row = one.q.reshape(net.events.steps, -1)[i % net.events.steps]
                     spikes = np.concatenate([[row[k // 8] >> (7 - k % 8) & 1 for k in range(net.pixels)], spikes]) > 0
             u, (_, draw) = weight_draws.random(), trace_draws.random(2)
             for late, layer in enumerate(layers):

@@ -14,14 +14,19 @@ NO_BYTE = np.int16(0)
 def take(q, phases, events):
     """A sample's input spikes: of rates q (pixels,), accumulators starting at phases; without phases q is the spikes.
 
-    Those are int16, a byte each: of every step its inputs, packed by numpy.packbits.
+    Those are int16, a byte each: of every step its inputs, packed by numpy.packbits. They come round again until all
+    steps have some.
     """
     if phases.shape[0]:
         encode(q, phases, RATE_ONE, events)
         return
-    steps = events.counts.shape[0]
-    row = q.shape[0] // steps
-    for step in range(steps):
+    row = (events.idx.shape[1] + 7) // 8
+    once = q.shape[0] // row
+    for step in range(events.counts.shape[0]):
+        if step >= once:
+            count = events.counts[step - once]
+            events.idx[step, :count], events.counts[step] = events.idx[step - once, :count], count
+            continue
         count, found = 0, events.idx[step]
         for place in range(row):
             byte = q[step * row + place]

@@ -12,15 +12,16 @@ from ff2loihi.data.events.options import EventOptions
 from ff2loihi.data.events.recordings import Recording, Recordings
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
-MIN_STEPS = 4
+MIN_STEPS, ROUNDS = 4, 2
 
 
 def binning_for(where: str, source: Recordings, asked: EventOptions) -> Binning:
     """What was asked for, and what fits the recordings where nothing was. Raises DataError."""
-    steps = asked.steps or source.steps
-    if not MIN_STEPS <= steps <= MAX_LEARNING_STEPS:
+    steps, rounds = asked.steps or source.steps, asked.rounds or ROUNDS
+    if steps < MIN_STEPS or steps * rounds > MAX_LEARNING_STEPS:
         raise DataError(
-            f"{where}: {steps:,} steps, a trace counts {MIN_STEPS}..{MAX_LEARNING_STEPS}. Use --events steps=N"
+            f"{where}: {steps:,} steps in {rounds} rounds, a trace counts {MIN_STEPS}..{MAX_LEARNING_STEPS} in all. "
+            "Use --events steps=N,rounds=N"
         )
     if asked.sensor not in (None, source.sensor):
         ours, theirs = (" x ".join(map(str, one)) for one in (source.sensor, asked.sensor))
@@ -32,7 +33,7 @@ def binning_for(where: str, source: Recordings, asked: EventOptions) -> Binning:
         raise DataError(f"{where}: --events downsample={asked.downsample}: more than the sensor's sides")
     return Binning(
         steps=steps, window=float(asked.window or source.span), sensor=source.sensor, merged=asked.merged,
-        downsample=asked.downsample, most=asked.most, saccades=asked.saccades,
+        downsample=asked.downsample, most=asked.most, saccades=asked.saccades, rounds=rounds,
     )  # fmt: skip
 
 
