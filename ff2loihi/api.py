@@ -192,10 +192,10 @@ def classify(
         _check_labels(program, data)
     if presentations == 1:
         return on.run(program, data.images, progress=progress)
-    if presentations < 1 or not learns(program):
+    if presentations < 1 or not learns(program) or program.network.events:
         raise FF2LoihiError(
-            f"--presentations {presentations}: is 1 or more for a network that learns on the chip, whose inputs start "
-            "anew each time; others give the same each time, leave it out"
+            f"--presentations {presentations}: is 1 or more for a network that learns on the chip, whose pixels start "
+            "anew each time; others, and events, give the same each time, leave it out"
         )
     return added(on.run(program, np.concatenate([data.images] * presentations), progress=progress), presentations)
 

@@ -14,7 +14,7 @@ from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, TraceKind
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import Binning, LearningLayer, LearningNetwork, Network, UpdateRule, fields
 from ff2loihi.compilers.ir.options import LIF
-from ff2loihi.compilers.learning import from_spiking, library_rule
+from ff2loihi.compilers.learning import from_events, from_spiking, library_rule
 from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
 from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes.fixed_point import start_phases
@@ -109,6 +109,8 @@ def learning_network(
     )
     if options.library:
         return _of_library_neurons(fresh, options, trained)
+    if network.events:
+        return from_events.fitted(fresh, pixels, labels, keep_rate=options.rate_exponent is not None)
     return start_from_trained(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
 
@@ -122,12 +124,13 @@ def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOpti
         wrong.append(f"{len(net.layers)} layers: forced spikes would reach the layer above, use one")
     if wrong:
         raise CompileError(f"--learning library has no form for {'; '.join(wrong)}")
-    factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), library_rule.STEPS)
+    steps, window = (net.steps, net.window) if net.events else (library_rule.STEPS, library_rule.WINDOW)
+    factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), steps)
     lif = Neuron(layer.neuron.vth, library_rule.LEAK)
     return replace(
         net,
-        steps=library_rule.STEPS,
-        window=library_rule.WINDOW,
+        steps=steps,
+        window=window,
         layers=(replace(layer, neuron=lif, factor=factor),),
         update=UpdateRule("gate", options.rate_exponent or 0, 0, 0),
     )

@@ -42,8 +42,8 @@ Events = Annotated[
     str | None,
     typer.Option(
         "--events", metavar="NAME=N,...", callback=inputs.events,
-        help="how events become spikes: steps=N, window=T, rounds=N, downsample=K, most=N, merged; saccades, of "
-        "images [default: what fits the data]",
+        help="how events become spikes: steps=N, window=T, parts=N, rounds=N, downsample=K, most=N, "
+        "merged; saccades, of images [default: what fits the data]",
     ),
 ]  # fmt: skip
 Artifact = Annotated[

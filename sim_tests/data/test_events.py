@@ -27,12 +27,12 @@ def recorded(seed, count=40, last=50):
 
 def binned(rows, binning):
     """(steps, height, width, channels) of 0 and 1, event by event."""
-    height, width, channels = binning.shape
-    found = np.zeros((binning.steps, height, width, channels), int)
+    found = np.zeros((binning.steps, *binning.shape), int)
     for t, x, y, p in rows:
         if t < binning.window:
             step = int(t * binning.steps / binning.window)
-            place = (int(y) // binning.downsample, int(x) // binning.downsample, 0 if binning.merged else int(p))
+            channel = (0 if binning.merged else int(p)) * binning.parts + int(step * binning.parts / binning.steps)
+            place = (int(y) // binning.downsample, int(x) // binning.downsample, channel)
             if binning.most is None or found[(slice(None), *place)].sum() < binning.most or found[(step, *place)]:
                 found[(step, *place)] = 1
     return found
@@ -81,6 +81,7 @@ SAMPLES = [recorded(seed) for seed in range(10)]
         "merged",
         "downsample=2",
         "most=1,steps=9,rounds=1",
+        "parts=5",
         "window=45",
         "merged,downsample=4,steps=12,most=2",
     ],
@@ -189,6 +190,7 @@ def changed(at, column, value):
         (SAMPLES, {}, "window=1e-9", "no event before 1e-09"),
         (SAMPLES, {}, "steps=128", r"128 steps in 2 rounds, a trace counts 4\.\.127 in all"),
         (SAMPLES, {}, "saccades", "events already"),
+        (SAMPLES, {}, "steps=6,parts=7", "7 parts of 6 steps"),
         (SAMPLES, {}, "downsample=7", "more than the sensor's sides"),
         (SAMPLES, {"sensor": None}, "", "one of offsets and sensor alone"),
         (SAMPLES, {"sensor": (0, 1, 2)}, "", "sensor must be three whole numbers"),
@@ -293,7 +295,7 @@ def test_images_are_no_events_unless_they_move():
 
 
 def test_the_points_of_yin_yang_lie_where_their_class_is():
-    data = load_data("yin-yang", "test")
+    data = load_data("yin-yang", "test", events=parse("parts=1"))
     points, labels = yin_yang.points(1000, yin_yang.SEEDS["test"])
     assert (labels == data.labels).all()
     assert (np.bincount(labels) > 280).all()

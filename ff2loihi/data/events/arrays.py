@@ -42,7 +42,8 @@ class Dense:
         self.where, self.events, self.labels = where, events, labels
         self.frames = events.shape[1]
         channels, height, width = events.shape[2:] if len(events.shape) == 5 else (1, 1, events.shape[2])
-        self.sensor, self.span, self.steps = (height, width, channels), float(self.frames), self.frames
+        self.sensor, self.span = (height, width, channels), float(self.frames)
+        self.steps, self.parts = self.frames, 1
 
     def recording(self, sample: int) -> Recording:
         frames = np.asarray(self.events[sample])
@@ -75,7 +76,7 @@ class Listed:
             )
         self.where, self.events, self.offsets, self.labels = where, events, offsets.astype(np.int64), labels
         height, width, polarities = map(int, sensor)
-        self.sensor, self.steps = (height, width, polarities), STEPS
+        self.sensor, self.steps, self.parts = (height, width, polarities), STEPS, 1
         self.span = 1.0 + max(
             (float(self._rows(k)[-1, 0]) for k in range(len(offsets) - 1) if len(self._rows(k))), default=0
         )

@@ -23,6 +23,9 @@ def binning_for(where: str, source: Recordings, asked: EventOptions) -> Binning:
             f"{where}: {steps:,} steps in {rounds} rounds, a trace counts {MIN_STEPS}..{MAX_LEARNING_STEPS} in all. "
             "Use --events steps=N,rounds=N"
         )
+    parts = asked.parts or source.parts
+    if parts > steps:
+        raise DataError(f"{where}: {parts} parts of {steps} steps. Use --events parts=N with at most as many")
     if asked.sensor not in (None, source.sensor):
         ours, theirs = (" x ".join(map(str, one)) for one in (source.sensor, asked.sensor))
         raise DataError(
@@ -33,7 +36,7 @@ def binning_for(where: str, source: Recordings, asked: EventOptions) -> Binning:
         raise DataError(f"{where}: --events downsample={asked.downsample}: more than the sensor's sides")
     return Binning(
         steps=steps, window=float(asked.window or source.span), sensor=source.sensor, merged=asked.merged,
-        downsample=asked.downsample, most=asked.most, saccades=asked.saccades, rounds=rounds,
+        downsample=asked.downsample, most=asked.most, saccades=asked.saccades, parts=parts, rounds=rounds,
     )  # fmt: skip
 
 
@@ -43,10 +46,11 @@ def spikes(found: Recording, binning: Binning) -> np.ndarray:
     step = (found.t[taken].astype(np.float64) * (binning.steps / binning.window)).astype(np.int64)
     step = step.clip(0, binning.steps - 1)
     _, width, channels = binning.shape
+    part = step * binning.parts // binning.steps
     y, x = (values[taken].astype(np.int64) // binning.downsample for values in (found.y, found.x))
     p = 0 if binning.merged else found.p[taken].astype(np.int64)
     result = np.zeros((binning.steps, binning.inputs), bool)
-    result[step, (y * width + x) * channels + p] = True
+    result[step, (y * width + x) * channels + p * binning.parts + part] = True
     if binning.most is not None:
         result &= result.cumsum(0) <= binning.most
     return result

@@ -13,7 +13,7 @@ from ff2loihi.data.events.recordings import Recording, checked
 
 TIMES, UNITS, LABELS = "spikes/times", "spikes/units", "labels"
 CHANNELS = 700  # of the cochlea
-SPAN, STEPS = 1.0, 30  # seconds
+SPAN, STEPS, PARTS = 1.0, 30, 5  # seconds; 200 ms a part
 WANTED = "an HDF5 file of events"
 
 
@@ -43,7 +43,7 @@ def digest(path: Path) -> str:
 class Trains:
     """Spike trains of SHD or SSC: spikes/times in seconds, spikes/units in 0..699, labels."""
 
-    sensor, span, steps = (1, CHANNELS, 1), SPAN, STEPS
+    sensor, span, steps, parts = (1, CHANNELS, 1), SPAN, STEPS, PARTS
 
     def __init__(self, path: Path, held: dict[str, h5py.Dataset]) -> None:
         missing = next((name for name in (TIMES, UNITS, LABELS) if name not in held), None)

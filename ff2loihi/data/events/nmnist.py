@@ -17,7 +17,7 @@ EVENT = 5  # bytes: x, y, then a bit of polarity and 23 of microseconds
 OVERFLOW = 240  # a row that no event has: from here on times are later by a timer's round
 ROUND = 1 << 13  # microseconds
 SENSOR = (34, 34, 2)
-SPAN, STEPS = 300_000.0, 30  # microseconds: three saccades
+SPAN, STEPS, PARTS = 300_000.0, 30, 3  # microseconds of three saccades
 
 
 def events(data: bytes, where: str) -> Recording:
@@ -36,7 +36,7 @@ def events(data: bytes, where: str) -> Recording:
 class Recorded:
     """The recordings of one split, a folder for each class."""
 
-    sensor, span, steps = SENSOR, SPAN, STEPS
+    sensor, span, steps, parts = SENSOR, SPAN, STEPS, PARTS
 
     def __init__(self, names: list[Path], labels: np.ndarray) -> None:
         self.names, self.labels = names, labels

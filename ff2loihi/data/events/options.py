@@ -10,7 +10,7 @@ from ff2loihi.compilers.errors import DataError, brief
 if TYPE_CHECKING:
     from ff2loihi.compilers.ir import Binning
 
-NUMBERS, FLAGS = ("steps", "window", "downsample", "most", "rounds"), ("merged", "saccades")
+NUMBERS, FLAGS = ("steps", "window", "downsample", "most", "parts", "rounds"), ("merged", "saccades")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class EventOptions:
     downsample: int = 1
     most: int | None = None
     saccades: bool = False
+    parts: int | None = None
     rounds: int | None = None
     sensor: tuple[int, int, int] | None = None
 

@@ -21,13 +21,15 @@ class Recording(NamedTuple):
 class Recordings(Protocol):
     """Samples of one sensor, each read when it is asked for.
 
-    span: how long a sample lasts, in its own unit of time, unless asked otherwise; steps: into how many it is cut then.
+    Unless asked otherwise: span: how long a sample lasts, in its own unit of time; steps: into how many it is cut;
+    parts: how many of it have inputs of their own.
     """
 
     sensor: Sensor
     labels: np.ndarray
     span: float
     steps: int
+    parts: int
 
     def recording(self, sample: int) -> Recording:
         """A sample's events. Raises DataError."""

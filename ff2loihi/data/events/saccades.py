@@ -26,6 +26,7 @@ class Saccades:
         self.images, self.labels = images, labels
         _, height, width = images.shape
         self.sensor, self.span, self.steps = (height, width, 2), SACCADES * MILLISECONDS, STEPS
+        self.parts = SACCADES
         self.path = _path()
 
     def recording(self, sample: int) -> Recording:
