@@ -15,9 +15,9 @@ from ff2loihi.processes import limits
 from ff2loihi.processes.learning_rule import RATE_ONE, ThirdFactor
 
 SAMPLES = 100  # calibration samples that are presented, each with its own label
-SHARE = 1.5  # of a label in a neuron's drive, beside a sample's events; half of it cost MNIST in saccades 5 points
+SHARE = 3.0  # of a label in a neuron's drive, beside a sample's events; half of it cost MNIST in saccades 5 points
 THRESHOLDS = tuple(int(2 ** (k / 2)) for k in range(8, 33))  # mantissas that are tried
-REACH = 7000  # sum over inputs of spikes, times those that learn, at which the rule's own rate is kept
+REACH = 14_000  # sum over inputs of spikes, times those that learn, at which the rule's own rate is kept
 
 
 def fitted(

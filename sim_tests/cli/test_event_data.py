@@ -37,7 +37,7 @@ def made(tmp_path_factory):
     for line in (
         "train --epochs 0 --widths 40 --data bars.npz --events steps=6,rounds=3 -o u.pt", "compile u.pt --learning on",
         "compile u.pt --learning library -o g.ffl",
-        "train --epochs 0 --widths 40 --data digits --events saccades,steps=15,merged -o s.pt",
+        "train --epochs 0 --widths 60 --data digits --events saccades,steps=15 -o s.pt",
         "compile s.pt --learning on",
     ):  # fmt: skip
         subprocess.run([sys.executable, "-m", "ff2loihi", *line.split()], cwd=folder, check=True, capture_output=True)

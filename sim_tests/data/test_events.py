@@ -308,25 +308,25 @@ def test_the_points_of_yin_yang_lie_where_their_class_is():
             upper = (y > 0 or (x + 0.25) ** 2 + y * y <= 0.0625) and not (y > 0 and (x - 0.25) ** 2 + y * y <= 0.0625)
             assert upper == (label == 0)
         times = [0.9 * (0.5 + value) for value in (x, y, -x, -y)] + [0]
-        assert (found.argmax(0) == [int(24 * t) for t in times]).all()
+        assert (found.argmax(0) == [int(32 * t) for t in times]).all()
         assert (found.sum(0) == 1).all()
 
 
 def test_a_moved_image_gives_an_event_where_the_logarithm_of_its_light_changes():
     image = np.random.default_rng(1).integers(0, 256, (7, 6), np.uint8)
     found = saccades.Saccades(image[None], np.zeros(1, np.int64)).recording(0)
-    corners = [(-2, -2), (0, 2), (2, -2), (-2, -2)]
+    corners = [(-0.5, -0.5), (0, 0.5), (0.5, -0.5), (-0.5, -0.5)]  # times half a pixel
+    corners = [(y / 2, x / 2) for y, x in corners]
     path = [corners[0]]
     for (y, x), (down, right) in pairwise(corners):
         path += [(y + (down - y) * k / 20, x + (right - x) * k / 20) for k in range(1, 21)]
     views = [np.log(0.1 + shift(image / 255, by, order=1, mode="grid-constant")) for by in path]
-    wanted, last = [], views[0].copy()
+    wanted, level = [], np.zeros(image.shape)
     for move, view in enumerate(views[1:]):
         for y, x in np.ndindex(image.shape):
-            times = int(abs(view[y, x] - last[y, x]) / 0.4)
-            if times:
-                brighter = view[y, x] > last[y, x]
-                last[y, x] += 0.4 * times if brighter else -0.4 * times
-                wanted.append((5.0 * move, x, y, brighter))
+            change = (view[y, x] - views[0][y, x]) / 0.4 - level[y, x]
+            if abs(change) >= 1:
+                level[y, x] += np.trunc(change)
+                wanted.append((5.0 * move, x, y, change > 0))
     assert np.stack(found, axis=1).tolist() == np.array(wanted, float).tolist()
     assert {p for *_, p in wanted} == {False, True}

@@ -11,12 +11,12 @@ from numba import njit
 from ff2loihi.data.events.recordings import Recording
 
 SACCADES, MOVES = 3, 20  # along the sides of a triangle; movements of a saccade
-REACH = 4.0  # pixels, of each saccade
+REACH = 1 / 14  # of an image's longer side, of each saccade: 2 pixels of 28; twice as many move no more accurately
 MILLISECONDS = 100.0  # of a saccade, as those of N-MNIST
 DARK = 0.1  # added to an intensity of 0..1 before its logarithm is taken
 STEPS = 30
 THRESHOLD = 0.4  # of the logarithm's change
-CORNERS = np.array([(0.0, 0.0), (REACH / 2, REACH), (REACH, 0.0), (0.0, 0.0)]) - REACH / 2  # (y, x)
+CORNERS = np.array([(-0.5, -0.5), (0.0, 0.5), (0.5, -0.5), (-0.5, -0.5)])  # (y, x), in multiples of the reach
 
 
 class Saccades:
@@ -27,18 +27,18 @@ class Saccades:
         _, height, width = images.shape
         self.sensor, self.span, self.steps = (height, width, 2), SACCADES * MILLISECONDS, STEPS
         self.parts = SACCADES
-        self.path = _path()
+        self.path = _path(REACH * max(height, width))
 
     def recording(self, sample: int) -> Recording:
         rows = _events(self.images[sample], self.path)
         return Recording(rows[:, 0] * (MILLISECONDS / MOVES), *rows[:, 1:].T)
 
 
-def _path() -> np.ndarray:
+def _path(reach: float) -> np.ndarray:
     """Where the image stands after each movement, (1 + moves, 2): down and to the right."""
-    sides = pairwise(CORNERS)
+    sides = pairwise(reach * CORNERS)
     way = [begin + (end - begin) * (np.arange(1, MOVES + 1) / MOVES)[:, None] for begin, end in sides]
-    return np.concatenate([CORNERS[:1], *way])
+    return np.concatenate([reach * CORNERS[:1], *way])
 
 
 @njit(cache=True, nogil=True)
@@ -58,7 +58,7 @@ def _bright(image, y, x):
 def _events(image, path):
     """(events, 4) int64: movement, x, y, p = 1 where it became brighter by THRESHOLD since the pixel's last event."""
     height, width = image.shape
-    last, black = np.empty((height, width)), np.log(DARK)
+    first, level, black = np.empty((height, width)), np.zeros((height, width), np.int64), np.log(DARK)
     rows = np.empty((height * width * len(path), 4), np.int64)
     count = 0
     for move in range(len(path)):
@@ -67,12 +67,12 @@ def _events(image, path):
                 bright = _bright(image, y - path[move, 0], x - path[move, 1])
                 seen = np.log(DARK + bright) if bright else black
                 if move == 0:
-                    last[y, x] = seen
+                    first[y, x] = seen
                     continue
-                change = seen - last[y, x]
-                crossed = int(abs(change) / THRESHOLD)
+                change = (seen - first[y, x]) / THRESHOLD - level[y, x]
+                crossed = int(change)  # toward 0
                 if crossed:
-                    last[y, x] += crossed * THRESHOLD * (1 if change > 0 else -1)
+                    level[y, x] += crossed
                     rows[count, 0], rows[count, 1], rows[count, 2], rows[count, 3] = move - 1, x, y, int(change > 0)
                     count += 1
     return rows[:count]

@@ -15,7 +15,7 @@ CLASSES = 3  # yin, yang, dot
 class YinYang:
     """Each class as often as the others; input 0 to 3 spike at EARLY + (LATE - EARLY) (x, y, 1 - x, 1 - y)."""
 
-    sensor, span, steps, parts = (1, INPUTS, 1), SPAN, 24, 24
+    sensor, span, steps, parts = (1, INPUTS, 1), SPAN, 32, 16
 
     def __init__(self, samples: int, seed: int) -> None:
         self.points, self.labels = points(samples, seed)
