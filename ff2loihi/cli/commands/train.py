@@ -17,6 +17,7 @@ from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate, measured
 
+FEW = 100  # training samples that an untrained net is made with: their shape and classes are all it needs
 LOGGED = 500  # training images that accuracy and goodness are logged of
 
 
@@ -31,7 +32,8 @@ def train(
     sizes = _widths(widths)
     if epochs is not None and epochs < 0:
         raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
-    images = load_data(data, "train", root=data_root, events=events_as)
+    limit = FEW if epochs == 0 and not head else None
+    images = load_data(data, "train", root=data_root, limit=limit, events=events_as)
     test = None if images.events else load_data(data, "test", root=data_root)  # a float net spikes not
     with events(log_dir) as log, console.progress(f"train {recipe} on {data}") as show:
         network = train_recipe(
