@@ -35,7 +35,8 @@ def made(tmp_path_factory):
     events, labels = moving_bars(400)
     np.savez(folder / "bars.npz", events=events, labels=labels)
     for line in (
-        "train --epochs 0 --widths 40 --data bars.npz --events steps=6,rounds=3 -o u.pt", "compile u.pt --learning on",
+        "train --epochs 0 --widths 40 --data bars.npz --events steps=6,rounds=3 -o u.pt",
+        "compile u.pt --learning on --rate-exponent 7",
         "compile u.pt --learning library -o g.ffl",
         "train --epochs 0 --widths 60 --data digits --events saccades,steps=15 -o s.pt",
         "compile s.pt --learning on",
@@ -51,7 +52,7 @@ def here(made, monkeypatch):
 
 
 def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here, tmp_path):
-    code, _, err = ff2loihi("learn", "u.ffl", "--epochs", 4, "--evaluate", "test", "-o", tmp_path / "l.ffl")
+    code, _, err = ff2loihi("learn", "u.ffl", "--epochs", 12, "--evaluate", "test", "-o", tmp_path / "l.ffl")
     assert (code, err) == (0, "")
     network = api.load(tmp_path / "l.ffl").network
     assert network.events.model_dump() == {
