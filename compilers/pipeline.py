@@ -104,8 +104,12 @@ def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StagePr
 
 
 def _check_pixels(net: Network, images: Calibration, what: str, mend: str) -> None:
-    if images.pixels.shape[1] != net.pixels:
-        raise CompileError(f"{what} images have {images.pixels.shape[1]} pixels, the model takes {net.pixels}. {mend}")
+    if (images.events is None) != (net.events is None):
+        found, wanted = ("events", "images") if images.events else ("images", "events")
+        raise CompileError(f"{what} samples are {found}, the model takes {wanted}. {mend}")
+    if images.inputs != net.pixels:
+        kind = "inputs" if net.events else "pixels"
+        raise CompileError(f"{what} images have {images.inputs} {kind}, the model takes {net.pixels}. {mend}")
     conv = net.layers[0].conv
     if conv and images.shape and (conv.shape[1:], conv.shape[0]) != (images.shape[:2], images.shape[2]):
         wanted, found = (" x ".join(map(str, shape)) for shape in (conv.shape, (images.shape[2], *images.shape[:2])))
@@ -159,7 +163,11 @@ def compile_learning(
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
     own = _network(checkpoint, calibration, progress)
-    net = fold(own, quantize.calibration_inputs(own, calibration))
+    net = (
+        replace(own, events=calibration.events)
+        if own.events
+        else fold(own, quantize.calibration_inputs(own, calibration))
+    )
     trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
     options = replace(options, field=_field(checkpoint, options))
     if options.field:
@@ -201,6 +209,8 @@ def compile_checkpoint(
     """
     check_options(options)
     own = _network(checkpoint, calibration, progress)
+    if own.events:
+        raise CompileError(f"{checkpoint.source}: takes events, which a network that learns takes. Use --learning on")
     net, evened = rewritten(own, calibration, options.neuron)
     for name, times in evened.items():
         progress("rows", f"{name}: one {times:,.0f} times the middle one, evened out against what reads it")

@@ -27,7 +27,8 @@ from ff2loihi.compilers.inference.quantize import Calibration, Options
 from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data import given
-from ff2loihi.data.datasets import Dataset, check_shape, load_data
+from ff2loihi.data.datasets import Dataset, check_events, check_shape, load_data
+from ff2loihi.data.events.options import EventOptions, events_of
 from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
@@ -48,14 +49,21 @@ if TYPE_CHECKING:
 AnyData: TypeAlias = Dataset | str | Given
 
 
-def calibration_set(text: str, data_root: Path | None = None) -> Dataset:
-    """DATA or DATA:N -> the first N images of that data set's training split. Raises DataError."""
+def calibration_set(text: str, data_root: Path | None = None, events: EventOptions | None = None) -> Dataset:
+    """DATA or DATA:N -> the first N images of that data set's training split; events: see load_data.
+
+    Raises DataError.
+    """
     name, count = choices.data_and_count(text, "--calibrate")
-    return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES)
+    return load_data(name, "train", root=data_root, limit=count or pipeline.CALIBRATION_IMAGES, events=events)
 
 
-def _data(data: AnyData, split: str, unlabelled: bool = False, limit: int | None = None) -> Dataset:
-    """The data set itself, or the first N samples of that split of DATA[:N]; limit: of what a program holds.
+def _data(
+    data: AnyData, split: str, unlabelled: bool = False, limit: int | None = None, events: EventOptions | None = None
+) -> Dataset:
+    """The data set itself, or the first N samples of that split of DATA[:N].
+
+    limit: of what a program holds; events: how those of a name become spikes.
 
     Raises DataError.
     """
@@ -69,7 +77,7 @@ def _data(data: AnyData, split: str, unlabelled: bool = False, limit: int | None
             )
         return found
     name, count = choices.data_and_count(data, "data")
-    return load_data(name, split, limit=count, unlabelled=unlabelled)
+    return load_data(name, split, limit=count, unlabelled=unlabelled, events=events)
 
 
 def compile(  # the command's name
@@ -91,7 +99,7 @@ def compile(  # the command's name
     choices.check_share("--expect", expect)
     checkpoint = _checkpoint(model, spec)
     if isinstance(calibration, str):
-        calibration = calibration_set(calibration)
+        calibration = calibration_set(calibration, events=events_of(checkpoint.spec.input.events))
     calibration = _data(calibration, "train", limit=pipeline.CALIBRATION_IMAGES)
     first = checkpoint.spec.layers[0]
     if calibration.channels > 1 and first.conv:
@@ -112,8 +120,8 @@ def compile(  # the command's name
 
 def _images(data: Dataset) -> Calibration:
     if data.name == given.GIVEN:  # rows of pixels may be among them, whose shape nobody said
-        return Calibration(data.images, data.labels, sha256=data.sha256)
-    return Calibration(data.images, data.labels, data.name, data.sha256, data.shape)
+        return Calibration(data.images, data.labels, sha256=data.sha256, events=data.events)
+    return Calibration(data.images, data.labels, data.name, data.sha256, data.shape, data.events)
 
 
 def spec(model: "Path | str | nn.Module | Mapping[str, Tensor]", ask: pipeline.Ask = pipeline.assume) -> pipeline.Draft:
@@ -163,7 +171,7 @@ def run(
     presentations: int = 1,
 ) -> AccuracyReport:  # fmt: skip
     """Classify `data`, of a name its test split, on a back end; presentations: see classify. Raises FF2LoihiError."""
-    data, on = _data(data, "test"), backend(on) if isinstance(on, str) else on
+    data, on = _data(data, "test", events=_events(program)), backend(on) if isinstance(on, str) else on
     if not data.classes:
         raise DataError(f"{data.name}: images without labels have no accuracy. Use ff2loihi.classify")
     return accuracy_report(program.network, classify(program, data, on, progress, presentations), data.labels)
@@ -178,17 +186,18 @@ def classify(
     presentations: how often a network that learns is shown each image under each label, its inputs starting from
     phases that are drawn anew; the scores are added. Raises FF2LoihiError.
     """
-    data, on = _data(data, "test", unlabelled=True), backend(on) if isinstance(on, str) else on
+    data, on = _data(data, "test", unlabelled=True, events=_events(program)), backend(on) if isinstance(on, str) else on
+    check_events(data, program)
     if data.name != given.GIVEN:
         check_shape(data, program)
     if data.classes:
         _check_labels(program, data)
     if presentations == 1:
         return on.run(program, data.images, progress=progress)
-    if presentations < 1 or not learns(program):
+    if presentations < 1 or not learns(program) or program.network.events:
         raise FF2LoihiError(
-            f"--presentations {presentations}: is 1 or more for a network that learns on the chip, whose inputs start "
-            "anew each time; others give the same each time, leave it out"
+            f"--presentations {presentations}: is 1 or more for a network that learns on the chip, whose pixels start "
+            "anew each time; others, and events, give the same each time, leave it out"
         )
     return added(on.run(program, np.concatenate([data.images] * presentations), progress=progress), presentations)
 
@@ -202,7 +211,8 @@ def verify(
     network that learns with our neurons classifies; further forms of learning layers, which share code with the
     emulator: see backends.lava.learner.
     """
-    data = _data(data, "test")
+    data = _data(data, "test", events=_events(program))
+    check_events(data, program)
     if learns(program):
         check_data(program.network, data)
     if learns(program) and (form != "library" or program.network.library):
@@ -225,10 +235,11 @@ def learn(
     step) or, on the emulator, chip: a draw for each synapse, weights on the even grid. checkpoint: a file for the run's
     state; resume: continue it. held_out: classified after each epoch. Raises FF2LoihiError.
     """
-    data, schedule = _data(data, "train"), schedule or Schedule()
+    data, schedule = _data(data, "train", events=_events(program)), schedule or Schedule()
     if not learns(program):
         raise CompileError("the artifact has no learning rule. Use: ff2loihi compile MODEL.pt --learning on")
     check_schedule(schedule)
+    check_events(data, program)
     check_data(program.network, data)
     choices.check("--backend", backend, choices.Backend)
     if rounding not in get_args(choices.Rounding) or (backend != "emulator" and rounding != "lava"):
@@ -316,7 +327,8 @@ def bench(
 
     A learning network is timed as it learns: presentations of the emulator and of two forms of Lava's layers.
     """
-    data = _data(data, "test")
+    data = _data(data, "test", events=_events(program))
+    check_events(data, program)
     if learns(program):
         check_data(program.network, data)
         if program.network.library:
@@ -347,6 +359,11 @@ def bench(
         limit=inference_limit(program.network, few, ours),
         equal=equality_report(ours, slow).equal,
     )
+
+
+def _events(program: AnyProgram) -> EventOptions | None:
+    """How its artifact says that events become spikes."""
+    return events_of(program.network.events) if learns(program) else None
 
 
 def _check_labels(program: AnyProgram, data: Dataset) -> None:

@@ -10,7 +10,10 @@ from typing import Literal, get_args
 
 from ff2loihi.compilers.errors import BackendError, DataError, FF2LoihiError, meant
 
-DataName = Literal["digits", "mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist", "usps"]
+DataName = Literal[
+    "digits", "mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist", "usps", "yin-yang",
+]  # fmt: skip
+YIN_YANG = "yin-yang"  # events; all others are images
 Recipe = Literal[
     "ffa-sigmoid", "ffa-sigmoid-sparse", "ffa-symmetric", "ff-mlp", "ff-hinton", "ff-hinton-jittered",
     "hinton-unsupervised", "tosato-ff", "tosato-ff-contrast", "tosato-ff-l1", "tosato-bp-ff", "tosato-bp-ff-hard",

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ff2loihi.compilers.ir import (
+    Binning,
     IntLayer,
     IntNetwork,
     Label,
@@ -167,6 +168,22 @@ def drawn_inputs(rng: np.random.Generator, pixels: int, classes: int, each: int)
         "label_codes": (np.kron(np.eye(classes), np.ones(each)) * rng.integers(0, 257)).astype(np.int32),
         "label_phases": rng.integers(0, 256, classes * each).astype(np.int32),
     }
+
+
+def with_events(net: LearningNetwork) -> LearningNetwork:
+    """The network, whose samples are events in place of rates, in two rounds where they fit."""
+    rounds = 2 if net.steps % 2 == 0 and net.steps >= 8 else 1
+    binning = Binning(steps=net.steps // rounds, window=1.0, sensor=(1, net.pixels, 1), rounds=rounds)
+    return replace(net, input_code="events", events=binning)
+
+
+def drawn_events(net: LearningNetwork, rng: np.random.Generator) -> np.ndarray:
+    """A sample of such a network, packed: spikes more or less often, from sample to sample."""
+    assert net.events
+    steps = net.events.steps
+    bits = rng.random((steps, net.pixels)) < rng.choice([0.05, 0.3, 0.7])
+    bits[rng.integers(steps), rng.integers(net.pixels)] = True
+    return np.packbits(bits, axis=1).ravel()
 
 
 def fit_by_backprop(net, data) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.artifact.manifest import Header
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Program, UpdateRule
+from ff2loihi.compilers.ir import Binning, LearningLayer, LearningNetwork, Program, UpdateRule
 from ff2loihi.compilers.ir.options import Strict
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
@@ -35,15 +35,24 @@ class LearningManifest(Header):
 
     kind: Literal["learning"]
     pixels: Int
-    input_code: Literal["pixels", "contrast"]
+    input_code: Literal["pixels", "contrast", "events"]
     input_factor: Int
     steps: Int
     window: Int
     layers: tuple[_Layer, ...]
     update: UpdateRule
+    events: Binning | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_events(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Readers before networks took events refuse the key, and read what has none."""
+        plain = dump(self)
+        if self.events is None:
+            del plain["events"]
+        return plain
 
 
-_SCALARS = ("pixels", "input_code", "input_factor", "steps", "window")
+_SCALARS = ("pixels", "input_code", "input_factor", "steps", "window", "events")
 
 
 def pack(program: Program[LearningNetwork], header: dict) -> tuple[LearningManifest, dict[str, np.ndarray]]:

@@ -57,6 +57,8 @@ def build(checkpoint: Checkpoint) -> Network:
         )
     codes = _codes(reader)
     reader.stop_if_wrong()
+    if spec.input.events and spec.input.events.inputs != spec.pixels:
+        reader.wrong.append(f"input.events: {spec.input.events.inputs:,} inputs are not pixels = {spec.pixels:,}")
     if spec.image and math.prod(spec.image) != spec.pixels:
         reader.wrong.append(f"image: {' x '.join(map(str, spec.image))} is not pixels = {spec.pixels}")
     reader.wrong += input_form.violations(spec, codes)
@@ -118,6 +120,7 @@ def build(checkpoint: Checkpoint) -> Network:
     label, own_input, own_layers = input_form.form(spec, codes, layers)
     return Network(
         pixels=spec.pixels,
+        events=spec.input.events,
         label=label,
         layers=own_layers,
         goodness=spec.goodness,

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
+from ff2loihi.compilers.ir.events import Binning
 from ff2loihi.compilers.ir.options import LIF, Goodness, HeadActivities, Probability, Readout, Strict
 from ff2loihi.processes.limits import MAX_CLASSES
 
@@ -70,11 +71,19 @@ class InputSpec(Strict):
     """What the net makes of pixels in 0..1 before its first layer: (pixel - mean) / std, then divided by its norm.
 
     norm: l2: by ||x||_2 over all inputs, label included; rms: by sqrt(mean x^2); none.
+    events: in place of pixels, events as they are binned into spikes; then nothing else stands here.
     """
 
     mean: Values = 0.0
     std: Values = 1.0
     norm: Literal["none", "l2", "rms"] = "none"
+    events: Binning | None = None
+
+    @model_validator(mode="after")
+    def _events_are_spikes(self) -> "InputSpec":
+        if self.events and len(self.model_fields_set) > 1:
+            raise ValueError("input.events: a spike is 0 or 1, drop mean, std and norm")
+        return self
 
 
 class LabelSpec(Strict):

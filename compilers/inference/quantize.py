@@ -11,7 +11,7 @@ import numpy as np
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
-from ff2loihi.compilers.ir import Head, IntHead, IntLabel, IntLayer, IntNetwork, Layer, Network, NormTable
+from ff2loihi.compilers.ir import Binning, Head, IntHead, IntLabel, IntLayer, IntNetwork, Layer, Network, NormTable
 from ff2loihi.compilers.ir.convolution import product
 from ff2loihi.processes.fixed_point import floor_clip, start_phases
 from ff2loihi.processes.fixed_point import normalize as normalize_int
@@ -43,13 +43,18 @@ class Options:
 @dataclass(frozen=True)
 class Calibration:
     """pixels (samples, pixels) uint8, labels (samples,): training images; data, sha256: their set's name, and hash;
-    shape: (height, width, channels), where it is known."""
+    shape: (height, width, channels), where it is known; events: pixels are rows of spikes that were binned so."""
 
     pixels: np.ndarray
     labels: np.ndarray
     data: str | None = None
     sha256: str | None = None
     shape: tuple[int, int, int] | None = None
+    events: Binning | None = None
+
+    @property
+    def inputs(self) -> int:
+        return self.events.inputs if self.events else self.pixels.shape[1]
 
     @property
     def facts(self) -> dict:

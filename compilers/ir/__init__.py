@@ -3,6 +3,7 @@
 All are frozen, and their arrays read-only. What others call is named here.
 """
 
+from ff2loihi.compilers.ir.events import Binning
 from ff2loihi.compilers.ir.inference import IntHead, IntLabel, IntLayer, IntNetwork, LayerLoss, Leak, NormTable
 from ff2loihi.compilers.ir.learning import LearningLayer, LearningNetwork, UpdateRule
 from ff2loihi.compilers.ir.network import ONE_PASS, Head, Input, Label, Layer, Network, PooledHead, split_input
@@ -11,6 +12,7 @@ from ff2loihi.compilers.ir.program import AnyProgram, Program, learns
 __all__ = [
     "ONE_PASS",
     "AnyProgram",
+    "Binning",
     "Head",
     "Input",
     "IntHead",

@@ -5,6 +5,7 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from ff2loihi.compilers.ir.events import Binning, row_bytes
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
@@ -50,12 +51,13 @@ class LearningNetwork(Frozen, Generic[Factor]):
     """A network that learns on the chip, all layers at once, each from the spikes below it.
 
     input_code: pixels, or contrast: |pixel - the image's median|; input_factor: an input fires pixel factor >> 8 times
-    in 256 steps; label_codes (classes, n) int32, rates of the label inputs behind the pixels in 1/256 a step;
+    in 256 steps. events: a sample is the spikes of its inputs, as `events` bins them, whatever the factor.
+    label_codes (classes, n) int32, rates of the label inputs behind the pixels in 1/256 a step;
     label_phases (n,) int32: start of their accumulators. steps of a presentation, window: the last ones, that learn.
     """
 
     pixels: int
-    input_code: Literal["pixels", "contrast"]
+    input_code: Literal["pixels", "contrast", "events"]
     input_factor: int
     label_codes: np.ndarray
     label_phases: np.ndarray
@@ -63,6 +65,12 @@ class LearningNetwork(Frozen, Generic[Factor]):
     window: int
     layers: tuple[LearningLayer[Factor], ...]
     update: UpdateRule
+    events: Binning | None = None
+
+    @property
+    def row(self) -> int:
+        """Bytes of a sample: a pixel each, or the packed spikes of one step after the other."""
+        return self.events.steps * row_bytes(self.pixels) if self.events else self.pixels
 
     @property
     def classes(self) -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from ff2loihi.compilers.ir.convolution import Conv, product
+from ff2loihi.compilers.ir.events import Binning
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.compilers.ir.options import LIF, Goodness, HeadActivities, Probability, Readout
 from ff2loihi.compilers.ir.pooling import MaxPool
@@ -108,7 +109,7 @@ class Network(Frozen):
     readout_layers: the layers that the read-out uses. head: None unless readout is "head". neuron: of a net that
     was trained as it spikes, in place of the layers' relu. input: None where the first layer sees u as it is.
     top_k: how many of a layer's activities, the largest, make its goodness; None: all of them. pooled: None unless
-    readout is "pooled".
+    readout is "pooled". events: how the spikes of its inputs are made, where they are no pixels.
     """
 
     pixels: int
@@ -124,6 +125,7 @@ class Network(Frozen):
     input: Input | None = None
     top_k: int | None = None
     pooled: PooledHead | None = None
+    events: Binning | None = None
 
     @property
     def classes(self) -> int:

@@ -188,6 +188,13 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         return  # nothing can be said of the rest
     if net.pixels < 1:
         yield f"{net.pixels} pixels, at least 1 is wanted"
+    if (net.input_code == "events") != (net.events is not None):
+        yield f"input code {net.input_code} with{'' if net.events else 'out'} a binning of events"
+    elif net.events and (net.events.inputs, net.events.presented) != (net.pixels, net.steps):
+        yield (
+            f"events of {net.events.inputs:,} inputs and {net.events.presented} steps for {net.pixels:,} inputs and "
+            f"{net.steps} steps"
+        )
     if net.library and len(net.layers) > 1:
         yield f"{len(net.layers)} layers of library neurons: one learns"
     yield from _array("label.phases", net.label_phases, np.int32, net.label_codes.shape[1:])

@@ -12,10 +12,10 @@ from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.inference import float_forward
 from ff2loihi.compilers.inference.readout import correlation, float_scores, root
 from ff2loihi.compilers.ir import Layer, LearningLayer, LearningNetwork, Network
+from ff2loihi.compilers.learning.readout import label_spikes, rates, sample_spikes
 from ff2loihi.compilers.learning.weight_grid import to_even_grid
 from ff2loihi.processes import limits
-from ff2loihi.processes.fixed_point import rate_code
-from ff2loihi.processes.learning_rule import RATE_ONE, ThirdFactor, input_rates, lif, output_trace
+from ff2loihi.processes.learning_rule import RATE_ONE, ThirdFactor, lif, output_trace
 
 IMAGES = 300  # calibration images that are presented
 CLIP = 99.9  # percentile of |W| that becomes the largest weight: trained weights have heavy tails
@@ -70,15 +70,11 @@ def on_grid(layer: Layer) -> np.ndarray:
 def input_drive(net: LearningNetwork, weight: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """a = W s of the first layer in each step, (steps, samples, labels, n) float32, exact."""
     weight = weight.T.astype(np.float32)
-    q = input_rates(pixels, net.input_code, net.input_factor)
+    q = rates(net, pixels)
     start = np.random.default_rng(PHASE_SEED).integers(0, RATE_ONE, q.shape)
-    image = _spikes(q, start, net.steps) @ weight[: net.pixels]
-    label = _spikes(net.label_codes, net.label_phases, net.steps) @ weight[net.pixels :]
+    image = sample_spikes(net, q, start).astype(np.float32) @ weight[: net.pixels]
+    label = label_spikes(net).astype(np.float32) @ weight[net.pixels :]
     return image[:, :, None] + label[:, None]
-
-
-def _spikes(q: np.ndarray, acc: np.ndarray, steps: int) -> np.ndarray:
-    return np.stack(list(rate_code(acc, q, RATE_ONE, steps))).astype(np.float32)
 
 
 def _candidates(drive: np.ndarray) -> list[int]:

@@ -1,14 +1,42 @@
-"""The host's part of a learning network: pixels to input rates, goodness to scores."""
+"""The host's part of a learning network: samples to what its inputs take, goodness to scores."""
 
 import numpy as np
 
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.processes.learning_rule import input_rates
+from ff2loihi.processes.fixed_point import rate_code
+from ff2loihi.processes.learning_rule import RATE_ONE, input_rates
 
 
 def rates(network: LearningNetwork, image: np.ndarray) -> np.ndarray:
-    """Spikes in 256 steps of each pixel input, (pixels,) int16, of an image (pixels,) uint8."""
-    return input_rates(image, network.input_code, network.input_factor)
+    """Spikes in 256 steps of each pixel input, (pixels,) int16, of an image (pixels,) uint8; of events they are as they
+    come, packed, (row,) uint8."""
+    return image if network.events else input_rates(image, network.input_code, network.input_factor)
+
+
+def draws_phases(network: LearningNetwork) -> int:
+    """How many input accumulators start at a phase that is drawn for each sample: one a pixel, none of events."""
+    return 0 if network.events else network.pixels
+
+
+def input_spikes(network: LearningNetwork, q: np.ndarray, starts: np.ndarray, label: int) -> np.ndarray:
+    """Every input's spikes under a label, (steps, inputs) uint8; q, starts: of a sample, as `show` takes it."""
+    beside = label_spikes(network)[:, label]
+    return np.concatenate([sample_spikes(network, q, starts), beside], axis=1)
+
+
+def sample_spikes(network: LearningNetwork, q: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Those of the samples alone, (steps, ..., pixels) uint8."""
+    if network.events:
+        packed = q.astype(np.uint8).reshape(*q.shape[:-1], network.events.steps, -1)
+        once = np.moveaxis(np.unpackbits(packed, axis=-1, count=network.pixels), -2, 0)
+        return np.concatenate([once] * network.events.rounds)
+    return np.stack(list(rate_code(starts, q.astype(np.int64), RATE_ONE, network.steps))).astype(np.uint8)
+
+
+def label_spikes(network: LearningNetwork) -> np.ndarray:
+    """Those of the label inputs, (steps, classes, label inputs) uint8."""
+    codes, phases = network.label_codes.astype(np.int64), network.label_phases.astype(np.int64)
+    return np.stack(list(rate_code(phases, codes, RATE_ONE, network.steps))).astype(np.uint8)
 
 
 def scores(goodness: np.ndarray, probability: str) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ff2loihi.compilers.choices import Curve, Eligibility, InputCode, TraceKind
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.ir import LearningLayer, LearningNetwork, Network, UpdateRule, fields
+from ff2loihi.compilers.ir import Binning, LearningLayer, LearningNetwork, Network, UpdateRule, fields
 from ff2loihi.compilers.ir.options import LIF
-from ff2loihi.compilers.learning import from_spiking, library_rule
+from ff2loihi.compilers.learning import from_events, from_spiking, library_rule
 from ff2loihi.compilers.learning.from_trained import TRAINED_CURVE, on_grid, start_from_trained
 from ff2loihi.compilers.learning.weight_grid import held, to_even_grid
 from ff2loihi.processes.fixed_point import start_phases
@@ -71,6 +71,11 @@ def learning_network(
     pixels (samples, pixels) uint8, labels (samples,). Else each class gets as many label inputs of its own.
     """
     _check(network)
+    if network.events and (trained or options.input_code != "pixels" or options.input_factor):
+        raise CompileError(
+            "events: an input spikes where an event is, and learning starts untrained: leave out --input-code and "
+            "--input-factor, and use ff2loihi train --epochs 0"
+        )
     if trained and network.probability.kind != "symmetric":
         raise CompileError(
             f"a trained network of probability {network.probability.kind!r} has no tuned third factor, symmetric has "
@@ -92,17 +97,20 @@ def learning_network(
         layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, lif, trace, third, layer.mask))
     fresh = LearningNetwork(
         pixels=network.pixels,
-        input_code=options.input_code,
+        input_code="events" if network.events else options.input_code,
         input_factor=factor,
         label_codes=np.rint(codes).astype(np.int32),
         label_phases=phases,
-        steps=STEPS,
-        window=WINDOW,
+        steps=network.events.presented if network.events else STEPS,
+        window=_events_window(network.events) if network.events else WINDOW,
         layers=tuple(layers),
         update=_update(options),
+        events=network.events,
     )
     if options.library:
         return _of_library_neurons(fresh, options, trained)
+    if network.events:
+        return from_events.fitted(fresh, pixels, labels, keep_rate=options.rate_exponent is not None)
     return start_from_trained(network, fresh, pixels, labels, probability_table(curve)) if trained else fresh
 
 
@@ -116,12 +124,13 @@ def _of_library_neurons(net: LearningNetwork[ThirdFactor], options: LearningOpti
         wrong.append(f"{len(net.layers)} layers: forced spikes would reach the layer above, use one")
     if wrong:
         raise CompileError(f"--learning library has no form for {'; '.join(wrong)}")
-    factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), library_rule.STEPS)
+    steps, window = (net.steps, net.window) if net.events else (library_rule.STEPS, library_rule.WINDOW)
+    factor = library_rule.gate_factor(layer.factor.probability, len(layer.positive), steps)
     layer = replace(layer, neuron=Neuron(layer.neuron.vth, library_rule.LEAK), factor=factor)
     return replace(
         net,
-        steps=library_rule.STEPS,
-        window=library_rule.WINDOW,
+        steps=steps,
+        window=window,
         layers=(replace(layer, weight=held(layer.weight, layer)),),
         update=UpdateRule("gate", options.rate_exponent or 0, 0, 0),
     )
@@ -154,6 +163,11 @@ def spiking_network(
         update=_update(options),
     )
     return from_spiking.with_measured_factors(net, pixels, labels)
+
+
+def _events_window(events: Binning) -> int:
+    """The last round, or as much of a single one as can learn."""
+    return min(events.steps, events.presented - CONTROL_STEPS)
 
 
 def _class_inputs(classes: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:

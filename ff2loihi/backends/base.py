@@ -49,7 +49,7 @@ class Backend(Protocol):
 
 
 class Samples(NamedTuple):
-    """rates, phases (samples, pixels) of integers: of the inputs, and where their accumulators start.
+    """rates (samples, row), phases (samples, draws_phases) of integers: what LearningBackend.show takes.
 
     labels, wrong (samples,) int64; wrong: the label that was drawn, -1 where the best wrong one is to be shown.
     """
@@ -123,7 +123,7 @@ class LearningBackend(SampleLearner, Protocol):
     """One that also takes a presentation at a time."""
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Take an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
+        """Take a sample: what readout.rates makes of it, and its accumulators' starts (draws_phases,) in 0..255."""
         ...
 
     def candidates(self) -> np.ndarray:
@@ -136,10 +136,11 @@ class LearningBackend(SampleLearner, Protocol):
 
 
 def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.ndarray) -> None:
-    """Raise DataError unless pixels is (samples, pixels) uint8 with at least one sample."""
-    if pixels.ndim != 2 or pixels.shape[1] != network.pixels or pixels.dtype != np.uint8:
+    """Raise DataError unless pixels is (samples, pixels) uint8, or events' rows, with at least one sample."""
+    wanted = network.row if isinstance(network, LearningNetwork) else network.pixels
+    if pixels.ndim != 2 or pixels.shape[1] != wanted or pixels.dtype != np.uint8:
         raise DataError(
-            f"images must be (samples, {network.pixels}) uint8 for this model, got {pixels.shape} {pixels.dtype}. "
+            f"images must be (samples, {wanted}) uint8 for this model, got {pixels.shape} {pixels.dtype}. "
             "Use the data set that the model was trained on"
         )
     if not len(pixels):

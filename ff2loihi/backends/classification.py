@@ -8,7 +8,7 @@ import numpy as np
 
 from ff2loihi.backends.base import SampleProgress, Trace, check_pixels
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates, scores
+from ff2loihi.compilers.learning.readout import draws_phases, rates, scores
 
 PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
 
@@ -21,7 +21,7 @@ def classify(
     Raises DataError.
     """
     check_pixels(network, pixels)
-    learner.show(rates(network, pixels[0]), np.zeros(network.pixels, np.int64))
+    learner.show(rates(network, pixels[0]), np.zeros(draws_phases(network), np.int64))
     learner.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
@@ -34,10 +34,10 @@ def classify(
 
 
 def accumulator_starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
-    """Where each image's accumulators start, (pixels,) int64 in 0..255."""
+    """Where each sample's accumulators start, (draws_phases,) int64 in 0..255."""
     rng = np.random.default_rng(PHASE_SEED)
     for _ in range(samples):
-        yield rng.integers(0, 256, network.pixels)
+        yield rng.integers(0, 256, draws_phases(network))
 
 
 def added(trace: Trace, presentations: int) -> Trace:

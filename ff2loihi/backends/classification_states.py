@@ -9,9 +9,9 @@ import numpy as np
 
 from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
+from ff2loihi.compilers.learning import readout
 from ff2loihi.compilers.learning.readout import rates
-from ff2loihi.processes.fixed_point import rate_code
-from ff2loihi.processes.learning_rule import RATE_ONE, lif, output_trace
+from ff2loihi.processes.learning_rule import lif, output_trace
 
 
 def input_spikes(
@@ -22,13 +22,9 @@ def input_spikes(
     starts: of each image's accumulators; by default those of the first ones that are classified.
     """
     starts = accumulator_starts(network, len(pixels)) if starts is None else starts
-    codes, phases = network.label_codes.astype(np.int64), network.label_phases.astype(np.int64)
-    label = np.stack(list(rate_code(phases, codes, RATE_ONE, network.steps)), axis=1)
     for image, begin in zip(pixels, starts, strict=True):
-        rows = np.empty((network.classes, network.steps, network.inputs), np.uint8)
-        rows[..., : network.pixels] = list(rate_code(begin, rates(network, image), RATE_ONE, network.steps))
-        rows[..., network.pixels :] = label
-        yield rows
+        q = rates(network, image)
+        yield np.stack([readout.input_spikes(network, q, begin, label) for label in range(network.classes)])
 
 
 def states(

@@ -38,7 +38,7 @@ class OneByOne(LearningBackend, Protocol):
     _phases: np.ndarray
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Take an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
+        """Take a sample: what readout.rates makes of it, and its accumulators' starts (draws_phases,) in 0..255."""
         self._q, self._phases = q, phases
 
     def learn(self, samples: Samples, plan: Plan) -> Learned:

@@ -6,13 +6,13 @@ import numpy as np
 
 from ff2loihi.backends.classification import PHASE_SEED, accumulator_starts
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import draws_phases, rates
 from ff2loihi.data.datasets import Dataset
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """q (pixels,): rates; starts (pixels,): of the accumulators; label; phase +1, -1, 0; the learning rate."""
+    """q, starts: of a sample, as LearningBackend.show takes it; label; phase +1, -1, 0; the learning rate."""
 
     q: np.ndarray
     starts: np.ndarray
@@ -28,7 +28,7 @@ def pairs(network: LearningNetwork, data: Dataset) -> list[Presentation]:
     shown = []
     for image, label in zip(data.images, data.labels, strict=True):
         wrong = (int(label) + 1 + int(rng.integers(network.classes - 1))) % network.classes
-        q, begin = rates(network, image), rng.integers(0, 256, network.pixels)
+        q, begin = rates(network, image), rng.integers(0, 256, draws_phases(network))
         for what, phase in ((int(label), 1), (wrong, -1)):
             shown.append(Presentation(q, begin, what, phase, network.update.exponent, 0))
     return shown

@@ -13,6 +13,7 @@ from ff2loihi.choices import Split, check, check_data, check_share, data_and_cou
 from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.interchange import rule_file
+from ff2loihi.data.events import options
 
 COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR, kinds.NETX, kinds.SAFETENSORS, kinds.ARRAYS}
 
@@ -91,6 +92,12 @@ def sizes(text: str | None) -> tuple[int, ...]:
     if not re.fullmatch("[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})?", text, re.ASCII):
         raise FF2LoihiError(f"--field must be K, or K,L for half of the neurons each, as 14 or 14,10, got {text!r}")
     return tuple(map(int, text.split(",")))
+
+
+def events(text: str | None) -> str | None:
+    """How events become spikes. Raises DataError."""
+    options.parse(text)
+    return text
 
 
 def step(value: float | None) -> float | None:

@@ -14,10 +14,12 @@ from ff2loihi.measurement.speed import LearningSpeedReport
 def show_rule(model: Path, program: Program[LearningNetwork]) -> dict:
     """The layers, the rule next to the paper's equations, and the runs that the weights come from."""
     net = program.network
+    code = f"{net.input_code}, factor {net.input_factor}/256"
+    if net.events:
+        code = f"events, {net.events.steps} steps in {net.events.rounds} rounds, binned as {net.events}"
     facts = {
         "kind": "learns on the chip",
-        "input": f"{net.pixels} inputs of {net.input_code}, factor {net.input_factor}/256, "
-        f"{net.label_codes.shape[1]} label inputs",
+        "input": f"{net.pixels} inputs of {code}, {net.label_codes.shape[1]} label inputs",
         "schedule": f"{net.steps} steps a presentation, the last {net.window} learn; period {net.period}",
         **{key: str(value) for key, value in program.provenance.items() if key != "learned" and value},
     }

@@ -19,6 +19,7 @@ from ff2loihi.cli.options import (
     Data,
     DataRoot,
     Device,
+    Events,
     Field,
     Json,
     LogDir,
@@ -32,6 +33,7 @@ from ff2loihi.cli.outputs import Output
 from ff2loihi.compilers import choices as compile_choices
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import is_stream, locked
+from ff2loihi.data.events import options as events
 
 commands = typer.Typer()
 
@@ -54,6 +56,7 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="the recipe's short variant: under 2 minutes on 2 cores")
     ] = False,
+    bins: Events = None,
     device: Device = "cpu",
     resume: Resume = False,
     log_dir: LogDir = None,
@@ -74,7 +77,7 @@ def train(
 
         found = command(
             recipe, data, output, widths, epochs, seed, head, bias, see, quick, device, data_root,
-            state=files.state if kept else None, resume=resume, log_dir=log_dir,
+            events_as=events.parse(bins), state=files.state if kept else None, resume=resume, log_dir=log_dir,
         )  # fmt: skip
         console.write_json(found, json)
 
@@ -114,6 +117,7 @@ def compile(
         typer.Option(help="learning: of the probability P [default: linear; squared for a trained net]"),
     ] = None,
     field: Field = None,
+    bins: Events = None,
     calibrate: Calibrate = None,
     check: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="also classify N test images of the calibration's data set")
@@ -143,7 +147,10 @@ def compile(
             "input_code": input_code, "curve": curve, "field": inputs.sizes(field),
         },
     )  # fmt: skip
-    console.write_json(compile_model(model, spec, options, calibrate, check, expect, dt, output, data_root), json)
+    found = compile_model(
+        model, spec, options, calibrate, check, expect, dt, output, data_root, events.parse(bins)
+    )  # fmt: skip
+    console.write_json(found, json)
 
 
 @commands.command()

@@ -38,6 +38,14 @@ Field = Annotated[
     str | None,
     typer.Option(metavar="K[,L]", help="neurons of the first layer see K x K pixels each, at their own place"),
 ]
+Events = Annotated[
+    str | None,
+    typer.Option(
+        "--events", metavar="NAME=N,...", callback=inputs.events,
+        help="how events become spikes: steps=N, window=T, parts=N, rounds=N, downsample=K, most=N, "
+        "merged; saccades, of images [default: what fits the data]",
+    ),
+]  # fmt: skip
 Artifact = Annotated[
     Path,
     typer.Argument(metavar="MODEL.ffl", callback=inputs.artifact, help="an artifact that `ff2loihi compile` wrote"),

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.ir import AnyProgram
-from ff2loihi.data.datasets import Dataset, check_shape, load_data
+from ff2loihi.compilers.ir import AnyProgram, learns
+from ff2loihi.data.datasets import Dataset, check_events, check_shape, load_data
+from ff2loihi.data.events.options import events_of
 
 
 def dataset(
@@ -15,14 +16,16 @@ def dataset(
 
     unlabelled: whether images alone will do.
     """
+    events = events_of(program.network.events) if learns(program) else None
     if name is not None:
-        found = load_data(name, split, root=root, limit=limit, unlabelled=unlabelled)
+        found = load_data(name, split, root=root, limit=limit, unlabelled=unlabelled, events=events)
+        check_events(found, program)
         check_shape(found, program)
         return found
     name, sha256 = named_data(program)
     if name is None:
         raise DataError("the artifact does not name a data set. Use --data NAME")
-    found = load_data(name, split, root=root, limit=limit)
+    found = load_data(name, split, root=root, limit=limit, events=events)
     check_content(found, sha256, "--data")
     return found
 

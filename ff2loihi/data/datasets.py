@@ -1,4 +1,5 @@
-"""The data sets, as uint8 images in rows: scikit-learn's digits, always there, torchvision's, and a person's own."""
+"""The data sets, as uint8 images in rows: scikit-learn's digits, always there, torchvision's, a person's own; events as
+rows of packed spikes."""
 
 import hashlib
 import importlib.util
@@ -6,27 +7,33 @@ import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from ff2loihi.choices import DataName, Split
+from ff2loihi.choices import YIN_YANG, DataName, Split
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import read_bytes
-from ff2loihi.compilers.ir import AnyProgram
+from ff2loihi.compilers.ir import AnyProgram, Binning, learns
 from ff2loihi.data import own
+from ff2loihi.data.events.options import EventOptions
 from ff2loihi.data.idx import NAMED, from_idx
 from ff2loihi.data.jitter import Shape
+
+if TYPE_CHECKING:
+    from ff2loihi.data.events.recordings import Found
 
 TORCHVISION = {
     "mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10", "kmnist": "KMNIST",
     "emnist": "EMNIST", "qmnist": "QMNIST", "usps": "USPS",
 }  # fmt: skip
 CLASSES = {"emnist": 47}  # 10 of the others
-SMALL = ("digits", "usps")
+SMALL = ("digits", "usps", YIN_YANG)
 NAMES, SPLITS = get_args(DataName), get_args(Split)
+IMAGES = tuple(name for name in NAMES if name != YIN_YANG)
 HELD_OUT = 10_000  # last training images, held out for tuning; small sets: the last fifth
 UNKNOWN = -1  # in place of a label
+HASHED = 10_000  # samples at a time
 FIFTH_SEED = 0  # of the one permutation that splits a set
 
 
@@ -36,6 +43,8 @@ class Dataset:
 
     name: or path; sides: height and width, None for square images; sha256: of what was read of a person's own files;
     places: of the images in the person's own set, None where they are as they lie. Images alone: classes 0, labels -1.
+    events: how the samples became spikes, where they are events; images are then (samples, steps row_bytes) uint8, each
+    step's spikes packed, a map of a file without a name: see events.binned.
     """
 
     name: str
@@ -47,18 +56,29 @@ class Dataset:
     sides: tuple[int, int] | None = None
     sha256: str | None = None
     places: np.ndarray | None = None
+    events: Binning | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Values of an image, or inputs that spike."""
+        return self.events.inputs if self.events else self.images.shape[1]
 
     @property
     def shape(self) -> Shape:
+        if self.events:
+            return self.events.shape
         side = math.isqrt(self.images.shape[1] // self.channels)
         return (*(self.sides or (side, side)), self.channels)
 
     @property
     def content(self) -> str:
         """Which images and labels they are, whatever file they came from."""
-        digest = hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
+        digest = hashlib.sha256()
+        for begin in range(0, len(self.images), HASHED):
+            digest.update(self.images[begin : begin + HASHED].tobytes())
+        digest.update(self.labels.tobytes())
         size = " x ".join(map(str, self.shape))
-        return f"{self.name} {self.split}, {len(self.labels)} samples of {size}, sha256 {digest[:16]}"
+        return f"{self.name} {self.split}, {len(self.labels)} samples of {size}, sha256 {digest.hexdigest()[:16]}"
 
 
 def check_shape(data: Dataset, program: AnyProgram) -> None:
@@ -72,6 +92,18 @@ def check_shape(data: Dataset, program: AnyProgram) -> None:
         )
 
 
+def check_events(data: Dataset, program: AnyProgram) -> None:
+    """Raise DataError for events that the program does not bin so, and for one of events and images in place of the
+    other."""
+    wanted = program.network.events if learns(program) else None
+    if data.events == wanted:
+        return
+    if data.events and wanted:
+        raise DataError(f"{data.name}: events binned as {data.events}, the model takes {wanted}. Bin them so")
+    found, taken = ("events", "images") if data.events else ("images", "events")
+    raise DataError(f"{data.name}: {found}, the model takes {taken}. Use the data set that the model was made for")
+
+
 def data_folder() -> Path:
     """$FF2LOIHI_DATA, else the user's cache."""
     return Path(os.environ.get("FF2LOIHI_DATA") or Path.home() / ".cache" / "ff2loihi")
@@ -79,13 +111,14 @@ def data_folder() -> Path:
 
 def load_data(
     name: str, split: str, root: Path | None = None, limit: int | None = None, download: bool = True,
-    unlabelled: bool = False,
+    unlabelled: bool = False, events: EventOptions | None = None,
 ) -> Dataset:  # fmt: skip
     """A split: train, test; fit and validation are train without, and only, its last 10,000 images (tuning).
 
     name: or the path of one's own set, of which a fifth is held out where it has fewer than 50,000 training images.
     root: torchvision's layout, else data_folder(); a missing set is downloaded into the cache folder alone.
-    unlabelled: whether images alone will do. Raises DataError.
+    unlabelled: whether images alone will do. events: how events become spikes, or that images become events first;
+    events without it are binned as fits them. Raises DataError.
     """
     if name not in NAMES and not os.path.exists(name):
         raise DataError(f"data set must be one of {', '.join(NAMES)}, or a file or folder, got {name!r}")
@@ -93,21 +126,77 @@ def load_data(
         raise DataError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     if limit is not None and limit < 1:
         raise DataError(f"limit must be at least 1, got {limit}")
-    found = _named(name, split == "test", root, download) if name in NAMES else _own(name, split == "test")
+    recordings = _recordings(name)
+    if recordings:
+        if events and events.saccades:
+            raise DataError(f"{name}: events already. Leave saccades out of --events")
+        return _binned(name, split, limit, recordings, events or EventOptions())
+    found = _named(name, split == "test", root, download) if name in IMAGES else _own(name, split == "test")
     if not (found.classes or unlabelled):
         raise DataError(f"{name}: images without labels. Only run --predictions FILE takes such")
     if not found.classes and split != "test":
         raise DataError(f"{name}: images without labels are the test split, got {split}. Leave out --split")
-    part = slice(None)
-    if split in ("fit", "validation"):
-        few = name in SMALL or (name not in NAMES and len(found.labels) < 5 * HELD_OUT)
-        held = max(1, len(found.labels) // 5) if few else HELD_OUT
-        part = slice(None, -held) if split == "fit" else slice(-held, None)
+    part = _part(name, split, len(found.labels))
     images, labels = found.images[part][:limit], found.labels[part][:limit]
     if not len(labels):
         raise DataError(f"{name}: too few images: none is left for the split {split}")
     places = None if found.places is None else found.places[part][:limit]
-    return replace(found, split=split, images=images, labels=labels, places=places)
+    found = replace(found, split=split, images=images, labels=labels, places=places)
+    return _moved(found, events) if events else found
+
+
+def _part(name: str, split: str, samples: int) -> slice:
+    """Of the training samples, those of the split."""
+    if split not in ("fit", "validation"):
+        return slice(None)
+    few = name in SMALL or (name not in NAMES and samples < 5 * HELD_OUT)
+    held = max(1, samples // 5) if few else HELD_OUT
+    return slice(None, -held) if split == "fit" else slice(-held, None)
+
+
+def _recordings(name: str) -> "Found | None":
+    """The events of that name or path; None where images stand for it."""
+    if name == YIN_YANG:
+        from ff2loihi.data.events import yin_yang
+
+        return yin_yang.found()
+    if name in NAMES:
+        return None
+    from ff2loihi.data.events import files
+
+    return files.find(Path(name))
+
+
+def _binned(name: str, split: str, limit: int | None, found: "Found", asked: EventOptions) -> Dataset:
+    """A split of recordings, binned. Raises DataError."""
+    from ff2loihi.data.events import binned
+
+    test = split == "test"
+    source = found.test if test and found.test else found.train
+    samples = np.arange(len(source.labels)) if found.test else _fifth_apart(len(source.labels), test)
+    samples = samples[_part(name, split, len(samples))][:limit]
+    if not len(samples):
+        raise DataError(f"{name}: too few samples: none is left for the split {split}")
+    binning = binned.binning_for(name, source, asked)
+    return Dataset(
+        name, split, binned.rows(name, source, samples, binning), source.labels[samples], found.classes,
+        sha256=found.sha256, places=None if found.test else samples, events=binning,
+    )  # fmt: skip
+
+
+def _moved(data: Dataset, asked: EventOptions) -> Dataset:
+    """The events that images give as they move. Raises DataError."""
+    if not asked.saccades:
+        raise DataError(
+            f"{data.name}: images, no events. Use --events saccades to make events of them, or leave it out"
+        )
+    if data.channels > 1:
+        raise DataError(f"{data.name}: --events saccades is of grey images, these are in colour")
+    from ff2loihi.data.events import binned, saccades
+
+    source = saccades.Saccades(data.images.reshape(-1, *data.shape[:2]), data.labels)
+    binning = binned.binning_for(data.name, source, asked)
+    return replace(data, images=binned.rows(data.name, source, np.arange(len(data.labels)), binning), events=binning)
 
 
 def _named(name: str, test: bool, root: Path | None, download: bool) -> Dataset:

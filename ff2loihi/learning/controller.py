@@ -10,7 +10,7 @@ from ff2loihi.backends.base import Plan, SampleLearner, Samples
 from ff2loihi.choices import Negatives
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import draws_phases, rates
 from ff2loihi.data.jitter import Shape, moved
 from ff2loihi.processes.limits import RATE_EXPONENT_MAX
 from ff2loihi.streams import stream
@@ -111,7 +111,7 @@ class Controller:
 
         plan, samples, labels = self.schedule, len(labels), labels.astype(np.int64)
         by, wrong = np.empty((samples, 2), np.int64), np.empty(samples, np.int64)
-        phases = np.empty((samples, images.shape[1]), np.int16)
+        phases = np.empty((samples, draws_phases(self.network)), np.int16)
         drawn = Stream.of(self.rng.bit_generator)
         draw(
             drawn, labels, self.seen, not self.scored, self.network.classes, plan.negatives == "hard",

@@ -57,9 +57,9 @@ def identity(
 
 def check_data(network: LearningNetwork, data: Dataset) -> None:
     """Raise DataError where the images or labels do not fit the network."""
-    if data.images.shape[1] != network.pixels:
+    if data.images.shape[1] != network.row:
         raise DataError(
-            f"{data.name}: images of {data.images.shape[1]} pixels, the model takes {network.pixels}. "
+            f"{data.name}: images of {data.inputs} pixels, the model takes {network.pixels}. "
             "Use the data set that the model was made for"
         )
     if data.labels.min() < 0 or data.labels.max() >= network.classes:
@@ -81,6 +81,8 @@ class Run:
     ) -> None:  # fmt: skip
         for images in filter(None, (data, held_out)):
             check_data(program.network, images)
+        if schedule.jitter and data.events:
+            raise DataError(f"--jitter: moves images, {data.name} is events. Leave it out")
         if schedule.jitter and math.prod(data.shape) != data.images.shape[1]:
             raise DataError(f"--jitter: {data.name}: images of {data.images.shape[1]} values are not square")
         self.program, self.data, self.schedule, self.hooks = program, data, schedule, hooks

@@ -23,7 +23,7 @@ from ff2loihi.compilers.board.populations import (
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.compilers.ir.convolution import Conv
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import draws_phases, rates
 from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.reports.events import Activity, Counts
 
@@ -124,7 +124,7 @@ def presentation_activity(network: LearningNetwork, pixels: np.ndarray) -> Activ
     learner, rng = Learner(network), np.random.default_rng(PHASE_SEED)
     counts, reached = np.zeros((len(network.layers) + 1, network.steps)), np.zeros(network.steps)
     for image in pixels:
-        learner.show(rates(network, image), rng.integers(0, RATE_ONE, network.pixels))
+        learner.show(rates(network, image), rng.integers(0, RATE_ONE, draws_phases(network)))
         for label in range(network.classes):
             learner.present(label, 0)
             counts += learner.spikes

@@ -8,9 +8,9 @@ import torch
 
 from ff2loihi.backends.emulator.presentation import Draws, draw
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
-from ff2loihi.processes.fixed_point import rate_code
+from ff2loihi.compilers.learning.readout import label_spikes, sample_spikes
 from ff2loihi.processes.learning_kernels import LOSES_AT
-from ff2loihi.processes.learning_rule import RATE_ONE, OutputTrace, third_factor
+from ff2loihi.processes.learning_rule import OutputTrace, third_factor
 from ff2loihi.processes.limits import ALIGN, DECAY_ONE, POST_TRACE_MAX, UPDATE_BITS, V_LIMIT, WEIGHT_MIN
 
 
@@ -26,26 +26,21 @@ class DenseTorch:
         self._w = [torch.tensor(layer.weight.T, dtype=torch.float32) for layer in network.layers]
         self._exists = [None if layer.mask is None else torch.tensor(layer.mask.T) for layer in network.layers]
         self._positive = [torch.tensor(layer.positive) for layer in network.layers]
-        self._labels = [self._code(code, network.label_phases) for code in network.label_codes]
+        self._labels = torch.tensor(label_spikes(network), dtype=torch.float32)
 
     @property
     def weights(self) -> list[np.ndarray]:
         """The layers' weights, (out, in) int16 each."""
         return [w.numpy().T.astype(np.int16) for w in self._w]
 
-    def _code(self, q: np.ndarray, phases: np.ndarray) -> torch.Tensor:
-        """The spikes of rates q in each step, (steps, inputs) float32."""
-        spikes = rate_code(phases.astype(np.int64), q.astype(np.int64), RATE_ONE, self.network.steps)
-        return torch.tensor(np.stack(list(spikes)), dtype=torch.float32)
-
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Encode an image: rates q (pixels,) in 1/256 a step, accumulators starting at phases 0..255."""
-        self._image = self._code(q, phases)
+        """Encode a sample: see readout.sample_spikes."""
+        self._image = torch.tensor(sample_spikes(self.network, q, phases), dtype=torch.float32)
 
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label, see backends.base.LearningBackend: (layers, 2) int64, G+ and G-."""
         draw(self._draws)
-        x, goodness, self.spikes = torch.cat([self._image, self._labels[label]], 1), [], []
+        x, goodness, self.spikes = torch.cat([self._image, self._labels[:, label]], 1), [], []
         for index, layer in enumerate(self.network.layers):
             x, sums = self._layer(index, layer, x, phase)
             goodness.append(sums)

@@ -9,12 +9,10 @@ import numpy as np
 
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import input_spikes, rates
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.measurement import bindsnet_form, brian2_form
 from ff2loihi.measurement.presented import present, shown
-from ff2loihi.processes.fixed_point import rate_code
-from ff2loihi.processes.learning_rule import RATE_ONE
 
 DENSE, EVENTS = 50, 1000  # presentations, at most, that a dense loop and one over events are timed on
 
@@ -94,12 +92,9 @@ def _one_thread() -> Iterator[None]:
 
 def _spikes(network: LearningNetwork, data: Dataset, count: int) -> np.ndarray:
     """Of pixels and labels, (samples, steps, inputs) bool."""
-    samples = []
-    for image, phases, label in shown(network, data, count):
-        q = np.concatenate([rates(network, image).astype(np.int64), network.label_codes[label]])
-        starts = np.concatenate([phases, network.label_phases])
-        samples.append(np.stack(list(rate_code(starts, q, RATE_ONE, network.steps))))
-    return np.array(samples)
+    samples = shown(network, data, count)
+    rows = (input_spikes(network, rates(network, image), phases, label) for image, phases, label in samples)
+    return np.array(list(rows), bool)
 
 
 def _emulators(network: LearningNetwork, data: Dataset, count: int, weights: list[np.ndarray]) -> bool:

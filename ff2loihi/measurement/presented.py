@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.compilers.learning.readout import draws_phases, rates
 from ff2loihi.data.datasets import Dataset
 
 
@@ -29,7 +29,7 @@ Shown = tuple[np.ndarray, np.ndarray, int]  # the image, its inputs' phases 0..2
 def shown(network: LearningNetwork, data: Dataset, count: int, skip: int = 0) -> list[Shown]:
     """`count` samples of `data` behind the first `skip`."""
     rng = np.random.default_rng(0)
-    drawn = [(image, rng.integers(0, 256, network.pixels)) for image in data.images[: skip + count]]
+    drawn = [(image, rng.integers(0, 256, draws_phases(network))) for image in data.images[: skip + count]]
     labels = data.labels[skip : skip + count]
     return [(image, phases, int(label)) for (image, phases), label in zip(drawn[skip:], labels, strict=True)]
 

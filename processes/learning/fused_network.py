@@ -12,7 +12,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ff2loihi.processes.learning.fused_layer import FusedLayer
-from ff2loihi.processes.learning.source import RateSource
+from ff2loihi.processes.learning.source import InputSource
 
 
 class FusedNetwork(AbstractProcess):
@@ -46,7 +46,7 @@ class PyFusedNetworkModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.source, self.period = RateSource(**proc_params["source"]), proc_params["source"]["period"]
+        self.source, self.period = InputSource(**proc_params["source"]), proc_params["source"]["period"]
         self.recording = proc_params["steps"] > 0
         self.layers, self.files = [], []
         for index, plan in enumerate(proc_params["layers"]):

@@ -24,19 +24,21 @@ class LibrarySource(AbstractProcess):
     """s(t) of input i is the overflow of acc += q_i at 256, in slot A2 of each logical step; see library_rule.
 
     At time step 1 of every period the host's presentation is read from `file`: the phase (+1, -1, 0: no learning), the
-    stride, the rates q and the accumulators' start. Control rows: library_rule.controls.
+    stride, the rates q and the accumulators' start; of events, s itself, logical step by step. Control rows:
+    library_rule.controls.
 
     Parameters
     ----------
-    file: .npy of (1, 2 + 2 n) int32.  n: inputs.  steps, window: logical steps.  probability: symmetric or sigmoid.
+    file: .npy of (1, 2 + 2 n) int32, of events (1, 2 + steps n).  n: inputs.  steps, window: logical steps.
+    probability: symmetric or sigmoid.  events: bool.
 
     Ports
     -----
     s_out: (n,) int32, 0/1.  c_out: (1 + GROUPS,) int32, 0/1: clear, then enable of each group.
     """
 
-    def __init__(self, *, file: str, n: int, steps: int, window: int, probability: str) -> None:
-        super().__init__(file=file, n=n, steps=steps, window=window, probability=probability)
+    def __init__(self, *, file: str, n: int, steps: int, window: int, probability: str, events: bool) -> None:
+        super().__init__(file=file, n=n, steps=steps, window=window, probability=probability, events=events)
         if not 0 < window < steps:
             raise ValueError(f"window must be in 1..{steps - 1}, got {window}")
         self.s_out = OutPort(shape=(n,))
@@ -52,16 +54,27 @@ class PyLibrarySourceModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.p = {name: proc_params[name] for name in ("n", "steps", "window", "probability")}
+        self.p = {name: proc_params[name] for name in ("n", "steps", "window", "probability", "events")}
         self.rows = np.load(proc_params["file"], mmap_mode="r")
         self.q = self.acc = np.zeros(self.p["n"], np.int32)
+        self.spikes = np.zeros((self.p["steps"], self.p["n"]), np.int32)
         self.controls = np.zeros((1, 1 + GROUPS), np.int32)
 
     def _read(self) -> None:
         row, p = np.array(self.rows[0]), self.p
         phase, stride = int(row[0]), int(row[1])
-        self.q, self.acc = row[2 : 2 + p["n"]], row[2 + p["n"] :]
+        if p["events"]:
+            self.spikes = row[2:].reshape(p["steps"], p["n"])
+        else:
+            self.q, self.acc = row[2 : 2 + p["n"]], row[2 + p["n"] :]
         self.controls = controls(p["probability"], p["steps"], p["window"], stride, phase).astype(np.int32)
+
+    def _slot(self, step: int) -> np.ndarray:
+        """The spikes of a logical step."""
+        if self.p["events"]:
+            return self.spikes[step]
+        fired, self.acc = rate_step(self.acc, self.q, RATE_ONE)
+        return fired.astype(np.int32)
 
     def run_spk(self) -> None:
         p = self.p
@@ -70,7 +83,6 @@ class PyLibrarySourceModel(PyLoihiProcessModel):
             self._read()
         spikes = np.zeros(p["n"], np.int32)
         if t % SLOTS == 2 and t < SLOTS * p["steps"]:
-            fired, self.acc = rate_step(self.acc, self.q, RATE_ONE)
-            spikes = fired.astype(np.int32)
+            spikes = self._slot(t // SLOTS)
         self.c_out.send(self.controls[t - 1])
         self.s_out.send(spikes)

@@ -18,6 +18,7 @@ from ff2loihi.ff.recipes import train
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.run import Run
 from ff2loihi.learning.together import Job, learn_together
+from sim_tests.factories import with_events
 from sim_tests.learning.conftest import learning_net, with_fields
 
 pytestmark = pytest.mark.xdist_group("gpu")  # the loop is compiled once
@@ -145,10 +146,12 @@ def test_what_ends_one_lane_ends_all_of_them(device, programs, digits, monkeypat
 
 @pytest.mark.parametrize(("seed", "rounding"), [(1, "lava"), (0, "chip")])
 def test_what_no_lane_learns(seed, rounding):
-    """Tags, chip rounding, and more than one layer."""
+    """Tags, chip rounding, more than one layer, and events."""
     assert not fits(learning_net(seed), rounding)
     deep = next(net for net in map(learning_net, range(0, 80, 2)) if len(net.layers) > 1)
     assert not fits(deep, "lava")
+    plain = next(net for net in map(learning_net, range(0, 80, 2)) if fits(net, "lava"))
+    assert not fits(with_events(plain), "lava")
 
 
 @pytest.mark.skipif(CUDA is not None, reason="there is a CUDA device here")

@@ -19,7 +19,7 @@ from ff2loihi.compilers.learning import fit as learning_fit
 from ff2loihi.compilers.learning import rule as learning
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.limits import POST_TRACE_MAX
-from sim_tests.factories import drawn_inputs
+from sim_tests.factories import drawn_events, drawn_inputs, with_events
 
 TRACES = ("relu", "li", "hard-li")
 
@@ -78,10 +78,15 @@ def presentations_for(net: LearningNetwork, seed: int, count: int = 5) -> list[P
     rng = np.random.default_rng([seed, 1])
     top = rng.choice([20, 64, 257], count)
     rate = [(net.update.exponent, 0), (min(7, net.update.exponent + 1), 0), (7, 1)]
+
+    def sample(k: int) -> tuple[np.ndarray, np.ndarray]:
+        if net.events:
+            return drawn_events(net, rng), np.zeros(0, np.int64)
+        return rng.integers(0, top[k], net.pixels) * (rng.random(net.pixels) < 0.7), rng.integers(0, 256, net.pixels)
+
     return [
         Presentation(
-            rng.integers(0, top[k], net.pixels) * (rng.random(net.pixels) < 0.7),
-            rng.integers(0, 256, net.pixels),
+            *sample(k),
             int(rng.integers(net.classes)),
             (1, -1, 0, 1, -1)[k % 5],
             *rate[min(2, k // 2)],
@@ -119,12 +124,16 @@ def lively(net: LearningNetwork, presentations: list[Presentation]) -> bool:
 
 @pytest.fixture(scope="session")
 def generate_learning():
-    """generate_learning(seed, fields) -> (LearningNetwork, presentations), `lively`; fields: `with_fields`."""
+    """generate_learning(seed, fields, events) -> (LearningNetwork, presentations), `lively`.
 
-    def make(seed: int, fields: bool = False) -> tuple[LearningNetwork, list[Presentation]]:
+    fields: `with_fields`; events: `with_events`.
+    """
+
+    def make(seed: int, fields: bool = False, events: bool = False) -> tuple[LearningNetwork, list[Presentation]]:
         for attempt in count():
             net = learning_net(seed, attempt)
             net = with_fields(net, seed) if fields else net
+            net = with_events(net) if events else net
             presentations = presentations_for(net, seed)
             if lively(net, presentations):
                 return net, presentations

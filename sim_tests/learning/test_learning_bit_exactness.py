@@ -44,6 +44,19 @@ def test_a_network_of_fields_learns_the_same_bits_on_lava(generate_learning, see
     assert divergence(*generate_learning(seed, fields=True), form) is None
 
 
+@pytest.mark.needs_lava
+@pytest.mark.parametrize(("form", "seed"), [("graph", 0), ("graph", 1), ("per_layer", 2), ("one_process", 3)])
+def test_a_network_of_events_learns_the_same_bits_on_lava(generate_learning, seed, form):
+    assert divergence(*generate_learning(seed, events=True), form) is None
+
+
+@pytest.mark.slow
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("seed", range(2, 52))
+def test_more_networks_of_events_learn_the_same_bits_on_lava(generate_learning, seed):
+    assert divergence(*generate_learning(seed, fields=seed % 2 == 0, events=True), "graph") is None
+
+
 @pytest.mark.slow
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("seed", range(FAST, ALL))

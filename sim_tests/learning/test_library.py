@@ -24,7 +24,7 @@ from ff2loihi.processes.learning_rule import Neuron, OutputTrace
 from ff2loihi.processes.library_rule import GROUPS
 from ff2loihi.processes.limits import POST_TRACE_MAX
 from ff2loihi.verification.learning_equality import learning_equality
-from sim_tests.factories import drawn_inputs
+from sim_tests.factories import drawn_events, drawn_inputs, with_events
 
 RELU = OutputTrace("relu", impulse=1, keep=256, top=POST_TRACE_MAX)
 FAST, ALL, FIELDS = 1, 40, 12
@@ -70,9 +70,15 @@ def field_net(seed: int, longest: int = 31) -> LearningNetwork:
 
 def presentations_for(net: LearningNetwork, seed: int) -> list[Presentation]:
     rng = np.random.default_rng([seed, 1])
+
+    def sample() -> tuple[np.ndarray, np.ndarray]:
+        if net.events:
+            return drawn_events(net, rng), np.zeros(0, np.int64)
+        return rng.integers(0, 200, net.pixels), rng.integers(0, 256, net.pixels)
+
     return [
         Presentation(
-            rng.integers(0, 200, net.pixels), rng.integers(0, 256, net.pixels), int(rng.integers(net.classes)), phase,
+            *sample(), int(rng.integers(net.classes)), phase,
             net.update.exponent, trace_shift,
         )
         for phase, trace_shift in ((1, 0), (-1, 0), (0, 0), (-1, 1), (1, 1))
@@ -86,6 +92,15 @@ def test_library_processes_learn_the_emulators_bits(seed):
     report = learning_equality(net, presentations_for(net, seed))
     assert {v.name for v in report.variables} >= {"goodness", "hidden1.gate", "hidden1.units", "hidden1.weights"}
     assert report.first_divergence is None
+
+
+@pytest.mark.needs_lava
+def test_library_processes_learn_the_emulators_bits_of_events():
+    net = with_events(library_net(3, longest=11))
+    report = learning_equality(net, presentations_for(net, 3))
+    active = {v.name: v.active for v in report.variables}
+    assert report.first_divergence is None
+    assert all(active[f"hidden1.{name}"] for name in ("v", "z", "r", "gate", "a", "units", "weights")), active
 
 
 @pytest.mark.slow

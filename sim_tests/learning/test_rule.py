@@ -29,12 +29,16 @@ def simulate(net, presentations: list[Presentation], trace_draws=None) -> list[d
     names = (*STATES, "a", "g", "weights", "tag")
     rows = [{name: [] for name in names} for _ in layers]
     for one in presentations:
-        q = np.concatenate([one.q, net.label_codes[one.label]]).astype(np.int64)
-        acc = np.concatenate([one.starts, net.label_phases]).astype(np.int64)
+        q, acc = net.label_codes[one.label].astype(np.int64), net.label_phases.astype(np.int64)
+        if not net.events:
+            q, acc = np.concatenate([one.q, q]), np.concatenate([one.starts, acc])
         for i in range(net.period):
             spikes = np.zeros(net.inputs, bool)
             if i < net.steps:
                 spikes, acc = rate_step(acc, q, learning_rule.RATE_ONE)
+                if net.events:
+                    row = one.q.reshape(net.events.steps, -1)[i % net.events.steps]
+                    spikes = np.concatenate([[row[k // 8] >> (7 - k % 8) & 1 for k in range(net.pixels)], spikes]) > 0
             u, (_, draw) = weight_draws.random(), trace_draws.random(2)
             for late, layer in enumerate(layers):
                 local = (i - late) % net.period
@@ -55,10 +59,10 @@ def show(learner: Learner, one: Presentation) -> None:
     learner.show(one.q, one.starts)
 
 
-@pytest.mark.parametrize("fields", [False, True])
+@pytest.mark.parametrize(("fields", "events"), [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, seed, fields):
-    net, presentations = generate_learning(seed, fields)
+def test_every_state_weight_tag_and_goodness_is_the_definitions(generate_learning, seed, fields, events):
+    net, presentations = generate_learning(seed, fields, events)
     expected, learner = simulate(net, presentations), Learner(net, record=True)
     for k, one in enumerate(presentations):
         show(learner, one)

@@ -1,8 +1,42 @@
 """More of processes.rate_kernel: events of recorded spikes, and what they drive."""
 
+import numpy as np
 from numba import njit
 
 from ff2loihi.processes.learning_kernels import add_rows
+from ff2loihi.processes.learning_rule import RATE_ONE
+from ff2loihi.processes.rate_kernel import encode
+
+NO_BYTE = np.int16(0)
+
+
+@njit(cache=True, nogil=True)
+def take(q, phases, events):
+    """A sample's input spikes: of rates q (pixels,), accumulators starting at phases; without phases q is the spikes.
+
+    Those are int16, a byte each: of every step its inputs, packed by numpy.packbits. They come round again until all
+    steps have some.
+    """
+    if phases.shape[0]:
+        encode(q, phases, RATE_ONE, events)
+        return
+    row = (events.idx.shape[1] + 7) // 8
+    once = q.shape[0] // row
+    for step in range(events.counts.shape[0]):
+        if step >= once:
+            count = events.counts[step - once]
+            events.idx[step, :count], events.counts[step] = events.idx[step - once, :count], count
+            continue
+        count, found = 0, events.idx[step]
+        for place in range(row):
+            byte = q[step * row + place]
+            if byte == NO_BYTE:
+                continue
+            for bit in range(8):
+                if byte >> (7 - bit) & 1:
+                    found[count] = 8 * place + bit
+                    count += 1
+        events.counts[step] = count
 
 
 @njit(cache=True, nogil=True)

@@ -107,7 +107,7 @@ class Learner:
         )  # fmt: skip
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
+        """Take a sample: what readout.rates makes of it, and its accumulators' starts (draws_phases,) in 0..255."""
         loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
 
     def show_spikes(self, pixels: np.ndarray, labels: np.ndarray) -> None:

@@ -65,7 +65,7 @@ class LibraryLearner:
         self._net.known[:], self._net.labels.stale[:] = 0, 1  # what the old ones drove
 
     def show(self, q: np.ndarray, phases: np.ndarray) -> None:
-        """Encode an image: rates q (pixels,) int64 in 1/256 a step, accumulators starting at phases 0..255."""
+        """Take a sample: what readout.rates makes of it, and its accumulators' starts (draws_phases,) in 0..255."""
         library_loop.show(self._net, q.astype(np.int16), phases.astype(np.int16))
 
     def learn(self, samples: Samples, plan: Plan) -> Learned:

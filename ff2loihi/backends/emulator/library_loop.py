@@ -7,14 +7,13 @@ from numba import njit
 
 from ff2loihi.backends.emulator import library_kernels, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, refresh
-from ff2loihi.backends.emulator.events import drives
+from ff2loihi.backends.emulator.events import drives, take
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import sums
-from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.processes.library_rule import SLOTS, T_EPOCH
 from ff2loihi.processes.limits import UPDATE_BITS
 from ff2loihi.processes.pcg64 import Stream, leap, leap_of, uniform
-from ff2loihi.processes.rate_kernel import Events, encode
+from ff2loihi.processes.rate_kernel import Events
 
 NOTHING = np.int64(0)  # as numpy's: numba compiles a function anew for each literal that it is called with
 
@@ -87,8 +86,8 @@ def draw_nothing(draws, presentations):
 
 @njit(cache=True, nogil=True)
 def show(net, q, phases):
-    """Encode an image."""
-    encode(q, phases, RATE_ONE, net.pixels)
+    """Take a sample."""
+    take(q, phases, net.pixels)
     net.known[0] = 0
 
 

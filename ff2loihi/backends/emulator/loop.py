@@ -7,10 +7,9 @@ from numba import njit
 
 from ff2loihi.backends.emulator import sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, first_layer
-from ff2loihi.backends.emulator.events import drives, list_spikes
+from ff2loihi.backends.emulator.events import drives, list_spikes, take
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, draw, draw_nothing, present
-from ff2loihi.processes.learning_rule import RATE_ONE
-from ff2loihi.processes.rate_kernel import Events, encode
+from ff2loihi.processes.rate_kernel import Events
 
 NOTHING = np.int64(0)  # as numpy's: numba compiles a function anew for each literal that it is called with
 
@@ -34,8 +33,8 @@ class Network(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def show(net, q, phases):
-    """Encode an image."""
-    encode(q, phases, RATE_ONE, net.pixels)
+    """Take a sample."""
+    take(q, phases, net.pixels)
     net.known[0] = 0
 
 

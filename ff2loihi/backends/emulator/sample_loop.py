@@ -17,7 +17,7 @@ POSITIVE, NEGATIVE = np.int64(1), np.int64(-1)
 
 
 def show(net, q, phases) -> NoReturn:
-    """Encode an image: rates q (pixels,) int16 in 1/256 a step, accumulators starting at phases."""
+    """Take a sample: q, phases int16, see events.take."""
     raise NotImplementedError
 
 

@@ -24,8 +24,9 @@ def shape(network: LearningNetwork) -> tuple[int, ...]:
 
 
 def fits(network: LearningNetwork, rounding: str) -> bool:
-    """Whether a lane can learn it: one layer of our own neurons, without tags, rounded as Lava does."""
-    return network.update.eligibility == "none" and len(network.layers) == 1 and rounding == "lava"
+    """Whether a lane can learn it: one layer of our own neurons, without tags, of rates, rounded as Lava does."""
+    ours = network.update.eligibility == "none" and network.events is None
+    return ours and len(network.layers) == 1 and rounding == "lava"
 
 
 def _leaps(increment: int, period: int, each: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
 from ff2loihi.backends.one_by_one import OneByOne
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.learning import readout
 
 PROGRAM = "job.ffl"
 
@@ -34,7 +35,7 @@ class LavaLearner(OneByOne):
         self._weights = [layer.weight for layer in network.layers]
         self._tags = [np.zeros(layer.weight.shape, np.int16) for layer in network.layers]
         self._before = self._ran = 0  # steps, presentations
-        self._q = self._phases = np.zeros(network.pixels, np.int32)
+        self._q, self._phases = (np.zeros(n, np.int32) for n in (network.row, readout.draws_phases(network)))
         self._fired = np.zeros(len(network.layers), bool)
         self._child: Child | None = None
 
@@ -69,6 +70,8 @@ class LavaLearner(OneByOne):
     def _row(self, label: int, phase: int) -> np.ndarray:
         """What the source reads of a presentation."""
         net = self.network
+        if net.events:
+            return np.concatenate([[phase], readout.input_spikes(net, self._q, self._phases, label).ravel()])
         return np.concatenate([[phase], self._q, net.label_codes[label], self._phases, net.label_phases])
 
     def _goodness(self) -> np.ndarray:

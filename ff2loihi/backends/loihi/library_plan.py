@@ -10,9 +10,8 @@ from ff2loihi.backends.loihi.plan import copy_payload, save_rows
 from ff2loihi.backends.presentations import Presentation
 from ff2loihi.compilers.interchange import netx
 from ff2loihi.compilers.ir import LearningNetwork
-from ff2loihi.processes.fixed_point import rate_code
+from ff2loihi.compilers.learning.readout import input_spikes
 from ff2loihi.processes.learning.fused_layer import TRACE_SEED
-from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.processes.library_rule import (
     BIAS_EXP,
     CLEAR,
@@ -81,10 +80,8 @@ def plan(network: LearningNetwork, artifact: str, presentations: list[Presentati
 def input_rows(network: LearningNetwork, presentations: list[Presentation]) -> Iterator[np.ndarray]:
     """The spikes of each presentation, a row a time step: (period, inputs) uint8."""
     for one in presentations:
-        q = np.concatenate([one.q, network.label_codes[one.label]])
-        acc = np.concatenate([one.starts, network.label_phases])
         rows = np.zeros((network.period, network.inputs), np.uint8)
-        rows[1 : SLOTS * network.steps : SLOTS] = list(rate_code(acc, q, RATE_ONE, network.steps))
+        rows[1 : SLOTS * network.steps : SLOTS] = input_spikes(network, one.q, one.starts, one.label)
         yield rows
 
 

@@ -14,6 +14,7 @@ from ff2loihi.compilers.ir import learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
+from ff2loihi.data.events.options import EventOptions, events_of
 
 
 def compile_options(learning: str, inference: dict, rule: dict) -> Options | LearningOptions:
@@ -29,7 +30,7 @@ def compile_options(learning: str, inference: dict, rule: dict) -> Options | Lea
 
 def compile_model(
     model: Path, spec: Path | None, options: Options | LearningOptions, calibrate: str | None, check: int | None,
-    expect: float | None, dt: float | None, output: Path, data_root: Path | None,
+    expect: float | None, dt: float | None, output: Path, data_root: Path | None, events: EventOptions | None,
 ) -> dict:  # fmt: skip
     """Compile, showing what each stage did, and write the artifact."""
     api.pipeline.check_options(options)
@@ -60,7 +61,7 @@ def compile_model(
         raise CheckpointError(
             f"{model}: the file does not say what it was trained on. Use --calibrate DATA[:N] with that data set's name"
         )
-    images = api.calibration_set(calibrate, data_root)
+    images = api.calibration_set(calibrate, data_root, events or events_of(checkpoint.spec.input.events))
     if not asked:
         check_content(images, checkpoint.training.get("data_sha256"), "--calibrate")
     tested = None if check is None else load_data(images.name, "test", root=data_root, limit=check)

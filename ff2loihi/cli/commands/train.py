@@ -10,18 +10,20 @@ from ff2loihi.cli import console
 from ff2loihi.cli.events import Events, events
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import Dataset, load_data
+from ff2loihi.data.events.options import EventOptions
 from ff2loihi.ff.descent import StepLog
 from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate, measured
 
+FEW = 100  # training samples that an untrained net is made with: their shape and classes are all it needs
 LOGGED = 500  # training images that accuracy and goodness are logged of
 
 
 def train(
-    recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root, *, state: Path | None,
-    resume: bool, log_dir: Path | None,
+    recipe, data, output, widths, epochs, seed, head, bias, field, quick, device, data_root, *,
+    events_as: EventOptions | None, state: Path | None, resume: bool, log_dir: Path | None,
 ) -> dict:  # fmt: skip
     """Train a recipe, write the checkpoint, and say how well it classifies test images.
 
@@ -30,8 +32,9 @@ def train(
     sizes = _widths(widths)
     if epochs is not None and epochs < 0:
         raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
-    images = load_data(data, "train", root=data_root)
-    test = load_data(data, "test", root=data_root)
+    limit = FEW if epochs == 0 and not head else None
+    images = load_data(data, "train", root=data_root, limit=limit, events=events_as)
+    test = None if images.events else load_data(data, "test", root=data_root)  # a float net spikes not
     with events(log_dir) as log, console.progress(f"train {recipe} on {data}") as show:
         network = train_recipe(
             recipe, images, show, state, resume, log and _step_log(log, images, resume), widths=sizes, epochs=epochs,
@@ -40,15 +43,16 @@ def train(
         network.save(output)
         if state is not None:
             state.unlink(missing_ok=True)
-        accuracy = evaluate(network, test)
-        if log:
+        accuracy = None if test is None else evaluate(network, test)
+        if log and accuracy is not None:
             log.numbers(log.last, {"accuracy/test images": accuracy})
     source = RECIPES[recipe].source
     report = {
         "recipe": recipe, "source": source, "data": data, "seed": seed, "checkpoint": str(output),
         "test_accuracy": accuracy,
     }  # fmt: skip
-    console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, f"{accuracy:.2%}")])
+    shown = "untrained" if accuracy is None else f"{accuracy:.2%}"
+    console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, shown)])
     console.say(f"after {source}")
     return report
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.ir import Binning
 from ff2loihi.compilers.ir.options import Probability
 from ff2loihi.ff.networks.checkpoint import Model, checkpoint_content
 from ff2loihi.ff.networks.labels import Embedding
@@ -46,11 +47,13 @@ class FFNetwork(nn.Module, Model):
 
     pixels: image inputs in [0, 1]. The first half of each layer's neurons is positive where the probability is
     symmetric. head: a linear classifier of the l2-normalised activities under the neutral label (the mean code).
+    events: how spikes are made of events, which stand for pixels then; the net is compiled as it is, untrained.
     """
 
     def __init__(
-        self, pixels: int, widths: tuple[int, ...], embedding: Embedding, rule: Rule, bias: bool, training: dict
-    ) -> None:
+        self, pixels: int, widths: tuple[int, ...], embedding: Embedding, rule: Rule, bias: bool, training: dict,
+        events: Binning | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         if embedding.kind == "overwrite" and embedding.codes.shape[1] >= pixels:
             raise DataError(
@@ -58,6 +61,7 @@ class FFNetwork(nn.Module, Model):
                 "for it. Use a recipe that appends the label, as ffa-symmetric"
             )
         self.pixels, self.embedding, self.rule, self.training_facts = pixels, embedding, rule, training
+        self.events = events
         sizes = (embedding.inputs(pixels), *widths)
         self.layers = Stack(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, widths, strict=False))
         self.head: nn.Linear | None = None
@@ -158,4 +162,6 @@ class FFNetwork(nn.Module, Model):
             "normalization": self.rule.normalization,
             "readout": readout,
         }
+        if self.events:
+            spec["input"] = {"events": self.events.model_dump()}
         return checkpoint_content(spec, tensors, self.training_facts)

@@ -39,6 +39,11 @@ def train(
         odd.add("device")
     if odd:
         raise FF2LoihiError(f"--{min(odd)}: no meaning with --recipe {name}. Leave it out")
+    if data.events and ("field" not in recipe.choices or choice.epochs != 0):
+        raise FF2LoihiError(
+            f"{data.name}: events, and recipes train on images. Use --epochs 0 with ffa-symmetric or ffa-sigmoid, then "
+            "compile and learn"
+        )
     facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
     if data.sha256:
         facts["data_sha256"] = data.sha256

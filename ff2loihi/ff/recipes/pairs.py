@@ -56,7 +56,7 @@ class PairRecipe:
         read = tuple(range(1, len(widths))) if self.upper else None
         rule = Rule(self.goodness, self.probability, self.normalization, self.readout, read)
         facts = {**facts, "epochs": training.epochs, **({"field": list(choice.field)} if choice.field else {})}
-        network = FFNetwork(data.images.shape[1], widths, embedding, rule, choice.bias, facts)
+        network = FFNetwork(data.inputs, widths, embedding, rule, choice.bias, facts, data.events)
         if choice.field:
             labels = embedding.codes.shape[1]
             exists = fields.mask(data.shape, labels, network.positive(0).numpy(), choice.field)

@@ -5,7 +5,7 @@ import pytest
 
 pytestmark = pytest.mark.needs_lava
 N, LAYERS, STEPS, WINDOW, PERIOD = 6, 3, 12, 4, 16
-PLAN = {"n": N, "layers": LAYERS, "steps": STEPS, "window": WINDOW, "period": PERIOD}
+PLAN = {"n": N, "layers": LAYERS, "steps": STEPS, "window": WINDOW, "period": PERIOD, "events": False}
 ROWS = 3  # presentations in the file, of which the fourth is the first again
 
 
@@ -37,6 +37,18 @@ def test_each_presentation_is_its_spikes_and_each_layers_reset_and_phase(run_pro
     assert (found["c_out"] == control[: 4 * PERIOD]).all()
     assert spikes[:STEPS].sum(axis=0).tolist() == [0, 1, 11, 12, 12, 6]
     assert set(control[:, 1]) == {-1, 0, 1}
+
+
+def test_events_are_sent_as_they_are_and_nothing_after_them(run_process, tmp_path, rng):
+    events = rng.integers(0, 2, (2, STEPS, N))
+    np.save(tmp_path / "input.npy", np.column_stack([[1, -1], events.reshape(2, -1)]).astype(np.int32))
+    plan = {**PLAN, "file": str(tmp_path / "input.npy"), "events": True}
+    found = run_process("learning.source.LearningSource", plan, steps=2 * PERIOD, ports=["s_out", "c_out"])
+    sent = found["s_out"].reshape(2, PERIOD, N)
+    assert events.any()
+    assert (sent[:, :STEPS] == events).all()
+    assert not sent[:, STEPS:].any()
+    assert [set(part) for part in found["c_out"][:, 1].reshape(2, PERIOD)] == [{0, 1}, {0, -1}]
 
 
 @pytest.mark.parametrize(

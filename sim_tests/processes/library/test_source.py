@@ -15,7 +15,7 @@ N, STEPS, WINDOW, PERIOD = 5, 6, 3, 32  # 6 logical steps of four time steps and
 def test_spikes_come_in_the_second_slot_of_each_logical_step(run_process, tmp_path, phase, stride, probability):
     q, starts = [0, 1, 255, 256, 100], [255, 255, 0, 0, 17]
     np.save(tmp_path / "input.npy", np.array([[phase, stride, *q, *starts]], np.int32))
-    parameters = {"file": str(tmp_path / "input.npy"), "n": N, "steps": STEPS, "window": WINDOW}
+    parameters = {"file": str(tmp_path / "input.npy"), "n": N, "steps": STEPS, "window": WINDOW, "events": False}
     found = run_process(
         "library.source.LibrarySource", {**parameters, "probability": probability}, steps=2 * PERIOD,
         ports=["s_out", "c_out"],
@@ -34,6 +34,19 @@ def test_spikes_come_in_the_second_slot_of_each_logical_step(run_process, tmp_pa
 
 @pytest.mark.parametrize("window", [0, STEPS])
 def test_a_window_that_does_not_fit_the_steps_is_refused(run_process, window):
-    parameters = {"file": "", "n": N, "steps": STEPS, "window": window, "probability": "symmetric"}
+    parameters = {"file": "", "n": N, "steps": STEPS, "window": window, "probability": "symmetric", "events": False}
     with pytest.raises(ValueError, match=f"window must be in 1..5, got {window}"):
         run_process("library.source.LibrarySource", parameters)
+
+
+def test_events_come_in_the_second_slot_of_their_logical_step(run_process, tmp_path, rng):
+    events = rng.integers(0, 2, (STEPS, N))
+    np.save(tmp_path / "input.npy", np.array([[1, 1, *events.ravel()]], np.int32))
+    parameters = {"file": str(tmp_path / "input.npy"), "n": N, "steps": STEPS, "window": WINDOW, "events": True}
+    found = run_process(
+        "library.source.LibrarySource", {**parameters, "probability": "symmetric"}, steps=PERIOD, ports=["s_out"]
+    )
+    sent = found["s_out"]
+    assert events.any()
+    assert (sent[1 : 4 * STEPS : 4] == events).all()
+    assert sent.sum() == events.sum()

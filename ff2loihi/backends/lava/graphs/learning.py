@@ -69,7 +69,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
     """
     plan = {
         "file": str(folder / "input.npy"), "n": network.inputs, "layers": len(network.layers), "steps": network.steps,
-        "window": network.window, "period": network.period,
+        "window": network.window, "period": network.period, "events": network.events is not None,
     }  # fmt: skip
     if start["form"] == "one_process":
         return LearningGraph(_one_process(network, folder, start, plan), (), network)

@@ -26,6 +26,7 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
         steps=network.steps,
         window=network.window,
         probability=network.probability,
+        events=network.events is not None,
     )
     weights = np.load(folder / "weights.0.npy").astype(np.int32)
     found = connect(constants(network), weights, source.s_out, source.c_out, offset=1)

@@ -1,0 +1,65 @@
+"""What `--events` says, read before anything heavy is imported."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ff2loihi.compilers.errors import DataError, brief
+
+if TYPE_CHECKING:
+    from ff2loihi.compilers.ir import Binning
+
+NUMBERS, FLAGS = ("steps", "window", "downsample", "most", "parts", "rounds"), ("merged", "saccades")
+
+
+@dataclass(frozen=True)
+class EventOptions:
+    """The fields of a Binning that were asked for; None: what fits the data."""
+
+    steps: int | None = None
+    window: float | None = None
+    merged: bool = False
+    downsample: int = 1
+    most: int | None = None
+    saccades: bool = False
+    parts: int | None = None
+    rounds: int | None = None
+    sensor: tuple[int, int, int] | None = None
+
+
+def events_of(binning: "Binning | None") -> EventOptions | None:
+    """Those that give the same binning again, or an error."""
+    return EventOptions(**binning.model_dump()) if binning else None
+
+
+def parse(text: str | None) -> EventOptions | None:
+    """NAME=N and flags, joined by commas. Raises DataError."""
+    if text is None:
+        return None
+    found = EventOptions()
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if name in FLAGS and not equals:
+            found = replace(found, **{name: True})
+        elif name in NUMBERS and equals:
+            found = replace(found, **{name: _number(name, value)})
+        else:
+            raise DataError(
+                f"--events {brief(part)}: is none of {', '.join(f'{n}=N' for n in NUMBERS)}, {', '.join(FLAGS)}"
+            )
+    return found
+
+
+def _number(name: str, value: str) -> int | float:
+    if name == "window":
+        try:
+            window = float(value)
+        except ValueError:
+            window = math.nan
+        if 0 < window < math.inf:
+            return window
+        raise DataError(f"--events window={brief(value)}: must be a time above 0, in the recordings' own unit")
+    if not re.fullmatch("[1-9][0-9]{0,5}", value, re.ASCII):
+        raise DataError(f"--events {name}={brief(value)}: must be a whole number of at least 1")
+    return int(value)

@@ -1,0 +1,142 @@
+"""Events through the commands: trained, compiled, learned, run, verified; what does not fit is refused in one line."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ff2loihi import api
+from ff2loihi.compilers.errors import CompileError, DataError
+from ff2loihi.data.datasets import load_data
+from ff2loihi.learning.controller import Schedule
+
+
+def moving_bars(samples, seed=0):
+    """(samples, 12, 1, 6, 6) and labels: bars that move down, or to the right, from where they begin, some noise."""
+    rng = np.random.default_rng(seed)
+    events, labels = np.zeros((samples, 12, 1, 6, 6), np.uint8), np.arange(samples) % 2
+    for k, label in enumerate(labels):
+        at = rng.integers(6)
+        for step in range(12):
+            lines = events[k, step, 0] if label else events[k, step, 0].T
+            lines[(at if label else at + 3) % 6] |= rng.random(6) < 0.5
+            events[k, step, 0] |= rng.random((6, 6)) < 0.02
+    return events, labels
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with bars.npz, u.pt, u.ffl (its rule) and g.ffl (of library neurons); s.ffl takes digits that move."""
+    folder = tmp_path_factory.mktemp("events")
+    events, labels = moving_bars(400)
+    np.savez(folder / "bars.npz", events=events, labels=labels)
+    for line in (
+        "train --epochs 0 --widths 40 --data bars.npz --events steps=6,rounds=3 -o u.pt",
+        "compile u.pt --learning on --rate-exponent 7",
+        "compile u.pt --learning library -o g.ffl",
+        "train --epochs 0 --widths 60 --data digits --events saccades,steps=15 -o s.pt",
+        "compile s.pt --learning on",
+    ):  # fmt: skip
+        subprocess.run([sys.executable, "-m", "ff2loihi", *line.split()], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def here(made, monkeypatch):
+    monkeypatch.chdir(made)
+    return made
+
+
+def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here, tmp_path):
+    code, _, err = ff2loihi("learn", "u.ffl", "--epochs", 12, "--evaluate", "test", "-o", tmp_path / "l.ffl")
+    assert (code, err) == (0, "")
+    network = api.load(tmp_path / "l.ffl").network
+    assert network.events.model_dump() == {
+        "steps": 6, "window": 12.0, "sensor": (6, 6, 1), "merged": False, "downsample": 1, "most": None,
+        "saccades": False, "parts": 1, "rounds": 3,
+    }  # fmt: skip
+    assert (network.steps, network.window, network.pixels) == (18, 6, 36)
+    assert (network.layers[0].weight != api.load("u.ffl").network.layers[0].weight).mean() > 0.3
+    assert ff2loihi("run", tmp_path / "l.ffl", "--json", tmp_path / "r.json")[0] == 0
+    assert json.loads((tmp_path / "r.json").read_text())["accuracy"] > 0.8
+    code, text, _ = ff2loihi("inspect", tmp_path / "l.ffl")
+    assert code == 0
+    assert "36 inputs of events, 6 steps in 3 rounds" in " ".join(text.replace("│", " ").split())
+
+
+def test_images_that_move_are_learned(ff2loihi, here, tmp_path):
+    assert ff2loihi("learn", "s.ffl", "--epochs", 4, "-o", tmp_path / "l.ffl")[0] == 0
+    assert ff2loihi("run", tmp_path / "l.ffl", "--json", tmp_path / "r.json")[0] == 0
+    assert json.loads((tmp_path / "r.json").read_text())["accuracy"] > 0.6
+
+
+@pytest.mark.needs_lava
+@pytest.mark.parametrize("model", ["u.ffl", "g.ffl"])
+def test_ten_samples_of_events_are_the_same_bits_on_lava(ff2loihi, here, tmp_path, model):
+    assert ff2loihi("verify", model, "--samples", 10, "--json", tmp_path / "v.json")[0] == 0
+    report = json.loads((tmp_path / "v.json").read_text())
+    active = {variable["name"]: variable["active"] for variable in report["variables"]}
+    assert report["equal"]
+    assert all(active.values()), active
+    assert active["hidden1.weights"] > 100
+
+
+def test_a_resumed_run_of_events_ends_with_the_same_bytes(here, tmp_path):
+    program, data = api.load("u.ffl"), load_data("bars.npz", "train", limit=60, events=api._events(api.load("u.ffl")))
+    schedule = Schedule(epochs=2)
+    whole = api.learn(program, data, schedule)
+    seen = []
+
+    class Ended(Exception):
+        """What ends the first run."""
+
+    def end(entry):
+        seen.append(entry)
+        raise Ended
+
+    with pytest.raises(Ended):
+        api.learn(program, data, schedule, checkpoint=tmp_path / "x", hooks=api.Hooks(epoch=end))
+    again = api.learn(program, data, schedule, checkpoint=tmp_path / "x", resume=True)
+    assert len(seen) == 1
+    assert api.artifact.to_bytes(again)[0] == api.artifact.to_bytes(whole)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run u.ffl --data digits", "digits: images, no events"),
+        (
+            "run u.ffl --data yin-yang",
+            r"a sensor of 1 x 5 x 1 \(height, width, polarities\), the model takes 6 x 6 x 1",
+        ),
+        ("learn u.ffl --jitter 1", "--jitter: moves images, bars.npz is events"),
+        ("run u.ffl --presentations 2", "others, and events, give the same"),
+        ("compile u.pt", "takes events, which a network that learns takes. Use --learning on"),
+        ("compile u.pt --learning on --input-factor 3", "leave out --input-code and --input-factor"),
+        ("compile u.pt --learning on --events downsample=2", "calibration images have 9 inputs, the model takes 36"),
+        ("compile u.pt --learning on --calibrate digits", "digits: images, no events"),
+        ("compile u.pt --learning on --events rounds=30", "12 steps in 30 rounds, a trace counts"),
+        ("train --data yin-yang", "yin-yang: events, and recipes train on images. Use --epochs 0"),
+        ("train --epochs 0 --data yin-yang --recipe rbm", "recipes train on images"),
+        ("train --data digits --events quick", "--events quick: is none of"),
+        ("train --epochs 0 --data digits --events steps=9", "digits: images, no events"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(refused, here, words, said):
+    code, line = refused(*words.split())
+    assert code == 2
+    assert re.search(said, line), line
+
+
+def test_a_binning_that_does_not_belong_to_the_network_is_refused(here):
+    network = api.load("u.ffl").network
+    program = dataclasses.replace(api.load("u.ffl"), network=dataclasses.replace(network, steps=12, window=6))
+    with pytest.raises(CompileError, match="events of 36 inputs and 18 steps for 36 inputs and 12 steps"):
+        api.pipeline.learning_fit.check(program.network)
+    images = load_data("digits", "train", limit=5)
+    with pytest.raises(DataError, match="images, the model takes events"):
+        api.learn(api.load("u.ffl"), images)
