@@ -106,8 +106,7 @@ def _closed(cluster: "JobQueueCluster") -> Generator[None]:
         yield
     finally:
         for job in cluster.workers.values():
-            if job.status is Status.created:  # refused by the queue: dask asserts that each has begun
-                job.status = Status.failed
+            job.status = Status.closing  # dask asserts it of each; dask-jobqueue does not say it
         cluster.close()
 
 
