@@ -71,7 +71,9 @@ def cluster(path: Path) -> Generator[Place]:
     try:
         running = made(cores=jobs.cores, processes=jobs.cores, memory=jobs.memory, **(jobs.model_extra or {}))
     except Exception as failure:  # of settings that it does not know, or cannot use; each kind raises another
-        raise FF2LoihiError(f"{path}: dask-jobqueue refuses it: {type(failure).__name__}: {brief(failure)}") from None
+        raise FF2LoihiError(
+            f"{path}: dask-jobqueue refuses it: {type(failure).__name__}: {brief(failure, 200)}"
+        ) from None
     with _closed(running), _heard() as failures:
 
         async def asked() -> None:
