@@ -40,7 +40,9 @@ def sweep(
     on a GPU, with this process alone. Raises FF2LoihiError.
     """
     choices.check("--device", device, choices.Device)
-    places = {"--workers": count > 1, "--scheduler": scheduler, "--cluster": cluster, "--device cuda": device == "cuda"}
+    if device == "cuda" and (count > 1 or scheduler or cluster):
+        raise FF2LoihiError("--device cuda: the GPU is the one worker. Leave --workers, --scheduler and --cluster out")
+    places = {"--workers": count > 1, "--scheduler": scheduler, "--cluster": cluster}
     chosen = [name for name, given in places.items() if given]
     if len(chosen) > 1:
         raise FF2LoihiError(f"{' and '.join(chosen)}: each says where the trials run. Give one of them")

@@ -159,7 +159,7 @@ def test_what_a_hint_proposes_works(ff2loihi, refused, here):
 
 
 def test_every_data_set_that_can_be_named_can_be_loaded():
-    assert set(NAMES) == {"digits", *TORCHVISION}
+    assert set(NAMES) == {"digits", "yin-yang", *TORCHVISION}
     assert set(choices.EXPORT_SUFFIXES) < set(choices.get_args(choices.ExportFormat))
 
 

@@ -170,9 +170,7 @@ def test_without_dask_jobqueue_the_extra_is_named(refused, tmp_path, monkeypatch
     assert "Install the extra `sweep`, as pip install '.[sweep]', or use --workers" in text
 
 
-@pytest.mark.parametrize(
-    "others", [("--workers", "2"), ("--scheduler", "tcp://127.0.0.1:1"), ("--device", "cuda")], ids=" ".join
-)
+@pytest.mark.parametrize("others", [("--workers", "2"), ("--scheduler", "tcp://127.0.0.1:1")], ids=" ".join)
 def test_two_places_for_the_trials_are_refused(refused, tmp_path, monkeypatch, others):
     monkeypatch.chdir(tmp_path)
     Path("s.yaml").write_text("train: {epochs: 0}\n")

@@ -79,7 +79,8 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
         }
         for layer in net.layers
     ]  # fmt: skip
-    source = {"file": str(tmp_path / "input.npy"), "n": 7, "layers": 2, "steps": net.steps, "window": net.window}
+    shown = {"n": 7, "layers": 2, "steps": net.steps, "window": net.window, "events": False}
+    source = {"file": str(tmp_path / "input.npy"), **shown}
     run_process(
         "learning.fused_network.FusedNetwork",
         {
