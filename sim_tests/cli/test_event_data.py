@@ -140,3 +140,12 @@ def test_a_binning_that_does_not_belong_to_the_network_is_refused(here):
     images = load_data("digits", "train", limit=5)
     with pytest.raises(DataError, match="images, the model takes events"):
         api.learn(api.load("u.ffl"), images)
+
+
+def test_report_says_that_it_shows_no_events(ff2loihi, refused, tmp_path):
+    assert ff2loihi("train", "--epochs", 0, "--widths", 20, "--events", "saccades", "-o", tmp_path / "m.pt")[0] == 0
+    assert ff2loihi("compile", tmp_path / "m.pt", "--learning", "on", "-o", tmp_path / "m.ffl")[0] == 0
+    code, text = refused("report", tmp_path / "m.ffl", "-o", tmp_path / "r.html")
+    assert code == 2
+    assert "m.ffl: takes events, of which the page has no pictures yet. Use run and estimate" in text
+    assert not (tmp_path / "r.html").exists()
