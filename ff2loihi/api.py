@@ -338,6 +338,8 @@ def bench(
         if len(data.labels) < 2:
             raise DataError("--samples must be at least 2: the first one starts Lava")
         return learning_speed(program.network, data, lava_samples, repeats, progress)
+    import torch  # noqa: F401  (as a process that classifies much has it: the emulator multiplies bytes in it)
+
     emulator = Emulator(device)
     emulator.run(program, data.images[: min(len(data.images), 256)])  # warm-up
     halves = (repeats + 1) // 2, repeats // 2
