@@ -100,6 +100,7 @@ class Settings(Strict):
 
 Key = tuple[str, str]  # a section and an option; ("seed", "") is the seed
 SECTIONS: dict[str, type[_Section]] = {"train": Train, "compile": Compile, "learn": Learn}
+DECIDING = (("compile", "learning"), ("compile", "neuron"))  # on which it depends what else means something
 
 
 def without_idle(settings: Settings) -> tuple[Settings, set[Key]]:

@@ -102,27 +102,40 @@ class _Worker:
         return None
 
 
-def outcomes(tasks: Sequence[str], workers: int) -> Generator[str]:
-    """The outcomes, as JSON, as they come. Raises FF2LoihiError. Its end, also an early one, ends the workers."""
-    waiting, idle = deque((task, 1) for task in tasks), []
-    with ExitStack() as stack, selectors.DefaultSelector() as busy:
+class Pool:
+    """Worker processes, each started when there is something for it to do; `with` ends them."""
 
-        def hand_out() -> None:
-            while waiting and len(busy.get_map()) < workers:
-                worker = idle.pop() if idle else stack.enter_context(_Worker())
-                worker.give(*waiting.popleft())
-                busy.register(worker.stdout, selectors.EVENT_READ, worker)
+    def __init__(self, workers: int) -> None:
+        self.workers, self.stack = workers, ExitStack()
+        self.idle: list[_Worker] = []
 
-        hand_out()
-        while busy.get_map():
-            for key, _ in busy.select():
-                worker = key.data
-                busy.unregister(key.fileobj)
-                found = worker.outcome()
-                if found is None:
-                    waiting.appendleft((worker.task, worker.tries + 1))
-                else:
-                    idle.append(worker)
-                hand_out()  # before the outcome is looked at: the worker need not wait for that
-                if found is not None:
-                    yield found
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.close()
+
+    def outcomes(self, tasks: Sequence[str]) -> Generator[str]:
+        """The outcomes, as JSON, as they come; after an early end, end the pool. Raises FF2LoihiError."""
+        waiting = deque((task, 1) for task in tasks)
+        with selectors.DefaultSelector() as busy:
+
+            def hand_out() -> None:
+                while waiting and len(busy.get_map()) < self.workers:
+                    worker = self.idle.pop() if self.idle else self.stack.enter_context(_Worker())
+                    worker.give(*waiting.popleft())
+                    busy.register(worker.stdout, selectors.EVENT_READ, worker)
+
+            hand_out()
+            while busy.get_map():
+                for key, _ in busy.select():
+                    worker = key.data
+                    busy.unregister(key.fileobj)
+                    found = worker.outcome()
+                    if found is None:
+                        waiting.appendleft((worker.task, worker.tries + 1))
+                    else:
+                        self.idle.append(worker)
+                    hand_out()  # before the outcome is looked at: the worker need not wait for that
+                    if found is not None:
+                        yield found

@@ -41,12 +41,12 @@ def in_this_process(monkeypatch):
     """The trials that were run, by their JSON, without workers."""
     tasks = []
 
-    def outcomes(given, count):
+    def outcomes(pool, given):
         for task in given:
             tasks.append(task)
             yield execution.run_trial(task)
 
-    monkeypatch.setattr(run.workers, "outcomes", outcomes)
+    monkeypatch.setattr(run.workers.Pool, "outcomes", outcomes)
     return tasks
 
 

@@ -45,7 +45,8 @@ def children():
 
 
 def outcomes(*tasks: str, count: int):
-    return workers.outcomes([json.dumps(task) for task in tasks], count)
+    with workers.Pool(count) as pool:
+        yield from pool.outcomes([json.dumps(task) for task in tasks])
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
@@ -60,6 +61,13 @@ def test_two_workers_work_at_the_same_time(tmp_path):
     meet = "import os, time\nopen({!r}, 'w').close()\nwhile not os.path.exists({!r}): time.sleep(0.01)\nfound = 'met'"
     one, other = str(tmp_path / "one"), str(tmp_path / "other")
     assert list(outcomes(meet.format(one, other), meet.format(other, one), count=2)) == ["met", "met"]
+
+
+def test_the_workers_of_one_list_take_the_next(children):
+    with workers.Pool(2) as pool:
+        first = [list(pool.outcomes([json.dumps("import os; found = str(os.getpid())")] * 4)) for _ in range(2)]
+        assert set(first[0]) | set(first[1]) == {str(one.pid) for one in children()}
+    assert children() == []
 
 
 def test_a_lost_workers_trial_is_given_to_another(tmp_path):
