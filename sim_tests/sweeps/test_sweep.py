@@ -163,6 +163,24 @@ def test_a_trial_that_learns_is_what_the_commands_do(tmp_path, learning):
     assert 0 < found.energy_mj[0] < found.energy_mj[1]
 
 
+def test_a_trial_that_leaves_images_out_is_what_learn_does(tmp_path, ff2loihi):
+    space = {"train": {"epochs": 0, "widths": 60}, "compile": {"learning": "on"}, "seed": 4}
+    found = outcome_of({**space, "learn": {"epochs": 3, "margin": 0.01, "revisit": 1}})
+    fit = load_data("digits", "fit")
+    train("ffa-symmetric", fit, epochs=0, widths=(60,), seed=4).save(tmp_path / "u.pt")
+    api.save(api.compile(tmp_path / "u.pt", fit, api.LearningOptions()), tmp_path / "u.ffl")
+    for words in (
+        "learn {0}/u.ffl --split fit --epochs 3 --margin 0.01 --revisit 1 --seed 4 -o {0}/l.ffl",
+        "run {0}/l.ffl --split validation --json {0}/run.json",
+    ):
+        code, _, err = ff2loihi(*words.format(tmp_path).split())
+        assert code == 0, err
+    assert found.accuracy == json.loads((tmp_path / "run.json").read_text())["accuracy"] > 0.5
+    log = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    assert sum(entry["left_out"] for entry in log) > 20
+    assert found.energy_mj != outcome_of({**space, "learn": {"epochs": 3, "margin": 0.01}}).energy_mj  # other weights
+
+
 def test_no_test_image_is_read(monkeypatch):
     def named(name, test, root, download):
         assert not test
