@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ff2loihi import choices
-from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.errors import FF2LoihiError, brief
 from ff2loihi.compilers.files import locked
-from ff2loihi.sweeps import results, search, workers
+from ff2loihi.sweeps import results, search
 from ff2loihi.sweeps.report import Report, report
 from ff2loihi.sweeps.scheduler import Outcomes, Place, connected
 from ff2loihi.sweeps.settings import Settings
 from ff2loihi.sweeps.space import Space, read_space
 from ff2loihi.sweeps.trial import OUTCOME, Measured, Outcome, Trial, content, splits, trial_of
+from ff2loihi.workers import Pool
 
 if TYPE_CHECKING:
     from ff2loihi.backends.gpu.device import Gpu
@@ -138,7 +139,12 @@ def _place(
                 place = stack.enter_context(jobs.cluster(cluster))
             yield stack.enter_context(connected(place, hooks.say))
         else:
-            yield stack.enter_context(workers.Pool(count)).outcomes
+            pool = stack.enter_context(Pool("ff2loihi.sweeps.execution:run_trial", count, _named))
+            yield lambda tasks: (found for _, found in pool.outcomes(tasks))
+
+
+def _named(task: str) -> str:
+    return f"the trial {brief(task, 150)}"
 
 
 def _gpu() -> "Gpu":

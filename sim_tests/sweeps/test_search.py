@@ -30,8 +30,7 @@ SPACE = {
 QUICK = {
     "train": {"quick": True, "epochs": 1, "widths": [8, 16, 24], "recipe": ["ffa-symmetric", "ffa-sigmoid"]},
     "compile": {"weight_bits": {"low": 2, "high": 8}},
-    "draw": {"points": BATCH + 4, "by": "optuna"},
-    "seed": [0, 1],
+    "draw": {"points": BATCH + 5, "by": "optuna"},
 }
 
 
@@ -97,12 +96,7 @@ def test_what_means_nothing_beside_the_others_makes_no_second_trial():
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    monkeypatch.setattr(run.workers.Pool, "outcomes", lambda pool, tasks: map_closing(execution.run_trial, tasks))
-
-
-def map_closing(function, tasks):
-    for task in tasks:
-        yield function(task)
+    monkeypatch.setattr(run.Pool, "outcomes", lambda pool, tasks: enumerate(map(execution.run_trial, tasks)))
 
 
 @needs_optuna
@@ -112,22 +106,22 @@ def test_a_search_that_is_killed_goes_on_to_the_same_bytes_with_any_number_of_wo
     whole = api.sweep(QUICK, tmp_path / "whole")
     lines = (tmp_path / "whole" / "results.jsonl").read_bytes()
     assert whole.complete
-    assert whole.finished == lines.count(b"\n") > 2 * BATCH
+    assert whole.finished == lines.count(b"\n") > BATCH + 1
     assert len({one.accuracy for one in whole.configurations}) > 5
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(QUICK, sort_keys=False))
     words = [sys.executable, "-m", "ff2loihi", "sweep", "s.yaml", "--workers", "2"]
     results = tmp_path / "s-sweep" / "results.jsonl"
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as command:
-        while not results.exists() or results.read_bytes().count(b"\n") < 2 * BATCH:  # in the second round
+        while not results.exists() or results.read_bytes().count(b"\n") < BATCH:  # in the second round
             assert command.poll() is None
             time.sleep(0.01)
         command.send_signal(signal.SIGKILL)
     seen = results.read_bytes().count(b"\n")
-    assert 2 * BATCH <= seen < whole.finished
+    assert BATCH <= seen < whole.finished
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert f" trials, {seen} of them finished already; results in s-sweep\n" in done.stdout
     assert results.read_bytes() == lines
-    monkeypatch.delattr(run.workers.Pool, "outcomes")  # nothing is run again
+    monkeypatch.delattr(run.Pool, "outcomes")  # nothing is run again
     assert api.sweep(QUICK, tmp_path / "s-sweep") == whole
 
 

@@ -44,9 +44,9 @@ def in_this_process(monkeypatch):
     def outcomes(pool, given):
         for task in given:
             tasks.append(task)
-            yield execution.run_trial(task)
+            yield len(tasks), execution.run_trial(task)
 
-    monkeypatch.setattr(run.workers.Pool, "outcomes", outcomes)
+    monkeypatch.setattr(run.Pool, "outcomes", outcomes)
     return tasks
 
 
