@@ -41,6 +41,8 @@ from ff2loihi.verification.learning_equality import learning_equality
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ff2loihi.ff.descent import StepProgress
+    from ff2loihi.ff.recipes.recipe import Trained
     from ff2loihi.page.page import Page
     from ff2loihi.sweeps.report import Report as SweepReport
     from ff2loihi.sweeps.run import Hooks as SweepHooks
@@ -78,6 +80,17 @@ def _data(
         return found
     name, count = choices.data_and_count(data, "data")
     return load_data(name, split, limit=count, unlabelled=unlabelled, events=events)
+
+
+def train(recipe: str, data: AnyData, progress: "StepProgress | None" = None, **choices) -> "Trained":
+    """Train a recipe of `ff2loihi recipes` on `data`, of a name its training split; its `save(path)` is the checkpoint.
+
+    choices: widths, a tuple; epochs, 0 for the untrained net; seed; head; bias; field, a tuple; quick; device.
+    Raises FF2LoihiError.
+    """
+    from ff2loihi.ff import recipes  # and with it torch
+
+    return recipes.train(recipe, _data(data, "train"), progress, **choices)
 
 
 def compile(  # the command's name
@@ -317,6 +330,28 @@ def sweep(
 
     jobs = None if cluster is None else Path(cluster)
     return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device, jobs)
+
+
+def dry_run(
+    program: AnyProgram, folder: Path | str, data: AnyData, progress: SampleProgress | None = None
+) -> list[str]:
+    """Write everything that a machine with a Loihi 2 board needs into a new folder; what its owner should know.
+
+    data: of a name its test split; all of it is shown to the board, every state of it is kept: digits:5 is enough.
+    Raises FF2LoihiError.
+    """
+    from ff2loihi.deployment import folder as deployment  # and with it h5py
+
+    return deployment.write(Path(folder), program, _data(data, "test", events=_events(program)), progress)
+
+
+def diff_golden(folder: Path | str, recording: Path | str) -> EqualityReport:
+    """A board's recording beside the golden vectors of a dry run's folder, or of that file. Raises DataError."""
+    from ff2loihi.verification import golden
+
+    path = Path(folder) / golden.FILE if Path(folder).is_dir() else Path(folder)
+    wanted, found = golden.read(path, golden.GOLDEN), golden.read(Path(recording), golden.RECORDING)
+    return golden.compare(wanted, found, str(recording))
 
 
 def bench(

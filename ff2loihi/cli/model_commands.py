@@ -247,6 +247,9 @@ def learn(
         typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="draw accuracy and the first layer's weights as they change, on a terminal")
+    ] = False,
     resume: Resume = False,
     log_dir: LogDir = None,
     data_root: DataRoot = None,
@@ -269,7 +272,7 @@ def learn(
                 "seed": seed,
             },
             evaluate=evaluate, artifact=artifact, state=files.state, log=log.path, resume=resume,
-            log_dir=log_dir,
+            log_dir=log_dir, live=live,
         )  # fmt: skip
         console.write_json(found, json)
 
