@@ -430,7 +430,11 @@ def reproduce(
         typer.Argument(metavar="EXPERIMENT", help=f"a paper's table: {', '.join(get_args(choices.Experiment))}"),
     ],
     table: Annotated[
-        int | None, typer.Option(help="hebbian-ffa: 1, its models, or 2, its output traces [default: 1]")
+        int | None,
+        typer.Option(
+            help="hebbian-ffa: 1, its models, or 2, its output traces; continual: 1, all samples, or 2, few of each "
+            "class [default: 1]"
+        ),
     ] = None,
     data: Annotated[
         choices.DataName | None,
@@ -440,14 +444,15 @@ def reproduce(
     epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
     data_root: DataRoot = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="continual: its curves")] = None,
     json: Json = None,
 ) -> None:
-    """Run a paper's experiment and print its table, each cell the paper's figure beside ours."""
-    outputs.check((), json)
+    """Run a paper's experiment, or a protocol, and print its table, a paper's figures beside ours."""
+    outputs.check((), json, *([Output(picture, kinds.PNG, "--picture")] if picture else []))
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
-    command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
+    command(experiment, Request(table, data, epochs, seed, quick, data_root, picture), json)
 
 
 @commands.command()

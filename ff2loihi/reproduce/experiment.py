@@ -12,7 +12,7 @@ QUICK_IMAGES = 1000  # of `--quick`
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. table, data, epochs: None takes the experiment's."""
+    """What the user asked for. table, data, epochs: None takes the experiment's; picture: a file for its curves."""
 
     table: int | None = None
     data: str | None = None
@@ -20,6 +20,7 @@ class Request:
     seed: int = 0
     quick: bool = False
     root: Path | None = None
+    picture: Path | None = None
 
     @property
     def limit(self) -> int | None:
@@ -32,7 +33,7 @@ class Table:
     """A table about to be filled. A cell is a frozen dataclass, JSON as it stands.
 
     facts: what the JSON says beside the cells; cells: yields each as it is finished; row: a cell, as one string a
-    column; notes: what explains the differences, from all cells.
+    column; notes: what explains the differences, from all cells; picture: a PNG of them, where the experiment has one.
     """
 
     title: str
@@ -41,11 +42,15 @@ class Table:
     cells: Callable[[StepProgress], Iterator[Any]]
     row: Callable[[Any], tuple[str, ...]]
     notes: Callable[[list], list[str]] = lambda cells: []
+    picture: Callable[[list], bytes] | None = None
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """source: the paper; options: which of table, data and epochs mean something; prepare: raises FF2LoihiError."""
+    """source: the paper; options: which of table, data, epochs and picture mean something.
+
+    prepare: raises FF2LoihiError.
+    """
 
     source: str
     options: frozenset[str]
