@@ -1,5 +1,6 @@
 """Trials on a scheduler of dask.distributed, which gives a lost worker's to another; imports it, the extra `sweep`."""
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,13 +14,18 @@ if TYPE_CHECKING:
 Outcomes: TypeAlias = Callable[[Sequence[str]], Generator[str]]
 
 PATIENCE = 10.0  # s for the scheduler to answer
+POLL = 0.02  # s between two looks for an outcome
 
 
 class Place(NamedTuple):
-    """Where a scheduler listens, and the option that said so."""
+    """Where a scheduler listens, and the option that said so.
+
+    check: called while no outcome comes; raises FF2LoihiError where none can come any more.
+    """
 
     address: str
     option: str
+    check: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -48,8 +54,13 @@ def _outcomes(client: "Client", place: Place, tasks: Sequence[str]) -> Generator
 
     futures = client.map(_run, tasks, pure=False)
     try:
-        for future in as_completed(futures):
-            yield future.result()
+        finished = as_completed(futures)
+        while not finished.is_empty():
+            if finished.has_ready():
+                yield next(finished).result()
+            else:
+                place.check()
+                time.sleep(POLL)
     except FF2LoihiError:
         raise
     except KilledWorker as failure:
