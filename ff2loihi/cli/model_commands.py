@@ -198,6 +198,7 @@ def run(
             metavar="FILE.csv", help="write each image's predicted class, - for stdout; the images need no labels then"
         ),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes that share Lava's samples, with the same bits")] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -211,7 +212,7 @@ def run(
 
     if predictions == outputs.STDOUT:
         console.tables_on_stderr(True)
-    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations, workers)
     console.write_json(found, json)
 
 
@@ -288,6 +289,9 @@ def verify(
             "learning, too: own_plastic (our LearningDense), per_layer, one_process"
         ),
     ] = "graph",
+    workers: Annotated[
+        int, typer.Option(min=1, help="processes that share Lava's samples; a network that learns takes one")
+    ] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -295,7 +299,7 @@ def verify(
     outputs.check((model,), json)
     from ff2loihi.cli.commands.run import verify_model
 
-    verify_model(model, data, samples, form, data_root, json)
+    verify_model(model, data, samples, form, data_root, json, workers)
 
 
 @commands.command()
