@@ -440,6 +440,9 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the cells, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -448,7 +451,7 @@ def reproduce(
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
-    command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
+    command(experiment, Request(table, data, epochs, seed, quick, data_root, workers=workers), json)
 
 
 @commands.command()
