@@ -275,11 +275,12 @@ def learn(
 def analyze(
     source: Checkpoint | AnyProgram, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Callable[[str], None] = lambda text: None,
+    workers: int | None = None,
 ):  # fmt: skip
     """ff2loihi.analysis.analyze.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
     from ff2loihi.analysis import analyze
 
-    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
+    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note, workers)
 
 
 def report(

@@ -332,6 +332,9 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -342,7 +345,7 @@ def analyze(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root, workers)
     console.write_json(found, json)
 
 
