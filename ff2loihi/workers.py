@@ -27,7 +27,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 ERRORS = {error.exit_code: error for error in (FF2LoihiError, BackendError, CheckFailed)}
 LENGTH = struct.Struct(">Q")  # bytes of the pickle that follows
 
-Part, Found = TypeVar("Part"), TypeVar("Found")
+Part = TypeVar("Part")
+Found = TypeVar("Found")
 
 
 def work(function: str) -> None:
@@ -43,7 +44,7 @@ def work(function: str) -> None:
             try:
                 reply = ("done", found(part))
             except FF2LoihiError as failure:
-                reply = ("failed", (failure.exit_code, str(failure), getattr(failure, "details", None)))
+                reply = ("failed", (failure.exit_code, str(failure), failure.details))
             _write(replies, pickle.dumps(reply))
 
 

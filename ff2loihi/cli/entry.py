@@ -183,8 +183,8 @@ def _details(ended: BaseException) -> str:
     """What FF2LOIHI_DEBUG=1 shows: the traceback, or a child's."""
     if not os.environ.get(DEBUG) or isinstance(ended, KeyboardInterrupt | Ended):
         return ""
-    details = getattr(ended, "details", None)
-    if isinstance(details, str):
+    details = getattr(ended, "details", "")
+    if isinstance(details, str) and details:
         return details
     import traceback
 

@@ -198,6 +198,7 @@ def run(
             metavar="FILE.csv", help="write each image's predicted class, - for stdout; the images need no labels then"
         ),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes that share Lava's samples, with the same bits")] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -211,7 +212,7 @@ def run(
 
     if predictions == outputs.STDOUT:
         console.tables_on_stderr(True)
-    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations, workers)
     console.write_json(found, json)
 
 
@@ -291,6 +292,9 @@ def verify(
             "learning, too: own_plastic (our LearningDense), per_layer, one_process"
         ),
     ] = "graph",
+    workers: Annotated[
+        int, typer.Option(min=1, help="processes that share Lava's samples; a network that learns takes one")
+    ] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -298,7 +302,7 @@ def verify(
     outputs.check((model,), json)
     from ff2loihi.cli.commands.run import verify_model
 
-    verify_model(model, data, samples, form, data_root, json)
+    verify_model(model, data, samples, form, data_root, json, workers)
 
 
 @commands.command()
@@ -331,6 +335,9 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -341,7 +348,7 @@ def analyze(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root, workers)
     console.write_json(found, json)
 
 
@@ -443,6 +450,9 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the cells, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="continual: its curves")] = None,
     json: Json = None,
@@ -452,7 +462,11 @@ def reproduce(
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
+<<<<<<< HEAD
     command(experiment, Request(table, data, epochs, seed, quick, data_root, picture), json)
+=======
+    command(experiment, Request(table, data, epochs, seed, quick, data_root, workers=workers), json)
+>>>>>>> r16/sweep
 
 
 @commands.command()
