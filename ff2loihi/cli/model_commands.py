@@ -462,11 +462,7 @@ def reproduce(
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
-<<<<<<< HEAD
-    command(experiment, Request(table, data, epochs, seed, quick, data_root, picture), json)
-=======
-    command(experiment, Request(table, data, epochs, seed, quick, data_root, workers=workers), json)
->>>>>>> r16/sweep
+    command(experiment, Request(table, data, epochs, seed, quick, data_root, picture, workers), json)
 
 
 @commands.command()

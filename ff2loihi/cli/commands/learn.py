@@ -66,10 +66,14 @@ def learn_model(
         if board:
             board.weights(number, dict(zip(names, found, strict=True)))
 
-    picture = Picture(program.network, images.shape, len(images.labels) * schedule.epochs) if live else None
+    picture = None
+    if live and learns(program):
+        picture = Picture(program.network, images.shape, len(images.labels) * schedule.epochs)
     names = [layer.name for layer in program.network.layers]
     with events(log_dir) as board, console.progress(f"learn {images.name}", picture) as show:
-        hooks = Hooks(show, epoch, resumed, console.warn, weights if board else None, picture and _look(picture, backend))
+        hooks = Hooks(
+            show, epoch, resumed, console.warn, weights if board else None, picture and _look(picture, backend)
+        )
         learned = api.learn(program, images, schedule, backend, rounding, state, resume, hooks, held_out)
     digest = api.save(learned, artifact)
     state.unlink(missing_ok=True)

@@ -79,9 +79,7 @@ class ThroughTimeRecipe(_Recipe):
 
 def _events(data: Dataset) -> Binning:
     if data.events is None:
-        raise DataError(
-            f"{data.name}: images, and this recipe trains on events. Use --events saccades, or recordings"
-        )
+        raise DataError(f"{data.name}: images, and this recipe trains on events. Use --events saccades, or recordings")
     return data.events
 
 
