@@ -21,7 +21,7 @@ from ff2loihi.processes.host_io.playback import Playback
 
 
 def build(
-    network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool, first: int
+    network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool, first: int = 0
 ) -> InferenceGraph:
     """As inference.build, with the recordings "LAYER.s" in place of "LAYER.g", for what LavaCpu lets pass.
 
