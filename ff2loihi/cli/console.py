@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
@@ -109,7 +110,7 @@ def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
 
 
 @contextmanager
-def progress(title: object, below: object = None) -> Iterator:
+def progress(title: object, below: Any = None) -> Iterator:
     """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere.
 
     below: what rich is to draw under the bar, anew twice a second; it stays there at the end.

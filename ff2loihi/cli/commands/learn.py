@@ -16,7 +16,7 @@ from ff2loihi.cli.live import Picture
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.ir import learns
+from ff2loihi.compilers.ir import LearningNetwork, learns
 from ff2loihi.learning.plans import schedule_for
 from ff2loihi.learning.run import Hooks, Look
 
@@ -67,7 +67,7 @@ def learn_model(
             board.weights(number, dict(zip(names, found, strict=True)))
 
     picture = None
-    if live and learns(program):
+    if live and isinstance(program.network, LearningNetwork):
         picture = Picture(program.network, images.shape, len(images.labels) * schedule.epochs)
     names = [layer.name for layer in program.network.layers]
     with events(log_dir) as board, console.progress(f"learn {images.name}", picture) as show:
