@@ -7,6 +7,7 @@ rich is never asked to look for markup.
 import dataclasses
 import functools
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,10 +110,11 @@ def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
 
 
 @contextmanager
-def progress(title: object, below: object = None) -> Iterator:
+def progress(title: object, below: object = None, waits: str = "") -> Iterator:
     """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere.
 
-    below: what rich is to draw under the bar, anew twice a second; it stays there at the end.
+    below: what rich is to draw under the bar, anew twice a second; it stays there at the end. waits: the note until the
+    first callback, what it waits for.
     """
     from rich.progress import (
         BarColumn,
@@ -136,7 +138,8 @@ def progress(title: object, below: object = None) -> Iterator:
     console = _console(stderr=True)
     settings = {"console": console, "disable": not console.is_terminal, "transient": below is None}
     with Bar(*columns, **settings, refresh_per_second=10 if below is None else 2) as bar:
-        task = bar.add_task(plain(title), total=None, note="")
+        task = bar.add_task(plain(title), total=None, note=waits)
+        bar.refresh()  # what comes next may be an import that nothing is drawn beside
         _bars.extend([bar] * console.is_terminal)
         try:
             yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=plain(note))
@@ -147,6 +150,15 @@ def progress(title: object, below: object = None) -> Iterator:
 def draws() -> bool:
     """Whether a person looks at both streams: else nothing is drawn while a command runs."""
     return _console(stderr=False).is_terminal and _console(stderr=True).is_terminal
+
+
+def next_step(*words: object) -> None:
+    """The command that a person would want next, in grey on standard error, where somebody looks."""
+    from rich.text import Text
+
+    if draws():
+        line = plain(shlex.join(map(str, words)))
+        _console(stderr=True).print(Text(f"next: {line}", style="dim"), soft_wrap=True)
 
 
 def warn(text: object) -> None:

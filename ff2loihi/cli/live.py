@@ -42,8 +42,6 @@ class Picture:
     def weights(self, first: np.ndarray) -> None:
         """The first layer's weights, (out, in): neurons evenly spread over it are drawn."""
         height, width, channels = self._shape
-        if height * width * channels != self._pixels:  # events whose parts of a sample have inputs of their own
-            return
         chosen = np.unique(np.linspace(0, len(first) - 1, MOST).astype(int))
         images = first[chosen, : self._pixels].reshape(len(chosen), height, width, channels).mean(3)
         self._fields = np.stack([_small(image) for image in images])

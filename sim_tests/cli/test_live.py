@@ -1,16 +1,8 @@
 """`learn --live`: what it draws on a terminal, that it changes no byte, and that it leaves the terminal as it was."""
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
 import signal
-import struct
-import subprocess
-import sys
-import termios
 
 import numpy as np
 import pytest
@@ -23,9 +15,8 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
 from ff2loihi.learning.controller import Schedule
 from ff2loihi.learning.run import Hooks
+from sim_tests.cli.terminal import HALF, HIDE, SHOW, at_a_terminal, plain
 
-SHOW, HIDE = "\x1b[?25h", "\x1b[?25l"  # the cursor
-HALF = "▀"
 PLOT = re.compile("(?:100 %|  0 %|     ) [ ▁▂▃▄▅▆▇█]{60}")
 
 
@@ -104,38 +95,16 @@ def test_a_look_changes_nothing(program):
     assert seen[-1][2] is None  # nobody asked for the labels' scores
 
 
-def at_a_terminal(folder, *words, interrupt: bool = False) -> tuple[int, str]:
-    """The exit code of a command on a terminal of 80 x 24, and what that got; interrupt: by Ctrl-C once it draws."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    before = termios.tcgetattr(theirs)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "ff2loihi", *map(str, words)], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
-        env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-    )  # fmt: skip
-    found = b""
-    while child.poll() is None or select.select([ours], [], [], 0)[0]:
-        if select.select([ours], [], [], 0.1)[0]:
-            found += os.read(ours, 1 << 16)
-        if interrupt and HALF.encode() in found:
-            child.send_signal(signal.SIGINT)
-            interrupt = False
-    assert termios.tcgetattr(theirs) == before
-    for end in (ours, theirs):
-        os.close(end)
-    return child.returncode, found.decode()
-
-
 def test_on_a_terminal_it_draws_and_learns_the_same_bytes(ff2loihi, networks, tmp_path):
     line = ["learn", networks["on.ffl"], "--epochs", 2, "--limit", 300]
-    code, plain, err = ff2loihi(*line, "-o", tmp_path / "plain.ffl")
+    code, lines, err = ff2loihi(*line, "-o", tmp_path / "plain.ffl")
     assert code == 0
     code, text = at_a_terminal(tmp_path, *line, "--live", "-o", "live.ffl")
     assert code == 0
     assert (tmp_path / "live.ffl").read_bytes() == (tmp_path / "plain.ffl").read_bytes()
     assert (tmp_path / "live.jsonl").read_bytes() == (tmp_path / "plain.jsonl").read_bytes()
-    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
-    epochs = [line for line in plain.splitlines() if line.startswith("epoch")]
+    shown = plain(text)
+    epochs = [line for line in lines.splitlines() if line.startswith("epoch")]
     assert len(epochs) == 2
     assert all(f"{line}\r\n" in shown for line in epochs)
     assert PLOT.search(shown)
@@ -144,11 +113,11 @@ def test_on_a_terminal_it_draws_and_learns_the_same_bytes(ff2loihi, networks, tm
     assert text.rindex(SHOW) > text.rindex(HIDE)
     # where nobody looks, nothing is drawn
     code, same, err = ff2loihi(*line, "--live", "-o", tmp_path / "plain.ffl")
-    assert (code, same, HALF in err) == (0, plain, False)
+    assert (code, same, HALF in err) == (0, lines, False)
 
 
 def test_after_ctrl_c_the_terminal_is_as_it_was(ff2loihi, networks, tmp_path):
-    line = ["learn", networks["on.ffl"], "--epochs", 60, "--limit", 600]
+    line = ["learn", networks["on.ffl"], "--epochs", 5000, "--limit", 600]
     code, text = at_a_terminal(tmp_path, *line, "--live", "-o", "x.ffl", interrupt=True)
     assert code == 128 + signal.SIGINT
     assert text.rindex(SHOW) > text.rindex(HIDE)

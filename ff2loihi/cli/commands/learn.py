@@ -67,13 +67,15 @@ def learn_model(
             board.weights(number, dict(zip(names, found, strict=True)))
 
     picture = Picture(program.network, images.shape, len(images.labels) * schedule.epochs) if live else None
+    look = picture and _look(picture, backend)
     names = [layer.name for layer in program.network.layers]
     with events(log_dir) as board, console.progress(f"learn {images.name}", picture) as show:
-        hooks = Hooks(show, epoch, resumed, console.warn, weights if board else None, picture and _look(picture, backend))
+        hooks = Hooks(show, epoch, resumed, console.warn, weights if board else None, look)
         learned = api.learn(program, images, schedule, backend, rounding, state, resume, hooks, held_out)
     digest = api.save(learned, artifact)
     state.unlink(missing_ok=True)
     console.say(f"{artifact}  {artifact.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    console.next_step("ff2loihi", "run", artifact)
     return {"artifact": str(artifact), "sha256": digest, "backend": backend, **learned.provenance["learned"][-1]}
 
 
