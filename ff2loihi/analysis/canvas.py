@@ -10,7 +10,7 @@ from ff2loihi.choices import PictureFormat
 DPI = 110
 SAME_BYTES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 # Letters of a PDF as TrueType, which journals ask for; names inside of an SVG that are the same each time.
-STYLE = {"pdf.fonttype": 42, "svg.hashsalt": "ff2loihi"}
+STYLE: dict = {"pdf.fonttype": 42, "svg.hashsalt": "ff2loihi"}
 
 
 def canvas(width: float, height: float) -> Figure:

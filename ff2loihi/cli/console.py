@@ -12,9 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 WIDTH = 110  # columns where the output is no terminal
 _bars: list[object] = []  # that are being drawn
@@ -110,7 +114,7 @@ def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
 
 
 @contextmanager
-def progress(title: object, below: object = None, waits: str = "") -> Iterator:
+def progress(title: object, below: "RenderableType | None" = None, waits: str = "") -> Iterator:
     """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere.
 
     below: what rich is to draw under the bar, anew twice a second; it stays there at the end. waits: the note until the
@@ -126,7 +130,7 @@ def progress(title: object, below: object = None, waits: str = "") -> Iterator:
     )
 
     class Bar(Progress):
-        def get_renderables(self):
+        def get_renderables(self) -> "Iterator[RenderableType]":
             yield from super().get_renderables()
             if below is not None:
                 yield below

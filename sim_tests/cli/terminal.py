@@ -29,6 +29,7 @@ def at_a_terminal(folder: Path, *words: object, interrupt: bool = False) -> tupl
     child = subprocess.Popen(
         [sys.executable, "-m", "ff2loihi", *map(str, words)], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
         env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run behind `&`
     )  # fmt: skip
     found = b""
     while child.poll() is None or select.select([ours], [], [], 0)[0]:

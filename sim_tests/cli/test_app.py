@@ -94,6 +94,7 @@ def test_a_bar_says_at_once_what_it_waits_for(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(terminal, "_force_terminal", True)
     monkeypatch.setattr(terminal, "_file", screen)
+    monkeypatch.setattr(terminal, "is_interactive", True)
     with console.progress("run", waits="starting Lava"):
         assert "starting Lava" in screen.getvalue()
 

@@ -1,6 +1,7 @@
 """`learn --live`: what it draws on a terminal, that it changes no byte, and that it leaves the terminal as it was."""
 
 import json
+import math
 import re
 import signal
 
@@ -35,8 +36,8 @@ def drawn(picture: Picture, width: int = 80, **terminal) -> tuple[str, str]:
     return captured.get(), re.sub(r"\x1b\[[\d;]*m", "", captured.get())
 
 
-def test_the_plot_shows_each_part_of_the_run_at_its_own_height(program):
-    picture = Picture(program.network, (8, 8, 1), total=600)
+def test_the_plot_shows_each_part_of_the_run_at_its_own_height():
+    picture = Picture((8, 8, 1), total=600)
     picture.score(150, 150, 0)  # a quarter of the run, nothing right
     picture.score(300, 300, 75)  # of these 150 half
     picture.score(450, 150, 150)  # the next epoch, and all of them
@@ -51,8 +52,8 @@ def test_the_plot_shows_each_part_of_the_run_at_its_own_height(program):
     assert "100.0% at last" in lines[4]
 
 
-def test_a_field_shows_positive_weights_in_orange_and_negative_ones_in_blue(program):
-    picture, weight = Picture(program.network, (8, 8, 1), 1), np.zeros_like(program.network.layers[0].weight)
+def test_a_field_shows_positive_weights_in_orange_and_negative_ones_in_blue():
+    picture, weight = Picture((8, 8, 1), 1), np.zeros((20, 164), np.int16)
     weight[0, 0], weight[0, 8], weight[0, 9] = 254, -254, 127
     assert HALF not in drawn(picture)[1]
     picture.weights(weight)
@@ -65,12 +66,9 @@ def test_a_field_shows_positive_weights_in_orange_and_negative_ones_in_blue(prog
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (5, 9, 2)])
-def test_large_images_and_colours_are_averaged(program, shape):
-    class Network:
-        pixels = shape[0] * shape[1] * shape[2]
-
-    picture = Picture(Network(), shape, 1)
-    picture.weights(np.ones((3, Network.pixels + 10), np.int16))
+def test_large_images_and_colours_are_averaged(shape):
+    picture = Picture(shape, 1)
+    picture.weights(np.ones((3, math.prod(shape) + 10), np.int16))
     lines = drawn(picture)[1].splitlines()[1:]
     assert all(line.count(HALF) == 3 * min(shape[1], 14 if shape[0] == 28 else 10) for line in lines)
     assert len(lines) == {28: 7, 32: 5, 5: 3}[shape[0]]

@@ -66,7 +66,7 @@ def learn_model(
         if board:
             board.weights(number, dict(zip(names, found, strict=True)))
 
-    picture = Picture(program.network, images.shape, len(images.labels) * schedule.epochs) if live else None
+    picture = Picture(images.shape, len(images.labels) * schedule.epochs) if live else None
     look = picture and _look(picture, backend)
     names = [layer.name for layer in program.network.layers]
     with events(log_dir) as board, console.progress(f"learn {images.name}", picture) as show:
