@@ -163,6 +163,8 @@ def compile_learning(
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
     own = _network(checkpoint, calibration, progress)
+    if own.neuron and own.events != calibration.events:
+        raise CompileError(f"{checkpoint.source}: was trained on events as its spec bins them. Leave --events out")
     net = (
         replace(own, events=calibration.events)
         if own.events

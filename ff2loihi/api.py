@@ -164,16 +164,21 @@ def load(path: Path | str) -> AnyProgram:
     return artifact.read(Path(path))[0]
 
 
-def backend(name: str, device: str = "cpu") -> Backend:
-    """The back end of that name. Raises BackendError where it is not available, FF2LoihiError for another name."""
+def backend(name: str, device: str = "cpu", workers: int = 1) -> Backend:
+    """The back end of that name; workers: processes that share Lava's samples.
+
+    Raises BackendError where it is not available, FF2LoihiError for another name.
+    """
     choices.check("--backend", name, choices.Backend)
     choices.check("--device", device, choices.Device)
     if name != "emulator" and device != "cpu":
         raise FF2LoihiError(f"--device {device} has no meaning with --backend {name}. Leave it out")
+    if workers > 1 and name != "lava":
+        raise FF2LoihiError(f"--workers {workers} is of --backend lava. Leave it out")
     if name == "emulator":
         return Emulator(device)
     if name == "lava":
-        return LavaCpu()
+        return LavaCpu(workers=workers)
     from ff2loihi.backends.loihi.board import Loihi
 
     return Loihi()
@@ -216,22 +221,29 @@ def classify(
 
 
 def verify(
-    program: AnyProgram, data: AnyData, progress: SampleProgress | None = None, form: str = "graph"
+    program: AnyProgram, data: AnyData, progress: SampleProgress | None = None, form: str = "graph", workers: int = 1
 ) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
     form: graph, the chip's processes with Lava's own LearningDense; library: library processes alone, with which a
     network that learns with our neurons classifies; further forms of learning layers, which share code with the
-    emulator: see backends.lava.learner.
+    emulator: see backends.lava.learner. workers: processes that share the samples of a network that classifies.
     """
     data = _data(data, "test", events=_events(program))
     check_events(data, program)
     if learns(program):
         check_data(program.network, data)
     if learns(program) and (form != "library" or program.network.library):
+        if workers > 1:
+            raise FF2LoihiError(
+                f"--workers {workers}: what a network learns of a sample changes what it does with the next, so one "
+                "process runs all of them. Leave it out"
+            )
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
-    simulated = LavaCpu(library=form == "library").run(program, data.images, states=True, progress=progress)
+    simulated = LavaCpu(library=form == "library", workers=workers).run(
+        program, data.images, states=True, progress=progress
+    )
     if form == "library":  # library processes show some of the states
         emulated = replace(emulated, states={name: emulated.states[name] for name in simulated.states})
     return equality_report(emulated, simulated)
@@ -276,11 +288,12 @@ def learn(
 def analyze(
     source: Checkpoint | AnyProgram, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Callable[[str], None] = lambda text: None,
+    workers: int | None = None,
 ):  # fmt: skip
     """ff2loihi.analysis.analyze.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
     from ff2loihi.analysis import analyze
 
-    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
+    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note, workers)
 
 
 def report(
@@ -373,6 +386,8 @@ def bench(
         if len(data.labels) < 2:
             raise DataError("--samples must be at least 2: the first one starts Lava")
         return learning_speed(program.network, data, lava_samples, repeats, progress)
+    import torch  # noqa: F401  (as a process that classifies much has it: the emulator multiplies bytes in it)
+
     emulator = Emulator(device)
     emulator.run(program, data.images[: min(len(data.images), 256)])  # warm-up
     halves = (repeats + 1) // 2, repeats // 2

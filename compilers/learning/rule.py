@@ -143,7 +143,14 @@ def spiking_network(
 
     pixels (samples, pixels) uint8, labels (samples,): training images, which set the third factors.
     """
+    if network.label.kind == "none":
+        raise CompileError(
+            "label none: a net that was trained as it spikes compiles where labels spike beside samples, and is read "
+            "by its goodness under each. Train such a one, as ff2loihi train --recipe ff-lif does"
+        )
     _check(network)
+    if network.events and options.input_code != "pixels":
+        raise CompileError(f"--input-code {options.input_code}: an input spikes where an event is, leave it out")
     factor = from_spiking.input_factor(neuron)
     curve = options.curve or TRAINED_CURVE
     layers = []
@@ -153,14 +160,15 @@ def spiking_network(
         layers.append(LearningLayer(layer.name, on_grid(layer), layer.positive, lif, trace, third, layer.mask))
     net = LearningNetwork(
         pixels=network.pixels,
-        input_code=options.input_code,
+        input_code="events" if network.events else options.input_code,
         input_factor=factor,
         label_codes=np.rint(network.label.codes * factor).astype(np.int32),
         label_phases=start_phases(network.label.codes.shape[1], RATE_ONE),
         steps=neuron.steps,
-        window=min(WINDOW, neuron.steps - CONTROL_STEPS),
+        window=_events_window(network.events) if network.events else min(WINDOW, neuron.steps - CONTROL_STEPS),
         layers=tuple(layers),
         update=_update(options),
+        events=network.events,
     )
     return from_spiking.with_measured_factors(net, pixels, labels)
 

@@ -21,8 +21,9 @@ from ff2loihi.data.events.options import events_of
 
 
 def analyze_model(
-    model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, form: PictureFormat, data_root
-) -> dict:
+    model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, form: PictureFormat, data_root,
+    workers: int | None,
+) -> dict:  # fmt: skip
     """Analyse, show, and write the pictures, all of them made before the first is written."""
     wanted = None if layers is None else tuple(layers.split(","))
     calibration = None
@@ -55,7 +56,7 @@ def analyze_model(
             steps.append(text)
             show(len(steps), None, text)
 
-        found = api.analyze(source, images, fitted, calibration, wanted, unseen, note)
+        found = api.analyze(source, images, fitted, calibration, wanted, unseen, note, workers)
         drawn = list(found.pictures(note, form))
     for line in found.refused:
         console.warn(line)
