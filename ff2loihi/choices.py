@@ -34,6 +34,7 @@ Negatives = Literal["hard", "random", "mixed"]
 Rounding = Literal["lava", "chip"]
 Form = Literal["graph", "own_plastic", "per_layer", "one_process", "library"]
 ExportFormat = Literal["netx", "nir", "golden"]
+PictureFormat = Literal["png", "svg", "pdf"]
 
 EXPORT_SUFFIXES = {"netx": ".net", "nir": ".nir"}
 GOLDEN_FILE = "golden.npz"  # in the folder of golden vectors

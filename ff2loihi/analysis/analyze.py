@@ -8,6 +8,7 @@ import numpy as np
 from ff2loihi.analysis.latents import Latents, latents
 from ff2loihi.analysis.pictures import pictures
 from ff2loihi.analysis.report import Analysis, check_samples, report
+from ff2loihi.choices import PictureFormat
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend import network
@@ -37,9 +38,11 @@ class Analysed:
     refused: tuple[str, ...]
     workers: int | None = None
 
-    def pictures(self, note: Note = lambda text: None) -> Iterator[tuple[str, bytes]]:
-        """(file name, PNG bytes) of each picture."""
-        return pictures(self.analysis, list(self.latents), self.labels, note, self.workers)
+    def pictures(
+        self, note: Note = lambda text: None, form: PictureFormat = "png"
+    ) -> Iterator[tuple[str, bytes]]:  # fmt: skip
+        """(file name, its content) of each picture."""
+        return pictures(self.analysis, list(self.latents), self.labels, note, self.workers, form)
 
 
 def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[Sequence[Network | Program], list[str]]:

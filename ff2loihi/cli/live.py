@@ -10,7 +10,6 @@ from rich.console import Console, ConsoleOptions
 from rich.style import Style
 from rich.text import Text
 
-from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.data.jitter import Shape
 
 COLUMNS, ROWS = 60, 4  # of the plot; a row has eight heights
@@ -23,8 +22,8 @@ ORANGE, BLUE = np.array([230, 159, 0]), np.array([0, 114, 178])  # positive, neg
 class Picture:
     """Of a run of `total` samples on images of that shape; rich draws it in whatever width there is."""
 
-    def __init__(self, network: LearningNetwork, shape: Shape, total: int) -> None:
-        self._pixels, self._shape, self._total = network.pixels, shape, total
+    def __init__(self, shape: Shape, total: int) -> None:
+        self._shape, self._total = shape, total
         self._seen, self._right = np.zeros(COLUMNS), np.zeros(COLUMNS)  # samples of each column's share of the run
         self._done = 0  # samples of the run that were told
         self._epoch = (0, 0)  # samples that were seen and right of the epoch when it was last told
@@ -42,10 +41,8 @@ class Picture:
     def weights(self, first: np.ndarray) -> None:
         """The first layer's weights, (out, in): neurons evenly spread over it are drawn."""
         height, width, channels = self._shape
-        if height * width * channels != self._pixels:  # events whose parts of a sample have inputs of their own
-            return
         chosen = np.unique(np.linspace(0, len(first) - 1, MOST).astype(int))
-        images = first[chosen, : self._pixels].reshape(len(chosen), height, width, channels).mean(3)
+        images = first[chosen, : math.prod(self._shape)].reshape(len(chosen), height, width, channels).mean(3)
         self._fields = np.stack([_small(image) for image in images])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:

@@ -335,6 +335,7 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
+    format: Annotated[choices.PictureFormat, typer.Option(help="of the pictures; svg and pdf for print")] = "png",
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
     ] = None,
@@ -343,12 +344,14 @@ def analyze(
 ) -> None:
     """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
     output = output or model.with_name(f"{model.stem}-analysis")
-    outputs.check((model, spec), json, folder=output, files="*.png")
+    outputs.check((model, spec), json, folder=output, files=f"*.{format}")
     outputs.check_folder(output)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root, workers)
+    found = analyze_model(
+        model, spec, data, split, samples, layers, unseen, calibrate, output, format, data_root, workers
+    )
     console.write_json(found, json)
 
 
@@ -391,19 +394,29 @@ def compare(
     split: Split = "test",
     limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 1000,
     dt: Step = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too; .svg and .pdf for print")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Show float beside integers, layer by layer, on the same images: where the first point is lost."""
     if output == Path("-"):
         raise FF2LoihiError("--output -: a picture goes into a file. Name one")
-    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PNG)] if output else []))
+    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PICTURES[_format(output)])] if output else []))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.compare import compare_models
 
-    found = compare_models(model, compiled, spec, data, split, limit, dt, output, data_root)
+    found = compare_models(
+        model, compiled, spec, data, split, limit, dt, output and (output, _format(output)), data_root
+    )
     console.write_json(found, json)
+
+
+def _format(picture: Path) -> choices.PictureFormat:
+    """By the file's name; png for other names."""
+    form = picture.suffix[1:].lower()
+    return form if form in get_args(choices.PictureFormat) else "png"  # pyright: ignore[reportReturnType]
 
 
 @commands.command()

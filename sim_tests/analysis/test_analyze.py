@@ -16,6 +16,7 @@ from ff2loihi.backends.classification import PHASE_SEED
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.emulator.library_learner import LibraryLearner
+from ff2loihi.cli import kinds
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -180,9 +181,11 @@ def test_a_silent_layer_is_reported_and_not_a_crash(ff2loihi, made, tmp_path):
 
 def test_analyze_of_an_artifact_shows_its_own_form(ff2loihi, made, tmp_path):
     line = ("--samples", SAMPLES, "--layers", "hidden2", "-o", tmp_path / "p", "--json", tmp_path / "a.json")
-    assert ff2loihi("analyze", made.folder / "g.ffl", *line)[0] == 0
+    assert ff2loihi("analyze", made.folder / "g.ffl", *line, "--format", "svg")[0] == 0
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["representations"] == [["graded", "hidden2"]]
+    assert "tsne-graded-hidden2.svg" in report["pictures"]
+    assert {kinds.kind(tmp_path / "p" / name) for name in report["pictures"]} == {kinds.SVG}
 
 
 @pytest.mark.parametrize(

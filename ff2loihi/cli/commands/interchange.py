@@ -6,7 +6,7 @@ from pathlib import Path
 from ff2loihi import api
 from ff2loihi.cli import console
 from ff2loihi.cli.layer_table import show_layers
-from ff2loihi.cli.shared import dataset
+from ff2loihi.cli.shared import dataset, waits_for
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError
 from ff2loihi.compilers.inference import arithmetic_rules
@@ -29,7 +29,7 @@ def export_model(model: Path, kind: str, file: Path, data, samples: int | None, 
     program, digest = artifact.read(model)
     if kind == "golden":
         images = dataset(program, data, "test", samples_for(program, samples), data_root)
-        with console.progress("emulator, every state") as show:
+        with console.progress("emulator, every state", waits=waits_for(program)) as show:
             vectors = golden.golden(program, digest, images, show)
         file.parent.mkdir(exist_ok=True)
         golden.write(vectors, file)

@@ -16,7 +16,7 @@ from ff2loihi.cli.live import Picture
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.ir import LearningNetwork, learns
+from ff2loihi.compilers.ir import learns
 from ff2loihi.learning.plans import schedule_for
 from ff2loihi.learning.run import Hooks, Look
 
@@ -66,18 +66,16 @@ def learn_model(
         if board:
             board.weights(number, dict(zip(names, found, strict=True)))
 
-    picture = None
-    if live and isinstance(program.network, LearningNetwork):
-        picture = Picture(program.network, images.shape, len(images.labels) * schedule.epochs)
+    picture = Picture(images.shape, len(images.labels) * schedule.epochs) if live else None
+    look = picture and _look(picture, backend)
     names = [layer.name for layer in program.network.layers]
     with events(log_dir) as board, console.progress(f"learn {images.name}", picture) as show:
-        hooks = Hooks(
-            show, epoch, resumed, console.warn, weights if board else None, picture and _look(picture, backend)
-        )
+        hooks = Hooks(show, epoch, resumed, console.warn, weights if board else None, look)
         learned = api.learn(program, images, schedule, backend, rounding, state, resume, hooks, held_out)
     digest = api.save(learned, artifact)
     state.unlink(missing_ok=True)
     console.say(f"{artifact}  {artifact.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    console.next_step("ff2loihi", "run", artifact)
     return {"artifact": str(artifact), "sha256": digest, "backend": backend, **learned.provenance["learned"][-1]}
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ff2loihi.cli import console
 from ff2loihi.cli.events import Events, events
 from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.files import is_stream
 from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.data.events.options import EventOptions, events_of
 from ff2loihi.ff.descent import StepLog
@@ -56,6 +57,9 @@ def train(
     shown = "untrained" if accuracy is None else f"{accuracy:.2%}"
     console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, shown)])
     console.say(f"after {source}")
+    if not is_stream(output):
+        on_chip = ("--learning", "on") if epochs == 0 and "field" in RECIPES[recipe].choices else ()
+        console.next_step("ff2loihi", "compile", output, *on_chip)
     return report
 
 
