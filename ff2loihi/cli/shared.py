@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.ir import AnyProgram, learns
+from ff2loihi.compilers.ir import AnyProgram
 from ff2loihi.data.datasets import Dataset, check_events, check_shape, load_data
 from ff2loihi.data.events.options import events_of
 
@@ -16,7 +16,7 @@ def dataset(
 
     unlabelled: whether images alone will do.
     """
-    events = events_of(program.network.events) if learns(program) else None
+    events = events_of(program.network.events)
     if name is not None:
         found = load_data(name, split, root=root, limit=limit, unlabelled=unlabelled, events=events)
         check_events(found, program)
