@@ -19,9 +19,10 @@ WANTED = "an HDF5 file of events"
 
 def opened(path: Path) -> dict[str, h5py.Dataset]:
     """The file's data sets by their paths; it stays open. Raises DataError."""
-    hdf5_file.check_readable(path, DataError, WANTED)
+    hdf5_file.check_readable(path, DataError, WANTED, large=True)
     try:
         file = h5py.File(path, "r")
+        hdf5_file.check_contents(file, large=True)
         return {name.removeprefix("/"): item for name, item in hdf5_file.datasets(file)}
     except hdf5_file.Untaken as failure:
         raise DataError(f"{path}: {failure}") from None
