@@ -95,15 +95,12 @@ def arrays(path: Path, names: Iterable[str], error: type[FF2LoihiError], wanted:
     return found
 
 
-def check_contents(file: h5py.File, large: bool = False) -> None:
-    """Raise ValueError where the values would take far more room than the file's bytes, or are Untaken.
-
-    large: see check_readable; rows of any length are numbers there, too.
-    """
+def check_contents(file: h5py.File) -> None:
+    """Raise ValueError where the values would take far more room than the file's bytes, or are Untaken."""
     total = 0
     for name, item in datasets(file):
-        total += _size(name, item, large)
-        if total > BYTES and not large:
+        total += size_of_values(name, item)
+        if total > BYTES:
             raise ValueError(f"its values take more than {BYTES:,} bytes")
 
 
@@ -127,8 +124,8 @@ def datasets(
             yield name, item
 
 
-def _size(name: str, item: h5py.Dataset, trains: bool) -> int:
-    """Bytes of a dataset's values; trains: rows of any length may be among them. Raises ValueError."""
+def size_of_values(name: str, item: h5py.Dataset, trains: bool = False) -> int:
+    """Bytes of a dataset's values; trains: it may hold rows of any length. Raises ValueError, as check_contents."""
     text = h5py.check_string_dtype(item.dtype)
     if item.dtype.kind not in "biufS" and not text and not (trains and is_trains(item)):
         raise Untaken(f"{shortened(name)} holds {brief(item.dtype)}, neither numbers nor text. Write it as numbers")
@@ -159,12 +156,17 @@ def is_trains(item: h5py.Dataset) -> bool:
 
 
 def read_all(path: str, large: bool = False) -> None:
-    """Read every value of a file. Raises ValueError, or what h5py raises, where it cannot be taken at its word."""
+    """Read every value of a file. Raises ValueError, or what h5py raises, where it cannot be taken at its word.
+
+    large: see check_readable; what of it is not to be taken is not read.
+    """
     with h5py.File(path, "r") as file:
-        check_contents(file, large)
-        for _, item in datasets(file):
+        if not large:
+            check_contents(file)
+        for name, item in datasets(file):
             with suppress(Exception):
                 if large and item.shape:
+                    size_of_values(name, item, trains=True)
                     rows = TRAINS if is_trains(item) else max(1, BLOCK * len(item) // max(1, item.nbytes))
                     for start in range(0, len(item), rows):
                         item[start : start + rows]

@@ -13,6 +13,7 @@ from scipy.ndimage import shift
 
 from ff2loihi import api
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events import nmnist, saccades, yin_yang
@@ -366,3 +367,46 @@ def test_memory_does_not_grow_with_the_samples_that_are_binned_and_learned(tmp_p
     few, many = learned(100), learned(600)
     assert many[0] - few[0] > 2_500_000
     assert many[1] - few[1] < 0.2 * (many[0] - few[0])
+
+
+@pytest.fixture
+def frames_in_hdf5(tmp_path):
+    """path, and what is in it: writes an .h5 of events beside other data sets."""
+
+    def written(**others):
+        path = tmp_path / "e.h5"
+        with h5py.File(path, "w") as file:
+            file["events"] = np.random.default_rng(0).random((20, 6, 8)) < 0.3
+            file["labels"] = np.arange(20) % 2
+            for name, values in others.items():
+                file[name] = values
+        return path
+
+    return written
+
+
+def test_a_large_file_of_events_is_read_a_part_at_a_time(frames_in_hdf5, monkeypatch):
+    """Whatever a file of a network may hold at most; and every value of it is read before it is trusted."""
+    monkeypatch.setattr(hdf5_file, "BYTES", 100)
+    monkeypatch.setattr(hdf5_file, "BLOCK", 100)
+    path, parts = frames_in_hdf5(), []
+    read = h5py.Dataset.__getitem__
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda item, key: parts.append(key) or read(item, key))
+    hdf5_file.read_all(str(path), large=True)
+    assert [part for part in parts if part != slice(0, 12)][:2] == [slice(0, 2), slice(2, 4)]
+    assert slice(18, 20) in parts
+    assert len(load_data(str(path), "train").labels) == 16
+
+
+def test_what_stands_beside_the_events_may_be_anything(frames_in_hdf5):
+    kept = np.zeros(3, [("a", np.int32), ("b", np.float32)])
+    assert len(load_data(str(frames_in_hdf5(about=kept)), "train").labels) == 16
+
+
+def test_events_that_stand_in_another_file_are_refused(tmp_path):
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        file.create_dataset("events", (4, 6, 8), np.uint8, external=[(str(tmp_path / "raw"), 0, 4 * 6 * 8)])
+        file["labels"] = np.arange(4) % 2
+    (tmp_path / "raw").write_bytes(bytes(4 * 6 * 8))
+    with pytest.raises(DataError, match="the values of 'events' stand in another file"):
+        load_data(str(tmp_path / "e.h5"), "train")
