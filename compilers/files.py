@@ -43,6 +43,19 @@ def read_bytes(path: Path, error: type[FF2LoihiError], wanted: str, limit: int =
     return data
 
 
+def check_file(path: Path, error: type[FF2LoihiError], wanted: str) -> int:
+    """The size of a regular file of any size, of which a part is read at a time. Raises `error` as read_bytes does."""
+    try:
+        found = os.stat(path)
+        _check_regular(path, found, error, wanted, found.st_size)
+        with open(path, "rb"):
+            return found.st_size
+    except OSError as failure:
+        raise error(f"{path}: {failure.strerror or failure}") from None
+    except ValueError:  # as above
+        raise error(f"{shortened(str(path))}: no file's name") from None
+
+
 def _check_regular(path: Path, found: os.stat_result, error: type[FF2LoihiError], wanted: str, limit: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for is_one, name in _KINDS if is_one(found.st_mode)), "no regular file")

@@ -122,16 +122,17 @@ def compile(  # the command's name
             "grey images, or a dense first layer with `image`"
         )
     options = pipeline.options_for(checkpoint, options or Options())
-    images = _images(calibration)
+    images = calibration_of(calibration)
     if isinstance(options, LearningOptions):
         if check is not None or expect is not None:
             raise CompileError("--check and --expect have no meaning for a network that learns. See: ff2loihi run")
         return pipeline.compile_learning(checkpoint, images, options, progress)
-    held_out = None if check is None else _images(_data(check, "test"))
+    held_out = None if check is None else calibration_of(_data(check, "test"))
     return pipeline.compile_checkpoint(checkpoint, images, options, progress, held_out, expect)
 
 
-def _images(data: Dataset) -> Calibration:
+def calibration_of(data: Dataset) -> Calibration:
+    """What the compiler sees of a data set."""
     if data.name == given.GIVEN:  # rows of pixels may be among them, whose shape nobody said
         return Calibration(data.images, data.labels, sha256=data.sha256, events=data.events)
     return Calibration(data.images, data.labels, data.name, data.sha256, data.shape, data.events)
@@ -413,7 +414,7 @@ def bench(
 
 def _events(program: AnyProgram) -> EventOptions | None:
     """How its artifact says that events become spikes."""
-    return events_of(program.network.events) if learns(program) else None
+    return events_of(program.network.events)
 
 
 def _check_labels(program: AnyProgram, data: Dataset) -> None:

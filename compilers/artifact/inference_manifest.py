@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.artifact.manifest import Header
-from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, PooledHead, Program
+from ff2loihi.compilers.ir import Binning, IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, PooledHead, Program
 from ff2loihi.compilers.ir.options import Flag, Float, Goodness, HeadActivities, Probability, Readout
 from ff2loihi.processes.limits import Int
 
@@ -35,11 +35,14 @@ class InferenceManifest(Header):
     losses: tuple[LayerLoss, ...]
     top_k: Int | None = None
     grid: Int | None = None  # of a classifier of pooled goodness
+    events: Binning | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent_parts(self, dump: SerializerFunctionWrapHandler) -> dict:
-        """Readers before layers had labels, or leaks, refuse the key, and read what has none."""
+        """Readers before layers had labels, or leaks, or networks events, refuse the key, and read what has none."""
         plain = dump(self)
+        if self.events is None:
+            del plain["events"]
         for layer in plain["layers"]:
             for part in ("label", "leak"):
                 if layer[part] is None:
@@ -49,7 +52,7 @@ class InferenceManifest(Header):
 
 _SCALARS = (
     "neuron", "reset", "steps", "pixels", "input_bits", "label_kind", "goodness", "probability", "normalization",
-    "deferred", "readout", "readout_layers", "top_k",
+    "deferred", "readout", "readout_layers", "top_k", "events",
 )  # fmt: skip
 
 

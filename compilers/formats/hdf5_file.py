@@ -20,10 +20,13 @@ import numpy as np
 
 from ff2loihi.compilers import children
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, shortened
-from ff2loihi.compilers.files import read_bytes
+from ff2loihi.compilers.files import check_file, read_bytes
 
 KIND = "a NIR graph (.nir)"
 PATIENCE = 30.0  # s for a child that reads the file: 0.4 for a file of 100 kB
+PACE = 10 << 20  # bytes of a data set that the child reads in a second, at the slowest
+BLOCK = 1 << 24  # bytes of a data set that are read at a time
+TRAINS = 64  # of a data set's rows of any length, at a time
 PR_SET_PDEATHSIG = 1  # of Linux
 OBJECTS, DEPTH = 10_000, 20  # groups and datasets of a file, and groups in each other; a node has about ten
 TEXTS = 10_000  # of a dataset of texts, of which several may be the same bytes of the file
@@ -36,17 +39,27 @@ class Untaken(ValueError):
     """What a whole file may hold, and is not read: where it stands, and what to do instead."""
 
 
-def check_readable(path: Path, error: type[FF2LoihiError] = CheckpointError, wanted: str = KIND) -> None:
-    """Raise `error` for what is no file, and for a file with which the HDF5 library hangs or crashes."""
-    read_bytes(path, error, wanted)
-    code = f"from ff2loihi.compilers.formats import hdf5_file\nhdf5_file.in_child({str(path)!r}, {os.getpid()})"
+def check_readable(
+    path: Path, error: type[FF2LoihiError] = CheckpointError, wanted: str = KIND, large: bool = False
+) -> None:
+    """Raise `error` for what is no file, and for a file with which the HDF5 library hangs or crashes.
+
+    large: a data set of any size, of which a part is read at a time, here as later.
+    """
+    patience = PATIENCE
+    if large:
+        patience += check_file(path, error, wanted) // PACE
+    else:
+        read_bytes(path, error, wanted)
+    told = f"{str(path)!r}, {os.getpid()}, {large}, {math.ceil(patience) + 1}"
+    code = f"from ff2loihi.compilers.formats import hdf5_file\nhdf5_file.in_child({told})"
     try:
         done = subprocess.run(
             children.command(code), env=children.environment(), stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=PATIENCE, check=False,
+            timeout=patience, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        wrong = f"reading it takes more than {PATIENCE:.0f} s"
+        wrong = f"reading it takes more than {patience:.0f} s"
     else:
         if done.returncode >= 0:  # what is wrong with it, if anything, is for the reader to say
             return
@@ -86,7 +99,7 @@ def check_contents(file: h5py.File) -> None:
     """Raise ValueError where the values would take far more room than the file's bytes, or are Untaken."""
     total = 0
     for name, item in datasets(file):
-        total += _size(name, item)
+        total += size_of_values(name, item)
         if total > BYTES:
             raise ValueError(f"its values take more than {BYTES:,} bytes")
 
@@ -111,10 +124,10 @@ def datasets(
             yield name, item
 
 
-def _size(name: str, item: h5py.Dataset) -> int:
-    """Bytes of a dataset's values. Raises ValueError."""
+def size_of_values(name: str, item: h5py.Dataset, trains: bool = False) -> int:
+    """Bytes of a dataset's values; trains: it may hold rows of any length. Raises ValueError, as check_contents."""
     text = h5py.check_string_dtype(item.dtype)
-    if item.dtype.kind not in "biufS" and not text:
+    if item.dtype.kind not in "biufS" and not text and not (trains and is_trains(item)):
         raise Untaken(f"{shortened(name)} holds {brief(item.dtype)}, neither numbers nor text. Write it as numbers")
     plan = item.id.get_create_plist()
     filters = {plan.get_filter(index)[0] for index in range(plan.get_nfilters())}
@@ -136,22 +149,38 @@ def _size(name: str, item: h5py.Dataset) -> int:
     return item.nbytes
 
 
-def read_all(path: str) -> None:
-    """Read every value of a file. Raises ValueError, or what h5py raises, where it cannot be taken at its word."""
+def is_trains(item: h5py.Dataset) -> bool:
+    """Whether it holds rows of numbers of any length, as spike trains are."""
+    kind = h5py.check_vlen_dtype(item.dtype)
+    return kind is not None and np.dtype(kind).kind in "biuf"
+
+
+def read_all(path: str, large: bool = False) -> None:
+    """Read every value of a file. Raises ValueError, or what h5py raises, where it cannot be taken at its word.
+
+    large: see check_readable; what of it is not to be taken is not read.
+    """
     with h5py.File(path, "r") as file:
-        check_contents(file)
-        for _, item in datasets(file):
+        if not large:
+            check_contents(file)
+        for name, item in datasets(file):
             with suppress(Exception):
-                item[()]
+                if large and item.shape:
+                    size_of_values(name, item, trains=True)
+                    rows = TRAINS if is_trains(item) else max(1, BLOCK * len(item) // max(1, item.nbytes))
+                    for start in range(0, len(item), rows):
+                        item[start : start + rows]
+                else:
+                    item[()]
 
 
-def in_child(path: str, parent: int) -> None:
+def in_child(path: str, parent: int, large: bool = False, seconds: int = math.ceil(PATIENCE) + 1) -> None:
     """What the child of `check_readable` does: read_all, whose errors the parent meets again. It ends with its parent.
 
     No thread could see to that: the library that hangs does not let it run.
     """
-    signal.alarm(math.ceil(PATIENCE) + 1)
+    signal.alarm(seconds)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == parent:
-        read_all(path)
+        read_all(path, large)

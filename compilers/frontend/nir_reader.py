@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import nir
 import numpy as np
@@ -10,11 +11,24 @@ from pydantic import ValidationError
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened
 from ff2loihi.compilers.frontend.draft import Nodes
 from ff2loihi.compilers.frontend.spec import ConvSpec, PoolSpec, Spec
-from ff2loihi.compilers.interchange.nir import FIELDS, Graph, Stage, convolution, read, window
+from ff2loihi.compilers.interchange.nir import FIELDS, NEURONS, Graph, Stage, convolution, read, window
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 SAME = 1e-6  # of decays a step: what float32 makes of one value
+
+
+class SpikingLayer(NamedTuple):
+    """A dense layer and its neurons, in thresholds: u' = current u + W s, v' = decay v + u' + b, spike where v' > 1.
+
+    weight (out, in), bias (out,) float64; decay, current: of v and u in a step, 0..1.
+    """
+
+    name: str
+    weight: np.ndarray
+    bias: np.ndarray
+    decay: float
+    current: float
 
 
 def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
@@ -133,8 +147,13 @@ def float_layers(path: Path, graph: Graph, dt: float | None) -> tuple[dict[str, 
                 )
             _check_size(path, stage, below, before)
             below, before = weight.shape[:1], shortened(stage.name)
-            gain, decay = _neuron(path, stage.name, stage.neuron, len(weight), dt)
+            gain, decay, current = _neuron(path, stage.name, stage.neuron, len(weight), dt)
             decays.append(decay)
+            if current and dt:
+                raise CheckpointError(
+                    f"{path}: the neurons behind {shortened(stage.name)}: tau_syn {dt / (1 - current):g} is above dt "
+                    f"{dt:g}: the current of a neuron that learns keeps nothing here"
+                )
             if bias is not None and np.any(bias):
                 raise CheckpointError(
                     f"{path}: {shortened(stage.name)} has biases before neurons that spike: they have no form"
@@ -148,10 +167,36 @@ def float_layers(path: Path, graph: Graph, dt: float | None) -> tuple[dict[str, 
     return tensors, decays[0] if decays else None
 
 
+def spiking_layers(path: Path, graph: Graph, dt: float | None) -> tuple[SpikingLayer, ...]:
+    """A graph of dense layers, each with its neurons. Raises CheckpointError for what the chip's do not hold."""
+    found, below, before = [], graph.shape, "the input"
+    for stage in graph.stages:
+        where = f"{path}: {shortened(stage.name)}"
+        weight = stage.synapse.weight.astype(np.float64)
+        if stage.neuron is None or weight.ndim != 2:
+            raise CheckpointError(
+                f"{where}: a graph that takes events is a chain of Linear or Affine nodes, each with "
+                f"{', '.join(NEURONS)} behind it. For one of rates give --spec"
+            )
+        _check_size(path, stage, below, before)
+        if not np.isfinite(weight).all():
+            raise CheckpointError(f"{where}: its weights are not all finite")
+        below, before = weight.shape[:1], shortened(stage.name)
+        gain, decay, current = _neuron(path, stage.name, stage.neuron, len(weight), dt)
+        bias = np.broadcast_to(np.ravel(np.asarray(getattr(stage.synapse, "bias", 0.0), np.float64)), len(weight))
+        if current and bias.any():
+            raise CheckpointError(
+                f"{where}: has biases before a current that keeps some of itself: the chip adds them behind it. Train "
+                "without"
+            )
+        found.append(SpikingLayer(stage.name, (weight.T * gain).T, bias * gain, decay, current))
+    return tuple(found)
+
+
 def _neuron(
     path: Path, name: str, neuron: nir.IF | nir.LIF | nir.CubaLIF, rows: int, dt: float | None
-) -> tuple[np.ndarray, float]:
-    """What a row of weights is worth in thresholds, (n,), and the decay of v in a step."""
+) -> tuple[np.ndarray, float, float]:
+    """What a row of weights is worth in thresholds, (n,), and what v and the current keep of themselves in a step."""
     where = f"{path}: the neurons behind {shortened(name)}"
     found = {
         field: np.asarray(getattr(neuron, field), np.float64) for field in (*FIELDS, "w_in") if hasattr(neuron, field)
@@ -178,11 +223,13 @@ def _neuron(
     gain = np.broadcast_to((found["r"] / found["v_threshold"] * found.get("w_in", 1)).ravel(), (rows,))
     tau = found.get("tau", found.get("tau_mem"))
     if tau is None:
-        return gain * dt, 1.0
-    if found.get("tau_syn", np.zeros(1)).max() > dt * (1 + SAME):  # dt itself, as float32 writes it
-        raise CheckpointError(
-            f"{where}: tau_syn {found['tau_syn'].max():g} is above dt {dt:g}: the chip's current keeps nothing here"
-        )
+        return gain * dt, 1.0, 0.0
     if tau.min() * (1 + SAME) < dt or 1 / tau.min() - 1 / tau.max() > SAME / dt:
         raise CheckpointError(f"{where}: tau must be one value of at least dt {dt:g}, got {tau.min():g}..{tau.max():g}")
-    return gain * (dt / tau.ravel()), max(0.0, float(1 - dt / tau.flat[0]))
+    gain, decay = gain * (dt / tau.ravel()), max(0.0, float(1 - dt / tau.flat[0]))
+    synapse = found.get("tau_syn", np.zeros(1))
+    if synapse.max() <= dt * (1 + SAME):  # dt itself, as float32 writes it
+        return gain, decay, 0.0
+    if 1 / max(synapse.min(), dt) - 1 / synapse.max() > SAME / dt:
+        raise CheckpointError(f"{where}: tau_syn must be one value, got {synapse.min():g}..{synapse.max():g}")
+    return gain * (dt / synapse.ravel()), decay, float(1 - dt / synapse.flat[0])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError, together
-from ff2loihi.compilers.ir import IntLayer, IntNetwork, structure
+from ff2loihi.compilers.ir import IntLayer, IntNetwork, Leak, structure
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes import limits
@@ -146,14 +146,19 @@ def sums_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
         yield f"dendritic sums reach {dendrite:,}, {_SIGNED_16}"
 
 
+def current_reach(sums: int, leak: Leak, steps: int) -> int:
+    """The largest u [v LSB] that sums of that magnitude in every step can bring a current to."""
+    memory = min(steps, limits.DECAY_ONE / (leak.du + 1))  # sums that one current holds, at most
+    return int(sums * memory) << limits.ALIGN
+
+
 def currents_fit(net: IntNetwork, layer: IntLayer, x_top: int) -> Iterator[str]:
     """Lava's LIF wraps a current of more bits."""
     if net.neuron == "graded" or not layer.leak:
         return
     labels = int(np.abs(_labels(net, layer)).max())
     low, high = _reach(layer.weight, 0, x_top)
-    memory = min(net.steps, limits.DECAY_ONE / (layer.leak.du + 1))  # sums that one current holds, at most
-    reach = int(((max(high, -low - 1) >> layer.shift) + 1 + labels) * memory) << limits.ALIGN
+    reach = current_reach((max(high, -low - 1) >> layer.shift) + 1 + labels, layer.leak, net.steps)
     if reach > limits.V_LIMIT:
         yield f"currents may reach {reach:,}, {limits.STATE_BITS} signed bits hold {limits.V_LIMIT:,}"
 

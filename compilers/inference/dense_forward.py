@@ -14,7 +14,7 @@ DENSE, DENSE_IN_BYTES = 0.3, 0.1  # share of payloads, not 0, from which a produ
 
 def covers(network: IntNetwork) -> bool:
     """Whether DenseForward takes it: dense layers, and a read-out of two parts' sums that 32 bits hold."""
-    if network.top_k or network.pooled or network.readout == "channels":
+    if network.top_k or network.pooled or network.readout == "channels" or network.events:
         return False
     tops = [layer.top if network.neuron == "graded" else network.steps for layer in network.layers]
     if any(layer.outputs * top**2 >= 1 << 31 for layer, top in zip(network.layers, tops, strict=True)):

@@ -72,6 +72,11 @@ def quantize_pixels(pixels: np.ndarray, bits: int) -> np.ndarray:
     return ((wide * np.uint16(2 * ((1 << bits) - 1)) + np.uint16(255)) // np.uint16(510)).astype(np.int32)
 
 
+def quantized(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
+    """What Forward takes of samples (samples, row) uint8: pixels as levels; events are as they come."""
+    return pixels if network.events else quantize_pixels(pixels, network.input_bits)
+
+
 def norm_power(normalization: str) -> int:
     """The power whose sum normalises: 1 for l1, 2 for l2 and rms."""
     return 1 if normalization == "l1" else 2
@@ -215,7 +220,7 @@ class Forward:
         return matmul(raised, part.membership)
 
     def run(self, pixels, states: bool = False) -> Result:
-        """pixels: (samples, pixels) array of 0..2^input_bits - 1, of the library and device. Returns numpy."""
+        """pixels: (samples, row), see quantized, an array of the library and device. Returns numpy."""
         recorded: dict[str, object] = {}
         forward = self._graded if self.network.neuron == "graded" else self._lif
         sums, logits, spikes = forward(pixels, recorded if states else None)
@@ -285,12 +290,19 @@ class Forward:
 
     def _spiking(self, pixels, recorded: dict | None):
         """Each layer from the lowest up, with its counts of a sample."""
-        drive, trains = self._rate_drive(pixels[:, self.image_columns]), None
+        drive = self._event_drive(pixels) if self.network.events else self._rate_drive(pixels[:, self.image_columns])
+        trains = None
         for index, part in enumerate(self.layers):
             if index:
                 drive = self._drive(trains, part)
             trains, r = self._integrate(drive, part, recorded, first=index == 0, last=index == len(self.layers) - 1)
             yield part, r
+
+    def _event_drive(self, packed):
+        """The events' sum in layer 1 in each step, of samples (samples, row): (steps, samples, n)."""
+        assert self.network.events
+        first, spikes = self.layers[0], self.network.events.spikes(self._integers(packed).astype(np.uint8))
+        return self._drive(spikes if first.rows is not None else self._to(spikes, first.dtype), first)
 
     def _rate_drive(self, pixels):
         """The images' part of layer 1's sum in each step: (steps, samples, n)."""

@@ -18,17 +18,15 @@ import numpy as np
 from ff2loihi.compilers.choices import Reset
 from ff2loihi.compilers.errors import CheckpointError, brief
 from ff2loihi.compilers.formats.hdf5_file import opened
+from ff2loihi.compilers.interchange.counted import counting_network
 from ff2loihi.compilers.interchange.netx_fields import BIAS_EXP
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, Leak
 from ff2loihi.compilers.ir.convolution import Conv
-from ff2loihi.compilers.ir.options import Contrast
 from ff2loihi.compilers.ir.pooling import MaxPool
-from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.limits import (
     BIAS_EXP_MAX,
     BIAS_MANT_MAX,
     DECAY_ONE,
-    INPUT_BITS,
     VTH_MAX,
     WEIGHT_BITS,
 )
@@ -324,25 +322,4 @@ def _network(path: Path, chain: _Chain, steps: int) -> IntNetwork:
     if chain.head:
         weight, bias = chain.head  # a bias counts in each step
         head = IntHead((weight,), (1.0,), (steps * bias).astype(np.float32), "raw")
-    full = (1 << INPUT_BITS) - 1
-    inputs = chain.layers[0].inputs
-    return IntNetwork(
-        neuron="lif",
-        reset=resets[0],
-        steps=steps,
-        pixels=inputs,
-        input_bits=INPUT_BITS,
-        label_kind="none",
-        label_codes=np.zeros((classes, 0), np.int32),
-        neutral=np.zeros(0, np.int32),
-        phases=start_phases(inputs, full),
-        layers=tuple(chain.layers),
-        norms=(),
-        goodness="l1",
-        probability=Contrast(kind="contrast"),
-        normalization="none",
-        deferred=False,
-        readout="head" if head else "channels",
-        readout_layers=(len(chain.layers) - 1,),
-        head=head,
-    )
+    return counting_network(tuple(chain.layers), resets[0], steps, classes, head)

@@ -1,5 +1,6 @@
 """How events become the spikes of a network's inputs: a spec and an artifact say it, so that every run bins alike."""
 
+import numpy as np
 from pydantic import Field
 
 from ff2loihi.compilers.ir.options import Flag, Strict
@@ -33,6 +34,17 @@ class Binning(Strict):
     def presented(self) -> int:
         """Steps of a presentation."""
         return self.steps * self.rounds
+
+    @property
+    def row(self) -> int:
+        """Bytes of a sample: the packed spikes of one step after the other."""
+        return self.steps * row_bytes(self.inputs)
+
+    def spikes(self, packed: np.ndarray) -> np.ndarray:
+        """Of samples (..., row) uint8 all that a presentation shows, (presented, ..., inputs) uint8 0/1."""
+        steps = packed.reshape(*packed.shape[:-1], self.steps, -1)
+        once = np.moveaxis(np.unpackbits(steps, axis=-1, count=self.inputs), -2, 0)
+        return np.concatenate([once] * self.rounds)
 
     @property
     def shape(self) -> Sensor:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ff2loihi.compilers.choices import NeuronKind, Reset
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.events import Binning
 from ff2loihi.compilers.ir.frozen import Array, Frozen, Sized
 from ff2loihi.compilers.ir.network import ONE_PASS, PooledHead
 from ff2loihi.compilers.ir.options import Flag, Float, HeadActivities, Probability
@@ -121,7 +122,7 @@ class IntNetwork(Frozen):
     label_codes (classes, n) int32 in 0..2^input_bits - 1; phases (inputs,) int32, lif only: start of the
     input accumulators. norms: one table for each gap between layers, or () where normalisation is deferred
     to the read-out (nets without bias) or absent. top_k, pooled: as in Network; the host picks the largest activities
-    and classifies, in float.
+    and classifies, in float. events: a sample is the spikes of its inputs, as `events` bins them, in place of pixels.
     """
 
     neuron: NeuronKind
@@ -144,6 +145,12 @@ class IntNetwork(Frozen):
     head: IntHead | None
     top_k: int | None = None
     pooled: PooledHead | None = None
+    events: Binning | None = None
+
+    @property
+    def row(self) -> int:
+        """Bytes of a sample: a pixel each, or the packed spikes of one step after the other."""
+        return self.events.row if self.events else self.pixels
 
     @property
     def classes(self) -> int:

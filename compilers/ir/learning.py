@@ -5,7 +5,7 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from ff2loihi.compilers.ir.events import Binning, row_bytes
+from ff2loihi.compilers.ir.events import Binning
 from ff2loihi.compilers.ir.frozen import Frozen, Sized
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
@@ -70,7 +70,7 @@ class LearningNetwork(Frozen, Generic[Factor]):
     @property
     def row(self) -> int:
         """Bytes of a sample: a pixel each, or the packed spikes of one step after the other."""
-        return self.events.steps * row_bytes(self.pixels) if self.events else self.pixels
+        return self.events.row if self.events else self.pixels
 
     @property
     def classes(self) -> int:

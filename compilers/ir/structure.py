@@ -31,6 +31,10 @@ def inference(net: IntNetwork) -> Iterator[str]:
         yield f"{net.pixels} pixels, at least 1 is wanted"
     elif net.label_kind == "overwrite" and inputs >= net.pixels:
         yield f"{inputs} label inputs cannot overwrite {net.pixels} pixels"
+    if net.events:
+        yield from _events(net)
+        if net.neuron != "lif" or net.label_kind != "none":
+            yield "events, which networks of spikes without a label alone take"
     width = net.pixels + inputs if net.label_kind != "overwrite" else net.pixels
     yield from _array("label.neutral", net.neutral, np.int32, (inputs,))
     yield from _array("phases", net.phases, np.int32, (width,))
@@ -177,6 +181,15 @@ def _goodness(net: IntNetwork) -> Iterator[str]:
         yield from _array("pooled.bias", net.pooled.bias, np.float32, (net.classes,))
 
 
+def _events(net: IntNetwork | LearningNetwork) -> Iterator[str]:
+    events = net.events
+    if events and (events.inputs, events.presented) != (net.pixels, net.steps):
+        yield (
+            f"events of {events.inputs:,} inputs and {events.presented} steps for {net.pixels:,} inputs and "
+            f"{net.steps} steps"
+        )
+
+
 def learning(net: LearningNetwork) -> Iterator[str]:
     """Everything that does not fit, a line each."""
     yield from names.faults([layer.name for layer in net.layers])
@@ -190,11 +203,8 @@ def learning(net: LearningNetwork) -> Iterator[str]:
         yield f"{net.pixels} pixels, at least 1 is wanted"
     if (net.input_code == "events") != (net.events is not None):
         yield f"input code {net.input_code} with{'' if net.events else 'out'} a binning of events"
-    elif net.events and (net.events.inputs, net.events.presented) != (net.pixels, net.steps):
-        yield (
-            f"events of {net.events.inputs:,} inputs and {net.events.presented} steps for {net.pixels:,} inputs and "
-            f"{net.steps} steps"
-        )
+    elif net.events:
+        yield from _events(net)
     if net.library and len(net.layers) > 1:
         yield f"{len(net.layers)} layers of library neurons: one learns"
     yield from _array("label.phases", net.label_phases, np.int32, net.label_codes.shape[1:])

@@ -27,9 +27,7 @@ def input_spikes(network: LearningNetwork, q: np.ndarray, starts: np.ndarray, la
 def sample_spikes(network: LearningNetwork, q: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Those of the samples alone, (steps, ..., pixels) uint8."""
     if network.events:
-        packed = q.astype(np.uint8).reshape(*q.shape[:-1], network.events.steps, -1)
-        once = np.moveaxis(np.unpackbits(packed, axis=-1, count=network.pixels), -2, 0)
-        return np.concatenate([once] * network.events.rounds)
+        return network.events.spikes(q.astype(np.uint8))
     return np.stack(list(rate_code(starts, q.astype(np.int64), RATE_ONE, network.steps))).astype(np.uint8)
 
 

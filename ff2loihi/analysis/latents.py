@@ -16,7 +16,7 @@ from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.inference import float_forward
-from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
+from ff2loihi.compilers.inference.integer_forward import Forward, quantized
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning.readout import rates
 
@@ -113,7 +113,7 @@ def _integers(network: IntNetwork, pixels: np.ndarray, code: np.ndarray) -> tupl
     forward = Forward(replace(network, label_codes=code[None], neutral=code))
     parts = []
     for batch in _batches(pixels, 4 * network.steps * sum(layer.neurons for layer in network.layers)):
-        states = forward.run(quantize_pixels(batch, network.input_bits).astype(np.float32), states=True).states
+        states = forward.run(quantized(network, batch).astype(np.float32), states=True).states
         if network.neuron == "graded":
             parts.append([states[f"{layer.name}.h"][:, 0] for layer in network.layers])
         else:

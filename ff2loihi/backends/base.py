@@ -150,7 +150,7 @@ def joined(parts: Sequence[Trace]) -> Trace:
 
 def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.ndarray) -> None:
     """Raise DataError unless pixels is (samples, pixels) uint8, or events' rows, with at least one sample."""
-    wanted = network.row if isinstance(network, LearningNetwork) else network.pixels
+    wanted = network.pixels if isinstance(network, Network) else network.row
     if pixels.ndim != 2 or pixels.shape[1] != wanted or pixels.dtype != np.uint8:
         raise DataError(
             f"images must be (samples, {wanted}) uint8 for this model, got {pixels.shape} {pixels.dtype}. "

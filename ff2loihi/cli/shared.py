@@ -16,7 +16,7 @@ def dataset(
 
     unlabelled: whether images alone will do.
     """
-    events = events_of(program.network.events) if learns(program) else None
+    events = events_of(program.network.events)
     if name is not None:
         found = load_data(name, split, root=root, limit=limit, unlabelled=unlabelled, events=events)
         check_events(found, program)

@@ -14,7 +14,7 @@ import numpy as np
 from ff2loihi.choices import YIN_YANG, DataName, Split
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import read_bytes
-from ff2loihi.compilers.ir import AnyProgram, Binning, learns
+from ff2loihi.compilers.ir import AnyProgram, Binning
 from ff2loihi.data import own
 from ff2loihi.data.events.options import EventOptions
 from ff2loihi.data.idx import NAMED, from_idx
@@ -75,7 +75,7 @@ class Dataset:
         """Which images and labels they are, whatever file they came from."""
         digest = hashlib.sha256()
         for begin in range(0, len(self.images), HASHED):
-            digest.update(self.images[begin : begin + HASHED].tobytes())
+            digest.update(np.ascontiguousarray(self.images[begin : begin + HASHED]))  # no copy of what is mapped
         digest.update(self.labels.tobytes())
         size = " x ".join(map(str, self.shape))
         return f"{self.name} {self.split}, {len(self.labels)} samples of {size}, sha256 {digest.hexdigest()[:16]}"
@@ -95,7 +95,7 @@ def check_shape(data: Dataset, program: AnyProgram) -> None:
 def check_events(data: Dataset, program: AnyProgram) -> None:
     """Raise DataError for events that the program does not bin so, and for one of events and images in place of the
     other."""
-    wanted = program.network.events if learns(program) else None
+    wanted = program.network.events
     if data.events == wanted:
         return
     if data.events and wanted:

@@ -1,6 +1,7 @@
 """Artifacts for other frameworks and their graphs for the compiler: netx, NIR, and the rule beside them."""
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from ff2loihi.compilers.frontend import nir_reader
 from ff2loihi.compilers.frontend.checkpoint import checkpoint_of
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.frontend.spec import read_spec
+from ff2loihi.compilers.inference import spiking_chain
+from ff2loihi.compilers.inference.quantize import Calibration
 from ff2loihi.compilers.interchange import netx, netx_reader, nir, rule_file
-from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork, Program
+from ff2loihi.compilers.ir import AnyProgram, Binning, IntNetwork, LearningNetwork, Program
 from ff2loihi.compilers.ir.options import LIF
 from ff2loihi.compilers.learning import fit as learning_fit
 
@@ -74,6 +77,42 @@ def read_netx(path: Path, steps: int) -> tuple[Program[IntNetwork], list[str]]:
     except CompileError as error:
         raise CheckpointError(f"{path}: {error}") from None
     return program, remarks
+
+
+def read_spiking(path: Path, data: Calibration, dt: float | None = None) -> Program[IntNetwork]:
+    """A NIR graph of neurons that was trained on events, as a network that counts its last layer's spikes.
+
+    data: events, of which the binning and the name are taken; dt: a step's length, in place of the graph's. Raises
+    CheckpointError.
+    """
+    graph = nir.read(path)
+    if data.events is None:
+        raise CheckpointError(
+            f"{path}: without a spec its input is events, {data.data or 'the data'} holds images. Use --calibrate with "
+            "a data set of events, or --spec"
+        )
+    _check_sensor(path, graph.shape, data.events)
+    try:
+        network = spiking_chain.integers(nir_reader.spiking_layers(path, graph, dt or graph.dt), data.events)
+    except CompileError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    sha256 = hashlib.sha256(read_bytes(path, CheckpointError, hdf5_file.KIND)).hexdigest()
+    options = {"neuron": network.neuron, "steps": network.steps, "reset": network.reset}
+    checkpoint = {"name": path.name, "sha256": sha256}
+    return Program(network, (), {"checkpoint": checkpoint, "options": options, "calibration": data.facts})
+
+
+def _check_sensor(path: Path, shape: tuple[int, ...], events: Binning) -> None:
+    """Raise CheckpointError where the graph's input, (n,) or (channels, height, width), is of another size."""
+    height, width, channels = events.shape
+    taken = shape if len(shape) == 3 else (math.prod(shape),)
+    given = (channels, height, width) if len(shape) == 3 else (events.inputs,)
+    if taken != given:
+        ours, theirs = (" x ".join(map(str, one)) for one in (given, taken))
+        raise CheckpointError(
+            f"{path}: its input is {theirs}, the events give {ours} (channels, height, width, or all of them). Use "
+            "the data set that it was trained on, or --events downsample=K, merged or parts=N"
+        )
 
 
 def load_graph(path: Path, spec_path: Path, dt: float | None = None) -> Checkpoint:

@@ -20,7 +20,7 @@ from ff2loihi.compilers.board.populations import (
     OneToOne,
     Population,
 )
-from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
+from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels, quantized
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, split_input
 from ff2loihi.compilers.ir.convolution import Conv
 from ff2loihi.compilers.learning.readout import draws_phases, rates
@@ -81,8 +81,7 @@ def states_in_batches(network: IntNetwork, pixels: np.ndarray) -> Iterator[dict[
     forward = Forward(network)
     size = max(1, STATES // (network.steps * sum(layer.neurons for layer in network.layers)))
     for start in range(0, len(pixels), size):
-        batch = quantize_pixels(pixels[start : start + size], network.input_bits)
-        yield forward.run(batch, states=True).states
+        yield forward.run(quantized(network, pixels[start : start + size]), states=True).states
 
 
 def _mean_fan_out(conv: Conv, fired: np.ndarray) -> float:
@@ -101,6 +100,8 @@ def input_spikes(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
 
 def _source_spikes(network: IntNetwork, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Spikes of the image's inputs in a pass (samples, n), and of the label's in each pass (passes, n)."""
+    if network.events:
+        return network.events.spikes(pixels).sum(0, np.int64), np.zeros((1, 0), np.int64)
     image, label = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
     q = quantize_pixels(pixels, network.input_bits).astype(np.int64)[:, image]
     codes = network.pass_labels.astype(np.int64)

@@ -45,8 +45,8 @@ def inference_limit(network: IntNetwork, pixels: np.ndarray, trace: Trace) -> Li
         return None
     passes, steps = len(network.pass_labels), network.steps
     columns, _ = split_input(network.pixels, network.label_codes.shape[1], network.label_kind)
-    q = quantize_pixels(pixels[:, columns], network.input_bits)
-    if network.neuron == "lif":
+    q = network.events.spikes(pixels) if network.events else quantize_pixels(pixels[:, columns], network.input_bits)
+    if network.neuron == "lif" and not network.events:
         q = np.stack(list(rate_code(network.phases[columns], q, network.full, steps)))
     first, *above = network.layers
     rows = np.count_nonzero(q) / len(pixels) * first.neurons

@@ -148,7 +148,7 @@ def gather(sources: Mapping[str, Source], data: Dataset, note: Note = lambda tex
 def _network(name: str, source: Source, data: Dataset) -> Network | IntNetwork | LearningNetwork:
     """Raises CompileError or DataError."""
     if isinstance(source, Program):
-        if isinstance(source.network, LearningNetwork) and source.network.events:
+        if source.network.events:
             raise DataError(f"{name}: takes events, of which the page has no pictures yet. Use run and estimate")
         if data.name != GIVEN:  # rows of pixels may be among them, whose shape nobody said
             check_shape(data, source)

@@ -105,8 +105,9 @@ EXPERIMENT = Experiment(
 
 
 def pairs_of(classes: int) -> list[tuple[int, int]]:
-    """The first class of each pair, and the one behind its last."""
-    return [(first, min(first + PAIR, classes)) for first in range(0, classes, PAIR)]
+    """The first class of each pair, and the one behind its last; an odd class joins the last pair."""
+    firsts = range(0, max(1, classes - 1), PAIR)
+    return [(first, end) for first, end in zip(firsts, (*firsts[1:], classes), strict=True)]
 
 
 def finished_cells(

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +11,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift
 
+from ff2loihi import api
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.formats import hdf5_file
+from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events import nmnist, saccades, yin_yang
 from ff2loihi.data.events.options import EventOptions, events_of, parse
+from ff2loihi.ff.recipes import train
+from ff2loihi.learning import run
+from ff2loihi.learning.controller import Schedule
 
 SENSOR = (6, 5, 2)  # height, width, polarities
 
@@ -330,3 +337,76 @@ def test_a_moved_image_gives_an_event_where_the_logarithm_of_its_light_changes()
                 wanted.append((5.0 * move, x, y, change > 0))
     assert np.stack(found, axis=1).tolist() == np.array(wanted, float).tolist()
     assert {p for *_, p in wanted} == {False, True}
+
+
+def test_memory_does_not_grow_with_the_samples_that_are_binned_and_learned(tmp_path, monkeypatch):
+    """Of all that is allocated, whose peak Python counts; rows of spikes lie in a mapped file, which is none of it."""
+    monkeypatch.setattr(run, "HEALTH_EVERY", 50)  # samples that are learned in one call at most, in place of 1000
+    path, frames, samples = tmp_path / "e.h5", (20, 2, 34, 34), 750
+    with h5py.File(path, "w") as file:
+        held = file.create_dataset("events", (samples, *frames), bool, chunks=(1, *frames))
+        for sample in range(samples):
+            held[sample] = np.random.default_rng(sample).random(frames) < 0.02
+        file["labels"] = np.arange(samples) % 2
+    options = EventOptions(parts=1)
+    few = load_data(str(path), "train", limit=20, events=options)
+    train("ffa-symmetric", few, epochs=0, widths=(10,)).save(tmp_path / "u.pt")
+    program = api.compile(tmp_path / "u.pt", few, LearningOptions())
+
+    def learned(count):
+        """Bytes of the rows, and the peak as they are binned and learned."""
+        tracemalloc.start()
+        data = load_data(str(path), "train", limit=count, events=options)
+        found = api.learn(program, data, Schedule(epochs=1)).provenance["learned"][0]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found["samples"] == count == len(data.labels)
+        return data.images.nbytes, peak
+
+    learned(20)  # the first one imports, and loads its loops
+    few, many = learned(100), learned(600)
+    assert many[0] - few[0] > 2_500_000
+    assert many[1] - few[1] < 0.2 * (many[0] - few[0])
+
+
+@pytest.fixture
+def frames_in_hdf5(tmp_path):
+    """path, and what is in it: writes an .h5 of events beside other data sets."""
+
+    def written(**others):
+        path = tmp_path / "e.h5"
+        with h5py.File(path, "w") as file:
+            file["events"] = np.random.default_rng(0).random((20, 6, 8)) < 0.3
+            file["labels"] = np.arange(20) % 2
+            for name, values in others.items():
+                file[name] = values
+        return path
+
+    return written
+
+
+def test_a_large_file_of_events_is_read_a_part_at_a_time(frames_in_hdf5, monkeypatch):
+    """Whatever a file of a network may hold at most; and every value of it is read before it is trusted."""
+    monkeypatch.setattr(hdf5_file, "BYTES", 100)
+    monkeypatch.setattr(hdf5_file, "BLOCK", 100)
+    path, parts = frames_in_hdf5(), []
+    read = h5py.Dataset.__getitem__
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda item, key: parts.append(key) or read(item, key))
+    hdf5_file.read_all(str(path), large=True)
+    assert [part for part in parts if part != slice(0, 12)][:2] == [slice(0, 2), slice(2, 4)]
+    assert slice(18, 20) in parts
+    assert len(load_data(str(path), "train").labels) == 16
+
+
+def test_what_stands_beside_the_events_may_be_anything(frames_in_hdf5):
+    kept = np.zeros(3, [("a", np.int32), ("b", np.float32)])
+    assert len(load_data(str(frames_in_hdf5(about=kept)), "train").labels) == 16
+
+
+def test_events_that_stand_in_another_file_are_refused(tmp_path):
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        file.create_dataset("events", (4, 6, 8), np.uint8, external=[(str(tmp_path / "raw"), 0, 4 * 6 * 8)])
+        file["labels"] = np.arange(4) % 2
+    (tmp_path / "raw").write_bytes(bytes(4 * 6 * 8))
+    with pytest.raises(DataError, match="the values of 'events' stand in another file"):
+        load_data(str(tmp_path / "e.h5"), "train")

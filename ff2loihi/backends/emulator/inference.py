@@ -17,7 +17,7 @@ from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, make_tra
 from ff2loihi.backends.classification import classify
 from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantize_pixels
+from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantized
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 
 # activities of one batch: what a core's cache holds, or what keeps a GPU busy
@@ -66,12 +66,14 @@ def _batches(network: IntNetwork, pixels: np.ndarray, device: str, least: int = 
     each = max(layer.neurons for layer in network.layers) * len(network.pass_labels)
     if device == "loops":
         each *= network.steps
+    if network.events:  # a batch's spikes are unpacked, a byte each
+        each = max(each, network.row)
     rows = max(1, min(BATCH_ELEMENTS[device] // each, math.ceil(len(pixels) / least)))
     return [pixels[start : start + rows] for start in range(0, len(pixels), rows)]
 
 
 def _quantized(network: IntNetwork, pixels: np.ndarray) -> np.ndarray:
-    return quantize_pixels(pixels, network.input_bits).astype(np.float32)
+    return quantized(network, pixels).astype(np.float32)
 
 
 def _on_cpu(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[Result]:

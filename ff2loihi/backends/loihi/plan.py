@@ -59,6 +59,12 @@ def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray, first:
         for spikes in classification_states.input_spikes(network, pixels, starts):
             yield np.pad(spikes, [(0, 0), (0, interval - network.steps), (0, 0)]).reshape(-1, network.inputs)
         return
+    if network.events:
+        rows = np.zeros((interval, network.inputs), np.uint8)
+        for sample in pixels:
+            rows[: stride * network.steps : stride] = network.events.spikes(sample)
+            yield rows
+        return
     codes, full = network.pass_labels, (1 << network.input_bits) - 1
     image, label = split_input(network.pixels, codes.shape[1], network.label_kind)
     x = np.zeros((len(codes), network.inputs), np.int32)

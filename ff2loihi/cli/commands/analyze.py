@@ -14,7 +14,7 @@ from ff2loihi.cli.outputs import Output, check
 from ff2loihi.cli.shared import check_content, named_data
 from ff2loihi.compilers.errors import CheckpointError, DataError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.ir import Program, learns
+from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import events_of
@@ -44,7 +44,7 @@ def analyze_model(
     name = data or default
     if name is None:
         raise DataError(f"{model}: the file does not name a data set. Use --data NAME")
-    events = events_of(source.network.events) if isinstance(source, Program) and learns(source) else None
+    events = events_of(source.network.events) if isinstance(source, Program) else None
     images = load_data(name, split, root=data_root, limit=samples, events=events)
     if data is None:
         check_content(images, sha256, "--data")

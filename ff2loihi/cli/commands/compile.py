@@ -35,14 +35,19 @@ def compile_model(
 ) -> dict:  # fmt: skip
     """Compile, showing what each stage did, and write the artifact."""
     api.pipeline.check_options(options)
-    if dt is not None and (spec is None or model.suffix != ".nir"):
-        raise FF2LoihiError("--dt: a step's length of a NIR graph (.nir) that is compiled with --spec. Leave it out")
+    if dt is not None and (model.suffix != ".nir" or (spec is None and calibrate is None)):
+        raise FF2LoihiError(
+            "--dt: a step's length of a NIR graph (.nir) that is compiled with --spec, or --calibrate of events. Leave "
+            "it out"
+        )
     if model.suffix == ".nir":
-        from ff2loihi.cli.commands.interchange import compile_exported
+        from ff2loihi.cli.commands.interchange import compile_exported, compile_spiking
         from ff2loihi.deployment import interchange
 
         if spec is None and (check is not None or expect is not None):
             raise CheckpointError(f"{model}: exported integers have no float net: leave out --check and --expect")
+        if spec is None and calibrate is not None:
+            return compile_spiking(model, options, calibrate, dt, output, data_root, events)
         if spec is None:
             return compile_exported(model, options, output)
         checkpoint = interchange.load_graph(model, spec, dt)

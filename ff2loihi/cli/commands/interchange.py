@@ -12,6 +12,7 @@ from ff2loihi.compilers.errors import CheckFailed, CheckpointError
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.ir import AnyProgram, learns
+from ff2loihi.data.events.options import EventOptions
 from ff2loihi.deployment import interchange
 from ff2loihi.verification import golden
 from ff2loihi.verification.equality import EqualityReport
@@ -51,6 +52,27 @@ def compile_exported(model: Path, options, output: Path) -> dict:
     digest = api.save(program, output)
     console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, as it was exported")
     return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
+
+
+def compile_spiking(
+    model: Path, options, calibrate: str, dt: float | None, output: Path, data_root, events: EventOptions | None
+) -> dict:
+    """A NIR graph of neurons becomes an artifact that counts its last layer's spikes of events."""
+    if options != Options():
+        raise CheckpointError(f"{model}: its neurons are compiled as they are: leave out options, or give --spec")
+    asked = events or EventOptions()
+    asked = replace(asked, parts=asked.parts or 1, rounds=asked.rounds or 1)
+    data = api.calibration_set(calibrate, data_root, asked)
+    program = interchange.read_spiking(model, api.calibration_of(data), dt)
+    digest = api.save(program, output)
+    show_layers(program)
+    console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, {program.network.steps} steps")
+    return {
+        "artifact": str(output),
+        "sha256": digest,
+        "layers": arithmetic_rules.usage(program.network),
+        "provenance": program.provenance,
+    }
 
 
 def compile_netx(model: Path, options: Options, output: Path) -> dict:

@@ -112,7 +112,9 @@ def inspect_file(model: Path) -> dict:
     seeing = [layer.name for layer in net.layers if layer.label]
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
-        "input": f"{net.pixels} pixels of {net.input_bits} bits",
+        "input": f"{net.pixels} inputs of events, binned as {net.events}"
+        if net.events
+        else f"{net.pixels} pixels of {net.input_bits} bits",
         "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, "
         f"{len(net.pass_labels)} passes" + (f"; enters {', '.join(seeing)}, too" if seeing else ""),
         "goodness": f"{net.goodness}{most}, {net.probability.model_dump()}",

@@ -11,7 +11,7 @@ from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.data.events.recordings import Recording, checked
 from ff2loihi.processes.limits import INPUT_BITS
 
-EVENTS, LABELS, OFFSETS, SENSOR = "events", "labels", "offsets", "sensor"
+EVENTS, LABELS, OFFSETS, SENSOR = NAMES = "events", "labels", "offsets", "sensor"
 SIDE_MAX = (1 << 16) - 1
 COUNT_MAX = (1 << INPUT_BITS) - 1  # events of an input in a step, as a message carries them
 STEPS = 30  # of rows, unless asked otherwise

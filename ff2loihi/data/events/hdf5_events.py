@@ -9,6 +9,7 @@ import numpy as np
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.data import own
+from ff2loihi.data.events import arrays
 from ff2loihi.data.events.recordings import Recording, checked
 
 TIMES, UNITS, LABELS = "spikes/times", "spikes/units", "labels"
@@ -18,11 +19,16 @@ WANTED = "an HDF5 file of events"
 
 
 def opened(path: Path) -> dict[str, h5py.Dataset]:
-    """The file's data sets by their paths; it stays open. Raises DataError."""
-    hdf5_file.check_readable(path, DataError, WANTED)
+    """The file's data sets by their paths, of which those that hold events are checked; it stays open. Raises
+    DataError."""
+    hdf5_file.check_readable(path, DataError, WANTED, large=True)
     try:
         file = h5py.File(path, "r")
-        return {name.removeprefix("/"): item for name, item in hdf5_file.datasets(file)}
+        found = {name.removeprefix("/"): item for name, item in hdf5_file.datasets(file)}
+        for name in found:
+            if name in (TIMES, UNITS) or name.removeprefix("train_").removeprefix("test_") in arrays.NAMES:
+                hdf5_file.size_of_values(name, found[name], trains=True)
+        return found
     except hdf5_file.Untaken as failure:
         raise DataError(f"{path}: {failure}") from None
     except OSError:

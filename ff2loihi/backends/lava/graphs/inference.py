@@ -109,18 +109,23 @@ class _Builder:
     def __init__(self, network: IntNetwork, pixels: np.ndarray, folder: Path, states: bool) -> None:
         self.network, self.pixels, self.states = network, pixels, states
         self.codes = network.pass_labels
-        self.x = np.zeros((len(pixels), network.inputs), np.int32)
-        image, self.label_columns = split_input(network.pixels, self.codes.shape[1], network.label_kind)
-        self.x[:, image] = quantize_pixels(pixels, network.input_bits)[:, image]
         rows = len(pixels) * len(self.codes) * network.steps + 3 * len(network.layers) + 2
         self.recordings = Recordings(folder, rows)
 
-    def _source(self) -> Source:
+    def _source(self) -> Source | Playback:
         net = self.network
+        if net.events:
+            file = self.recordings.folder / "events.npy"
+            rows = np.moveaxis(net.events.spikes(self.pixels), 0, 1)
+            np.save(file, np.packbits(rows.reshape(-1, net.inputs), axis=1))
+            return Playback(n=net.inputs, file=str(file), packed=True)
+        image, label = split_input(net.pixels, self.codes.shape[1], net.label_kind)
+        x = np.zeros((len(self.pixels), net.inputs), np.int32)
+        x[:, image] = quantize_pixels(self.pixels, net.input_bits)[:, image]
         return Source(
-            samples=self.x,
+            samples=x,
             codes=self.codes.astype(np.int32),
-            label_columns=self.label_columns,
+            label_columns=label,
             phases=net.phases.astype(np.int32),
             steps=net.steps,
             full=(1 << net.input_bits) - 1,
