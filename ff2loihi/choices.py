@@ -23,7 +23,7 @@ Recipe = Literal[
     "ff-three-factor-top-down", "ff-three-factor-both", "ff-prospective-3", "ff-prospective-5", "pcl-ff", "cwc-ff",
     "cwc-ff-bn", "ff-lif", "bptt-lif",
 ]  # fmt: skip
-Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer"]
+Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer", "continual"]
 Split = Literal["train", "test", "fit", "validation"]
 AnalysisSplit = Literal["test", "validation"]
 Backend = Literal["emulator", "lava", "loihi"]

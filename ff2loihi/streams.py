@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 
 # Its place in this list is a use's key: a new one goes to the end, or every figure changes.
-Use = Literal["weights", "label codes", "training", "head", "presentations", "evaluation", "sweep"]
+Use = Literal["weights", "label codes", "training", "head", "presentations", "evaluation", "sweep", "stored samples"]
 
 
 def seed_of(seed: int, use: Use) -> np.random.SeedSequence:

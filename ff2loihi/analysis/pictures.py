@@ -1,6 +1,7 @@
 """The pictures of an analysis and of a comparison, as PNG bytes; drawn without a display."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,30 +9,51 @@ from ff2loihi.analysis.canvas import canvas, png
 from ff2loihi.analysis.comparison import Comparison
 from ff2loihi.analysis.latents import Latents
 from ff2loihi.analysis.maps import activation_map, tsne
-from ff2loihi.analysis.report import Analysis, LayerReport, Note
+from ff2loihi.analysis.report import Analysis, LayerReport, Note, layer_by_layer
 
 TSNE_SAMPLES = 1000  # the first ones: about 2 s a picture
 
 
 def pictures(
-    analysis: Analysis, forms: list[Latents], labels: np.ndarray, note: Note = lambda text: None
-) -> Iterator[tuple[str, bytes]]:
+    analysis: Analysis, forms: list[Latents], labels: np.ndarray, note: Note = lambda text: None,
+    workers: int | None = None,
+) -> Iterator[tuple[str, bytes]]:  # fmt: skip
     """(file name, PNG): of each form and layer t-SNE, activation map and overlap; sizes and similarity over all.
 
-    forms, labels (samples,): what the analysis was made of. note: told of each picture before it is drawn.
+    forms, labels (samples,): what the analysis was made of. note: told of each layer before it is drawn. workers:
+    processes for the layers, None is this one.
     """
-    for form, measured in zip(forms, analysis.forms, strict=True):
-        for index, layer in enumerate(measured.layers):
-            name, title = f"{form.name.lower()}-{layer.layer}", f"{form.name}, {layer.layer}"
-            note(f"t-SNE of {title}")
-            latents = form.true[index]
-            yield f"tsne-{name}.png", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)
-            yield f"activation-{name}.png", _activation(title, latents, labels, layer)
-            if layer.jaccard is not None:
-                yield f"overlap-{name}.png", _overlap(title, layer.classes, layer.jaccard)
+    parts = [
+        Drawn(form.only([index]), labels, layer)
+        for form, measured in zip(forms, analysis.forms, strict=True)
+        for index, layer in enumerate(measured.layers)
+    ]
+    for drawn in layer_by_layer(layer_pictures, parts, workers, lambda text: note(f"pictures of {text}")):
+        yield from drawn
     note("sizes and similarity")
     yield "ensemble-sizes.png", _sizes(analysis)
     yield "similarity.png", _similarity(analysis)
+
+
+class Drawn(NamedTuple):
+    """One layer of one form: its latents, the labels (samples,), and what was measured."""
+
+    form: Latents
+    labels: np.ndarray
+    layer: LayerReport
+
+
+def layer_pictures(part: Drawn) -> list[tuple[str, bytes]]:
+    """t-SNE, activation map and overlap of a layer."""
+    [latents], labels, layer = part.form.true, part.labels, part.layer
+    name, title = f"{part.form.name.lower()}-{layer.layer}", f"{part.form.name}, {layer.layer}"
+    drawn = [
+        (f"tsne-{name}.png", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)),
+        (f"activation-{name}.png", _activation(title, latents, labels, layer)),
+    ]
+    if layer.jaccard is not None:
+        drawn.append((f"overlap-{name}.png", _overlap(title, layer.classes, layer.jaccard)))
+    return drawn
 
 
 def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:

@@ -198,6 +198,7 @@ def run(
             metavar="FILE.csv", help="write each image's predicted class, - for stdout; the images need no labels then"
         ),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes that share Lava's samples, with the same bits")] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -211,7 +212,7 @@ def run(
 
     if predictions == outputs.STDOUT:
         console.tables_on_stderr(True)
-    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations, workers)
     console.write_json(found, json)
 
 
@@ -247,6 +248,9 @@ def learn(
         typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="draw accuracy and the first layer's weights as they change, on a terminal")
+    ] = False,
     resume: Resume = False,
     log_dir: LogDir = None,
     data_root: DataRoot = None,
@@ -269,7 +273,7 @@ def learn(
                 "seed": seed,
             },
             evaluate=evaluate, artifact=artifact, state=files.state, log=log.path, resume=resume,
-            log_dir=log_dir,
+            log_dir=log_dir, live=live,
         )  # fmt: skip
         console.write_json(found, json)
 
@@ -288,6 +292,9 @@ def verify(
             "learning, too: own_plastic (our LearningDense), per_layer, one_process"
         ),
     ] = "graph",
+    workers: Annotated[
+        int, typer.Option(min=1, help="processes that share Lava's samples; a network that learns takes one")
+    ] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -295,7 +302,7 @@ def verify(
     outputs.check((model,), json)
     from ff2loihi.cli.commands.run import verify_model
 
-    verify_model(model, data, samples, form, data_root, json)
+    verify_model(model, data, samples, form, data_root, json, workers)
 
 
 @commands.command()
@@ -328,6 +335,9 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -338,7 +348,7 @@ def analyze(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root, workers)
     console.write_json(found, json)
 
 
@@ -427,7 +437,11 @@ def reproduce(
         typer.Argument(metavar="EXPERIMENT", help=f"a paper's table: {', '.join(get_args(choices.Experiment))}"),
     ],
     table: Annotated[
-        int | None, typer.Option(help="hebbian-ffa: 1, its models, or 2, its output traces [default: 1]")
+        int | None,
+        typer.Option(
+            help="hebbian-ffa: 1, its models, or 2, its output traces; continual: 1, all samples, or 2, few of each "
+            "class [default: 1]"
+        ),
     ] = None,
     data: Annotated[
         choices.DataName | None,
@@ -436,15 +450,19 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the cells, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="continual: its curves")] = None,
     json: Json = None,
 ) -> None:
-    """Run a paper's experiment and print its table, each cell the paper's figure beside ours."""
-    outputs.check((), json)
+    """Run a paper's experiment, or a protocol, and print its table, a paper's figures beside ours."""
+    outputs.check((), json, *([Output(picture, kinds.PNG, "--picture")] if picture else []))
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
-    command(experiment, Request(table, data, epochs, seed, quick, data_root), json)
+    command(experiment, Request(table, data, epochs, seed, quick, data_root, picture, workers), json)
 
 
 @commands.command()

@@ -1,6 +1,6 @@
 """The experiments of `ff2loihi reproduce`, by name."""
 
-from ff2loihi.reproduce import hebbian_ffa, hinton, negatives, tosato, transfer
+from ff2loihi.reproduce import continual, hebbian_ffa, hinton, negatives, tosato, transfer
 from ff2loihi.reproduce.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -9,4 +9,5 @@ EXPERIMENTS: dict[str, Experiment] = {
     "tosato": tosato.EXPERIMENT,
     "negatives": negatives.EXPERIMENT,
     "transfer": transfer.EXPERIMENT,
+    "continual": continual.EXPERIMENT,
 }

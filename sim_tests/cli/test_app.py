@@ -228,7 +228,7 @@ BAD = [
     (2, "train --recipe backprop", "'backprop' is not one of"),
     (2, "train --recipe ffa-symetric", "'cwc-ff-bn'. Did you mean ffa-symmetric? See: ff2loihi train --help"),
     (2, "run g.ffl --data mnst", "and no such file is there. Did you mean mnist?"),
-    (2, "reproduce hiton", "'transfer'. Did you mean hinton? See: ff2loihi reproduce --help"),
+    (2, "reproduce hiton", "'continual'. Did you mean hinton? See: ff2loihi reproduce --help"),
     (2, "train --data cifar", "digits"),
     (2, "train --widths 16x12", "--widths"),
     (2, "train --widths 0", "--widths"),

@@ -79,6 +79,8 @@ REFUSED = [
     ("map g.ffl --chips spec.yaml --json spec.yaml", "--json would replace the input spec.yaml"),
     ("estimate g.ffl --json g.ffl", "--json would replace the input"),
     ("reproduce tosato --json g.ffl", "holds an ff2loihi artifact"),
+    ("reproduce continual --picture g.ffl", "g.ffl: holds an ff2loihi artifact, and --picture writes a PNG picture"),
+    ("reproduce continual --picture x --json x", "would write the same file"),
     ("doctor --json g.ffl", "holds an ff2loihi artifact"),
     ("learn on.ffl -o on.ffl", "on.ffl: --output would replace the input on.ffl"),
     ("learn on.ffl -o x.ffl --json x.ffl.run.lock", "would write the same file"),

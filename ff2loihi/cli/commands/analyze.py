@@ -19,7 +19,9 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import events_of
 
 
-def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, data_root) -> dict:
+def analyze_model(
+    model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, data_root, workers: int | None
+) -> dict:
     """Analyse, show, and write the pictures, all of them made before the first is written."""
     wanted = None if layers is None else tuple(layers.split(","))
     calibration = None
@@ -52,7 +54,7 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
             steps.append(text)
             show(len(steps), None, text)
 
-        found = api.analyze(source, images, fitted, calibration, wanted, unseen, note)
+        found = api.analyze(source, images, fitted, calibration, wanted, unseen, note, workers)
         drawn = list(found.pictures(note))
     for line in found.refused:
         console.warn(line)

@@ -26,10 +26,10 @@ def deploy(model: Path, target: Path, dry_run: bool, samples: int | None, data, 
 
 
 def _write(folder: Path, program, digest: str, images) -> dict:
-    from ff2loihi.deployment import folder as deployment
+    from ff2loihi import api
 
     with console.progress("golden vectors") as show:
-        remarks = deployment.write(folder, program, images, show)
+        remarks = api.dry_run(program, folder, images, show)
     for remark in remarks:
         console.warn(remark)
     files = sorted(folder.iterdir())

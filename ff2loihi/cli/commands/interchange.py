@@ -78,8 +78,7 @@ def compile_netx(model: Path, options: Options, output: Path) -> dict:
 
 def diff_golden(folder: Path, recording: Path, json: str | None) -> None:
     """Compare a recording with the golden vectors; raise CheckFailed at the first state that differs."""
-    path = folder / golden.FILE if folder.is_dir() else folder
-    report = golden.compare(golden.read(path, golden.GOLDEN), golden.read(recording, golden.RECORDING), str(recording))
+    report = api.diff_golden(folder, recording)
     show_differences(report)
     console.write_json(report, json)
     if not report.equal:

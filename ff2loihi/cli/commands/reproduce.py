@@ -7,15 +7,16 @@ from pathlib import Path
 from ff2loihi.cli import console
 from ff2loihi.cli.outputs import TABLES
 from ff2loihi.compilers.errors import FF2LoihiError
-from ff2loihi.compilers.files import is_stream
+from ff2loihi.compilers.files import is_stream, write_atomic
 from ff2loihi.reproduce.experiment import Request, Table
 from ff2loihi.reproduce.experiments import EXPERIMENTS
 
 
 def reproduce(experiment: str, request: Request, json: str | None) -> None:
-    """Run an experiment and show its table: the paper's figures beside ours. `json`: written after every cell."""
+    """Run an experiment and show its table, a paper's figures beside ours where there is one. `json`: written after
+    every cell."""
     chosen = EXPERIMENTS[experiment]
-    given = {name for name in ("table", "data", "epochs") if getattr(request, name) is not None}
+    given = {name for name in ("table", "data", "epochs", "picture") if getattr(request, name) is not None}
     if given - chosen.options:
         raise FF2LoihiError(f"--{min(given - chosen.options)}: no meaning with reproduce {experiment}. Leave it out")
     table = chosen.prepare(request)
@@ -31,6 +32,8 @@ def reproduce(experiment: str, request: Request, json: str | None) -> None:
     notes = table.notes(cells)
     for note in notes:
         console.say(note)
+    if request.picture and table.picture:
+        write_atomic(request.picture, table.picture(cells), FF2LoihiError)
     console.write_json(_report(facts, started, cells, notes, complete=True), json)
 
 

@@ -23,11 +23,13 @@ from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport
 from ff2loihi.reports.accuracy import accuracy_report
 
 
-def run_model(model, data, split, limit, backend, device, data_root, predictions: Path | None, presentations) -> dict:
+def run_model(
+    model, data, split, limit, backend, device, data_root, predictions: Path | None, presentations, workers
+) -> dict:
     """Classify and show one table; write the predictions where a file is named."""
     program = api.load(model)
     images = dataset(program, data, split, limit, data_root, unlabelled=predictions is not None)
-    place = api.backend(backend, device)
+    place = api.backend(backend, device, workers)
     with console.progress(f"run on {backend}") as show:
         trace = api.classify(program, images, place, show, presentations)
     if predictions is not None:
@@ -69,7 +71,7 @@ def _csv(images: Dataset, trace: Trace) -> str:
     return PREDICTIONS_HEAD + "".join(f"{place},{predicted},{label}\n" for place, predicted, label in rows)
 
 
-def verify_model(model, data, samples, form, data_root, json) -> None:
+def verify_model(model, data, samples, form, data_root, json, workers) -> None:
     """Compare both back ends; raise CheckFailed where they differ."""
     program = api.load(model)
     ours = learns(program) and not program.network.library
@@ -79,7 +81,7 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
         raise FF2LoihiError(f"--form {form}: is of LearningDense, and this layer has fields. Use graph")
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded") as show:
-        report = api.verify(program, images, show, form)
+        report = api.verify(program, images, show, form, workers)
     console.table(
         f"{model}: {report.left} against {report.right}, {report.samples} samples",
         ("variable", "values", "active", "differing"),

@@ -30,7 +30,8 @@ class Membranes(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.constants = tuple(map(np.float32, constants))
         before, r = torch.empty_like(drive), torch.zeros_like(drive[0])
-        membranes.forward(drive.detach().numpy(), *ctx.constants, before.numpy(), r.numpy())
+        decay, threshold, keep = ctx.constants
+        membranes.forward(drive.detach().numpy(), decay, threshold, keep, before.numpy(), r.numpy())
         ctx.save_for_backward(before)
         return (before > constants[1]).to(drive.dtype) if passes_spikes else before[:0], r
 
@@ -44,9 +45,9 @@ class Membranes(torch.autograd.Function):
             for found, empty in zip(gradients, (before[:0], torch.zeros_like(before[0])), strict=True)
         )
         found = torch.empty_like(before)
-        membranes.backward(
-            before.numpy(), of_trace.numpy(), of_spikes.numpy(), np.float32(SLOPE), *ctx.constants, found.numpy()
-        )
+        slope, (decay, threshold, keep) = np.float32(SLOPE), ctx.constants
+        spikes, trace = of_spikes.numpy(), of_trace.numpy()
+        membranes.backward(before.numpy(), trace, spikes, slope, decay, threshold, keep, found.numpy())
         return found, None, None
 
 
