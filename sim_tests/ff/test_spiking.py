@@ -170,7 +170,7 @@ def test_weights_that_are_no_numbers_are_refused(trained):
 
 def test_a_classifier_without_labels_says_why_it_does_not_compile(points, tmp_path):
     train("bptt-lif", points[0], epochs=0, widths=(8,)).save(tmp_path / "m.pt")
-    with pytest.raises(CompileError, match="label none: a net that was trained as it spikes compiles where") as failure:
+    with pytest.raises(CompileError, match="label none: a net of spiking neurons compiles where") as failure:
         api.compile(tmp_path / "m.pt", points[0])
     assert "\n" not in str(failure.value)
 

@@ -48,13 +48,14 @@ class LocalRecipe(_Recipe):
     probability: Probability = field(default_factory=lambda: Symmetric(kind="symmetric", epsilon=1.0))
 
     def train(self, data: Dataset, choice: Choice, facts: dict, hooks: Hooks = SILENT) -> SpikingNetwork:
-        """0 epochs give the untrained net. Raises DataError for images."""
+        """0 epochs give the untrained net, whose scale `compile` sets. Raises DataError for images."""
         widths, training = settle(self, data, choice)
         embedding = make_embedding("one_hot", data.classes, torch.Generator())
         rule = Rule("sum_squares", self.probability, "none", "goodness")
         events, facts = _events(data), {**facts, "epochs": training.epochs}
         network = SpikingNetwork(events, widths, embedding, rule, self.neuron(events), facts)
-        network.spread(tensor_of(data.images[:FIRST], events), torch.from_numpy(data.labels[:FIRST]))
+        if training.epochs:
+            network.spread(tensor_of(data.images[:FIRST], events), torch.from_numpy(data.labels[:FIRST]))
         fit(network, data, training, choice.seed, hooks)
         return network
 
@@ -68,7 +69,8 @@ class ThroughTimeRecipe(_Recipe):
         widths, training = settle(self, data, choice)
         events, facts = _events(data), {**facts, "epochs": training.epochs}
         network = SpikingClassifier(events, widths, data.classes, self.neuron(events), facts)
-        network.spread(tensor_of(data.images[:FIRST], events))
+        if training.epochs:
+            network.spread(tensor_of(data.images[:FIRST], events))
 
         def loss(images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
             return F.cross_entropy(network.head(network.features(images, local=False)), labels)
@@ -86,12 +88,12 @@ def _events(data: Dataset) -> Binning:
 SPIKING = {
     "ff-lif": LocalRecipe(
         source="Forward-Forward on events: LIF layers, each by its own loss with a surrogate gradient",
-        widths=(200,), training=Training(epochs=4, batch=100, rate=0.01, hard=1.0), small_epochs=40,
-        quick=Choice(epochs=1), decay=0.98,
+        widths=(200,), training=Training(epochs=4, batch=100, rate=0.01, hard=1.0), small_epochs=25,
+        quick=Choice(epochs=1), decay=0.995,
     ),
     "bptt-lif": ThroughTimeRecipe(
         source="the same LIF layers by backpropagation through time, with a linear read-out: what FF is held against",
-        widths=(200,), training=Training(epochs=4, batch=100, rate=0.01), small_epochs=40, quick=Choice(epochs=1),
-        decay=0.98,
+        widths=(200,), training=Training(epochs=4, batch=100, rate=0.01), small_epochs=25, quick=Choice(epochs=1),
+        decay=0.995,
     ),
 }  # fmt: skip
