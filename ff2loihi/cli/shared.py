@@ -52,4 +52,4 @@ def waits_for(program: AnyProgram, backend: str = "emulator") -> str:
     starts = {"lava": "starting Lava", "loihi": "waiting for the board"}.get(backend, "")
     if not learns(program) or backend == "loihi":
         return starts
-    return "; ".join(filter(None, ("compiling kernels that never ran here", starts)))
+    return ", ".join(filter(None, ("compiling kernels", starts)))

@@ -25,7 +25,7 @@ UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning 
 CHECKPOINT_SECONDS = 30.0
 BLOCK_SECONDS = 0.25  # that samples are learned in one call at best: so long a signal waits
 Look = Callable[[int, int, int | None, Callable[[], list[np.ndarray]]], None]
-STARTS = "starts; where it never ran, it is compiled first, about a minute"
+STARTS = "compiling kernels, a minute the first time"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXTS = (*PAGES, *sorted((ROOT / "examples").glob("*.md")), ROOT / "CONTRIBUTING.md")
 FIRST_SCREEN = 24  # lines
 LANGUAGES = {"sh", "python", "yaml", "text", "{toctree}", "{eval-rst}"}
-COMMANDS = typer.main.get_command(app).commands
+GROUP = typer.main.get_command(app)
+COMMANDS, ROOT_OPTIONS = GROUP.commands, {opt for each in GROUP.params for opt in each.opts}
 
 
 def test_readme_is_one_page_with_picture_and_install_on_its_first_screen():
@@ -58,7 +59,7 @@ def used() -> Iterator[tuple[str, list[str]]]:
 def wrong(words: list[str]) -> str | None:
     """What the app would not take: a command, an option or a choice that is not there."""
     name, *rest = words
-    if name in ("--help", "--version", "COMMAND"):
+    if name in ROOT_OPTIONS | {"--help", "COMMAND"}:
         return None
     if name not in COMMANDS:
         return f"no command {name}"
