@@ -58,7 +58,7 @@ def in_turn(network: LearningNetwork, data: Dataset, count: int) -> Samples:
     """
     images, phases, labels = zip(*shown(network, data, count), strict=True)
     true = np.array(labels, np.int64)
-    return Samples(np.stack(images), np.stack(phases), true, (true + 1) % network.classes)
+    return Samples(np.stack(images), np.stack(phases).astype(np.int16), true, (true + 1) % network.classes)
 
 
 def learn_in_turn(learner: Learns, samples: Samples) -> tuple[float, list[np.ndarray]]:
