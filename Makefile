@@ -1,4 +1,4 @@
-# make demo | test | test-slow | docs | bench | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
+# make demo | test | test-slow | docs | bench | dist | lint | lock | clean; PYTHON=python3.10 for another Python than the newest.
 # make test-slow MINUTES=30: of the slow tests those that start within that time, others with each commit.
 # One stamp for each PYTHON: asking for another one, or editing the lock, sets .venv up again.
 STAMP := .venv/.set-up$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
@@ -6,7 +6,7 @@ UV := .venv/bin/uv
 # Where bytecode may not be written, every process compiles all that it imports: of torch that is ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: set-up demo test test-slow docs site bench lint lock clean
+.PHONY: set-up demo test test-slow docs site bench dist lint lock clean
 set-up: $(STAMP)
 
 demo: $(STAMP)
@@ -42,6 +42,12 @@ bench: $(STAMP)
 	.venv/bin/ff2loihi compile out/bench.pt --learning on -o out/learns.ffl >/dev/null
 	.venv/bin/ff2loihi bench out/graded.ffl --history bench.jsonl
 	.venv/bin/ff2loihi bench out/learns.ffl --history bench.jsonl
+
+# The sdist and the wheel made of it, in dist/, and whether what they install works; needs no network.
+dist: $(STAMP)
+	rm -rf dist
+	$(UV) build --quiet --offline --no-build-isolation --python .venv/bin/python
+	.ci/smoke dist/ff2loihi-*.whl
 
 lint: $(STAMP)
 	.venv/bin/ruff check .

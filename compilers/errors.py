@@ -19,6 +19,7 @@ class FF2LoihiError(Exception):
     """One line: where, what was seen, what is allowed, how to mend it. Of a long one the middle is left out."""
 
     exit_code = 2
+    details = ""  # the whole log of what failed
 
     def __init__(self, text: str = "") -> None:
         super().__init__(one_line(text))

@@ -2,7 +2,8 @@
 
 Checkpoint -> Network (float, checked) -> folded -> IntNetwork -> thresholds (lif) -> chip rules -> losses -> Program
                                        -> LearningNetwork, with its rule -> the rule's fit -> Program
-A net that was trained as it spikes takes the second way, with its own neuron in place of a swept threshold.
+A net that was trained as it spikes takes the second way, with its own neuron in place of a swept threshold; of an
+untrained one the leak alone stays.
 """
 
 from collections.abc import Callable
@@ -163,17 +164,19 @@ def compile_learning(
     """The stages of a network that learns on the chip. Raises CheckpointError or CompileError."""
     check_options(options)
     own = _network(checkpoint, calibration, progress)
+    if own.neuron and own.events != calibration.events:
+        raise CompileError(f"{checkpoint.source}: was trained on events as its spec bins them. Leave --events out")
     net = (
         replace(own, events=calibration.events)
         if own.events
         else fold(own, quantize.calibration_inputs(own, calibration))
     )
-    trained = net.neuron is not None or checkpoint.training.get("epochs") != 0
+    trained = checkpoint.training.get("epochs") != 0
     options = replace(options, field=_field(checkpoint, options))
     if options.field:
         net = learning.with_fields(net, options.field, calibration.shape, trained)
         progress("fields", f"{net.layers[0].synapses:,} of {net.layers[0].weight.size:,} synapses exist")
-    if net.neuron:
+    if net.neuron and trained:
         integers = learning.spiking_network(net, net.neuron, options, calibration.pixels, calibration.labels)
         chosen = ", ".join(f"{layer.name} {layer.neuron.vth}" for layer in integers.layers)
         progress("spiking", f"threshold {net.neuron.threshold:g}, on the weights' grid: vth {chosen}")

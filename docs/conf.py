@@ -12,7 +12,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
-from generated import GENERATED  # noqa: E402  the path above comes first
+import notebooks  # noqa: E402  the path above comes first
+from generated import GENERATED  # noqa: E402
 
 from ff2loihi import __version__  # noqa: E402
 
@@ -55,5 +56,20 @@ def _filled(app, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r"^<!-- generated: (\w+) -->$", lambda match: GENERATED[match[1]](), text, flags=re.MULTILINE)
 
 
+def _offered(app, docname: str, source: list[str]) -> None:
+    """A tutorial says where its notebook is."""
+    folder, _, name = docname.rpartition("/")
+    if folder == "tutorials":
+        link = f'<p><a href="{name}.ipynb" download>This page as a notebook</a></p>'
+        source[0] = re.sub(r"\A(# .+\n)", rf"\1\n{link}\n", source[0])
+
+
+def _write_notebooks(app, exception: Exception | None) -> None:
+    if exception is None:
+        notebooks.write(Path(app.outdir) / "tutorials")
+
+
 def setup(app) -> None:
     app.connect("source-read", _filled)
+    app.connect("source-read", _offered)
+    app.connect("build-finished", _write_notebooks)

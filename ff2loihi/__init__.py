@@ -15,6 +15,8 @@ if TYPE_CHECKING:
         classify,
         compare,
         compile,
+        diff_golden,
+        dry_run,
         learn,
         load,
         report,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
         save,
         spec,
         sweep,
+        train,
         verify,
     )  # fmt: skip
     from ff2loihi.backends.base import Backend, Trace
@@ -43,8 +46,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ff2loihi.api": (
-        "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "learn", "load", "report",
-        "run", "save", "spec", "sweep", "verify",
+        "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile", "diff_golden", "dry_run",
+        "learn", "load", "report", "run", "save", "spec", "sweep", "train", "verify",
     ),
     "ff2loihi.backends.base": ("Backend", "Trace"),
     "ff2loihi.compilers.errors": ("FF2LoihiError",),
@@ -67,7 +70,8 @@ __all__ = [
     "AccuracyReport", "Backend", "Checkpoint", "Dataset", "EqualityReport", "FF2LoihiError", "Hooks",
     "LearningOptions", "LearningSpeedReport", "Options", "Page", "Program", "Schedule", "SpeedReport", "Trace",
     "Variable", "__version__", "analyze", "backend", "bench", "calibration_set", "classify", "compare", "compile",
-    "learn", "load", "load_checkpoint", "load_data", "report", "run", "save", "spec", "sweep", "verify",
+    "diff_golden", "dry_run", "learn", "load", "load_checkpoint", "load_data", "report", "run", "save", "spec", "sweep",
+    "train", "verify",
 ]  # fmt: skip
 
 

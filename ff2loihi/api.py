@@ -41,6 +41,8 @@ from ff2loihi.verification.learning_equality import learning_equality
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ff2loihi.ff.descent import StepProgress
+    from ff2loihi.ff.recipes.recipe import Trained
     from ff2loihi.page.page import Page
     from ff2loihi.sweeps.report import Report as SweepReport
     from ff2loihi.sweeps.run import Hooks as SweepHooks
@@ -78,6 +80,17 @@ def _data(
         return found
     name, count = choices.data_and_count(data, "data")
     return load_data(name, split, limit=count, unlabelled=unlabelled, events=events)
+
+
+def train(recipe: str, data: AnyData, progress: "StepProgress | None" = None, **choices) -> "Trained":
+    """Train a recipe of `ff2loihi recipes` on `data`, of a name its training split; its `save(path)` is the checkpoint.
+
+    choices: widths, a tuple; epochs, 0 for the untrained net; seed; head; bias; field, a tuple; quick; device.
+    Raises FF2LoihiError.
+    """
+    from ff2loihi.ff import recipes  # and with it torch
+
+    return recipes.train(recipe, _data(data, "train"), progress, **choices)
 
 
 def compile(  # the command's name
@@ -152,16 +165,21 @@ def load(path: Path | str) -> AnyProgram:
     return artifact.read(Path(path))[0]
 
 
-def backend(name: str, device: str = "cpu") -> Backend:
-    """The back end of that name. Raises BackendError where it is not available, FF2LoihiError for another name."""
+def backend(name: str, device: str = "cpu", workers: int = 1) -> Backend:
+    """The back end of that name; workers: processes that share Lava's samples.
+
+    Raises BackendError where it is not available, FF2LoihiError for another name.
+    """
     choices.check("--backend", name, choices.Backend)
     choices.check("--device", device, choices.Device)
     if name != "emulator" and device != "cpu":
         raise FF2LoihiError(f"--device {device} has no meaning with --backend {name}. Leave it out")
+    if workers > 1 and name != "lava":
+        raise FF2LoihiError(f"--workers {workers} is of --backend lava. Leave it out")
     if name == "emulator":
         return Emulator(device)
     if name == "lava":
-        return LavaCpu()
+        return LavaCpu(workers=workers)
     from ff2loihi.backends.loihi.board import Loihi
 
     return Loihi()
@@ -204,22 +222,29 @@ def classify(
 
 
 def verify(
-    program: AnyProgram, data: AnyData, progress: SampleProgress | None = None, form: str = "graph"
+    program: AnyProgram, data: AnyData, progress: SampleProgress | None = None, form: str = "graph", workers: int = 1
 ) -> EqualityReport:
     """Run `data` on the emulator and on Lava and compare every state at every step; a learning network learns it.
 
     form: graph, the chip's processes with Lava's own LearningDense; library: library processes alone, with which a
     network that learns with our neurons classifies; further forms of learning layers, which share code with the
-    emulator: see backends.lava.learner.
+    emulator: see backends.lava.learner. workers: processes that share the samples of a network that classifies.
     """
     data = _data(data, "test", events=_events(program))
     check_events(data, program)
     if learns(program):
         check_data(program.network, data)
     if learns(program) and (form != "library" or program.network.library):
+        if workers > 1:
+            raise FF2LoihiError(
+                f"--workers {workers}: what a network learns of a sample changes what it does with the next, so one "
+                "process runs all of them. Leave it out"
+            )
         return learning_equality(program.network, pairs(program.network, data), form, progress)
     emulated = Emulator().run(program, data.images, states=True)
-    simulated = LavaCpu(library=form == "library").run(program, data.images, states=True, progress=progress)
+    simulated = LavaCpu(library=form == "library", workers=workers).run(
+        program, data.images, states=True, progress=progress
+    )
     if form == "library":  # library processes show some of the states
         emulated = replace(emulated, states={name: emulated.states[name] for name in simulated.states})
     return equality_report(emulated, simulated)
@@ -264,11 +289,12 @@ def learn(
 def analyze(
     source: Checkpoint | AnyProgram, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Callable[[str], None] = lambda text: None,
+    workers: int | None = None,
 ):  # fmt: skip
     """ff2loihi.analysis.analyze.analyze, whose libraries (scikit-learn, matplotlib) no other command waits for."""
     from ff2loihi.analysis import analyze
 
-    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note)
+    return analyze.analyze(source, data, probe_data, calibration, layers, unseen, note, workers)
 
 
 def report(
@@ -320,6 +346,28 @@ def sweep(
     return run.sweep(space, Path(output), workers, scheduler, part, data_root, hooks, device, jobs)
 
 
+def dry_run(
+    program: AnyProgram, folder: Path | str, data: AnyData, progress: SampleProgress | None = None
+) -> list[str]:
+    """Write everything that a machine with a Loihi 2 board needs into a new folder; what its owner should know.
+
+    data: of a name its test split; all of it is shown to the board, every state of it is kept: digits:5 is enough.
+    Raises FF2LoihiError.
+    """
+    from ff2loihi.deployment import folder as deployment  # and with it h5py
+
+    return deployment.write(Path(folder), program, _data(data, "test", events=_events(program)), progress)
+
+
+def diff_golden(folder: Path | str, recording: Path | str) -> EqualityReport:
+    """A board's recording beside the golden vectors of a dry run's folder, or of that file. Raises DataError."""
+    from ff2loihi.verification import golden
+
+    path = Path(folder) / golden.FILE if Path(folder).is_dir() else Path(folder)
+    wanted, found = golden.read(path, golden.GOLDEN), golden.read(Path(recording), golden.RECORDING)
+    return golden.compare(wanted, found, str(recording))
+
+
 def bench(
     program: AnyProgram, data: AnyData, lava_samples: int, repeats: int = 5, device: str = "cpu",
     progress: SampleProgress | None = None,
@@ -339,6 +387,8 @@ def bench(
         if len(data.labels) < 2:
             raise DataError("--samples must be at least 2: the first one starts Lava")
         return learning_speed(program.network, data, lava_samples, repeats, progress)
+    import torch  # noqa: F401  (as a process that classifies much has it: the emulator multiplies bytes in it)
+
     emulator = Emulator(device)
     emulator.run(program, data.images[: min(len(data.images), 256)])  # warm-up
     halves = (repeats + 1) // 2, repeats // 2

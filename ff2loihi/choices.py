@@ -21,7 +21,7 @@ Recipe = Literal[
     "ff-negatives-mixed", "ff-negatives-hybrid", "ff-negatives-noise", "ff-negatives-masked", "ff-collaboration-0.3",
     "ff-collaboration-0.5", "ff-collaboration-0.7", "ff-collaboration-1", "ff-three-factor-bottom-up",
     "ff-three-factor-top-down", "ff-three-factor-both", "ff-prospective-3", "ff-prospective-5", "pcl-ff", "cwc-ff",
-    "cwc-ff-bn",
+    "cwc-ff-bn", "ff-lif", "bptt-lif",
 ]  # fmt: skip
 Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer", "continual"]
 Split = Literal["train", "test", "fit", "validation"]
@@ -34,6 +34,7 @@ Negatives = Literal["hard", "random", "mixed"]
 Rounding = Literal["lava", "chip"]
 Form = Literal["graph", "own_plastic", "per_layer", "one_process", "library"]
 ExportFormat = Literal["netx", "nir", "golden"]
+PictureFormat = Literal["png", "svg", "pdf"]
 
 EXPORT_SUFFIXES = {"netx": ".net", "nir": ".nir"}
 GOLDEN_FILE = "golden.npz"  # in the folder of golden vectors

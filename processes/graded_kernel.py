@@ -100,6 +100,18 @@ def dense_layer(a, more, top, h):
 
 
 @njit(cache=True, nogil=True)
+def byte_layer(a, offset, unit, more, top, h):
+    """The same of sums 2 a + offset, in `unit`: a (samples, labels, n) int32, offset (n,) int32, unit float32."""
+    scaled = np.empty(a.shape[2], np.float32)
+    for sample in range(h.shape[0]):
+        for label in range(h.shape[1]):
+            row = a[sample, label]
+            for j in range(row.shape[0]):
+                scaled[j] = np.float32(np.int32(np.int32(2 * row[j]) + offset[j])) * unit
+            activate(scaled, more[label if more.shape[0] > 1 else 0], top, h[sample, label])
+
+
+@njit(cache=True, nogil=True)
 def power_sums(h, inside, sums, active):
     """Of activities h (samples, labels, n): how many are not 0, and the sums of h and of h^2 over two parts.
 

@@ -1,14 +1,19 @@
 """The examples run as written; test_pages runs the commands of README and of docs/."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import ff2loihi
+
 ROOT = Path(__file__).parent.parent
+PUBLIC = ("own_data", "adapt_on_chip", "compare_quantizations", "sweep", "board_dry_run")  # on the documented API alone
 EDITS = {  # what names and shapes do not tell of a form of public code
     "pooled": (
         ("pixels: 784\nimage: [1, 28, 28]", "pixels: 64\nimage: [1, 8, 8]"),
@@ -32,13 +37,80 @@ def test_the_demo_prints_its_table(tmp_path):
     assert "float (PyTorch)" in start([str(ROOT / "examples" / "demo.py"), str(tmp_path)], tmp_path)
 
 
+def example(name: str, folder: Path, *arguments: str) -> str:
+    return start([str(ROOT / "examples" / f"{name}.py"), str(folder), *arguments], folder)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_an_example_takes_of_ours_only_what_the_reference_documents(name):
+    documented = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    tree = ast.parse((ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8"))
+    taken = {f"ff2loihi.{node.attr}" for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+             and isinstance(node.value, ast.Name) and node.value.id == "ff2loihi"}  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ff2loihi"):
+            taken |= {f"{node.module}.{alias.name}" for alias in node.names}
+        assert not isinstance(node, ast.Import) or not any("ff2loihi." in alias.name for alias in node.names)
+    assert taken
+    assert [one for one in sorted(taken) if not re.search(rf":: {re.escape(one)}$", documented, re.MULTILINE)] == []
+    said = (ROOT / "docs" / "guides" / "examples.md").read_text(encoding="utf-8")
+    assert f"(../../examples/{name}.py)" in said
+
+
+def is_png(path: Path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_images_of_ones_own_are_trained_compiled_and_run(tmp_path):
+    text = example("own_data", tmp_path, "--small")
+    assert "480 training images of 12 x 12 pixels, 3 classes" in text
+    assert float(re.search(r"([\d.]+)% of 120 test images", text)[1]) > 90
+    assert ff2loihi.run(ff2loihi.load(tmp_path / "model.ffl"), str(tmp_path / "shapes.npz")).accuracy > 0.9
+    assert is_png(tmp_path / "own_data.png")
+
+
 def test_networks_adapt_to_rotated_digits_as_they_learn(tmp_path):
-    text = start([str(ROOT / "examples" / "adapt_on_chip.py"), str(tmp_path), "--degrees", "30"], tmp_path)
+    text = example("adapt_on_chip", tmp_path, "--small")
     assert "contrast code" in text
-    points = json.loads((tmp_path / "adapt.json").read_text())["stories"]["learned on the chip, 30 degrees"]
-    assert [point["samples"] for point in points] == sorted({point["samples"] for point in points})
-    assert points[-1]["30 degrees"] > points[0]["30 degrees"] + 0.02
-    assert (tmp_path / "adapt.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("learned on the chip", "compiled analog net"):
+        points = json.loads((tmp_path / "adapt.json").read_text())["stories"][f"{name}, 30 degrees"]
+        assert [point["samples"] for point in points] == [0, 479, 958, 1437]
+        assert points[-1]["30 degrees"] > points[0]["30 degrees"] + 0.1
+    assert is_png(tmp_path / "adapt.png")
+
+
+def test_quantizations_are_compared_with_the_float_net(tmp_path):
+    text = example("compare_quantizations", tmp_path, "--small")
+    rows = dict(re.findall(r"^(graded, \d bit|LIF, 16 steps) +([\d.]+)%", text, re.MULTILINE))
+    assert set(rows) == {"graded, 8 bit", "graded, 2 bit", "LIF, 16 steps"}
+    assert float(rows["graded, 8 bit"]) > float(rows["graded, 2 bit"]) > 50
+    assert len(list(tmp_path.glob("*.ffl"))) == 3
+    assert is_png(tmp_path / "quantizations.png")
+
+
+def test_a_sweep_says_which_options_learn_best_and_goes_on(tmp_path):
+    (tmp_path / "s").mkdir()
+    text = example("sweep", tmp_path / "s", "--small")
+    assert "4 trials; the best 2 configurations" in text
+    best, other = (float(share) for share in re.findall(r"^ +\d +([\d.]+)%", text, re.MULTILINE))
+    assert best >= other
+    assert best > 50
+    results = (tmp_path / "s" / "results.jsonl").read_bytes()
+    assert example("sweep", tmp_path / "s", "--small") == text
+    assert (tmp_path / "s" / "results.jsonl").read_bytes() == results
+    assert is_png(tmp_path / "s" / "sweep.png")
+
+
+def test_a_dry_run_is_held_against_recordings(tmp_path):
+    text = example("board_dry_run", tmp_path, "--small")
+    assert "a recording without a fault: every bit agrees" in text
+    assert "one wrong spike: differs first at hidden1.s[sample 1, label 4, step 7, neuron 20]" in text
+    assert re.search(r"^hidden1.s +[\d,]+ +\d[\d,]+ +1$", text, re.MULTILINE)
+    assert "run_on_board.py" in text
+    again = example("board_dry_run", tmp_path, "--recording", str(tmp_path / "right.npz"))
+    assert "right.npz: every bit agrees" in again
+    with np.load(tmp_path / "right.npz") as recording:
+        assert recording["hidden1.s"].any()
 
 
 def test_the_ladder_is_drawn_from_an_artifact_a_rung(tmp_path):

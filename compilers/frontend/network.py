@@ -59,6 +59,11 @@ def build(checkpoint: Checkpoint) -> Network:
     reader.stop_if_wrong()
     if spec.input.events and spec.input.events.inputs != spec.pixels:
         reader.wrong.append(f"input.events: {spec.input.events.inputs:,} inputs are not pixels = {spec.pixels:,}")
+    if spec.input.events and spec.neuron and spec.neuron.steps != spec.input.events.presented:
+        reader.wrong.append(
+            f"neuron.steps: {spec.neuron.steps}, its events are presented in {spec.input.events.presented} steps. Set "
+            "it to that"
+        )
     if spec.image and math.prod(spec.image) != spec.pixels:
         reader.wrong.append(f"image: {' x '.join(map(str, spec.image))} is not pixels = {spec.pixels}")
     reader.wrong += input_form.violations(spec, codes)

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from ff2loihi.compilers.inference.byte_product import byte_product
 from ff2loihi.compilers.inference.integer_forward import Forward, Result, matmul, quantize_pixels
 from ff2loihi.compilers.ir import IntNetwork
 from ff2loihi.processes import graded_kernel, spiking_layers
 from ff2loihi.processes.limits import ALIGN
 
 BYTE = np.arange(256, dtype=np.uint8)
-DENSE = 0.3  # share of payloads that are not 0 from which on a matrix product is faster than the rows of those
+DENSE, DENSE_IN_BYTES = 0.3, 0.1  # share of payloads, not 0, from which a product is faster than their rows alone
 
 
 def covers(network: IntNetwork) -> bool:
@@ -22,9 +23,12 @@ def covers(network: IntNetwork) -> bool:
 
 
 class DenseForward:
-    """A network that `covers` takes. exact: whether 32 bits hold the sums of its inputs, too; else it is not to run."""
+    """A network that `covers` takes. exact: whether 32 bits hold the sums of its inputs, too; else it is not to run.
 
-    def __init__(self, network: IntNetwork) -> None:
+    in_bytes: graded layers above the first one multiply bytes, in torch, where the CPU can.
+    """
+
+    def __init__(self, network: IntNetwork, in_bytes: bool = False) -> None:
         self.network, self.forward, self.graded = network, Forward(network), network.neuron == "graded"
         self.exact = all(part.dtype == "float32" for part in self.forward.layers)
         levels = quantize_pixels(BYTE, network.input_bits)
@@ -34,6 +38,8 @@ class DenseForward:
         self.inside = [np.where(network.goodness_part_of(layer) == 0, ~kind(0), kind(0)) for layer in network.layers]
         self.powers = slice(self.forward.powers[0] - 1, self.forward.powers[-1])
         self.more = [self._more(index) for index in range(len(network.layers))]
+        above = network.layers[1:] if in_bytes and self.graded else ()
+        self.products = [None, *(byte_product(layer.weight) for layer in above)]
 
     def _more(self, index: int) -> np.ndarray:
         """What the label and a graded layer's bias add to the sums, in the unit of the layer's loop."""
@@ -64,12 +70,16 @@ class DenseForward:
     def _payloads(self, index: int, x: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
         """A graded layer's payloads, and those that the layer above takes."""
         part, more = self.forward.layers[index], self.more[index]
+        product = self.products[index] if self.products[1:] else None
         h, top = np.empty(self._shape(index, len(x)), np.uint8), np.float32(part.layer.top)
         if index == 0:
             w = np.asarray(part.weights)[self.forward.image_columns]
             graded_kernel.image_layer(x, self.levels, w, more, top, h)
-        elif share < DENSE:
+        elif share < (DENSE if product is None else DENSE_IN_BYTES):
             graded_kernel.sparse_layer(x, part.weights, more, top, h)
+        elif product is not None:
+            unit = np.float32(2.0**-part.layer.shift)
+            graded_kernel.byte_layer(product(x), product.offset, unit, more, top, h)
         else:
             graded_kernel.dense_layer(matmul(x.astype(np.float32), part.weights), more, top, h)
         normalized = index < len(self.network.norms)

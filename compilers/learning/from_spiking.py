@@ -37,14 +37,19 @@ def output_trace(neuron: LIF) -> OutputTrace:
 
 
 def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:
-    """dv = 4096 (1 - decay) and the threshold on the weights' grid. Raises CompileError where it is beyond vth."""
+    """The leak, and the threshold on the weights' grid. Raises CompileError where it is beyond vth."""
     vth = max(1, round(neuron.threshold * grid_scale(layer)))
     if vth > limits.VTH_MAX:
         raise CompileError(
             f"{layer.name}: threshold {neuron.threshold:g} is {vth:,} where its largest weights are "
             f"{limits.WEIGHT_MAX}, {limits.VTH_MAX:,} is possible. neuron.threshold must be in the unit of the weights"
         )
-    return Neuron(vth, round(limits.DECAY_ONE * (1 - neuron.decay)))
+    return Neuron(vth, leak(neuron))
+
+
+def leak(neuron: LIF) -> int:
+    """dv, in 4096ths a step."""
+    return round(limits.DECAY_ONE * (1 - neuron.decay))
 
 
 def with_measured_factors(

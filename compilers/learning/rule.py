@@ -68,7 +68,8 @@ def learning_network(
     """The network with its learning rule, in integers. Raises CompileError for what the chip cannot learn.
 
     trained: the weights carry something, and thresholds and third factors are measured on calibration images:
-    pixels (samples, pixels) uint8, labels (samples,). Else each class gets as many label inputs of its own.
+    pixels (samples, pixels) uint8, labels (samples,). Else each class gets as many label inputs of its own, and
+    spiking neurons keep their leak.
     """
     _check(network)
     if network.events and (trained or options.input_code != "pixels" or options.input_factor):
@@ -93,7 +94,7 @@ def learning_network(
         weight = layer.weight / max(layer.existing.std(), 1e-30) * SPREAD
         third = third_factor(probability, len(layer.positive), options.trace, curve)
         trace = output_trace(options.trace)
-        lif = Neuron(VTH, LEAK)
+        lif = Neuron(VTH, from_spiking.leak(network.neuron) if network.neuron else LEAK)
         layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, lif, trace, third, layer.mask))
     fresh = LearningNetwork(
         pixels=network.pixels,
@@ -144,6 +145,8 @@ def spiking_network(
     pixels (samples, pixels) uint8, labels (samples,): training images, which set the third factors.
     """
     _check(network)
+    if network.events and options.input_code != "pixels":
+        raise CompileError(f"--input-code {options.input_code}: an input spikes where an event is, leave it out")
     factor = from_spiking.input_factor(neuron)
     curve = options.curve or TRAINED_CURVE
     layers = []
@@ -153,14 +156,15 @@ def spiking_network(
         layers.append(LearningLayer(layer.name, on_grid(layer), layer.positive, lif, trace, third, layer.mask))
     net = LearningNetwork(
         pixels=network.pixels,
-        input_code=options.input_code,
+        input_code="events" if network.events else options.input_code,
         input_factor=factor,
         label_codes=np.rint(network.label.codes * factor).astype(np.int32),
         label_phases=start_phases(network.label.codes.shape[1], RATE_ONE),
         steps=neuron.steps,
-        window=min(WINDOW, neuron.steps - CONTROL_STEPS),
+        window=_events_window(network.events) if network.events else min(WINDOW, neuron.steps - CONTROL_STEPS),
         layers=tuple(layers),
         update=_update(options),
+        events=network.events,
     )
     return from_spiking.with_measured_factors(net, pixels, labels)
 
@@ -284,6 +288,11 @@ def with_fields(network: Network, sizes: tuple[int, ...], shape: tuple[int, int,
 
 def _check(network: Network) -> None:
     """Raise CompileError with everything in the network that the rule has no form for."""
+    if network.neuron and network.label.kind == "none":
+        raise CompileError(
+            "label none: a net of spiking neurons compiles where labels spike beside the samples, and the goodness "
+            "under each is read. Train such a one, as ff2loihi train --recipe ff-lif does"
+        )
     wrong = []
     if network.probability.kind not in ("symmetric", "sigmoid"):
         wrong.append(

@@ -1,13 +1,14 @@
 """From a checkpoint or an artifact to its forms, their latents, and what they look like."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ff2loihi.analysis.latents import Latents, latents
 from ff2loihi.analysis.pictures import pictures
 from ff2loihi.analysis.report import Analysis, check_samples, report
+from ff2loihi.choices import PictureFormat
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError, DataError, FF2LoihiError
 from ff2loihi.compilers.frontend import network
@@ -26,16 +27,22 @@ PROBE_SPLITS = {"test": "train", "validation": "fit"}  # analysed -> what the pr
 
 @dataclass(frozen=True)
 class Analysed:
-    """An analysis with the latents (one a form) and labels that it was made of; refused: forms that do not compile."""
+    """An analysis with the latents (one a form) and labels that it was made of; refused: forms that do not compile.
+
+    workers: processes that draw, None is this one.
+    """
 
     analysis: Analysis
     latents: tuple[Latents, ...]
     labels: np.ndarray
     refused: tuple[str, ...]
+    workers: int | None = None
 
-    def pictures(self, note: Note = lambda text: None) -> Iterator[tuple[str, bytes]]:
-        """(file name, PNG bytes) of each picture."""
-        return pictures(self.analysis, list(self.latents), self.labels, note)
+    def pictures(
+        self, note: Note = lambda text: None, form: PictureFormat = "png"
+    ) -> Iterator[tuple[str, bytes]]:  # fmt: skip
+        """(file name, its content) of each picture."""
+        return pictures(self.analysis, list(self.latents), self.labels, note, self.workers, form)
 
 
 def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[Sequence[Network | Program], list[str]]:
@@ -75,13 +82,15 @@ def _check_sweep(net: Network) -> None:
 def analyze(
     source: Checkpoint | Program, data: Dataset, probe_data: Dataset, calibration: Dataset | None = None,
     layers: tuple[str, ...] | None = None, unseen: int | None = None, note: Note = lambda text: None,
+    workers: int | None = None,
 ) -> Analysed:  # fmt: skip
     """Every measure of reports.representation on `data`: latents under the true label, and under the neutral one
     where a report's field says so (the probes among them: there the label tells them nothing).
 
     source: a checkpoint (float, graded and LIF side by side; calibration sets their ranges) or a program (its own
     form). probe_data: images that the linear probes are fitted on. layers: names, all by default. unseen: a class
-    that the network was not trained on. note: told of each step before it starts. Raises FF2LoihiError.
+    that the network was not trained on. note: told of each step before it starts. workers: processes that measure
+    and draw the layers, each of one thread; None is this one. Raises FF2LoihiError.
     """
     check_samples(f"{data.name} {data.split}", data.labels)
     if unseen is not None and unseen not in data.labels:
@@ -106,10 +115,10 @@ def analyze(
         names = [layer.name for layer in (form.network if isinstance(form, Program) else form).layers]
         chosen = _chosen(names, layers)
         note(f"latents, {len(found) + 1} of {len(made)} forms")
-        found.append(_only(latents(form, data.images, data.labels), chosen))
-        fitted.append(_only(latents(form, probe_data.images, probe_data.labels), chosen))
-    analysis = report(found, data.labels, fitted, probe_data.labels, unseen, note)
-    return Analysed(analysis, tuple(found), data.labels, tuple(refused))
+        found.append(latents(form, data.images, data.labels).only(chosen))
+        fitted.append(latents(form, probe_data.images, probe_data.labels).only(chosen))
+    analysis = report(found, data.labels, fitted, probe_data.labels, unseen, note, workers)
+    return Analysed(analysis, tuple(found), data.labels, tuple(refused), workers)
 
 
 def _span(labels: np.ndarray) -> str:
@@ -121,8 +130,3 @@ def _chosen(names: list[str], layers: tuple[str, ...] | None) -> list[int]:
     if wrong:
         raise FF2LoihiError(f"--layers must be some of {', '.join(names)}, got {', '.join(wrong)}")
     return [index for index, name in enumerate(names) if layers is None or name in layers]
-
-
-def _only(whole: Latents, chosen: list[int]) -> Latents:
-    fields = ("true", "neutral", "names", "weights", "biases")
-    return replace(whole, **{field: tuple(getattr(whole, field)[index] for index in chosen) for field in fields})

@@ -1,10 +1,16 @@
-"""A figure without a display, and its PNG."""
+"""A figure without a display, and its files."""
 
 import io
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ff2loihi.choices import PictureFormat
+
 DPI = 110
+SAME_BYTES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+# Letters of a PDF as TrueType, which journals ask for; names inside of an SVG that are the same each time.
+STYLE: dict = {"pdf.fonttype": 42, "svg.hashsalt": "ff2loihi"}
 
 
 def canvas(width: float, height: float) -> Figure:
@@ -12,8 +18,14 @@ def canvas(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI)  # without pyplot: no display, no state
 
 
-def png(figure: Figure) -> bytes:
+def image(figure: Figure, form: PictureFormat) -> bytes:
     """The figure as a file's bytes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
+    with rc_context(STYLE):
+        figure.savefig(buffer, format=form, bbox_inches="tight", metadata=SAME_BYTES.get(form))
     return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file's bytes."""
+    return image(figure, "png")

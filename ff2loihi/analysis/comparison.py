@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ff2loihi.choices import PictureFormat
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.frontend import network as frontend
 from ff2loihi.compilers.frontend.content import Checkpoint
@@ -55,11 +56,11 @@ class Comparison:
         best = self.stages[0].accuracy
         return next((stage.name for stage in self.stages if best - stage.accuracy >= POINT), None)
 
-    def picture(self) -> bytes:
-        """The stages' accuracies, and what the layers lost, as PNG."""
+    def picture(self, form: PictureFormat = "png") -> bytes:
+        """The stages' accuracies, and what the layers lost, as a file's bytes."""
         from ff2loihi.analysis.pictures import comparison  # and with it matplotlib and scikit-learn
 
-        return comparison(self)
+        return comparison(self, form)
 
 
 def compare(

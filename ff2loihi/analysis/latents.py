@@ -4,7 +4,7 @@ A presentation shows an image with one label: the sample's true one (the positiv
 analyse: Terres-Escudero 2024, section 4; Tosato 2025, section 3.5), or the neutral one, which tells no class.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -40,6 +40,11 @@ class Latents:
     names: tuple[str, ...]
     weights: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray | None, ...]
+
+    def only(self, layers: Sequence[int]) -> "Latents":
+        """Those of some layers, by their places."""
+        fields = ("true", "neutral", "names", "weights", "biases")
+        return replace(self, **{field: tuple(getattr(self, field)[index] for index in layers) for field in fields})
 
 
 def latents(form: Network | Program, pixels: np.ndarray, labels: np.ndarray) -> Latents:

@@ -1,40 +1,65 @@
-"""The pictures of an analysis and of a comparison, as PNG bytes; drawn without a display."""
+"""The pictures of an analysis and of a comparison, as a file's bytes; drawn without a display."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from ff2loihi.analysis.canvas import canvas, png
+from ff2loihi.analysis.canvas import canvas, image
 from ff2loihi.analysis.comparison import Comparison
 from ff2loihi.analysis.latents import Latents
 from ff2loihi.analysis.maps import activation_map, tsne
-from ff2loihi.analysis.report import Analysis, LayerReport, Note
+from ff2loihi.analysis.report import Analysis, LayerReport, Note, layer_by_layer
+from ff2loihi.choices import PictureFormat
 
 TSNE_SAMPLES = 1000  # the first ones: about 2 s a picture
 
 
 def pictures(
-    analysis: Analysis, forms: list[Latents], labels: np.ndarray, note: Note = lambda text: None
-) -> Iterator[tuple[str, bytes]]:
-    """(file name, PNG): of each form and layer t-SNE, activation map and overlap; sizes and similarity over all.
+    analysis: Analysis, forms: list[Latents], labels: np.ndarray, note: Note = lambda text: None,
+    workers: int | None = None, file: PictureFormat = "png",
+) -> Iterator[tuple[str, bytes]]:  # fmt: skip
+    """(file name, content): of each form and layer t-SNE, activation map and overlap; sizes and similarity over all.
 
-    forms, labels (samples,): what the analysis was made of. note: told of each picture before it is drawn.
+    forms, labels (samples,): what the analysis was made of. note: told of each layer before it is drawn. workers:
+    processes for the layers, None is this one.
     """
-    for form, measured in zip(forms, analysis.forms, strict=True):
-        for index, layer in enumerate(measured.layers):
-            name, title = f"{form.name.lower()}-{layer.layer}", f"{form.name}, {layer.layer}"
-            note(f"t-SNE of {title}")
-            latents = form.true[index]
-            yield f"tsne-{name}.png", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)
-            yield f"activation-{name}.png", _activation(title, latents, labels, layer)
-            if layer.jaccard is not None:
-                yield f"overlap-{name}.png", _overlap(title, layer.classes, layer.jaccard)
+    parts = [
+        Drawn(form.only([index]), labels, layer, file)
+        for form, measured in zip(forms, analysis.forms, strict=True)
+        for index, layer in enumerate(measured.layers)
+    ]
+    for drawn in layer_by_layer(layer_pictures, parts, workers, lambda text: note(f"pictures of {text}")):
+        yield from drawn
     note("sizes and similarity")
-    yield "ensemble-sizes.png", _sizes(analysis)
-    yield "similarity.png", _similarity(analysis)
+    yield f"ensemble-sizes.{file}", image(_sizes(analysis), file)
+    yield f"similarity.{file}", image(_similarity(analysis), file)
 
 
-def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
+class Drawn(NamedTuple):
+    """One layer of one form: its latents, the labels (samples,), what was measured, and the kind of file."""
+
+    form: Latents
+    labels: np.ndarray
+    layer: LayerReport
+    file: PictureFormat
+
+
+def layer_pictures(part: Drawn) -> list[tuple[str, bytes]]:
+    """t-SNE, activation map and overlap of a layer."""
+    [latents], labels, layer = part.form.true, part.labels, part.layer
+    name, title = f"{part.form.name.lower()}-{layer.layer}", f"{part.form.name}, {layer.layer}"
+    drawn = [
+        (f"tsne-{name}", _tsne(title, latents[:TSNE_SAMPLES], labels[:TSNE_SAMPLES], layer)),
+        (f"activation-{name}", _activation(title, latents, labels, layer)),
+    ]
+    if layer.jaccard is not None:
+        drawn.append((f"overlap-{name}", _overlap(title, layer.classes, layer.jaccard)))
+    return [(f"{name}.{part.file}", image(figure, part.file)) for name, figure in drawn]
+
+
+def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> Figure:
     figure = canvas(5, 5)
     axes = figure.add_subplot()
     x, y = tsne(latents).T
@@ -42,10 +67,10 @@ def _tsne(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerRepor
     handles = points.legend_elements(num=sorted(set(labels.tolist())))
     axes.legend(*handles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.set(title=f"t-SNE, {title}\nseparability index {layer.separability:.3f}", xticks=[], yticks=[])
-    return png(figure)
+    return figure
 
 
-def _activation(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> bytes:
+def _activation(title: str, latents: np.ndarray, labels: np.ndarray, layer: LayerReport) -> Figure:
     means, order = activation_map(latents, labels)
     figure = canvas(9, 3)
     axes = figure.add_subplot()
@@ -59,7 +84,7 @@ def _activation(title: str, latents: np.ndarray, labels: np.ndarray, layer: Laye
         xlabel="neuron, by its strongest class", ylabel="class", yticks=range(len(classes)), yticklabels=classes,
     )  # fmt: skip
     figure.colorbar(shown)
-    return png(figure)
+    return figure
 
 
 def _heat(axes, values: tuple, ticks: list, title: str) -> None:
@@ -74,13 +99,13 @@ def _heat(axes, values: tuple, ticks: list, title: str) -> None:
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
 
 
-def _overlap(title: str, classes: tuple[int, ...], jaccard: tuple) -> bytes:
+def _overlap(title: str, classes: tuple[int, ...], jaccard: tuple) -> Figure:
     figure = canvas(5, 5)
     _heat(figure.add_subplot(), jaccard, list(classes), f"Jaccard overlap of ensembles, {title}")
-    return png(figure)
+    return figure
 
 
-def _sizes(analysis: Analysis) -> bytes:
+def _sizes(analysis: Analysis) -> Figure:
     measured = [(form.name, layer) for form in analysis.forms for layer in form.layers if layer.sizes is not None]
     figure = canvas(8, 3.5)
     axes = figure.add_subplot()
@@ -91,19 +116,19 @@ def _sizes(analysis: Analysis) -> bytes:
     axes.set_xticks(sorted({c for _, layer in measured for c in layer.classes}))
     if measured:
         axes.legend(fontsize=7)
-    return png(figure)
+    return figure
 
 
-def _similarity(analysis: Analysis) -> bytes:
+def _similarity(analysis: Analysis) -> Figure:
     ticks = [f"{form}, {layer}" for form, layer in analysis.representations]
     figure = canvas(4 * len(analysis.similarity), 4)
     places = figure.subplots(1, len(analysis.similarity), sharey=True)
     for axes, (measure, values) in zip(places, analysis.similarity.items(), strict=True):
         _heat(axes, values, ticks, measure)
-    return png(figure)
+    return figure
 
 
-def comparison(found: Comparison) -> bytes:
+def comparison(found: Comparison, form: PictureFormat) -> bytes:
     """The accuracy of each stage, and what each layer lost."""
     figure = canvas(9, 3.5)
     left, right = figure.subplots(1, 2)
@@ -120,4 +145,4 @@ def comparison(found: Comparison) -> bytes:
     right.margins(y=0.1)
     for axes in (left, right):
         axes.tick_params("x", rotation=30)
-    return png(figure)
+    return image(figure, form)

@@ -1,7 +1,9 @@
 """All measures of a network's latents, its forms side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,10 +21,44 @@ from ff2loihi.analysis.separability import NEIGHBOURS, separability
 from ff2loihi.analysis.similarity import MEASURES, matrix
 from ff2loihi.analysis.sparsity import Sparsity, sparsity
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.workers import spread
 
 SIMILARITY_SAMPLES = 2000  # the first ones: distance correlation takes samples^2 numbers a representation
 
 Note = Callable[[str], None]
+
+
+class OfLayer(Protocol):
+    """A part of an analysis: form, of one layer."""
+
+    @property
+    def form(self) -> Latents:
+        """Its latents."""
+        ...
+
+
+Part = TypeVar("Part", bound=OfLayer)
+Found = TypeVar("Found")
+
+
+def layer_by_layer(
+    function: Callable[[Part], Found], parts: Sequence[Part], workers: int | None, note: Note
+) -> Iterator[Found]:
+    """What a module's function makes of each part, in their order, here or in so many workers.
+
+    note: told of each part before it starts, or when it is done by a worker. Raises FF2LoihiError.
+    """
+    if workers is None:
+        for part in parts:
+            note(_named(part))
+            yield function(part)
+        return
+    note(f"{len(parts)} layers, {workers} workers")
+    yield from spread(function, parts, workers, _named, lambda done, total: note(f"layer {done} of {total}"))
+
+
+def _named(part: OfLayer) -> str:
+    return f"{part.form.name}, {part.form.names[0]}"
 
 
 @dataclass(frozen=True)
@@ -97,19 +133,23 @@ def check_samples(name: str, labels: np.ndarray) -> None:
 
 def report(
     forms: list[Latents], labels: np.ndarray, training: list[Latents], training_labels: np.ndarray,
-    unseen_class: int | None = None, note: Note = lambda text: None,
+    unseen_class: int | None = None, note: Note = lambda text: None, workers: int | None = None,
 ) -> Analysis:  # fmt: skip
     """Measure each layer of each form on labels (samples,); training: the same forms of the probe's training images.
 
-    unseen_class: the one that the network was not trained on. note: told of each step before it starts.
+    unseen_class: the one that the network was not trained on. note: told of each step before it starts. workers:
+    processes for the layers, None is this one.
     """
-    found = []
-    for form, fitted in zip(forms, training, strict=True):
-        layers = []
-        for index, name in enumerate(form.names):
-            note(f"{form.name}, {name}")
-            layers.append(_layer(form, fitted, index, labels, training_labels, unseen_class))
-        found.append(FormReport(form.name, float((form.predictions == labels).mean()), tuple(layers)))
+    parts = [
+        Measured(form.only([index]), fitted.only([index]), labels, training_labels, unseen_class)
+        for form, fitted in zip(forms, training, strict=True)
+        for index in range(len(form.names))
+    ]
+    layers = iter(list(layer_by_layer(layer_report, parts, workers, note)))
+    found = [
+        FormReport(form.name, float((form.predictions == labels).mean()), tuple(islice(layers, len(form.names))))
+        for form in forms
+    ]
     shown = [latents[:SIMILARITY_SAMPLES] for form in forms for latents in form.true]
     similarity = {}
     for measure in MEASURES:
@@ -119,21 +159,31 @@ def report(
     return Analysis(len(labels), tuple(found), pairs, similarity)
 
 
-def _layer(
-    form: Latents, fitted: Latents, index: int, labels: np.ndarray, training_labels: np.ndarray, unseen_class
-) -> LayerReport:
-    true, neutral = form.true[index], form.neutral[index]
+class Measured(NamedTuple):
+    """One layer of one form: its latents, those that its probe is fitted on, and the labels of both (samples,)."""
+
+    form: Latents
+    fitted: Latents
+    labels: np.ndarray
+    training_labels: np.ndarray
+    unseen_class: int | None
+
+
+def layer_report(part: Measured) -> LayerReport:
+    """Every measure of a layer."""
+    form, fitted, labels, training_labels, unseen_class = part
+    [true], [neutral] = form.true, form.neutral
     sparse = sparsity(true)
-    probe = linear_probe(fitted.neutral[index], training_labels, neutral, labels)
+    probe = linear_probe(fitted.neutral[0], training_labels, neutral, labels)
     known = None
     right = form.predictions == labels
     if unseen_class is not None:
         right &= labels != unseen_class
     if sparse.mean >= NOT_SPARSE and right.any():
         known = ensembles(true[right], labels[right])
-    weights = excitation(form.weights[index], form.biases[index])
+    weights = excitation(form.weights[0], form.biases[0])
     return LayerReport(
-        layer=form.names[index],
+        layer=form.names[0],
         neurons=true.shape[1],
         sparsity=sparse,
         separability=separability(true, labels),

@@ -1,7 +1,7 @@
 """The verbs that every back end answers, and what it answers with."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -133,6 +133,19 @@ class LearningBackend(SampleLearner, Protocol):
     def present(self, label: int, phase: int) -> np.ndarray:
         """The image with a label; phase +1: a positive sample, -1: a negative one, 0: no learning. (layers, 2)."""
         ...
+
+
+def joined(parts: Sequence[Trace]) -> Trace:
+    """One trace of the samples of several, which ran at the same time."""
+
+    def rows(name: str) -> np.ndarray | None:
+        found = [getattr(part, name) for part in parts]
+        return None if found[0] is None else np.concatenate(found)
+
+    names = ("predictions", "scores", "sums", "goodness", "head", "spikes")
+    states = {name: np.concatenate([part.states[name] for part in parts]) for name in parts[0].states}
+    seconds = max(part.seconds for part in parts)
+    return replace(parts[0], **{name: rows(name) for name in names}, states=states, seconds=seconds)
 
 
 def check_pixels(network: IntNetwork | LearningNetwork | Network, pixels: np.ndarray) -> None:

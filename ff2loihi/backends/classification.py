@@ -14,18 +14,18 @@ PHASE_SEED = 0  # of the input accumulators' starts, a new draw each image
 
 
 def classify(
-    name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: SampleProgress | None
+    name: str, network: LearningNetwork, learner, pixels: np.ndarray, progress: SampleProgress | None, first: int = 0
 ) -> Trace:
     """A Trace of pixels (samples, pixels) uint8; its sums are (samples, labels, layers, 1, 2), spikes are not counted.
 
-    Raises DataError.
+    first: the number of the first of them in the whole run. Raises DataError.
     """
     check_pixels(network, pixels)
     learner.show(rates(network, pixels[0]), np.zeros(draws_phases(network), np.int64))
     learner.present(0, 0)  # starts Lava, or loads the kernels; nothing is learned
     started = time.perf_counter()
     sums = np.empty((len(pixels), network.classes, len(network.layers), 2), np.int64)
-    for index, (image, phases) in enumerate(zip(pixels, accumulator_starts(network, len(pixels)), strict=True)):
+    for index, (image, phases) in enumerate(zip(pixels, accumulator_starts(network, len(pixels), first), strict=True)):
         learner.show(rates(network, image), phases)
         sums[index] = learner.candidates()
         if progress:
@@ -33,11 +33,13 @@ def classify(
     return make_trace(name, network, sums, {}, time.perf_counter() - started)
 
 
-def accumulator_starts(network: LearningNetwork, samples: int) -> Iterator[np.ndarray]:
-    """Where each sample's accumulators start, (draws_phases,) int64 in 0..255."""
+def accumulator_starts(network: LearningNetwork, samples: int, first: int = 0) -> Iterator[np.ndarray]:
+    """Where each sample's accumulators start, (draws_phases,) int64 in 0..255; first: its number in the whole run."""
     rng = np.random.default_rng(PHASE_SEED)
-    for _ in range(samples):
-        yield rng.integers(0, 256, draws_phases(network))
+    for number in range(first + samples):
+        starts = rng.integers(0, 256, draws_phases(network))
+        if number >= first:
+            yield starts
 
 
 def added(trace: Trace, presentations: int) -> Trace:

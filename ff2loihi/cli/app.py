@@ -25,7 +25,6 @@ app = typer.Typer(
     help="Compile Forward-Forward networks from PyTorch to Lava and Loihi, bit for bit.",
     epilog=PAGES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -7,15 +7,21 @@ rich is never asked to look for markup.
 import dataclasses
 import functools
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 WIDTH = 110  # columns where the output is no terminal
+_bars: list[object] = []  # that are being drawn
 ROWS = 1000  # of a table; more would be drawn for a long time and read by nobody
 
 
@@ -57,8 +63,11 @@ def _output() -> Iterator[None]:
 
 
 def _print(shown: object, soft_wrap: bool) -> None:
+    console = _console(stderr=False)
+    if _bars and console.is_terminal:
+        console = _console(stderr=True)  # which moves its bar: it would stand in the middle of the line
     with _output():
-        _console(stderr=False).print(shown, soft_wrap=soft_wrap)
+        console.print(shown, soft_wrap=soft_wrap)
 
 
 def flush() -> None:
@@ -105,8 +114,12 @@ def table(title: object, columns: tuple[str, ...], rows: list[tuple]) -> None:
 
 
 @contextmanager
-def progress(title: object) -> Iterator:
-    """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere."""
+def progress(title: object, below: "RenderableType | None" = None, waits: str = "") -> Iterator:
+    """A bar on a terminal's stderr: yields callback(done, total, note=""). Silent elsewhere.
+
+    below: what rich is to draw under the bar, anew twice a second; it stays there at the end. waits: the note until the
+    first callback, what it waits for.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -116,14 +129,40 @@ def progress(title: object) -> Iterator:
         TimeRemainingColumn,
     )
 
+    class Bar(Progress):
+        def get_renderables(self) -> "Iterator[RenderableType]":
+            yield from super().get_renderables()
+            if below is not None:
+                yield below
+
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
     )  # fmt: skip
     console = _console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(plain(title), total=None, note="")
-        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=plain(note))
+    settings = {"console": console, "disable": not console.is_terminal, "transient": below is None}
+    with Bar(*columns, **settings, refresh_per_second=10 if below is None else 2) as bar:
+        task = bar.add_task(plain(title), total=None, note=waits)
+        bar.refresh()  # what comes next may be an import that nothing is drawn beside
+        _bars.extend([bar] * console.is_terminal)
+        try:
+            yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=plain(note))
+        finally:
+            _bars.clear()
+
+
+def draws() -> bool:
+    """Whether a person looks at both streams: else nothing is drawn while a command runs."""
+    return _console(stderr=False).is_terminal and _console(stderr=True).is_terminal
+
+
+def next_step(*words: object) -> None:
+    """The command that a person would want next, in grey on standard error, where somebody looks."""
+    from rich.text import Text
+
+    if draws():
+        line = plain(shlex.join(map(str, words)))
+        _console(stderr=True).print(Text(f"next: {line}", style="dim"), soft_wrap=True)
 
 
 def warn(text: object) -> None:

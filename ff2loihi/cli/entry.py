@@ -16,6 +16,8 @@ DEBUG = "FF2LOIHI_DEBUG"
 INTERRUPTED = "interrupted; nothing was half-written"
 BAD_INPUT = 2
 FORGETFUL = ("weakref", "_weakrefset", "llvmlite", "numba.core.serialize")
+MAKING = ("tempfile", "ff2loihi.compilers.files")  # a file, which none removes until its name is in hand
+STARTING = (("subprocess", "__init__"), ("ff2loihi.backends.lava.child", "__enter__"))  # a process, likewise
 RETRY = 0.02  # s until a signal is tried again that came where no exception gets out
 
 
@@ -95,13 +97,19 @@ class _Signals:
 
 
 def _is_deaf(frame: FrameType | None) -> bool:
-    """Whether what called this frame forgets its exception: Python and llvmlite print it and go on, numba crashes.
+    """Whether an exception in this frame would be forgotten, or would lose what its callers are just making.
 
-    The results of numba's compiled functions are made by its unpickling and by the constructors of named tuples.
+    Python and llvmlite print it and go on, numba crashes: the results of its compiled functions are made by its
+    unpickling and by the constructors of named tuples. Of contextlib only the frame itself counts, which is between a
+    `with` and its generator: what the generator calls may take long.
     """
+    if frame is not None and frame.f_globals.get("__name__") == "contextlib":
+        return True
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if frame.f_code.co_name == "__del__" or module in FORGETFUL or module.startswith(("llvmlite.", "namedtuple_")):
+        module, function = frame.f_globals.get("__name__", ""), frame.f_code.co_name
+        if module in FORGETFUL or module.startswith(("llvmlite.", "namedtuple_")) or function == "__del__":
+            return True
+        if module in MAKING or (module, function) in STARTING:
             return True
         frame = frame.f_back
     return False
@@ -175,8 +183,8 @@ def _details(ended: BaseException) -> str:
     """What FF2LOIHI_DEBUG=1 shows: the traceback, or a child's."""
     if not os.environ.get(DEBUG) or isinstance(ended, KeyboardInterrupt | Ended):
         return ""
-    details = getattr(ended, "details", None)
-    if isinstance(details, str):
+    details = getattr(ended, "details", "")
+    if isinstance(details, str) and details:
         return details
     import traceback
 

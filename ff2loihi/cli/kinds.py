@@ -28,7 +28,8 @@ LOCK = "the lock of a run"
 PREDICTIONS, PREDICTIONS_HEAD = "predictions", "index,predicted,label\n"  # the first line of the file
 SPEC = "a spec"
 JSON = "a JSON report"
-PNG = "a PNG picture"
+PNG, SVG, PDF = "a PNG picture", "an SVG picture", "a PDF"
+PICTURES = {"png": PNG, "svg": SVG, "pdf": PDF}  # by choices.PictureFormat
 REPORT = "a report"
 OTHER = "another kind of file"
 
@@ -53,7 +54,7 @@ def kind(path: Path) -> str | None:
     if head[5:9] == b"\0\0\0{":  # a header of less than 2^40 bytes
         return _safetensors(head[8:])
     heads = (
-        (b"\x89PNG\r\n\x1a\n", PNG), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG),
+        (b"\x89PNG\r\n\x1a\n", PNG), (b"%PDF-", PDF), (LEGACY_TORCH, CHECKPOINT), (b'{"epoch":', LOG),
         (b'{"commit":', HISTORY),
         (PREDICTIONS_HEAD.encode(), PREDICTIONS), (FIRST_LINES.encode(), REPORT),
     )  # fmt: skip
@@ -62,6 +63,8 @@ def kind(path: Path) -> str | None:
             return name
     if is_lock(head):
         return LOCK
+    if re.match(rb"\s*(<\?xml[^>]*>\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg\b", head):
+        return SVG
     if re.match(rb'\s*\{\s*["}]', head):
         return RULE if f'"format": "{rule_file.FORMAT}"'.encode() in head[:200] else JSON
     return OTHER

@@ -198,6 +198,7 @@ def run(
             metavar="FILE.csv", help="write each image's predicted class, - for stdout; the images need no labels then"
         ),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes that share Lava's samples, with the same bits")] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -211,7 +212,7 @@ def run(
 
     if predictions == outputs.STDOUT:
         console.tables_on_stderr(True)
-    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations)
+    found = run_model(model, data, split, limit, backend, device, data_root, predictions, presentations, workers)
     console.write_json(found, json)
 
 
@@ -247,6 +248,9 @@ def learn(
         typer.Option(metavar="SPLIT[:N]", callback=inputs.evaluation, help="also classify this split after each epoch"),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="[default: MODEL-learned.ffl]")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="draw accuracy and the first layer's weights as they change, on a terminal")
+    ] = False,
     resume: Resume = False,
     log_dir: LogDir = None,
     data_root: DataRoot = None,
@@ -269,7 +273,7 @@ def learn(
                 "seed": seed,
             },
             evaluate=evaluate, artifact=artifact, state=files.state, log=log.path, resume=resume,
-            log_dir=log_dir,
+            log_dir=log_dir, live=live,
         )  # fmt: skip
         console.write_json(found, json)
 
@@ -288,6 +292,9 @@ def verify(
             "learning, too: own_plastic (our LearningDense), per_layer, one_process"
         ),
     ] = "graph",
+    workers: Annotated[
+        int, typer.Option(min=1, help="processes that share Lava's samples; a network that learns takes one")
+    ] = 1,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -295,7 +302,7 @@ def verify(
     outputs.check((model,), json)
     from ff2loihi.cli.commands.run import verify_model
 
-    verify_model(model, data, samples, form, data_root, json)
+    verify_model(model, data, samples, form, data_root, json, workers)
 
 
 @commands.command()
@@ -328,17 +335,23 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
+    format: Annotated[choices.PictureFormat, typer.Option(help="of the pictures; svg and pdf for print")] = "png",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
     output = output or model.with_name(f"{model.stem}-analysis")
-    outputs.check((model, spec), json, folder=output, files="*.png")
+    outputs.check((model, spec), json, folder=output, files=f"*.{format}")
     outputs.check_folder(output)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.analyze import analyze_model
 
-    found = analyze_model(model, spec, data, split, samples, layers, unseen, calibrate, output, data_root)
+    found = analyze_model(
+        model, spec, data, split, samples, layers, unseen, calibrate, output, format, data_root, workers
+    )
     console.write_json(found, json)
 
 
@@ -381,19 +394,29 @@ def compare(
     split: Split = "test",
     limit: Annotated[int, typer.Option(min=1, help="only the first N samples")] = 1000,
     dt: Step = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.png", help="draw it, too; .svg and .pdf for print")
+    ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
     """Show float beside integers, layer by layer, on the same images: where the first point is lost."""
     if output == Path("-"):
         raise FF2LoihiError("--output -: a picture goes into a file. Name one")
-    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PNG)] if output else []))
+    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PICTURES[_format(output)])] if output else []))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.compare import compare_models
 
-    found = compare_models(model, compiled, spec, data, split, limit, dt, output, data_root)
+    found = compare_models(
+        model, compiled, spec, data, split, limit, dt, output and (output, _format(output)), data_root
+    )
     console.write_json(found, json)
+
+
+def _format(picture: Path) -> choices.PictureFormat:
+    """By the file's name; png for other names."""
+    form = picture.suffix[1:].lower()
+    return form if form in get_args(choices.PictureFormat) else "png"  # pyright: ignore[reportReturnType]
 
 
 @commands.command()
@@ -440,6 +463,9 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="of everything that is drawn")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="of each model [default: the experiment's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a look: short runs on at most 1,000 images")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes for the cells, each of one thread [default: this process]")
+    ] = None,
     data_root: DataRoot = None,
     picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="continual: its curves")] = None,
     json: Json = None,
@@ -449,7 +475,7 @@ def reproduce(
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 
-    command(experiment, Request(table, data, epochs, seed, quick, data_root, picture), json)
+    command(experiment, Request(table, data, epochs, seed, quick, data_root, picture, workers), json)
 
 
 @commands.command()

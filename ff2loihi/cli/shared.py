@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.ir import AnyProgram
+from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.data.datasets import Dataset, check_events, check_shape, load_data
 from ff2loihi.data.events.options import events_of
 
@@ -45,3 +45,11 @@ def check_content(data: Dataset, sha256: str | None, option: str) -> None:
             f"{data.name}: its content is not what the model was made with (sha256 {brief(sha256, 16)}). To take it as "
             f"it is now, use {option} {data.name}"
         )
+
+
+def waits_for(program: AnyProgram, backend: str = "emulator") -> str:
+    """What nothing can be seen of until the first sample is done."""
+    starts = {"lava": "starting Lava", "loihi": "waiting for the board"}.get(backend, "")
+    if not learns(program) or backend == "loihi":
+        return starts
+    return ", ".join(filter(None, ("compiling kernels", starts)))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ff2loihi.compilers.ir import Binning
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.data.jitter import moved
 from ff2loihi.ff.networks.checkpoint import Model
@@ -16,7 +17,7 @@ from ff2loihi.streams import torch_seed
 
 StepProgress = Callable[[int, int, str], None]  # (steps done, steps, note)
 StepLog = Callable[[int, int, Tensor, Model], None]  # (steps done, steps an epoch, loss, the network after them)
-Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images (batch, pixels) in [0, 1], labels (batch,), coins
+Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # images: see tensor_of, labels (batch,), coins
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Hooks:
 SILENT = Hooks()
 
 
-def tensor_of(images: np.ndarray) -> Tensor:
-    """(samples, pixels) uint8 -> float32 in [0, 1]."""
-    return torch.from_numpy(images).float() / 255
+def tensor_of(images: np.ndarray, events: Binning | None = None) -> Tensor:
+    """(samples, pixels) uint8 -> float32 in [0, 1]; of events the rows of packed spikes, as they are."""
+    return torch.from_numpy(images) if events else torch.from_numpy(images).float() / 255
 
 
 def descend(
@@ -84,7 +85,7 @@ def descend(
             if most:
                 by = torch.randint(-most, most + 1, (len(images), 2), generator=generator)
                 images = moved(images, by.numpy(), data.shape)
-            value = loss(tensor_of(images).to(device), labels[chosen].to(device), generator)
+            value = loss(tensor_of(images, data.events).to(device), labels[chosen].to(device), generator)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()

@@ -133,7 +133,7 @@ def measured(network: Model, data: Dataset) -> dict[str, float]:
 
     It is asked in the middle of a training, and changes nothing of it.
     """
-    images, labels = tensor_of(data.images), torch.from_numpy(data.labels)
+    images, labels = tensor_of(data.images, data.events), torch.from_numpy(data.labels)
     true = torch.arange(data.classes) == labels[:, None]
     if isinstance(network, FFNetwork):
         parts = network.label_scores(network.image_drive(images))
@@ -154,5 +154,5 @@ def measured(network: Model, data: Dataset) -> dict[str, float]:
 
 def evaluate(network: Scoring, data: Dataset) -> float:
     """Accuracy: the share of right arg-max."""
-    parts = [network.scores(part).argmax(1) for part in tensor_of(data.images).split(EVALUATION_BATCH)]
+    parts = [network.scores(part).argmax(1) for part in tensor_of(data.images, data.events).split(EVALUATION_BATCH)]
     return float((torch.cat(parts).numpy() == data.labels).mean())

@@ -24,14 +24,17 @@ HEALTH_EVERY = 1000  # samples between two looks at silent neurons and saturated
 UNHEALTHY = 0.9  # share of a layer's neurons, or weights, from which a warning is due; half of them silent is sparse
 CHECKPOINT_SECONDS = 30.0
 BLOCK_SECONDS = 0.25  # that samples are learned in one call at best: so long a signal waits
-STARTS = "starts; where it never ran, it is compiled first, about a minute"
+Look = Callable[[int, int, int | None, Callable[[], list[np.ndarray]]], None]
+STARTS = "compiling kernels, a minute the first time"
 
 
 @dataclass(frozen=True)
 class Hooks:
     """What a run tells: progress(done, total, note), epoch(entry), warn(text); resumed(log lines) where it goes on.
 
-    weights(epoch, of each layer): as the back end has them when an epoch ends.
+    weights(epoch, of each layer): as the back end has them when an epoch ends. look(done, seen, right, weights): some
+    times a second, the samples of the run, of this epoch, and those of its that were classified rightly, None where
+    nothing asks; weights() are the layers' by then.
     """
 
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
@@ -39,6 +42,7 @@ class Hooks:
     resumed: Callable[[list[str]], None] = lambda lines: None
     warn: Callable[[str], None] = lambda text: None
     weights: Callable[[int, list[np.ndarray]], None] | None = None
+    look: Look | None = None
 
 
 def identity(
@@ -146,6 +150,8 @@ class Run:
                 if self.unseen == HEALTH_EVERY:
                     noted = self._look(done)
                 self.hooks.progress(done, total, noted)
+                if self.hooks.look:
+                    self.hooks.look(done, c.seen, c.right if c.scored else None, lambda: self.backend.weights)
                 if time.monotonic() - last > CHECKPOINT_SECONDS and self.position < samples:
                     self.save()
                     last = time.monotonic()

@@ -39,6 +39,7 @@ class Limit:
 def inference_limit(network: IntNetwork, pixels: np.ndarray, trace: Trace) -> Limit | None:
     """The rows of inputs that are not 0, an image's once for all its labels; None with convolutions, which share them.
 
+    Graded layers above the first one multiply many samples at once, whose weights stay in the core's cache meanwhile.
     trace: of these pixels, (samples, pixels) uint8.
     """
     if any(layer.conv for layer in network.layers):
@@ -49,13 +50,14 @@ def inference_limit(network: IntNetwork, pixels: np.ndarray, trace: Trace) -> Li
     if network.neuron == "lif" and not network.events:
         q = np.stack(list(rate_code(network.phases[columns], q, network.full, steps)))
     first, *above = network.layers
-    rows = np.count_nonzero(q) / len(pixels) * first.neurons
+    rows = read = np.count_nonzero(q) / len(pixels) * first.neurons
     assert trace.spikes is not None
     for index, layer in enumerate(above):
         rows += trace.spikes[..., index].sum(1).mean() * layer.neurons
     neurons = passes * steps * sum(layer.neurons for layer in network.layers)
     size = 4 if network.neuron == "graded" else 2  # a weight's bytes: floats or integers
-    return _limit(rows + neurons, rows * size, sum(layer.synapses for layer in network.layers) * size)
+    read = read if network.neuron == "graded" else rows
+    return _limit(rows + neurons, read * size, sum(layer.synapses for layer in network.layers) * size)
 
 
 def learning_limit(network: LearningNetwork, data: Dataset) -> Limit:

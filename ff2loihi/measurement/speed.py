@@ -3,13 +3,13 @@
 import statistics
 from dataclasses import dataclass
 
-from ff2loihi.backends.base import SampleProgress
+from ff2loihi.backends.base import SampleProgress, Samples
 from ff2loihi.backends.select import emulator_learner, lava_learner
 from ff2loihi.compilers.ir import LearningNetwork
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.measurement.limit import Limit, learning_limit
 from ff2loihi.measurement.neighbours import Neighbour, neighbours
-from ff2loihi.measurement.presented import present
+from ff2loihi.measurement.presented import in_turn, learn_in_turn, present_in_turn
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,24 @@ class LearningSpeedReport:
 def learning_speed(
     network: LearningNetwork, data: Dataset, lava_presentations: int, repeats: int, progress: SampleProgress | None
 ) -> LearningSpeedReport:
-    """Time every back end on the same presentations of `data`, true labels as positives."""
-    speeds = []
-    present(emulator_learner(network), data, 2)  # compiles the kernels
+    """Time every back end on the same presentations of `data`, positive and negative ones in turn.
+
+    The neighbours learn positive ones alone.
+    """
+    samples, speeds = in_turn(network, data, len(data.labels)), []
+    first = Samples(*(part[:2] for part in samples))
+    learn_in_turn(emulator_learner(network), first)  # compiles the kernels
     for _ in range(repeats):
-        speeds.append(present(emulator_learner(network), data, len(data.labels))[0])
+        speeds.append(learn_in_turn(emulator_learner(network), samples)[0])
     few, found, ends = min(lava_presentations, len(data.labels) - 1), {}, []
     for place, form in enumerate(("one_process", "graph")):
         with lava_learner(network, form) as learner:
-            present(learner, data, 1)  # starts Lava
-            found[form], weights = present(learner, data, few, skip=1)
+            present_in_turn(learner, samples, 0, 1)  # starts Lava
+            found[form], weights = present_in_turn(learner, samples, 1, few + 1)
             ends.append(weights)
         if progress:
             progress(place + 1, 2)
-    _, weights = present(emulator_learner(network), data, few + 1)
+    _, weights = learn_in_turn(emulator_learner(network), Samples(*(part[: few + 1] for part in samples)))
     others = neighbours(network, data)
     return LearningSpeedReport(
         emulator_presentations=len(data.labels),

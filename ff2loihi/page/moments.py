@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def moments(
     the first name alone."""
     network = program.network
     if isinstance(network, LearningNetwork):
-        start = next(islice(accumulator_starts(network, index + 1), index, None))
+        start = next(accumulator_starts(network, 1, index))
         shown = _library if network.library else _learning
         return {name: shown(network, image, start, label) for name, label in labels.items()}
     states = Emulator().run(program, image[None], states=True).states

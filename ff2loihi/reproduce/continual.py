@@ -22,7 +22,7 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.learning.controller import Schedule
 from ff2loihi.learning.run import Hooks, Run
 from ff2loihi.reproduce.compiled import checkpoint_of
-from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, filled, percent
 from ff2loihi.streams import stream
 
 PAIR, SEEDS = 2, 3  # classes that arrive together; runs of each network
@@ -81,7 +81,12 @@ def prepare(request: Request) -> Table:
         title=f"Continual learning, on {data}: {samples}, {len(test.labels):,} test images, {plan.epochs} epochs",
         columns=("network", *(f"pair {k + 1}" for k in range(pairs)), "mean", "+-", "forgotten"),
         facts={"table": table, "data": data, "epochs": plan.epochs, "runs": SEEDS},
-        cells=lambda progress: finished_cells(train, test, plan, few, request.seed, progress),
+        cells=lambda progress: filled(
+            finished_cells,
+            [(cell, train, test, plan, few, request.seed) for cell in ROWS if few is None or cell.stored < few],
+            request.workers,
+            progress,
+        ),
         row=lambda cell: (
             cell.what, *map(percent, np.mean([curve[-1] for curve in cell.curves], axis=0)),
             *map(percent, (cell.mean, cell.spread, cell.forgotten)),
@@ -106,24 +111,22 @@ def pairs_of(classes: int) -> list[tuple[int, int]]:
 
 
 def finished_cells(
-    train: Dataset, test: Dataset, plan: Schedule, few: int | None, seed: int, progress: StepProgress
+    row: tuple[Cell, Dataset, Dataset, Schedule, int | None, int], progress: StepProgress
 ) -> Iterator[Cell]:
-    """The rows with their curves; few: samples of each class, None for all, without the rows that store as many."""
-    for cell in ROWS:
-        if few is not None and cell.stored >= few:
-            continue
-        curves = tuple(
-            learned_curve(cell, few_of_each(train, few, run), test, replace(plan, seed=run), progress)
-            for run in range(seed, seed + SEEDS)
-        )
-        means = [float(np.mean(curve[-1])) for curve in curves]
-        falls = [
-            curve[pair][pair] - curve[-1][pair] for curve in curves for pair in range(len(curve) - 1)
-        ]  # of an offline run there are none
-        yield replace(
-            cell, curves=curves, mean=float(np.mean(means)), spread=float(np.std(means, ddof=1)),
-            forgotten=float(np.mean(falls)) if falls else None,
-        )  # fmt: skip
+    """A row with its curves; few: samples of each class, None for all."""
+    cell, train, test, plan, few, seed = row
+    curves = tuple(
+        learned_curve(cell, few_of_each(train, few, run), test, replace(plan, seed=run), progress)
+        for run in range(seed, seed + SEEDS)
+    )
+    means = [float(np.mean(curve[-1])) for curve in curves]
+    falls = [
+        curve[pair][pair] - curve[-1][pair] for curve in curves for pair in range(len(curve) - 1)
+    ]  # of an offline run there are none
+    yield replace(
+        cell, curves=curves, mean=float(np.mean(means)), spread=float(np.std(means, ddof=1)),
+        forgotten=float(np.mean(falls)) if falls else None,
+    )  # fmt: skip
 
 
 def learned_curve(cell: Cell, train: Dataset, test: Dataset, plan: Schedule, progress: StepProgress) -> Curve:

@@ -29,7 +29,7 @@ from ff2loihi.ff.train import evaluate
 from ff2loihi.learning.controller import Controller, Schedule
 from ff2loihi.learning.float_twin import BatchedTwin, FloatRule, OnlineTwin, candidates
 from ff2loihi.processes.learning_rule import Neuron
-from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, filled, percent
 from ff2loihi.streams import stream
 
 NEURONS, LABEL_INPUTS, CODE_P = 200, 100, 0.3
@@ -123,7 +123,12 @@ def prepare(request: Request) -> Table:
         title=f"Hebbian FFA, table {table}, on {data}: {len(test.labels):,} test images, {epochs} epochs",
         columns=("probability", "model", "trace", "paper, MNIST", "float", "integer"),
         facts={"table": table, "data": data, "epochs": epochs},
-        cells=lambda progress: finished_cells(table, train, test, epochs, request.seed, progress),
+        cells=lambda progress: filled(
+            finished_cells,
+            [(cell, train, test, epochs, request.seed) for cell in TABLES[table]],
+            request.workers,
+            progress,
+        ),
         row=lambda cell: (
             cell.probability, cell.model, cell.trace or "-", *map(percent, (cell.paper, cell.ours, cell.integer))
         ),
@@ -134,23 +139,21 @@ def prepare(request: Request) -> Table:
 EXPERIMENT = Experiment("Terres-Escudero 2024", frozenset({"table", "data", "epochs"}), prepare)
 
 
-def finished_cells(
-    table: int, train: Dataset, test: Dataset, epochs: int, seed: int, progress: StepProgress
-) -> Iterator[Cell]:
-    """The table's cells with our accuracies; epochs: of the spiking models."""
-    for cell in TABLES[table]:
-        if cell.model == "analog":
-            network = train_analog(f"ffa-{cell.probability}", train, widths=(NEURONS,), seed=seed, progress=progress)
-            yield replace(cell, ours=100 * evaluate(network, test))
-            continue
-        models: list[Model] = [FloatModel(cell, train, seed)]
-        if cell.model == "online":  # the chip learns one sample at a time
-            models.append(IntegerModel(cell, train, seed))
-        found = []
-        for model in models:
-            fit(model, train, epochs, BATCH if cell.model == "batched" else 1, seed, progress)
-            found.append(100 * accuracy(model, test, seed))
-        yield replace(cell, ours=found[0], integer=found[1] if len(found) > 1 else None)
+def finished_cells(part: tuple[Cell, Dataset, Dataset, int, int], progress: StepProgress) -> Iterator[Cell]:
+    """A cell of a table with our accuracies; epochs: of the spiking models."""
+    cell, train, test, epochs, seed = part
+    if cell.model == "analog":
+        network = train_analog(f"ffa-{cell.probability}", train, widths=(NEURONS,), seed=seed, progress=progress)
+        yield replace(cell, ours=100 * evaluate(network, test))
+        return
+    models: list[Model] = [FloatModel(cell, train, seed)]
+    if cell.model == "online":  # the chip learns one sample at a time
+        models.append(IntegerModel(cell, train, seed))
+    found = []
+    for model in models:
+        fit(model, train, epochs, BATCH if cell.model == "batched" else 1, seed, progress)
+        found.append(100 * accuracy(model, test, seed))
+    yield replace(cell, ours=found[0], integer=found[1] if len(found) > 1 else None)
 
 
 def label_codes(classes: int, seed: int) -> np.ndarray:

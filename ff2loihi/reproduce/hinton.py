@@ -8,7 +8,7 @@ from ff2loihi.ff.networks.channels import CwCNetwork
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
-from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, filled, percent
 
 QUICK_EPOCHS = 15
 
@@ -36,7 +36,9 @@ def prepare(request: Request) -> Table:
         title=f"Hinton 2022 on {data}: test error, percent",
         columns=("network", "widths", "epochs", "paper, MNIST", "ours", "8 bit"),
         facts={"data": data},
-        cells=lambda progress: finished_cells(train, test, request, progress),
+        cells=lambda progress: filled(
+            finished_cells, [(cell, train, test, request) for cell in CELLS], request.workers, progress
+        ),
         row=lambda cell: (
             cell.recipe, "-".join(map(str, cell.widths)), str(cell.epochs),
             *map(percent, (cell.paper, cell.ours, cell.compiled)),
@@ -47,16 +49,16 @@ def prepare(request: Request) -> Table:
 EXPERIMENT = Experiment("Hinton 2022", frozenset({"data", "epochs"}), prepare)
 
 
-def finished_cells(train: Dataset, test: Dataset, request: Request, progress: StepProgress) -> Iterator[Cell]:
-    """Each network trained, compiled, and run."""
+def finished_cells(part: tuple[Cell, Dataset, Dataset, Request], progress: StepProgress) -> Iterator[Cell]:
+    """A network trained, compiled, and run."""
+    cell, train, test, request = part
     epochs = request.epochs or (QUICK_EPOCHS if request.quick else None)
-    for cell in CELLS:
-        model = train_recipe(cell.recipe, train, progress, epochs=epochs, seed=request.seed, quick=request.quick)
-        assert not isinstance(model, CwCNetwork)  # neither recipe has channels
-        yield replace(
-            cell,
-            widths=tuple(layer.out_features for layer in model.layers),
-            epochs=model.training_facts["epochs"],
-            ours=100 * (1 - evaluate(model, test)),
-            compiled=100 - compiled_accuracy(model, train, test),
-        )
+    model = train_recipe(cell.recipe, train, progress, epochs=epochs, seed=request.seed, quick=request.quick)
+    assert not isinstance(model, CwCNetwork)  # neither recipe has channels
+    yield replace(
+        cell,
+        widths=tuple(layer.out_features for layer in model.layers),
+        epochs=model.training_facts["epochs"],
+        ours=100 * (1 - evaluate(model, test)),
+        compiled=100 - compiled_accuracy(model, train, test),
+    )

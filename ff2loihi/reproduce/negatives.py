@@ -9,7 +9,7 @@ from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import evaluate
 from ff2loihi.reproduce.compiled import compiled_accuracy
-from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, filled, percent
 
 QUICK_EPOCHS = 10
 
@@ -45,15 +45,18 @@ def prepare(request: Request) -> Table:
         title=f"Negatives, on {data}: {len(test.labels):,} test images, {epochs} epochs",
         columns=("negatives", "slides, MNIST", "float", "8 bit"),
         facts={"data": data, "epochs": epochs},
-        cells=lambda progress: _cells(images, test, epochs, request.seed, progress),
+        cells=lambda progress: filled(
+            finished_cells, [(cell, images, test, epochs, request.seed) for cell in ROWS], request.workers, progress
+        ),
         row=lambda cell: (cell.what, *map(percent, (cell.slides, cell.ours, cell.compiled))),
     )
 
 
-def _cells(images: Dataset, test: Dataset, epochs: int, seed: int, progress: StepProgress) -> Iterator[Cell]:
-    for cell in ROWS:
-        model = trained(cell.recipe, images, epochs, seed, progress)
-        yield replace(cell, ours=100 * evaluate(model, test), compiled=compiled_accuracy(model, images, test))
+def finished_cells(part: tuple[Cell, Dataset, Dataset, int, int], progress: StepProgress) -> Iterator[Cell]:
+    """A row, whose net is trained, compiled, and run."""
+    cell, images, test, epochs, seed = part
+    model = trained(cell.recipe, images, epochs, seed, progress)
+    yield replace(cell, ours=100 * evaluate(model, test), compiled=compiled_accuracy(model, images, test))
 
 
 def trained(recipe: str, images: Dataset, epochs: int, seed: int, progress: StepProgress) -> Trained:

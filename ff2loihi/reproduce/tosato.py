@@ -19,7 +19,7 @@ from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.train import EVALUATION_BATCH
 from ff2loihi.reproduce.compiled import compiled_accuracy
-from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, filled, percent
 
 DATA = ("mnist", "fashion-mnist")
 QUICK_WIDTHS, QUICK_EPOCHS = (200, 200, 200), 10
@@ -72,7 +72,9 @@ def prepare(request: Request) -> Table:
         title=f"Tosato 2025, tables 1 and 2, on {' and '.join(names)}",
         columns=("data", "model", "epochs", "paper", "ours", "8 bit", "paper's sparsity", "ours"),
         facts={"data": list(names)},
-        cells=lambda progress: finished_cells(names, request, progress),
+        cells=lambda progress: filled(
+            finished_cells, [(recipe, name, request) for name in names for recipe in PAPER], request.workers, progress
+        ),
         row=lambda cell: (
             cell.data, cell.recipe.removeprefix("tosato-"), str(cell.epochs), percent(cell.paper), percent(cell.ours),
             percent(cell.compiled), layers(cell.paper_sparsity), layers(cell.sparsity),
@@ -88,22 +90,16 @@ def layers(values: tuple[float, ...] | None) -> str:
     return "-" if values is None else " ".join(f"{value:.2f}" for value in values)
 
 
-def finished_cells(names: tuple[str, ...], request: Request, progress: StepProgress) -> Iterator[Cell]:
-    """Every model of every data set."""
-    for name in names:
-        train, test = (load_data(name, part, root=request.root, limit=request.limit) for part in ("train", "test"))
-        for recipe in PAPER:
-            yield finished_cell(recipe, train, test, request, progress)
-
-
-def finished_cell(recipe: str, train: Dataset, test: Dataset, request: Request, progress: StepProgress) -> Cell:
-    """A model trained, its sparsity measured, compiled, and run."""
+def finished_cells(part: tuple[str, str, Request], progress: StepProgress) -> Iterator[Cell]:
+    """A model trained on a data set, its sparsity measured, compiled, and run."""
+    recipe, name, request = part
+    train, test = (load_data(name, split, root=request.root, limit=request.limit) for split in ("train", "test"))
     choices = {"widths": QUICK_WIDTHS, "epochs": QUICK_EPOCHS} if request.quick else {}
     if request.epochs:
         choices["epochs"] = request.epochs
     model = train_recipe(recipe, train, progress, seed=request.seed, quick=True, **choices)
     right, found = right_and_sparsity(model, test)
-    return Cell(
+    yield Cell(
         train.name,
         recipe,
         *PAPER[recipe].get(train.name, (None, None)),

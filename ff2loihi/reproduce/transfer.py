@@ -20,7 +20,7 @@ from ff2loihi.ff.recipes import train
 from ff2loihi.ff.recipes.recipe import Trained
 from ff2loihi.ff.recipes.slides import STANDARD
 from ff2loihi.ff.train import EVALUATION_BATCH, evaluate, fitted_head
-from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, percent
+from ff2loihi.reproduce.experiment import Experiment, Request, StepProgress, Table, filled, percent
 from ff2loihi.reproduce.negatives import trained
 
 QUICK_EPOCHS = 5
@@ -77,7 +77,12 @@ def prepare(request: Request) -> Table:
         title=f"Transfer, MNIST to Fashion-MNIST: {len(sets['mnist', 'test'].labels):,} test images, {epochs} epochs",
         columns=("net", "label", "slides: MNIST", "transfer", "ours: MNIST", "last layer", "all layers", "silent"),
         facts={"epochs": epochs},
-        cells=lambda progress: _cells(sets, epochs, request.seed, progress),
+        cells=lambda progress: filled(
+            finished_cells,
+            [(recipe, tuple(cells), sets, epochs, request.seed) for recipe, cells in groupby(ROWS, _recipe)],
+            request.workers,
+            progress,
+        ),
         row=lambda cell: (
             cell.what,
             cell.label or "-",
@@ -86,23 +91,28 @@ def prepare(request: Request) -> Table:
     )
 
 
+def _recipe(cell: Cell) -> str:
+    return cell.recipe
+
+
 EXPERIMENT = Experiment("slides 2026, transfer", frozenset({"epochs"}), prepare)
 
 
-def _cells(sets: dict, epochs: int, seed: int, progress: StepProgress) -> Iterator[Cell]:
+def finished_cells(part: tuple[str, tuple[Cell, ...], dict, int, int], progress: StepProgress) -> Iterator[Cell]:
+    """The rows of a net, which is trained once."""
+    recipe, cells, sets, epochs, seed = part
     fashion = sets["fashion-mnist", "train"], sets["fashion-mnist", "test"]
-    for recipe, cells in groupby(ROWS, key=lambda cell: cell.recipe):
-        model = trained_on_mnist(recipe, sets["mnist", "train"], epochs, seed, progress)
-        for cell in cells:
-            last = transfer(model, cell.label, slice(-1, None), *fashion, seed)
-            every = None if recipe == "cwc-ff" else 100 * transfer(model, cell.label, slice(None), *fashion, seed)
-            yield replace(
-                cell,
-                source=100 * evaluate(model, sets["mnist", "test"]) if recipe != "random-features" else None,
-                last=100 * last,
-                all=every,
-                silent=100 * silent_share(model, sets["mnist", "test"]),
-            )
+    model = trained_on_mnist(recipe, sets["mnist", "train"], epochs, seed, progress)
+    for cell in cells:
+        last = transfer(model, cell.label, slice(-1, None), *fashion, seed)
+        every = None if recipe == "cwc-ff" else 100 * transfer(model, cell.label, slice(None), *fashion, seed)
+        yield replace(
+            cell,
+            source=100 * evaluate(model, sets["mnist", "test"]) if recipe != "random-features" else None,
+            last=100 * last,
+            all=every,
+            silent=100 * silent_share(model, sets["mnist", "test"]),
+        )
 
 
 def trained_on_mnist(recipe: str, images: Dataset, epochs: int, seed: int, progress: StepProgress) -> Trained:

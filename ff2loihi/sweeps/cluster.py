@@ -3,6 +3,7 @@
 import logging
 import shutil
 import signal
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from ff2loihi.sweeps.scheduler import Place
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
 
+GONE = 20.0  # s without any worker: dask's nanny starts one that was lost sooner
 Queue = Literal["slurm", "pbs", "lsf", "sge", "oar", "moab", "htcondor"]
 CLASSES: dict[Queue, str] = {
     "slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster", "oar": "OARCluster",
@@ -86,7 +88,29 @@ def cluster(path: Path) -> Generator[Place]:
             failures.insert(0, failure)
         if failures:
             raise BackendError(f"--cluster {path}: {command}: {_said(failures[0])}")
-        yield Place(running.scheduler_address, f"--cluster {path}")
+        yield Place(running.scheduler_address, f"--cluster {path}", _Watch(running, path).check)
+
+
+class _Watch:
+    """Notices that all jobs have ended: each had a worker, and there has been none for GONE seconds."""
+
+    def __init__(self, running: "JobQueueCluster", path: Path) -> None:
+        self.running, self.path = running, path
+        self.jobs = set(running.worker_spec)
+        self.started: set[str] = set()
+        self.alive = time.monotonic()
+
+    def check(self) -> None:
+        """To be called again and again. Raises BackendError."""
+        names = {str(worker["name"]) for worker in self.running.scheduler_info["workers"].values()}
+        self.started |= {job for job in self.jobs if any(name == job or name.startswith(f"{job}-") for name in names)}
+        if names or self.started < self.jobs:
+            self.alive = time.monotonic()
+        elif time.monotonic() - self.alive > GONE:
+            raise BackendError(
+                f"--cluster {self.path}: all {len(self.jobs)} jobs have ended, and trials are left: was it their wall "
+                "time? The same command goes on with new jobs"
+            )
 
 
 @contextmanager

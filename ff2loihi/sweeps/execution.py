@@ -105,7 +105,8 @@ def compiled(trial: Trial, fit: Dataset) -> Compiled:
 def schedule(trial: Trial, made: Compiled, fit: Dataset) -> Schedule:
     """How a trial that learns does so. Raises FF2LoihiError."""
     learn = trial.options.learn or Learn()
-    asked = {**learn.model_dump(include={"epochs", "negatives", "margin", "jitter"}), "seed": trial.options.seed}
+    given = learn.model_dump(include={"epochs", "negatives", "margin", "jitter", "revisit"})
+    asked = {**given, "seed": trial.options.seed}
     return schedule_for(made.program, len(fit.labels), learn.plan, asked, learn.single)
 
 

@@ -10,6 +10,7 @@ from ff2loihi.compilers import choices as compile_choices
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.ir.options import Strict
 from ff2loihi.compilers.learning.rule import LearningOptions
+from ff2loihi.learning.controller import REVISIT_MAX
 from ff2loihi.processes.limits import (
     MAX_STEPS,
     MIN_STEPS,
@@ -86,6 +87,7 @@ class Learn(_Section):
     margin: Annotated[float, Field(ge=-1, le=1)] | None = None
     single: bool = False
     jitter: Annotated[int, Field(ge=0)] | None = None
+    revisit: Annotated[int, Field(ge=0, le=REVISIT_MAX)] | None = None
     rounding: choices.Rounding = "lava"
 
 
@@ -100,6 +102,7 @@ class Settings(Strict):
 
 Key = tuple[str, str]  # a section and an option; ("seed", "") is the seed
 SECTIONS: dict[str, type[_Section]] = {"train": Train, "compile": Compile, "learn": Learn}
+DECIDING = (("compile", "learning"), ("compile", "neuron"))  # on which it depends what else means something
 
 
 def without_idle(settings: Settings) -> tuple[Settings, set[Key]]:

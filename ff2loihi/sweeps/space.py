@@ -1,6 +1,6 @@
 """The space of a sweep: a YAML file's options as values, lists and ranges, and the trials that they span.
 
-Lists span a grid, at each of whose points the same points of the ranges are tried.
+Lists span a grid, at each of whose points the same points of the ranges are tried; or a search chooses of them, too.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from ff2loihi.compilers.errors import FF2LoihiError, brief, meant, shortened, to
 from ff2loihi.compilers.formats import yaml_file
 from ff2loihi.compilers.ir.options import Flag, Float, Strict
 from ff2loihi.streams import stream
-from ff2loihi.sweeps.settings import SECTIONS, Key, Settings, without_idle
+from ff2loihi.sweeps.settings import DECIDING, SECTIONS, Key, Settings, without_idle
 
 SEED = ("seed", "")
 MOST = 100_000  # trials
@@ -34,10 +34,10 @@ class Range(Strict):
 
 
 class Draw(Strict):
-    """How many points of the ranges, and how they are chosen."""
+    """How many points, and how they are chosen: of the ranges alone, or by optuna of lists and ranges."""
 
     points: int = Field(strict=True, ge=1, le=MOST)
-    by: Literal["sobol", "random"] = "sobol"
+    by: Literal["sobol", "random", "optuna"] = "sobol"
     seed: int = Field(default=0, strict=True, ge=0)
 
 
@@ -51,6 +51,10 @@ class Drawn:
         """Its value at a share of it, in 0..1 without the 1."""
         high = self.high + 1 if self.whole else self.high  # the last of whole numbers has as much room as the others
         value = self.low * (high / self.low) ** share if self.log else self.low + share * (high - self.low)
+        return self.rounded(value)
+
+    def rounded(self, value: float) -> int | float:
+        """The number of the range that a trial is given."""
         return min(math.floor(value), int(self.high)) if self.whole else min(float(f"{value:.{DIGITS}g}"), self.high)
 
 
@@ -73,39 +77,57 @@ class Space:
         several = (key for key, values in self.lists.items() if key != SEED and len(values) > 1)
         return (*several, *self.ranges)
 
+    @property
+    def searches(self) -> bool:
+        """Whether its trials follow from one another's results: see search.rounds."""
+        return self.draw is not None and self.draw.by == "optuna"
+
     def trials(self) -> list[Settings]:
         """Each once, in the order of the lists, seeds next to each other. Raises FF2LoihiError."""
-        points = list(self._points())
-        count = math.prod(map(len, self.lists.values())) * len(points)
+        self.check()
+        points, seeds = list(self._points()), self.lists.get(SEED, (0,))
+        outer = [key for key in self.lists if key != SEED]
+        found: dict[Settings, None] = {}
+        for values in itertools.product(*(self.lists[key] for key in outer)):
+            grid = dict(zip(outer, values, strict=True))
+            for point, seed in itertools.product(points, seeds):
+                found[self.settings(grid | point, seed)[0]] = None
+        return list(found)
+
+    def check(self) -> None:
+        """Raises FF2LoihiError where there are too many trials, and where an option means nothing in any of them."""
+        points = 1 if self.draw is None else self.draw.points
+        crossed = [values for key, values in self.lists.items() if key == SEED or not self.searches]
+        count = points * math.prod(map(len, crossed))
         if count > MOST:
             raise FF2LoihiError(
                 f"{self.where}: {count:,} trials, at most {MOST:,} are run. Give fewer values or points"
             )
-        found: dict[Settings, None] = {}
-        used: set[Key] = set()
-        outer = [key for key in self.lists if key != SEED]
-        for values in itertools.product(*(self.lists[key] for key in outer)):
-            grid = dict(zip(outer, values, strict=True))
-            for point, seed in itertools.product(points, self.lists.get(SEED, (0,))):
-                settings, idle = without_idle(self._settings(grid | point, seed))
-                used |= {*grid, *point} - idle
-                found[settings] = None
-        if self.learn and all(settings.learn is None for settings in found):
+        first = {key: values[0] for key, values in self.lists.items() if key != SEED}
+        first |= {key: drawn.at(0) for key, drawn in self.ranges.items()}
+        deciding = [key for key in DECIDING if key in self.lists]
+        made = [
+            self.settings(first | dict(zip(deciding, values, strict=True)), 0)
+            for values in itertools.product(*(self.lists[key] for key in deciding))
+        ]
+        if self.learn and all(settings.learn is None for settings, _ in made):
             raise FF2LoihiError(f"{self.where}: learn: no trial learns. Give compile.learning: on or library, too")
-        idle = [key for key in (*outer, *self.ranges) if key not in used]
+        idle = [key for key in first if all(key in without for _, without in made)]
         if idle:
             section, name = idle[0]
             raise FF2LoihiError(
                 f"{self.where}: {section}.{name}: has no meaning beside the other options. Leave it out"
             )
-        return list(found)
 
-    def _settings(self, options: dict[Key, object], seed: object) -> Settings:
+    def settings(self, options: dict[Key, object], seed: object) -> tuple[Settings, set[Key]]:
+        """Those of a trial with the options' values, and which options mean nothing in it."""
         parts: dict[str, dict] = {section: {} for section in SECTIONS}
         for (section, name), value in options.items():
             parts[section][name] = value
         made = {section: model(**parts[section]) for section, model in SECTIONS.items()}
-        return Settings.model_validate({**made, "learn": made["learn"] if self.learn else None, "seed": seed})
+        return without_idle(
+            Settings.model_validate({**made, "learn": made["learn"] if self.learn else None, "seed": seed})
+        )
 
     def _points(self) -> Iterator[dict[Key, int | float]]:
         """The points of the ranges: one, empty, where there is none."""
@@ -159,7 +181,8 @@ class _Reading:
                 self.wrong.append(f"{shortened(part)} is no part of a space. {_allowed(part, PARTS)}")
         if self.ranges and "draw" not in data:
             self.wrong.append(f"{_dotted(next(iter(self.ranges)))}: a range needs `draw: {{points: N}}` beside it")
-        if draw and not self.ranges:
+        several = any(len(values) > 1 for key, values in self.lists.items() if key != SEED)
+        if draw and not (self.ranges or (several and draw.by == "optuna")):
             self.wrong.append("draw: no option has a range, {low: A, high: B}. Leave it out")
         for name in self.lists.get(("train", "data"), ()):
             try:

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.model import PyLoihiProcessModel
-from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.model.py.model import PyAsyncProcessModel
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 
 from ff2loihi.processes.learning.fused_layer import FusedLayer
 from ff2loihi.processes.learning.source import InputSource
@@ -21,33 +19,31 @@ class FusedNetwork(AbstractProcess):
     Parameters
     ----------
     layers: a dict each: weights, tags (n, inputs); mask, positive, neuron, trace, factor, tag: see FusedLayer.
-    source: the parameters of LearningSource.  passed: steps that lie behind.  exponent, trace_shift: the learning rate.
-    folder: where what the host reads is written: g.L.npy, weights.L.now.npy, tags.L.now.npy, and the rows of every
-    state where steps > 0; see backends.lava.graphs.learning.
-
-    State
-    -----
-    exponent, trace_shift: (1,) int32.
+    source: the parameters of LearningSource.  passed: steps that lie behind.
+    folder: rate.npy (rows, 2), read at each step: the learning rate's exponent and trace_shift, of one presentation
+    after the other, over and over; and where what the host reads is written: g.L.npy, weights.L.now.npy,
+    tags.L.now.npy, and the rows of every state where steps > 0; see backends.lava.graphs.learning.
     """
 
-    def __init__(
-        self, *, layers, source: dict, passed: int, exponent: int, trace_shift: int, folder: str, steps: int
-    ) -> None:
+    def __init__(self, *, layers, source: dict, passed: int, folder: str, steps: int) -> None:
         super().__init__(layers=layers, source=source, passed=passed, folder=folder, steps=steps)
-        self.exponent, self.trace_shift = Var(shape=(1,), init=exponent), Var(shape=(1,), init=trace_shift)
 
 
-@implements(proc=FusedNetwork, protocol=LoihiProtocol)
+@implements(proc=FusedNetwork, protocol=AsyncProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyFusedNetworkModel(PyLoihiProcessModel):
-    exponent: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    trace_shift: np.ndarray = LavaPyType(np.ndarray, np.int32)
+class PyFusedNetworkModel(PyAsyncProcessModel):
+    """Of a run of so many steps: no other process waits for one of them, so that Lava's runtime need not count them.
+
+    A message of its runtime for each step, as LoihiProtocol has it, takes ten times as long as the step itself.
+    """
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
         self.source, self.period = InputSource(**proc_params["source"]), proc_params["source"]["period"]
         self.recording = proc_params["steps"] > 0
+        self.rate = np.asarray(np.load(Path(proc_params["folder"], "rate.npy"), mmap_mode="r"))
+        self.time_step = 0
         self.layers, self.files = [], []
         for index, plan in enumerate(proc_params["layers"]):
             files = Path(proc_params["folder"]).glob(f"*.{index}.npy")
@@ -56,9 +52,14 @@ class PyFusedNetworkModel(PyLoihiProcessModel):
             self.files.append({name: np.asarray(np.load(f, mmap_mode="r+")) for f, name in names.items()})
             self.layers.append(_layer(plan, self.files[-1], proc_params["passed"]))
 
-    def run_spk(self) -> None:
+    def run_async(self) -> None:
+        for _ in range(self.num_steps):
+            self.time_step += 1
+            self._step()
+
+    def _step(self) -> None:
         control, spikes = self.source.step(self.time_step)
-        trace_shift, exponent = int(self.trace_shift[0]), int(self.exponent[0])
+        exponent, trace_shift = self.rate[(self.time_step - 1) // self.period % len(self.rate)].tolist()
         sent = [layer.send_spikes(trace_shift) for layer in self.layers]  # every layer sends before it receives
         control = control.tolist()
         for index, (layer, below) in enumerate(zip(self.layers, [spikes, *sent[:-1]], strict=True)):

@@ -16,6 +16,7 @@ from ff2loihi.backends.classification import PHASE_SEED
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.backends.emulator.library_learner import LibraryLearner
+from ff2loihi.cli import kinds
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError
 from ff2loihi.compilers.ir import LearningNetwork
@@ -122,6 +123,25 @@ def test_analyze_of_library_neurons_that_learn_shows_their_form(ff2loihi, librar
     assert report["representations"] == [["learning", "hidden1"]]
 
 
+def test_any_number_of_workers_measures_and_draws_the_same(ff2loihi, made, tmp_path):
+    found = []
+    for workers in (1, 2):
+        folder, file = tmp_path / str(workers), tmp_path / f"{workers}.json"
+        code, _, err = ff2loihi(
+            "analyze", made.folder / "m.pt", "--samples", SAMPLES, "--workers", workers, "--json", file, "-o", folder
+        )
+        assert (code, err) == (0, "")
+        drawn = {path.name: path.read_bytes() for path in folder.iterdir()}
+        found.append((json.loads(file.read_text()), drawn))
+    assert found[0] == found[1]
+    report, drawn = found[0]
+    assert set(report["pictures"]) == set(drawn)
+    assert {"tsne-float-hidden1.png", "tsne-lif-hidden2.png"} <= set(drawn)
+    probes = [layer["probe"] for form in report["forms"] for layer in form["layers"]]
+    assert len(probes) == 6
+    assert min(probes) > 0.2
+
+
 def test_analyze_writes_tables_json_and_pictures_of_three_forms(ff2loihi, made, tmp_path):
     code, out, err = ff2loihi(
         "analyze", made.folder / "m.pt", "--samples", SAMPLES, "--layers", "hidden1", "--unseen", 3,
@@ -161,9 +181,11 @@ def test_a_silent_layer_is_reported_and_not_a_crash(ff2loihi, made, tmp_path):
 
 def test_analyze_of_an_artifact_shows_its_own_form(ff2loihi, made, tmp_path):
     line = ("--samples", SAMPLES, "--layers", "hidden2", "-o", tmp_path / "p", "--json", tmp_path / "a.json")
-    assert ff2loihi("analyze", made.folder / "g.ffl", *line)[0] == 0
+    assert ff2loihi("analyze", made.folder / "g.ffl", *line, "--format", "svg")[0] == 0
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["representations"] == [["graded", "hidden2"]]
+    assert "tsne-graded-hidden2.svg" in report["pictures"]
+    assert {kinds.kind(tmp_path / "p" / name) for name in report["pictures"]} == {kinds.SVG}
 
 
 @pytest.mark.parametrize(

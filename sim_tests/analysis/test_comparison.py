@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from ff2loihi import api
+from ff2loihi.analysis.canvas import canvas, image
 from ff2loihi.backends.emulator.inference import Emulator
+from ff2loihi.cli import kinds
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CompileError, FF2LoihiError
 from ff2loihi.compilers.frontend import network
@@ -117,6 +119,11 @@ def test_the_command_shows_a_table_and_draws_it(ff2loihi, refused, made, data, t
     assert (code, err) == (0, "")
     assert "hidden3" in out
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    assert ff2loihi(*line, "-o", tmp_path / "c.pdf")[0] == 0
+    assert kinds.kind(tmp_path / "c.pdf") == kinds.PDF
+    (tmp_path / "mine.svg").write_bytes((tmp_path / "c.pdf").read_bytes())
+    code, text = refused(*line, "-o", tmp_path / "mine.svg")
+    assert "holds a PDF, and --output writes an SVG picture: not overwritten" in text
     report = json.loads((tmp_path / "c.json").read_text())
     found = api.compare(made["head"], api.load(tmp_path / "m.ffl"), load_data("digits", "test", limit=50))
     assert report["samples"] == 50
@@ -131,3 +138,14 @@ def test_the_command_shows_a_table_and_draws_it(ff2loihi, refused, made, data, t
     code, _, err = ff2loihi("compare", tmp_path / "other.pt", tmp_path / "m.ffl", "--limit", 20)
     assert code == 0
     assert "was not compiled from" in err
+
+
+@pytest.mark.parametrize("form", ["svg", "pdf"])
+def test_a_picture_for_print_is_the_same_bytes_each_time_and_told_by_its_content(tmp_path, form):
+    figure = canvas(3, 2)
+    figure.add_subplot().bar(["first", "second"], [1, 2])
+    data = image(figure, form)
+    assert data == image(figure, form)
+    (tmp_path / "x").write_bytes(data)
+    assert kinds.kind(tmp_path / "x") == kinds.PICTURES[form]
+    assert b"/Type3" not in data  # letters of a PDF as curves, which journals refuse

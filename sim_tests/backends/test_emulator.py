@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info
 
 from ff2loihi.backends.emulator import inference as emulator
 from ff2loihi.backends.emulator.inference import Emulator
-from ff2loihi.compilers.inference import dense_forward
+from ff2loihi.compilers.inference import byte_product, dense_forward
 from ff2loihi.compilers.inference.dense_forward import DenseForward
 from ff2loihi.compilers.inference.integer_forward import Forward, quantize_pixels
 from ff2loihi.compilers.ir import Program
@@ -53,10 +53,44 @@ def test_the_generated_networks_are_of_every_kind_and_their_neurons_fire(generat
     assert np.mean([trace.spikes.min(axis=(0, 1)).all() for trace in traces]) > 0.5
 
 
+@pytest.fixture
+def in_bytes(monkeypatch):
+    """How many products of bytes were made; this CPU may lack what makes them fast."""
+    calls, call = [], byte_product.ByteProduct.__call__
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {byte_product.NEEDED: True}, raising=False)
+    monkeypatch.setattr(byte_product.ByteProduct, "__call__", lambda self, x: calls.append(x.shape) or call(self, x))
+    return calls
+
+
+@pytest.mark.parametrize("inputs", [1, 7, 500, 1 << 14])
+def test_a_product_of_bytes_is_exact_at_its_ends(inputs):
+    rng = np.random.default_rng(inputs)
+    weight = rng.integers(-128, 128, (33, inputs), np.int16) * 2
+    weight[:2] = [[-256], [254]]
+    x = rng.integers(0, 256, (3, 5, inputs), np.uint8)
+    x[0, :2], x[1] = [[0], [255]], np.arange(inputs) % 2 * 255
+    product = byte_product.byte_product(weight)
+    if product is None:
+        pytest.skip("this CPU or this torch has no exact product of bytes")
+    found = 2 * product(x).astype(np.int64) + product.offset
+    np.testing.assert_array_equal(found, x.astype(np.int64) @ weight.T.astype(np.int64))
+
+
+def test_a_cpu_that_lacks_or_errs_in_products_of_bytes_makes_none(monkeypatch):
+    weight = np.full((4, 8), 2, np.int16)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {byte_product.NEEDED: True}, raising=False)
+    monkeypatch.setattr(torch, "_int_mm", lambda x, w: (x.int() @ w.int()).clamp(-(1 << 9), 1 << 9))
+    assert byte_product.byte_product(weight) is None
+    monkeypatch.setattr(torch, "_int_mm", lambda x, w: x.int() @ w.int())
+    assert byte_product.byte_product(weight) is not None
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert byte_product.byte_product(weight) is None
+
+
 @pytest.mark.parametrize("dense", [0, 2], ids=["products", "rows"])
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_compiled_loops_give_the_integers_of_arrays(generate, seed, labelled, dense, monkeypatch):
+def test_compiled_loops_give_the_integers_of_arrays(generate, seed, labelled, dense, monkeypatch, in_bytes):
     program, pixels = generate(seed, labelled=labelled)
     network = program.network
     monkeypatch.setattr(dense_forward, "DENSE", dense)
@@ -68,8 +102,20 @@ def test_compiled_loops_give_the_integers_of_arrays(generate, seed, labelled, de
     edges = np.stack([np.zeros_like(pixels[0]), np.full_like(pixels[0], 255), *pixels])
     ours, theirs = loops.run(edges), Forward(network).run(quantize_pixels(edges, network.input_bits).astype(np.float32))
     assert theirs.spikes.any(axis=(0, 1)).all()
+    monkeypatch.setattr(dense_forward, "DENSE_IN_BYTES", 0)
+    bytewise = DenseForward(network, in_bytes=True)
+    again = bytewise.run(edges)
+    assert len(in_bytes) >= 2 * sum(product is not None for product in bytewise.products)  # and one as each is made
     for name in ("sums", "head", "spikes"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(again, name), getattr(theirs, name), err_msg=name)
+
+
+def test_the_generated_networks_have_products_of_bytes(generate, in_bytes):
+    nets = [generate(seed)[0].network for seed in SEEDS]
+    above = [DenseForward(net, in_bytes=True).products[1:] for net in nets if dense_forward.covers(net)]
+    if byte_product.byte_product(np.full((4, 8), 2, np.int16)) is not None:
+        assert sum(product is not None for products in above for product in products) > 3
 
 
 def test_compiled_loops_sum_up_counts_of_more_than_a_byte(generate):

@@ -52,16 +52,17 @@ def children(monkeypatch, tmp_path_factory, abandoned_segments):
 
 @pytest.fixture
 def unwell(tmp_path, monkeypatch):
-    """unwell(*lines): what Lava's Goodness does in the child before each of its steps."""
+    """unwell(*lines): what a model in the child, if no other Lava's Goodness, does before each of its steps."""
 
-    def change(*lines):
+    def change(*lines, model="inference.goodness.PyGoodnessModel", step="run_spk"):
         body = "".join(f"    {line}\n" for line in lines)
+        module, _, name = model.rpartition(".")
         (tmp_path / "sitecustomize.py").write_text(
             "import logging, threading, time\n"
-            "from ff2loihi.processes.inference import goodness\n"
-            "well = goodness.PyGoodnessModel.run_spk\n"
-            f"def run_spk(self):\n{body}    well(self)\n"
-            "goodness.PyGoodnessModel.run_spk = run_spk\n"
+            f"from ff2loihi.processes.{module} import {name} as model\n"
+            f"well = model.{step}\n"
+            f"def {step}(self):\n{body}    well(self)\n"
+            f"model.{step} = {step}\n"
         )
         monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
@@ -90,6 +91,17 @@ def test_a_model_that_raises_inside_lava_is_one_error_with_its_text(generate, ch
     unwell("raise ValueError('the model is unwell')")
     text = failure(*generate(LIF))
     assert "Lava failed: ValueError: the model is unwell in run_spk (sitecustomize.py:5)" in text
+
+
+def test_a_network_that_learns_in_one_process_and_raises_is_one_error_with_its_text(children, unwell):
+    unwell(
+        "if self.time_step == 3: raise ValueError('unwell, too')",
+        model="learning.fused_network.PyFusedNetworkModel", step="_step",
+    )  # fmt: skip
+    network = learning_network(learning_layer(np.full((4, 3), 40), theta=1, gain=1), steps=14, window=6)
+    with pytest.raises(BackendError) as caught, LavaLearner(network) as learner:
+        learner.present(0, 1)
+    assert "Lava failed: ValueError: unwell, too in _step (sitecustomize.py:5)" in str(caught.value)
 
 
 def test_a_model_whose_thread_raises_is_one_error_with_its_text(generate, children, unwell):

@@ -1,9 +1,11 @@
 """The commands, as a person meets them: files, exit codes, and one line for each error."""
 
 import hashlib
+import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import torch
 
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.session import members
+from ff2loihi.cli import console
+from sim_tests.cli.terminal import at_a_terminal, plain
 
 ENTRY = [sys.executable, "-m", "ff2loihi"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -47,6 +51,52 @@ def test_help_names_every_command():
     done = subprocess.run([*ENTRY, "--help"], capture_output=True, text=True, check=True)
     for command in ("train", "compile", "run", "verify", "inspect", "bench", "compare", "doctor", "export", "deploy"):
         assert f"\n  {command} " in done.stdout
+
+
+def test_where_somebody_looks_each_step_names_the_next(made, tmp_path):
+    """Followed to the letter, as far as they lead."""
+    line, steps = ["train", "--epochs", "0", "--widths", "12", "--data", "digits", "-o", "a net.pt"], []
+    while line:
+        code, text = at_a_terminal(tmp_path, *line)
+        assert code == 0, text
+        found = re.findall(r"^next: ff2loihi (.*)\r$", plain(text), re.MULTILINE)
+        assert len(found) <= 1
+        steps += found
+        line = shlex.split(found[0]) if found else []
+    assert steps == ["compile 'a net.pt' --learning on", "learn 'a net.ffl'", "run 'a net-learned.ffl'"]
+    code, text = at_a_terminal(tmp_path, "compile", made / "m.pt", "-o", "g.ffl")
+    assert "next: ff2loihi run g.ffl\r\n" in plain(text)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("line", "found", "other"),
+    [("ff2loihi comp", "compare", "train"), ("ff2loihi learn --re", "--revisit", "--epochs"),
+     ("ff2loihi train --recipe ff-neg", "ff-negatives-hard", "rbm")],
+)  # fmt: skip
+def test_a_shell_is_told_how_a_word_goes_on(shell, line, found, other):
+    words = line.split()
+    asked = {
+        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"_TYPER_COMPLETE_ARGS": line},
+        "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
+    done = subprocess.run(
+        ENTRY, env={**ENVIRONMENT, "_FF2LOIHI_COMPLETE": f"complete_{shell}", **asked}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert re.search(rf"(^|\W){re.escape(found)}(\W|$)", done.stdout)
+    assert other not in done.stdout
+
+
+def test_a_bar_says_at_once_what_it_waits_for(monkeypatch):
+    screen, terminal = io.StringIO(), console._console(stderr=True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(terminal, "_force_terminal", True)
+    monkeypatch.setattr(terminal, "_file", screen)
+    monkeypatch.setattr(terminal, "is_interactive", True)
+    with console.progress("run", waits="starting Lava"):
+        assert "starting Lava" in screen.getvalue()
 
 
 def test_train_says_what_it_follows(ff2loihi, tmp_path):

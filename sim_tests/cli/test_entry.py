@@ -302,6 +302,69 @@ def test_a_signal_while_numba_makes_a_result_is_obeyed(name):
     assert codes == [128 + getattr(signal, name)] * 8, err
 
 
+MAKING = {
+    "a temporary folder": "tempfile.tempdir = None; making = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)",
+    "a lock": "making = files.locked(pathlib.Path('lock'), ValueError, 'busy')",
+    "a folder": "making = files.folder_atomic(pathlib.Path('folder'), ValueError)",
+    "a file": "making = contextlib.nullcontext(); files.write_atomic(pathlib.Path('file'), b'all of it', ValueError)",
+}
+
+
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", MAKING)
+def test_a_signal_while_a_file_is_made_or_removed_leaves_it_whole_or_not_at_all(what, stride, tmp_path):
+    """One at each line, call and return of what makes it: the exception would lose what has no name yet."""
+    (tmp_path / "t").mkdir()
+    ran = child(
+        f"""
+        import contextlib, json, os, pathlib, shutil, signal, sys, tempfile, time
+        from ff2loihi.cli import entry
+        from ff2loihi.compilers import files
+        import ff2loihi.compilers.errors
+        WATCHED = {{each.__file__ for each in (contextlib, tempfile, files)}}
+        def command():
+            sys.settrace(lines)
+            {MAKING[what]}
+            with making:
+                pass
+            sys.settrace(None)
+            time.sleep(2 * entry.RETRY)
+            return 0
+        def lines(frame, event, _):
+            global passed
+            if frame.f_code.co_filename not in WATCHED:
+                return None
+            passed += 1
+            if passed == at:
+                signal.getsignal(signal.SIGTERM)(signal.SIGTERM, frame)
+            return lines
+        entry._run = command
+        codes = []
+        while codes[-1:] != [0]:
+            at, passed = {stride} * len(codes) + 1, 0
+            if not os.fork():
+                try:
+                    entry.main()
+                except SystemExit as ended:
+                    os._exit(ended.code)
+            codes.append(os.waitstatus_to_exitcode(os.wait()[1]))
+            left = [name for name in (*os.listdir(), *os.listdir("t")) if name != "t"]
+            if {what!r}[2:] in left:
+                made = pathlib.Path(left.pop(left.index({what!r}[2:])))
+                assert made.is_dir() or made.read_bytes() == b"all of it"
+                made.rmdir() if made.is_dir() else made.unlink()
+            assert not left, (at, left)
+        print(json.dumps(codes))
+        """,
+        stdout=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "t")},
+    )  # fmt: skip
+    out, err = ran.communicate()
+    assert ran.returncode == 0, err
+    codes = json.loads(out)
+    assert len(codes) > 60 // stride
+    assert {*codes[:-1]} == {128 + signal.SIGTERM}
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 @pytest.mark.parametrize(("ends", "codes"), [("return 0", {0}), ("raise ValueError('x')", {2})])
 def test_a_signal_at_any_line_of_the_way_in_and_out_is_an_exit_code(name, ends, codes):

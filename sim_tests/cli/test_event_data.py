@@ -30,7 +30,8 @@ def moving_bars(samples, seed=0):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with bars.npz, u.pt, u.ffl (its rule) and g.ffl (of library neurons); s.ffl takes digits that move."""
+    """A folder with bars.npz, u.pt, u.ffl (its rule) and g.ffl (of library neurons); s.ffl takes digits that move; f.pt
+    was trained on bars in float, and is f.ffl in integers; b.pt has no compiled form."""
     folder = tmp_path_factory.mktemp("events")
     events, labels = moving_bars(400)
     np.savez(folder / "bars.npz", events=events, labels=labels)
@@ -40,6 +41,9 @@ def made(tmp_path_factory):
         "compile u.pt --learning library -o g.ffl",
         "train --epochs 0 --widths 60 --data digits --events saccades,steps=15 -o s.pt",
         "compile s.pt --learning on",
+        "train --recipe ff-lif --epochs 3 --widths 24-16 --data bars.npz --events steps=6 -o f.pt",
+        "compile f.pt",
+        "train --recipe bptt-lif --epochs 0 --widths 8 --data bars.npz -o b.pt",
     ):  # fmt: skip
         subprocess.run([sys.executable, "-m", "ff2loihi", *line.split()], cwd=folder, check=True, capture_output=True)
     return folder
@@ -75,7 +79,7 @@ def test_images_that_move_are_learned(ff2loihi, here, tmp_path):
 
 
 @pytest.mark.needs_lava
-@pytest.mark.parametrize("model", ["u.ffl", "g.ffl"])
+@pytest.mark.parametrize("model", ["u.ffl", "g.ffl", "f.ffl"])
 def test_ten_samples_of_events_are_the_same_bits_on_lava(ff2loihi, here, tmp_path, model):
     assert ff2loihi("verify", model, "--samples", 10, "--json", tmp_path / "v.json")[0] == 0
     report = json.loads((tmp_path / "v.json").read_text())
@@ -120,8 +124,21 @@ def test_a_resumed_run_of_events_ends_with_the_same_bytes(here, tmp_path):
         ("compile u.pt --learning on --events downsample=2", "calibration images have 9 inputs, the model takes 36"),
         ("compile u.pt --learning on --calibrate digits", "digits: images, no events"),
         ("compile u.pt --learning on --events rounds=30", "12 steps in 30 rounds, a trace counts"),
-        ("train --data yin-yang", "yin-yang: events, and recipes train on images. Use --epochs 0"),
-        ("train --epochs 0 --data yin-yang --recipe rbm", "recipes train on images"),
+        (
+            "train --data yin-yang",
+            "yin-yang: events, and ffa-symmetric trains on images. Use --recipe ff-lif",
+        ),
+        ("train --epochs 0 --data yin-yang --recipe rbm", "rbm trains on images"),
+        ("train --recipe ff-lif", "digits: images, and this recipe trains on events. Use --events saccades"),
+        ("train --recipe bptt-lif --head", "--head: no meaning with --recipe bptt-lif"),
+        ("compile b.pt", "label none: a net of spiking neurons compiles where labels spike beside the samples"),
+        ("compile f.pt --events steps=4", "f.pt: was trained on events as its spec bins them. Leave --events out"),
+        ("compile f.pt --calibrate digits", "digits: images, no events"),
+        (
+            "compile f.pt --learning on --input-code contrast",
+            "--input-code contrast: an input spikes where",
+        ),
+        ("compile f.pt --neuron lif", "its spec describes its neurons: leave out --neuron"),
         ("train --data digits --events quick", "--events quick: is none of"),
         ("train --epochs 0 --data digits --events steps=9", "digits: images, no events"),
     ],
@@ -140,6 +157,42 @@ def test_a_binning_that_does_not_belong_to_the_network_is_refused(here):
     images = load_data("digits", "train", limit=5)
     with pytest.raises(DataError, match="images, the model takes events"):
         api.learn(api.load("u.ffl"), images)
+
+
+def test_a_float_network_of_events_compiles_to_what_it_classifies(ff2loihi, here, tmp_path):
+    line = "train --recipe ff-lif --epochs 3 --widths 24-16 --data bars.npz --events steps=6"
+    assert ff2loihi(*line.split(), "-o", tmp_path / "f.pt", "--json", tmp_path / "t.json")[0] == 0
+    assert (tmp_path / "f.pt").read_bytes() == (here / "f.pt").read_bytes()
+    reached = json.loads((tmp_path / "t.json").read_text())["test_accuracy"]
+    assert reached > 0.8
+    assert ff2loihi("run", "f.ffl", "--json", tmp_path / "r.json")[0] == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["samples"] == 80
+    assert abs(report["accuracy"] - reached) <= 2 / 80
+
+
+def test_an_untrained_network_of_spiking_neurons_learns_with_its_own_leak(ff2loihi, here, tmp_path):
+    line = "train --recipe ff-lif --epochs 0 --widths 40 --data bars.npz --events steps=6"
+    assert ff2loihi(*line.split(), "-o", tmp_path / "u.pt")[0] == 0
+    line = ("compile", tmp_path / "u.pt", "--learning", "on", "--rate-exponent", 7, "-o", tmp_path / "u.ffl")
+    assert ff2loihi(*line)[0] == 0
+    assert ff2loihi("learn", tmp_path / "u.ffl", "--epochs", 8, "-o", tmp_path / "l.ffl")[0] == 0
+    program = api.load(tmp_path / "l.ffl")
+    assert program.provenance["options"]["start"] == "untrained"
+    assert program.network.layers[0].neuron.dv < 614 == api.load("u.ffl").network.layers[0].neuron.dv
+    assert ff2loihi("run", tmp_path / "l.ffl", "--json", tmp_path / "r.json")[0] == 0
+    assert json.loads((tmp_path / "r.json").read_text())["accuracy"] > 0.8
+
+
+def test_times_that_are_no_numbers_are_one_line(refused, tmp_path):
+    rows = np.tile([[0.0, 1, 2, 0], [1.5, 2, 2, 1], [np.nan, 0, 0, 1]], (4, 1))
+    np.savez(
+        tmp_path / "x.npz", events=rows, offsets=np.arange(5) * 3, sensor=(4, 4, 2), labels=np.arange(4) % 2,
+    )  # fmt: skip
+    code, line = refused("train", "--recipe", "ff-lif", "--data", tmp_path / "x.npz", "-o", tmp_path / "m.pt")
+    assert code == 2
+    assert "a sample ends at a time that is no finite number" in line
+    assert not (tmp_path / "m.pt").exists()
 
 
 def test_report_says_that_it_shows_no_events(ff2loihi, refused, tmp_path):

@@ -56,7 +56,7 @@ def here(networks, every_kind, tmp_path, monkeypatch):
         shutil.copy(path, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pictures, "tsne", lambda latents: np.zeros((len(latents), 2)))
-    monkeypatch.setattr(pictures, "png", lambda figure: b"\x89PNG\r\n\x1a\n")
+    monkeypatch.setattr(pictures, "image", lambda figure, form: b"\x89PNG\r\n\x1a\n")
     return tmp_path
 
 

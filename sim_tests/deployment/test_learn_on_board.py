@@ -67,7 +67,7 @@ def as_the_emulator_does(board, words, model, tmp_path):
         ("--limit", "3", *SINGLE),
         pytest.param(("--limit", "50", "--epochs", "1", *SINGLE), marks=pytest.mark.slow),
         pytest.param(("--limit", "2", "--epochs", "2"), marks=pytest.mark.slow),  # pairs, where scores are close
-        pytest.param(("--limit", "4", "--single"), marks=pytest.mark.slow),  # scores of hard negatives
+        pytest.param(("--limit", "8", "--single"), marks=pytest.mark.slow),  # scores of hard negatives
     ],
     ids=["few", "fifty presentations", "pairs", "hard negatives"],
 )

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 
 from ff2loihi import state_file
 from ff2loihi.data.datasets import load_data
+from ff2loihi.data.events.options import parse
 from ff2loihi.ff import steps
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.ff.steps import Kept
@@ -32,6 +33,13 @@ def images():
     return load_data("digits", "train", limit=SAMPLES)
 
 
+@pytest.fixture(scope="module")
+def samples(images):
+    """Images, and events of them for recipes that take those."""
+    moved = load_data("digits", "train", limit=SAMPLES, events=parse("saccades,steps=6,rounds=1"))
+    return lambda recipe: moved if "events" in RECIPES[recipe].choices else images
+
+
 def given(recipe):
     """Two small layers, a head and a bias where the recipe has them."""
     found = {key: True for key in ("head", "bias") if key in RECIPES[recipe].choices}
@@ -43,7 +51,8 @@ def state(network):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_training_that_is_cut_resumes_to_the_same_bytes(recipe, images, tmp_path, monkeypatch):
+def test_a_training_that_is_cut_resumes_to_the_same_bytes(recipe, samples, tmp_path, monkeypatch):
+    images = samples(recipe)
     options = {"epochs": EPOCHS, **given(recipe)}
     whole, drawn, taken = train(recipe, images, **options), train(recipe, images, **{**options, "epochs": 0}), []
     assert state(whole) != state(drawn)

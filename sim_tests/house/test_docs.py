@@ -1,6 +1,7 @@
 """The documentation cannot rot: README's size and first screen, commands and options that exist, links that lead on."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -22,7 +23,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXTS = (*PAGES, *sorted((ROOT / "examples").glob("*.md")), ROOT / "CONTRIBUTING.md")
 FIRST_SCREEN = 24  # lines
 LANGUAGES = {"sh", "python", "yaml", "text", "{toctree}", "{eval-rst}"}
-COMMANDS = typer.main.get_command(app).commands
+GROUP = typer.main.get_command(app)
+COMMANDS, ROOT_OPTIONS = GROUP.commands, {opt for each in GROUP.params for opt in each.opts}
 
 
 def test_readme_is_one_page_with_picture_and_install_on_its_first_screen():
@@ -34,8 +36,9 @@ def test_readme_is_one_page_with_picture_and_install_on_its_first_screen():
     assert "pip install" in first
 
 
-def test_the_picture_is_small_and_needs_no_network():
-    picture = (ROOT / "docs" / "pictures" / "ladder.svg").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["ladder", "events"])
+def test_a_picture_is_small_and_needs_no_network(name):
+    picture = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
     assert len(picture) < 50_000
     assert not re.search(r"<image|<script|@import|href=\"http", picture)
 
@@ -56,7 +59,7 @@ def used() -> Iterator[tuple[str, list[str]]]:
 def wrong(words: list[str]) -> str | None:
     """What the app would not take: a command, an option or a choice that is not there."""
     name, *rest = words
-    if name in ("--help", "--version", "COMMAND"):
+    if name in ROOT_OPTIONS | {"--help", "COMMAND"}:
         return None
     if name not in COMMANDS:
         return f"no command {name}"
@@ -151,11 +154,16 @@ def test_a_table_made_by_hand_names_everything_there_is(page, names):
     assert set(names) <= shown
 
 
+def made_by(name: str):
+    """A module of docs/, which is no package."""
+    found = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
 def test_the_reference_that_is_made_from_the_code_has_every_option_key_and_limit():
-    found = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
-    generated = importlib.util.module_from_spec(found)
-    found.loader.exec_module(generated)
-    made = {name: make() for name, make in generated.GENERATED.items()}
+    made = {name: make() for name, make in made_by("generated").GENERATED.items()}
     asked = {
         name
         for path in PAGES
@@ -170,6 +178,33 @@ def test_the_reference_that_is_made_from_the_code_has_every_option_key_and_limit
     sources = {limit.source for limit in vars(limits).values() if isinstance(limit, limits.Limit)}
     assert sum(source in made["chips"] for source in sources) > 15
     assert all(f"| {event} |" in made["events"] for event in costs.LOIHI2)
+
+
+def test_a_tutorials_notebook_has_a_cell_for_each_block_that_runs_and_all_of_its_words(tmp_path):
+    pages = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+    files = made_by("notebooks").write(tmp_path / "new")
+    assert [file.stem for file in files] == [page.stem for page in pages]
+    assert len(files) >= 5
+    attached = []
+    for page, file in zip(pages, files, strict=True):
+        made = json.loads(file.read_text(encoding="utf-8"))
+        assert (made["nbformat"], made["metadata"]["kernelspec"]["name"]) == (4, "python3")
+        assert len({cell["id"] for cell in made["cells"]}) == len(made["cells"])
+        code = ["".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "code"]
+        words = "\n".join("".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "markdown")
+        ran = [block for block in blocks(page) if block.mark != "not run"]
+        for cell, block in zip(code, ran, strict=True):
+            magic = f"%%writefile {block.said}" if block.mark == "file" else "%%bash" if block.language == "sh" else ""
+            assert cell.startswith(f"{magic}\n" if magic else block.text[:10])
+            assert cell.endswith(block.text.rstrip())
+        said = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        lost = [line for line in said.splitlines() if "](" not in line and "<!--" not in line and line not in words]
+        assert lost == []
+        assert not re.search(r"\]\((?!https?:|attachment:)[^)]*\.(md|png|svg)[#)]", words)
+        pictures = re.findall(r"\]\(attachment:([^)]+)\)", words)
+        assert pictures == [name for cell in made["cells"] for name in cell.get("attachments", {})]
+        attached += pictures
+    assert {"adapt.png", "events.svg"} <= set(attached)
 
 
 def test_every_rule_of_map_says_what_it_looks_at():

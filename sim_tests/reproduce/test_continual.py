@@ -105,14 +105,20 @@ def test_a_few_of_each_class_are_drawn_by_the_seed(digits):
 
 
 def test_the_table_of_few_samples_leaves_out_rows_that_store_as_many(ff2loihi, tmp_path, monkeypatch):
+    """Here, and in workers."""
     few, many = (Cell(f"{stored} stored", stored=stored) for stored in (continual.FEW - 1, continual.FEW))
     monkeypatch.setattr(continual, "ROWS", (few, many))
     file = tmp_path / "t.json"
-    code, _, _ = ff2loihi("reproduce", "continual", "--table", 2, "--quick", "--epochs", 2, "--json", file)
-    assert code == 0
-    report = json.loads(file.read_text())
-    assert report["table"] == 2
-    assert [cell["what"] for cell in report["cells"]] == [few.what]
+    words = ("reproduce", "continual", "--table", 2, "--quick", "--epochs", 2, "--json", file)
+    cells = []
+    for workers in ((), ("--workers", 2)):
+        code, _, _ = ff2loihi(*words, *workers)
+        assert code == 0
+        report = json.loads(file.read_text())
+        assert report["table"] == 2
+        assert [cell["what"] for cell in report["cells"]] == [few.what]
+        cells.append(report["cells"])
+    assert cells[0] == cells[1]  # it learns in integers, in one thread
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import RECIPES, train
 from ff2loihi.reproduce import negatives, transfer
+from ff2loihi.reproduce.experiment import filled
 
 
 def test_the_tables_name_recipes_that_exist():
@@ -25,6 +27,34 @@ def test_negatives_on_a_few_digits_shows_ours_beside_the_slides(ff2loihi, tmp_pa
     assert [cell["slides"] for cell in report["cells"]] == [94.5, 99.2]
     assert all(20 < cell["ours"] <= 100 for cell in report["cells"])
     assert all(abs(cell["compiled"] - cell["ours"]) < 5 for cell in report["cells"])
+
+
+def test_workers_fill_the_table_as_one_does(ff2loihi, tmp_path, monkeypatch):
+    monkeypatch.setattr(negatives, "ROWS", [negatives.ROWS[0], negatives.ROWS[-1], negatives.ROWS[1]])
+    reports = []
+    for workers in (1, 2):
+        file = tmp_path / f"{workers}.json"
+        code, out, err = ff2loihi(
+            "reproduce", "negatives", "--quick", "--epochs", 1, "--workers", workers, "--json", file
+        )
+        assert code == 0, err
+        report = json.loads(file.read_text())
+        assert f"{report['cells'][2]['ours']:.2f}" in out
+        reports.append({key: value for key, value in report.items() if key != "seconds"})
+    assert reports[0] == reports[1]
+    assert reports[0]["complete"]
+    assert [cell["recipe"] for cell in reports[0]["cells"]] == [cell.recipe for cell in negatives.ROWS]
+    assert all(15 < cell["ours"] <= 100 for cell in reports[0]["cells"])
+
+
+def test_what_a_worker_cannot_make_is_told_in_one_line_after_the_cells_before_it():
+    digits = load_data("digits", "train", limit=100)
+    parts = [(cell, digits, digits, 0, 0) for cell in (negatives.ROWS[0], negatives.Cell("x", "no-recipe"))]
+    made = filled(negatives.finished_cells, parts, 1, lambda done, total, note: None)
+    assert next(made).recipe == negatives.ROWS[0].recipe
+    with pytest.raises(FF2LoihiError, match="no-recipe") as raised:
+        next(made)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_probe_reads_what_a_frozen_net_tells_and_leaves_it_alone():

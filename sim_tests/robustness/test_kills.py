@@ -62,6 +62,7 @@ COMMANDS = {
     "export": "export {}/l.ffl --format nir -o x.nir",
     "deploy": "deploy {}/m.ffl --dry-run d --samples 2",
     "verify": "verify {}/m.ffl --samples 2 --json x.json",
+    "verify-workers": "verify {}/m.ffl --samples 2 --workers 2 --json x.json",
 }
 KEPT = {"learn": {"x.jsonl", "x.ffl.run"}}  # what an interrupted command leaves on purpose
 MARK = "FF2LOIHI_KILLED_RUN"
@@ -181,7 +182,8 @@ def moments(count: int) -> list:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize(
-    "command", [*(name for name in COMMANDS if name != "verify"), pytest.param("verify", marks=pytest.mark.needs_lava)]
+    "command",
+    [pytest.param(name, marks=[pytest.mark.needs_lava] * name.startswith("verify")) for name in COMMANDS],
 )
 @pytest.mark.parametrize("count", [MOMENTS, pytest.param(ALL_MOMENTS, marks=pytest.mark.slow)])
 def test_a_command_that_is_ended_leaves_whole_files_or_none(

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from ff2loihi import api
+from ff2loihi.compilers.errors import BackendError
 
 needs_jobqueue = pytest.mark.skipif(
     importlib.util.find_spec("dask_jobqueue") is None, reason="dask-jobqueue is not installed: the extra sweep"
@@ -105,6 +107,35 @@ def test_jobs_that_never_start_are_waited_for_until_an_interrupt_which_takes_the
         _, err = ran.communicate(timeout=60)
     assert (ran.returncode, err) == (130, "ff2loihi: interrupted; nothing was half-written\n")
     assert (slurm / "cancelled").read_text().split() == ["4242", "4242"]
+
+
+def _end_jobs(slurm: Path, results: Path, done: threading.Event) -> None:
+    """As their wall time does, once there is a result."""
+    while not done.is_set():
+        if results.exists() and results.read_bytes().count(b"\n") and not (slurm / "ended").exists():
+            (slurm / "ended").write_text((slurm / "jobs").read_text())
+            for job in (slurm / "jobs").read_text().split():
+                os.killpg(int(job), signal.SIGKILL)
+        time.sleep(0.02)
+
+
+@needs_jobqueue
+@pytest.mark.filterwarnings("ignore")  # of dask's own sockets
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_sweep_whose_jobs_have_all_ended_ends_in_one_line(slurm, monkeypatch, cores):
+    monkeypatch.setattr("ff2loihi.sweeps.cluster.GONE", 1.0)
+    space = {"train": {"epochs": [3, 4], "widths": [12, 24, 36, 48]}}
+    done = threading.Event()
+    thread = threading.Thread(target=_end_jobs, args=(slurm, Path("out/results.jsonl"), done))
+    thread.start()
+    try:
+        with pytest.raises(BackendError, match=r"^--cluster slurm.yaml: all 2 jobs have ended, and trials are left: "):
+            api.sweep(space, "out", cluster=_file(cores=cores))
+    finally:
+        done.set()
+        thread.join()
+    assert len((slurm / "ended").read_text().split()) == 2
+    assert 1 <= Path("out/results.jsonl").read_bytes().count(b"\n") < 8
 
 
 @needs_jobqueue

@@ -119,13 +119,18 @@ def test_without_dask_the_extra_is_named(monkeypatch, refused, tmp_path):
     assert "Install the extra `sweep`, as pip install '.[sweep]', or use --workers" in text
 
 
+def outcomes(task: str, place: scheduler.Place) -> list[str]:
+    with scheduler.connected(place, lambda text: None) as run:
+        return list(run([task]))
+
+
 @needs_dask
 @pytest.mark.filterwarnings("ignore")  # of dask's own sockets
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", "ftp://127.0.0.1:1"])
 def test_an_address_where_no_scheduler_answers_is_told(monkeypatch, address):
     monkeypatch.setattr(scheduler, "PATIENCE", 0.2)
     with pytest.raises(BackendError, match=f"--scheduler {address}: no scheduler of dask answers"):
-        list(scheduler.outcomes(["{}"], scheduler.Place(address, f"--scheduler {address}"), print))
+        outcomes("{}", scheduler.Place(address, f"--scheduler {address}"))
 
 
 def _fails(task: str) -> str:
@@ -147,4 +152,4 @@ def test_what_a_trial_raises_on_a_worker_is_told_in_one_line(monkeypatch, task, 
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         pytest.raises(error, match=words),
     ):
-        list(scheduler.outcomes([task], scheduler.Place(cluster.scheduler_address, "here"), lambda text: None))
+        outcomes(task, scheduler.Place(cluster.scheduler_address, "here"))

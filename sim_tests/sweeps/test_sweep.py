@@ -41,12 +41,12 @@ def in_this_process(monkeypatch):
     """The trials that were run, by their JSON, without workers."""
     tasks = []
 
-    def outcomes(given, count):
+    def outcomes(pool, given):
         for task in given:
             tasks.append(task)
-            yield execution.run_trial(task)
+            yield len(tasks), execution.run_trial(task)
 
-    monkeypatch.setattr(run.workers, "outcomes", outcomes)
+    monkeypatch.setattr(run.Pool, "outcomes", outcomes)
     return tasks
 
 
@@ -161,6 +161,24 @@ def test_a_trial_that_learns_is_what_the_commands_do(tmp_path, learning):
     assert found.accuracy > api.run(untrained, validation).accuracy + 0.1
     assert found.cores > 0
     assert 0 < found.energy_mj[0] < found.energy_mj[1]
+
+
+def test_a_trial_that_leaves_images_out_is_what_learn_does(tmp_path, ff2loihi):
+    space = {"train": {"epochs": 0, "widths": 60}, "compile": {"learning": "on"}, "seed": 4}
+    found = outcome_of({**space, "learn": {"epochs": 3, "margin": 0.01, "revisit": 1}})
+    fit = load_data("digits", "fit")
+    train("ffa-symmetric", fit, epochs=0, widths=(60,), seed=4).save(tmp_path / "u.pt")
+    api.save(api.compile(tmp_path / "u.pt", fit, api.LearningOptions()), tmp_path / "u.ffl")
+    for words in (
+        "learn {0}/u.ffl --split fit --epochs 3 --margin 0.01 --revisit 1 --seed 4 -o {0}/l.ffl",
+        "run {0}/l.ffl --split validation --json {0}/run.json",
+    ):
+        code, _, err = ff2loihi(*words.format(tmp_path).split())
+        assert code == 0, err
+    assert found.accuracy == json.loads((tmp_path / "run.json").read_text())["accuracy"] > 0.5
+    log = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    assert sum(entry["left_out"] for entry in log) > 20
+    assert found.energy_mj != outcome_of({**space, "learn": {"epochs": 3, "margin": 0.01}}).energy_mj  # other weights
 
 
 def test_no_test_image_is_read(monkeypatch):

@@ -1,6 +1,7 @@
 """The emulator: the integer network in batches, on the CPU or a CUDA device, bit-identical to Lava."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,7 @@ class Emulator:
 
 
 LOOPS_WORK = 1 << 31  # multiplications from which on graded layers load numba, which takes 0.2 s
+BYTES_WORK = 1 << 37  # the same, and torch, which takes 2 s
 
 
 def _batches(network: IntNetwork, pixels: np.ndarray, device: str, least: int = 1) -> list[np.ndarray]:
@@ -82,7 +84,7 @@ def _on_cpu(network: IntNetwork, pixels: np.ndarray, states: bool) -> Iterator[R
     libraries = ThreadpoolController()
     work = len(pixels) * len(network.pass_labels) * network.steps * sum(layer.synapses for layer in network.layers)
     threads = min(len(pixels), _most_threads(libraries), 1 + work // THREAD_WORK)
-    loops = _in_loops(network) if not states and (network.neuron == "lif" or work >= LOOPS_WORK) else None
+    loops = _in_loops(network, work) if not states and (network.neuron == "lif" or work >= LOOPS_WORK) else None
     run = loops or _in_arrays(network, states)
     if loops or network.neuron == "lif":
         run(pixels[:1])
@@ -97,7 +99,7 @@ def _in_threads(
     The matrix products have no threads of their own: theirs wait for each other, which on a busy machine takes longer
     than the product.
     """
-    with libraries.limit(limits=1, user_api="blas"):
+    with libraries.limit(limits=1, user_api="blas"), _one_torch_thread():
         if threads == 1:
             yield from map(run, batches)
         else:
@@ -105,18 +107,33 @@ def _in_threads(
                 yield from pool.map(run, batches)
 
 
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """The same of torch's, where it is loaded."""
+    if (torch := sys.modules.get("torch")) is None:
+        yield
+        return
+    most = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(most)
+
+
 def _in_arrays(network: IntNetwork, states: bool) -> Callable[[np.ndarray], Result]:
     forward = Forward(network)
     return lambda batch: forward.run(_quantized(network, batch), states)
 
 
-def _in_loops(network: IntNetwork) -> Callable[[np.ndarray], Result] | None:
+def _in_loops(network: IntNetwork, work: int) -> Callable[[np.ndarray], Result] | None:
     """What runs a batch in compiled loops, where the network's layers have some."""
     from ff2loihi.compilers.inference import dense_forward  # and with it numba
 
-    if dense_forward.covers(network) and (forward := dense_forward.DenseForward(network)).exact:
-        return forward.run
-    return None
+    if not dense_forward.covers(network):
+        return None
+    forward = dense_forward.DenseForward(network, "torch" in sys.modules or work >= BYTES_WORK)
+    return forward.run if forward.exact else None
 
 
 def _most_threads(libraries: ThreadpoolController) -> int:

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ff2loihi.backends import classification, classification_states
-from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, host_sums, make_trace
+from ff2loihi.backends.base import SampleProgress, Trace, check_pixels, host_sums, joined, make_trace
 from ff2loihi.backends.lava.child import PATIENCE, Child, require_lava
 from ff2loihi.backends.select import lava_learner
 from ff2loihi.compilers import artifact
@@ -21,6 +22,7 @@ from ff2loihi.compilers.inference.integer_forward import Result
 from ff2loihi.compilers.inference.library_form import obstacles, soft_unit
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
 from ff2loihi.processes.host_io.rows import cut
+from ff2loihi.workers import spread
 
 
 class LavaCpu:
@@ -28,34 +30,73 @@ class LavaCpu:
 
     name = "lava"
 
-    def __init__(self, patience: float = PATIENCE, library: bool = False) -> None:
-        """library: to classify, library processes alone: see graphs.library_inference."""
+    def __init__(self, patience: float = PATIENCE, library: bool = False, workers: int = 1) -> None:
+        """library: to classify, library processes alone: see graphs.library_inference.
+
+        workers: processes that share the samples, each with a Lava of its own.
+        """
         require_lava()
-        self.patience, self.library = patience, library
+        self.patience, self.library, self.workers = patience, library, workers
 
     def run(
         self, program: Program, pixels: np.ndarray, *, states: bool = False, progress: SampleProgress | None = None
     ) -> Trace:
         """Classify pixels (samples, pixels) uint8, step by step. Raises DataError, CompileError or BackendError."""
-        network = program.network
-        if isinstance(network, LearningNetwork) and not self.library:
-            with lava_learner(network, patience=self.patience) as learner:
-                return classification.classify(self.name, network, learner, pixels, progress)
-        check_pixels(network, pixels)
+        check_pixels(program.network, pixels)
         if self.library:
-            _check_library(network)
-        with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
-            folder = Path(name)
-            artifact.write(program, folder / "job.ffl")
-            np.save(folder / "pixels.npy", pixels)
-            (folder / "job.json").write_text(json.dumps({"states": states, "library": self.library}), encoding="utf-8")
-            with Child("ff2loihi.backends.lava.worker", folder, self.patience) as child:
-                child.follow("done", lambda line: _report(line, len(pixels), progress))
-                timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-                rows = list(_recorded(folder, len(pixels)))
-        if isinstance(network, LearningNetwork):
-            return _learned(self.name, network, rows, len(pixels), timing["run"])
-        return make_trace(self.name, network, _result(network, rows, len(pixels), states), timing["run"])
+            _check_library(program.network)
+        job = Job(program, pixels, 0, states, self.library, self.patience)
+        shares = min(self.workers, len(pixels))
+        return _shared(job, shares, progress) if shares > 1 else run_job(job, progress)
+
+
+class Job(NamedTuple):
+    """What one Lava runs. first: the number of the first of `pixels` in the whole run; the others: see LavaCpu."""
+
+    program: Program
+    pixels: np.ndarray
+    first: int
+    states: bool
+    library: bool
+    patience: float
+
+
+def _shared(job: Job, workers: int, progress: SampleProgress | None) -> Trace:
+    """As many samples to each worker, one more to the first ones."""
+    jobs: list[Job] = []
+    for pixels in np.array_split(job.pixels, workers):
+        jobs.append(job._replace(pixels=pixels, first=sum(len(one.pixels) for one in jobs)))
+
+    def told(done: int, total: int) -> None:
+        if progress:
+            progress(len(job.pixels) * done // total, len(job.pixels))
+
+    return joined(list(spread(run_job, jobs, workers, _named, told)))
+
+
+def _named(job: Job) -> str:
+    return f"the run of samples {job.first} to {job.first + len(job.pixels) - 1}"
+
+
+def run_job(job: Job, progress: SampleProgress | None = None) -> Trace:
+    """Raises CompileError or BackendError."""
+    network, pixels = job.program.network, job.pixels
+    if isinstance(network, LearningNetwork) and not job.library:
+        with lava_learner(network, patience=job.patience) as learner:
+            return classification.classify(LavaCpu.name, network, learner, pixels, progress, job.first)
+    with tempfile.TemporaryDirectory(prefix="ff2loihi-lava-") as name:
+        folder = Path(name)
+        artifact.write(job.program, folder / "job.ffl")
+        np.save(folder / "pixels.npy", pixels)
+        options = {"states": job.states, "library": job.library, "first": job.first}
+        (folder / "job.json").write_text(json.dumps(options), encoding="utf-8")
+        with Child("ff2loihi.backends.lava.worker", folder, job.patience) as child:
+            child.follow("done", lambda line: _report(line, len(pixels), progress))
+            timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+            rows = list(_recorded(folder, len(pixels)))
+    if isinstance(network, LearningNetwork):
+        return _learned(LavaCpu.name, network, rows, len(pixels), timing["run"])
+    return make_trace(LavaCpu.name, network, _result(network, rows, len(pixels), job.states), timing["run"])
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def run(folder: Path, _commands: object) -> None:
     pixels = np.load(folder / "pixels.npy")
     options = json.loads((folder / "job.json").read_text())
     if options["library"] or isinstance(program.network, LearningNetwork):
-        graph = library_inference.build(program.network, pixels, folder, options["states"])
+        graph = library_inference.build(program.network, pixels, folder, options["states"], options["first"])
     else:
         graph = lava_network.build(program.network, pixels, folder, options["states"])
     facts = {

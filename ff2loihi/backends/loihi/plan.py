@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import save_npz
 
 from ff2loihi.backends import classification_states
+from ff2loihi.backends.classification import accumulator_starts
 from ff2loihi.backends.loihi import payload
 from ff2loihi.backends.loihi.classifying_plan import plan
 from ff2loihi.compilers.inference.integer_forward import quantize_pixels
@@ -46,12 +47,16 @@ def remarks(network: IntNetwork | LearningNetwork, states: dict[str, np.ndarray]
     return found
 
 
-def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
-    """Of each sample under every label, a row a time step: (labels interval, inputs) uint8, payloads or 0/1."""
+def input_rows(network: IntNetwork | LearningNetwork, pixels: np.ndarray, first: int = 0) -> Iterator[np.ndarray]:
+    """Of each sample under every label, a row a time step: (labels interval, inputs) uint8, payloads or 0/1.
+
+    first: the number of the first sample in the whole run.
+    """
     what = plan(network, "", 1)
     interval, stride = what["interval"], what["stride"]
     if isinstance(network, LearningNetwork):
-        for spikes in classification_states.input_spikes(network, pixels):
+        starts = accumulator_starts(network, len(pixels), first)
+        for spikes in classification_states.input_spikes(network, pixels, starts):
             yield np.pad(spikes, [(0, 0), (0, interval - network.steps), (0, 0)]).reshape(-1, network.inputs)
         return
     if network.events:

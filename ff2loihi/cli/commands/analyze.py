@@ -7,6 +7,7 @@ from pathlib import Path
 from ff2loihi import api
 from ff2loihi.analysis.analyze import PROBE_SPLITS
 from ff2loihi.analysis.report import Analysis, FormReport, LayerReport, UnseenReport
+from ff2loihi.choices import PictureFormat
 from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.outputs import Output, check
@@ -19,7 +20,10 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import events_of
 
 
-def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, data_root) -> dict:
+def analyze_model(
+    model: Path, spec, data, split, samples, layers, unseen, calibrate, output: Path, form: PictureFormat, data_root,
+    workers: int | None,
+) -> dict:  # fmt: skip
     """Analyse, show, and write the pictures, all of them made before the first is written."""
     wanted = None if layers is None else tuple(layers.split(","))
     calibration = None
@@ -52,12 +56,12 @@ def analyze_model(model: Path, spec, data, split, samples, layers, unseen, calib
             steps.append(text)
             show(len(steps), None, text)
 
-        found = api.analyze(source, images, fitted, calibration, wanted, unseen, note)
-        drawn = list(found.pictures(note))
+        found = api.analyze(source, images, fitted, calibration, wanted, unseen, note, workers)
+        drawn = list(found.pictures(note, form))
     for line in found.refused:
         console.warn(line)
     _show(f"{model.name}, {len(images.labels):,} samples of {name} {split}", found.analysis)
-    _write(model, output, drawn)
+    _write(model, output, drawn, kinds.PICTURES[form])
     console.say(f"{output}  {len(drawn)} pictures")
     facts = {"model": str(model), "data": name, "split": split, "probe_samples": len(fitted.labels)}
     report = {**facts, "pictures": [file for file, _ in drawn], **dataclasses.asdict(found.analysis)}
@@ -73,12 +77,12 @@ def _finite(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _write(model: Path, folder: Path, drawn: list[tuple[str, bytes]]) -> None:
+def _write(model: Path, folder: Path, drawn: list[tuple[str, bytes]], kind: str) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise FF2LoihiError(f"--output {folder}: {error.strerror}. Choose another folder") from None
-    check((model,), None, *(Output(folder / name, kinds.PNG) for name, _ in drawn))
+    check((model,), None, *(Output(folder / name, kind) for name, _ in drawn))
     for name, data in drawn:
         write_atomic(folder / name, data, FF2LoihiError)
 

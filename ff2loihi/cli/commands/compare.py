@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ff2loihi import api
+from ff2loihi.choices import PictureFormat
 from ff2loihi.cli import console
 from ff2loihi.cli.shared import dataset
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
@@ -16,7 +17,7 @@ from ff2loihi.data.datasets import Dataset
 
 def compare_models(
     model: Path, compiled: Path, spec: Path | None, data: str | None, split: str, limit: int, dt: float | None,
-    output: Path | None, data_root: Path | None,
+    drawn: tuple[Path, PictureFormat] | None, data_root: Path | None,
 ) -> dict:  # fmt: skip
     """Compare, show one table, and draw it where a file is named."""
     program, checkpoint = api.load(compiled), _checkpoint(model, spec, dt)
@@ -40,9 +41,10 @@ def compare_models(
     )
     lost = found.first_loss
     console.say(f"the first point is lost in {lost}" if lost else "no stage is a point below the float net")
-    if output is not None:
-        write_atomic(output, found.picture(), FF2LoihiError)
-        console.say(f"{output}  a picture")
+    if drawn is not None:
+        file, form = drawn
+        write_atomic(file, found.picture(form), FF2LoihiError)
+        console.say(f"{file}  a picture")
     return {"model": str(model), "artifact": str(compiled), **dataclasses.asdict(found), "first_loss": lost}
 
 

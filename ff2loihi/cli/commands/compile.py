@@ -8,6 +8,7 @@ from ff2loihi.cli import console
 from ff2loihi.cli.layer_table import show_layers
 from ff2loihi.cli.shared import check_content
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
+from ff2loihi.compilers.files import is_stream
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.compilers.ir import learns
@@ -78,6 +79,8 @@ def compile_model(
     if not learns(program):
         show_layers(program)
     console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}")
+    if not is_stream(output):
+        console.next_step("ff2loihi", "learn" if learns(program) else "run", output)
     if learns(program):
         return {"artifact": str(output), "sha256": digest, "provenance": program.provenance}
     return {

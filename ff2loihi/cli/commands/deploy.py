@@ -26,10 +26,11 @@ def deploy(model: Path, target: Path, dry_run: bool, samples: int | None, data, 
 
 
 def _write(folder: Path, program, digest: str, images) -> dict:
-    from ff2loihi.deployment import folder as deployment
+    from ff2loihi import api
+    from ff2loihi.cli.shared import waits_for
 
-    with console.progress("golden vectors") as show:
-        remarks = deployment.write(folder, program, images, show)
+    with console.progress("golden vectors", waits=waits_for(program)) as show:
+        remarks = api.dry_run(program, folder, images, show)
     for remark in remarks:
         console.warn(remark)
     files = sorted(folder.iterdir())
@@ -43,6 +44,7 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     from ff2loihi.backends.loihi.board import Loihi, check_runs
     from ff2loihi.backends.presentations import pairs
     from ff2loihi.cli.commands.interchange import show_differences
+    from ff2loihi.cli.shared import waits_for
     from ff2loihi.compilers.ir import LearningNetwork
     from ff2loihi.verification import golden
 
@@ -50,7 +52,7 @@ def _run(model: Path, program, digest: str, images, output: Path) -> dict:
     check_runs(program.network)
     learns = isinstance(program.network, LearningNetwork) and program.network.library
     wanted = (golden.golden if learns else golden.classification)(program, digest, images)
-    with console.progress("Loihi 2") as show:
+    with console.progress("Loihi 2", waits=waits_for(program, "loihi")) as show:
         if learns:
             arrays, seconds = board.show(program, pairs(program.network, images), states=True, progress=show)
         else:

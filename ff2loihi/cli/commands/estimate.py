@@ -7,7 +7,7 @@ from ff2loihi import api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.cli import console
 from ff2loihi.cli.commands.map import say_form
-from ff2loihi.cli.shared import dataset
+from ff2loihi.cli.shared import dataset, waits_for
 from ff2loihi.compilers.board.chips import load_table
 from ff2loihi.compilers.choices import BoardForm
 from ff2loihi.compilers.errors import CompileError
@@ -31,7 +31,8 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
         raise CompileError(
             f"{model}: {found.board.name} cannot hold the network. See: ff2loihi map {model} --board {found.board.name}"
         )
-    trace = Emulator().run(program, images.images)
+    with console.progress("emulator, events counted", waits=waits_for(program)) as show:
+        trace = Emulator().run(program, images.images, progress=show)
     accuracy = accuracy_report(program.network, trace, images.labels).accuracy
     say_form(found)
     plain, modes = activities(program, images, trace, found.form)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ff2loihi import api
 from ff2loihi.cli import console
 from ff2loihi.cli.layer_table import show_layers
-from ff2loihi.cli.shared import dataset
+from ff2loihi.cli.shared import dataset, waits_for
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError
 from ff2loihi.compilers.inference import arithmetic_rules
@@ -30,7 +30,7 @@ def export_model(model: Path, kind: str, file: Path, data, samples: int | None, 
     program, digest = artifact.read(model)
     if kind == "golden":
         images = dataset(program, data, "test", samples_for(program, samples), data_root)
-        with console.progress("emulator, every state") as show:
+        with console.progress("emulator, every state", waits=waits_for(program)) as show:
             vectors = golden.golden(program, digest, images, show)
         file.parent.mkdir(exist_ok=True)
         golden.write(vectors, file)
@@ -100,8 +100,7 @@ def compile_netx(model: Path, options: Options, output: Path) -> dict:
 
 def diff_golden(folder: Path, recording: Path, json: str | None) -> None:
     """Compare a recording with the golden vectors; raise CheckFailed at the first state that differs."""
-    path = folder / golden.FILE if folder.is_dir() else folder
-    report = golden.compare(golden.read(path, golden.GOLDEN), golden.read(recording, golden.RECORDING), str(recording))
+    report = api.diff_golden(folder, recording)
     show_differences(report)
     console.write_json(report, json)
     if not report.equal:

@@ -10,7 +10,7 @@ from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.kinds import PREDICTIONS_HEAD
 from ff2loihi.cli.layer_table import show_layers
 from ff2loihi.cli.learning_tables import limit_line, show_rule, show_speed
-from ff2loihi.cli.shared import dataset
+from ff2loihi.cli.shared import dataset, waits_for
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
@@ -23,12 +23,14 @@ from ff2loihi.measurement.speed import LearningSpeedReport, SpeedReport
 from ff2loihi.reports.accuracy import accuracy_report
 
 
-def run_model(model, data, split, limit, backend, device, data_root, predictions: Path | None, presentations) -> dict:
+def run_model(
+    model, data, split, limit, backend, device, data_root, predictions: Path | None, presentations, workers
+) -> dict:
     """Classify and show one table; write the predictions where a file is named."""
     program = api.load(model)
     images = dataset(program, data, split, limit, data_root, unlabelled=predictions is not None)
-    place = api.backend(backend, device)
-    with console.progress(f"run on {backend}") as show:
+    place = api.backend(backend, device, workers)
+    with console.progress(f"run on {backend}", waits=waits_for(program, backend)) as show:
         trace = api.classify(program, images, place, show, presentations)
     if predictions is not None:
         write_atomic(predictions, _csv(images, trace).encode(), FF2LoihiError)
@@ -69,7 +71,7 @@ def _csv(images: Dataset, trace: Trace) -> str:
     return PREDICTIONS_HEAD + "".join(f"{place},{predicted},{label}\n" for place, predicted, label in rows)
 
 
-def verify_model(model, data, samples, form, data_root, json) -> None:
+def verify_model(model, data, samples, form, data_root, json, workers) -> None:
     """Compare both back ends; raise CheckFailed where they differ."""
     program = api.load(model)
     ours = learns(program) and not program.network.library
@@ -78,8 +80,8 @@ def verify_model(model, data, samples, form, data_root, json) -> None:
     if form == "own_plastic" and any(layer.mask is not None for layer in program.network.layers):
         raise FF2LoihiError(f"--form {form}: is of LearningDense, and this layer has fields. Use graph")
     images = dataset(program, data, "test", samples, data_root)
-    with console.progress("Lava, every state recorded") as show:
-        report = api.verify(program, images, show, form)
+    with console.progress("Lava, every state recorded", waits=waits_for(program, "lava")) as show:
+        report = api.verify(program, images, show, form, workers)
     console.table(
         f"{model}: {report.left} against {report.right}, {report.samples} samples",
         ("variable", "values", "active", "differing"),
@@ -148,7 +150,7 @@ def bench_model(model, data, samples, lava_samples, device, history_file: Path |
     program = api.load(model)
     lines = [] if history_file is None else history.read(history_file)
     images = dataset(program, data, "test", samples, data_root)
-    with console.progress("Lava") as show:
+    with console.progress("Lava", waits=waits_for(program, "lava")) as show:
         report = api.bench(program, images, lava_samples, device=device, progress=show)
     if isinstance(report, LearningSpeedReport):
         show_speed(model, report)

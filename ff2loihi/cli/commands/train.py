@@ -9,8 +9,9 @@ from torch import Tensor
 from ff2loihi.cli import console
 from ff2loihi.cli.events import Events, events
 from ff2loihi.compilers.errors import FF2LoihiError
+from ff2loihi.compilers.files import is_stream
 from ff2loihi.data.datasets import Dataset, load_data
-from ff2loihi.data.events.options import EventOptions
+from ff2loihi.data.events.options import EventOptions, events_of
 from ff2loihi.ff.descent import StepLog
 from ff2loihi.ff.networks.checkpoint import Model
 from ff2loihi.ff.recipes import RECIPES
@@ -34,7 +35,9 @@ def train(
         raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
     limit = FEW if epochs == 0 and not head else None
     images = load_data(data, "train", root=data_root, limit=limit, events=events_as)
-    test = None if images.events else load_data(data, "test", root=data_root)  # a float net spikes not
+    test = None  # of events that a float net without spikes cannot take
+    if not images.events or "events" in RECIPES[recipe].choices:
+        test = load_data(data, "test", root=data_root, events=events_of(images.events))
     with events(log_dir) as log, console.progress(f"train {recipe} on {data}") as show:
         network = train_recipe(
             recipe, images, show, state, resume, log and _step_log(log, images, resume), widths=sizes, epochs=epochs,
@@ -54,6 +57,9 @@ def train(
     shown = "untrained" if accuracy is None else f"{accuracy:.2%}"
     console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, shown)])
     console.say(f"after {source}")
+    if not is_stream(output):
+        on_chip = ("--learning", "on") if epochs == 0 and "field" in RECIPES[recipe].choices else ()
+        console.next_step("ff2loihi", "compile", output, *on_chip)
     return report
 
 

@@ -77,9 +77,10 @@ class Listed:
         self.where, self.events, self.offsets, self.labels = where, events, offsets.astype(np.int64), labels
         height, width, polarities = map(int, sensor)
         self.sensor, self.steps, self.parts = (height, width, polarities), STEPS, 1
-        self.span = 1.0 + max(
-            (float(self._rows(k)[-1, 0]) for k in range(len(offsets) - 1) if len(self._rows(k))), default=0
-        )
+        ends = [float(self._rows(k)[-1, 0]) for k in range(len(offsets) - 1) if len(self._rows(k))]
+        if not np.isfinite(ends).all():
+            raise DataError(f"{where}: a sample ends at a time that is no finite number. Correct it, or leave it out")
+        self.span = 1.0 + max(ends, default=0)
 
     def _rows(self, sample: int) -> np.ndarray:
         begin, end = self.offsets[sample : sample + 2]

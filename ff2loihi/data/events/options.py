@@ -34,7 +34,7 @@ def events_of(binning: "Binning | None") -> EventOptions | None:
 
 
 def parse(text: str | None) -> EventOptions | None:
-    """NAME=N and flags, joined by commas. Raises DataError."""
+    """What `--events` says, NAME=N and flags joined by commas, as load_data takes it. Raises DataError."""
     if text is None:
         return None
     found = EventOptions()

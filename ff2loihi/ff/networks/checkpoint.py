@@ -19,7 +19,7 @@ class Model(ABC):
 
     @abstractmethod
     def scores(self, images: Tensor) -> Tensor:
-        """(samples, classes): the read-out; images (samples, pixels) float in [0, 1]."""
+        """(samples, classes): the read-out; images (samples, pixels) float in [0, 1], or rows of events."""
 
     @abstractmethod
     def checkpoint(self) -> dict:

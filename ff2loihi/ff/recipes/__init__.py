@@ -15,11 +15,12 @@ from ff2loihi.ff.recipes.hinton import HINTON
 from ff2loihi.ff.recipes.pairs import PAIRS
 from ff2loihi.ff.recipes.recipe import Choice, Recipe, Trained
 from ff2loihi.ff.recipes.slides import SLIDES
+from ff2loihi.ff.recipes.spiking import SPIKING
 from ff2loihi.ff.recipes.tosato import TOSATO
 from ff2loihi.ff.steps import Kept
 from ff2loihi.streams import torch_seed
 
-RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC}
+RECIPES: dict[str, Recipe] = {**PAIRS, **HINTON, **TOSATO, **BASELINES, **SLIDES, **CWC, **SPIKING}
 
 
 def train(
@@ -39,10 +40,11 @@ def train(
         odd.add("device")
     if odd:
         raise FF2LoihiError(f"--{min(odd)}: no meaning with --recipe {name}. Leave it out")
-    if data.events and ("field" not in recipe.choices or choice.epochs != 0):
+    untrained = "field" in recipe.choices and choice.epochs == 0
+    if data.events and not untrained and "events" not in recipe.choices:
         raise FF2LoihiError(
-            f"{data.name}: events, and recipes train on images. Use --epochs 0 with ffa-symmetric or ffa-sigmoid, then "
-            "compile and learn"
+            f"{data.name}: events, and {name} trains on images. Use --recipe ff-lif or bptt-lif; or --epochs 0 with "
+            "ffa-symmetric or ffa-sigmoid, then compile and learn"
         )
     facts = {"recipe": name, "data": data.name, "split": data.split, "seed": choice.seed}
     if data.sha256:

@@ -37,8 +37,8 @@ class Choice:
 class Recipe(Protocol):
     """One network and how it is trained.
 
-    source: the paper it follows; choices: which of widths, head, bias, field and device mean something here; layout:
-    its layers' neurons or channels on grey images, as 500-500.
+    source: the paper it follows; choices: which of widths, head, bias, field and device mean something here,
+    and events, where it learns nothing else; layout: its layers' neurons or channels on grey images, as 500-500.
     """
 
     @property

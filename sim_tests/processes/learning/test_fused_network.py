@@ -71,6 +71,7 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
     net = network(rule)
     rows, steps = presentations(rng), 2 * net.period
     write_files(tmp_path, net, rows, steps)
+    np.save(tmp_path / "rate.npy", np.array([[net.update.exponent, 0], [6, 1]]))
     tag = (net.update.tag_exponent, net.update.tag_decay) if rule == "a tag" else None
     layers = [
         {
@@ -85,9 +86,9 @@ def test_the_files_hold_every_state_of_every_step_and_the_last_presentations_goo
         "learning.fused_network.FusedNetwork",
         {
             "layers": layers, "source": source | {"period": net.period}, "passed": 0, "folder": str(tmp_path),
-            "exponent": net.update.exponent, "trace_shift": 0, "steps": steps,
+            "steps": steps,
         },
-        steps=steps, sets={net.period: {"exponent": np.array([6]), "trace_shift": np.array([1])}},
+        steps=steps,
     )  # fmt: skip
     for index, wanted in enumerate(definition(net, rows, net.period)):
         files = {name: wanted[name] for name in VECTORS} | {"g": wanted["g"][net.period :]}

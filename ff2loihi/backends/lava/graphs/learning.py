@@ -25,20 +25,23 @@ VECTORS = ("v", "r", "y2", "y3", "a")
 
 @dataclass(frozen=True)
 class LearningGraph:
-    """The built graph: a process that runs it, and its layers; none where the network is one process."""
+    """The built graph: a process that runs it, and its layers; none where the network is one process.
+
+    rate (1, 2): exponent and trace_shift as that process reads them, None of others.
+    """
 
     source: LearningSource | FusedNetwork | LibrarySource
     layers: tuple[FFLayer, ...]
     network: LearningNetwork
+    rate: np.ndarray | None = None
 
     def set_rate(self, exponent: int, trace_shift: int) -> None:
         """The learning rate from the next step on."""
         for layer in self.layers:
             layer.dw.set(dw_string(self.network, exponent))
             layer.trace_shift.set(np.array([trace_shift]))
-        if isinstance(self.source, FusedNetwork):
-            self.source.exponent.set(np.array([exponent]))
-            self.source.trace_shift.set(np.array([trace_shift]))
+        if self.rate is not None:
+            self.rate[0] = exponent, trace_shift
 
 
 def run_config(form: str) -> Loihi2SimCfg:
@@ -72,7 +75,9 @@ def build(network: LearningNetwork, folder: Path, start: dict) -> LearningGraph:
         "window": network.window, "period": network.period, "events": network.events is not None,
     }  # fmt: skip
     if start["form"] == "one_process":
-        return LearningGraph(_one_process(network, folder, start, plan), (), network)
+        np.save(folder / "rate.npy", np.array([[start["exponent"], start["trace_shift"]]]))
+        process = _one_process(network, folder, start, plan)
+        return LearningGraph(process, (), network, np.load(folder / "rate.npy", mmap_mode="r+"))
     source = LearningSource(**plan)
     layers, below = [], source.s_out
     for index, part in enumerate(network.layers):
@@ -131,5 +136,4 @@ def _one_process(network: LearningNetwork, folder: Path, start: dict, source: di
                 "factor": part.factor, "tag": tag_exponents(network),
             }
         )  # fmt: skip
-    rate = {name: start[name] for name in ("exponent", "trace_shift", "passed", "steps")}
-    return FusedNetwork(layers=layers, source=source, folder=str(folder), **rate)
+    return FusedNetwork(layers=layers, source=source, passed=start["passed"], folder=str(folder), steps=start["steps"])

@@ -20,12 +20,17 @@ from ff2loihi.compilers.ir import IntNetwork, LearningNetwork
 from ff2loihi.processes.host_io.playback import Playback
 
 
-def build(network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool) -> InferenceGraph:
-    """As inference.build, with the recordings "LAYER.s" in place of "LAYER.g", for what LavaCpu lets pass."""
+def build(
+    network: IntNetwork | LearningNetwork, pixels: np.ndarray, folder: Path, states: bool, first: int = 0
+) -> InferenceGraph:
+    """As inference.build, with the recordings "LAYER.s" in place of "LAYER.g", for what LavaCpu lets pass.
+
+    first: the number of the first sample in the whole run.
+    """
     plan = board_plan.plan(network, "", len(pixels))
     plan["steps_in"] = plan["steps_out"] = 0
     file, packed = folder / "input.npy", plan["kind"] != "graded"
-    board_plan.save_rows(file, board_plan.input_rows(network, pixels), len(pixels), packed=packed)
+    board_plan.save_rows(file, board_plan.input_rows(network, pixels, first), len(pixels), packed=packed)
     source = Playback(n=network.inputs, file=str(file), packed=packed)
     described = library_layers(plan, layers(network), INPUT)
     built = classifying(described, source.s_out, lambda rows, _: RingBuffer(data=rows).s_out)

@@ -10,3 +10,7 @@ class AbstractPyProcessModel(AbstractProcessModel):
 class PyLoihiProcessModel(AbstractPyProcessModel):
     time_step: int
     def post_guard(self) -> bool: ...
+
+class PyAsyncProcessModel(AbstractPyProcessModel):
+    num_steps: int
+    def run_async(self) -> None: ...
