@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import nir
 import numpy as np
@@ -13,22 +12,10 @@ from ff2loihi.compilers.frontend.draft import Nodes
 from ff2loihi.compilers.frontend.spec import ConvSpec, PoolSpec, Spec
 from ff2loihi.compilers.interchange.nir import FIELDS, NEURONS, Graph, Stage, convolution, read, window
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.counting import SpikingLayer
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 SAME = 1e-6  # of decays a step: what float32 makes of one value
-
-
-class SpikingLayer(NamedTuple):
-    """A dense layer and its neurons, in thresholds: u' = current u + W s, v' = decay v + u' + b, spike where v' > 1.
-
-    weight (out, in), bias (out,) float64; decay, current: of v and u in a step, 0..1.
-    """
-
-    name: str
-    weight: np.ndarray
-    bias: np.ndarray
-    decay: float
-    current: float
 
 
 def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:

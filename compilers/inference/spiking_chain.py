@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ff2loihi.compilers.errors import CompileError
-from ff2loihi.compilers.frontend.nir_reader import SpikingLayer
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.interchange.counted import counting_network
 from ff2loihi.compilers.ir import Binning, IntLayer, IntNetwork, Leak
+from ff2loihi.compilers.ir.counting import SpikingLayer, counting_network
 from ff2loihi.processes.limits import (
     ACCUMULATOR_BITS,
     ALIGN,

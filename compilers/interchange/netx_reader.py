@@ -18,10 +18,10 @@ import numpy as np
 from ff2loihi.compilers.choices import Reset
 from ff2loihi.compilers.errors import CheckpointError, brief
 from ff2loihi.compilers.formats.hdf5_file import opened
-from ff2loihi.compilers.interchange.counted import counting_network
 from ff2loihi.compilers.interchange.netx_fields import BIAS_EXP
 from ff2loihi.compilers.ir import IntHead, IntLayer, IntNetwork, Leak
 from ff2loihi.compilers.ir.convolution import Conv
+from ff2loihi.compilers.ir.counting import counting_network
 from ff2loihi.compilers.ir.pooling import MaxPool
 from ff2loihi.processes.limits import (
     BIAS_EXP_MAX,

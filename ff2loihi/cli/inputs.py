@@ -43,7 +43,7 @@ def file(path: Path | None) -> Path | None:
     return path
 
 
-def files(paths: list[Path]) -> list[Path]:
+def files(paths: list) -> list[Path]:  # bare: typer takes list[Path] for a class on Python 3.10, and fails
     """Any files, each once. Raises FF2LoihiError."""
     for index, path in enumerate(paths):
         file(path)

@@ -11,10 +11,10 @@ import torch
 from ff2loihi import api
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckpointError, CompileError, DataError
-from ff2loihi.compilers.frontend.nir_reader import SpikingLayer
 from ff2loihi.compilers.inference import arithmetic_rules, spiking_chain
 from ff2loihi.compilers.inference.integer_forward import Forward
 from ff2loihi.compilers.ir import Binning
+from ff2loihi.compilers.ir.counting import SpikingLayer
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import EventOptions
 from ff2loihi.deployment import interchange

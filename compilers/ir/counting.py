@@ -1,12 +1,28 @@
-"""A network without a label, in which the last layer's neuron with the most spikes is the class."""
+"""Networks without a label, in which the last layer's neuron with the most spikes is the class."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from ff2loihi.compilers.choices import Reset
-from ff2loihi.compilers.ir import Binning, IntHead, IntLayer, IntNetwork
+from ff2loihi.compilers.ir.events import Binning
+from ff2loihi.compilers.ir.inference import IntHead, IntLayer, IntNetwork
 from ff2loihi.compilers.ir.options import Contrast
 from ff2loihi.processes.fixed_point import start_phases
 from ff2loihi.processes.limits import INPUT_BITS
+
+
+class SpikingLayer(NamedTuple):
+    """A dense layer and its neurons, in thresholds: u' = current u + W s, v' = decay v + u' + b, spike where v' > 1.
+
+    weight (out, in), bias (out,) float64; decay, current: of v and u in a step, 0..1.
+    """
+
+    name: str
+    weight: np.ndarray
+    bias: np.ndarray
+    decay: float
+    current: float
 
 
 def counting_network(
