@@ -59,8 +59,9 @@ def golden(program: AnyProgram, artifact: str, data: Dataset, progress: SamplePr
     """Every state of `data` on the emulator, under every label; a network that learns is shown it, and learns.
 
     lif: a, u, v, s, r; graded: a, h, y; of a layer that is pooled `unpooled`, too, the spikes or payloads before its
-    pool; with the inputs (samples, pixels) and predictions. Learning: each sample right,
-    then wrong; v, z, r, y2, y3, a, weights and tags, with rates, starts, labels and phases of the presentations.
+    pool; with the inputs (samples, pixels) and predictions. Learning: each sample right, then wrong; v, z, r, y2, y3,
+    a, weights and tags, with rates, starts, labels and phases of the presentations; of events the rates are their
+    packed spikes, and there are no starts.
     Library neurons: v, z, r, gate, a and units at each time step, weights after each logical step, and `learned`, the
     weights after each presentation.
     """
@@ -100,7 +101,7 @@ def _learning(network: LearningNetwork, artifact: str, data: Dataset, progress: 
             progress(number + 1, len(presentations))
     arrays = {
         "rates": np.stack([one.q for one in presentations]).astype(np.int32),
-        "starts": np.stack([one.starts for one in presentations]).astype(np.int32),
+        **({} if network.events else {"starts": np.stack([one.starts for one in presentations]).astype(np.int32)}),
         "labels": np.array([one.label for one in presentations], np.int32),
         "phases": np.array([one.phase for one in presentations], np.int32),
     }

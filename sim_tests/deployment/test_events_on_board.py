@@ -13,6 +13,7 @@ from ff2loihi.data.events.options import EventOptions
 from ff2loihi.deployment import folder as deployment
 from ff2loihi.deployment import interchange
 from ff2loihi.ff.recipes import train
+from ff2loihi.verification import golden
 from sim_tests.deployment.event_nets import STEPS, frames, graph, lif
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -85,6 +86,18 @@ def test_the_inputs_of_a_dry_run_are_the_samples_events(events, tmp_path, form, 
     shown = frames(150)[0][data.places[0]].transpose(0, 2, 3, 1).reshape(STEPS, -1)
     assert shown.any()
     np.testing.assert_array_equal(sent[: stride * net.steps : stride], np.tile(shown, (net.events.rounds, 1)))
+
+
+@pytest.mark.parametrize(
+    ("form", "file"), [("rule", "golden-learning.npz"), ("library", "golden.npz"), ("nir", "golden.npz")]
+)
+def test_golden_vectors_of_events_are_read_again(events, tmp_path, form, file):
+    program = FORMS[form](events, tmp_path)
+    data = load_data(str(events), "test", limit=1, events=api.events_of(program.network.events))
+    deployment.write(tmp_path / "d", program, data)
+    found = golden.read(tmp_path / "d" / file, golden.GOLDEN)
+    assert found.arrays["fc2.r" if form == "nir" else "hidden1.z"].any()
+    np.testing.assert_array_equal(found.arrays["inputs" if form == "nir" else "rates"][0], data.images[0])
 
 
 @pytest.mark.parametrize("form", list(FORMS))
