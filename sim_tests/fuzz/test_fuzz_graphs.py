@@ -1,6 +1,7 @@
 """NIR graphs and the rules beside them, hostile: what is read is run, or compiled."""
 
 import json
+from contextlib import suppress
 
 import h5py
 import nir
@@ -72,7 +73,8 @@ def change_file(path, changes) -> None:
             elif what == "link" and name != "version":
                 file[name] = h5py.SoftLink("/version")
             elif what == "copy" and f"{name}x" not in file:
-                file.copy(name, f"{name}x")
+                with suppress(RuntimeError, OSError, KeyError):  # HDF5 itself copies not every object that was changed
+                    file.copy(name, f"{name}x")
 
 
 def structure(change, names: list[str]):
