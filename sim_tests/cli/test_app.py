@@ -276,7 +276,7 @@ BAD = [
     (2, "inspect absent.ffl", "No such file"),
     (2, "inspect text.pt", "not a torch checkpoint"),
     (2, "train --recipe backprop", "'backprop' is not one of"),
-    (2, "train --recipe ffa-symetric", "'cwc-ff-bn'. Did you mean ffa-symmetric? See: ff2loihi train --help"),
+    (2, "train --recipe ffa-symetric", "'bptt-lif'. Did you mean ffa-symmetric? See: ff2loihi train --help"),
     (2, "run g.ffl --data mnst", "and no such file is there. Did you mean mnist?"),
     (2, "reproduce hiton", "'continual'. Did you mean hinton? See: ff2loihi reproduce --help"),
     (2, "train --data cifar", "digits"),
