@@ -15,9 +15,11 @@ class Binning(Strict):
     One spike a step, however many events; events at window or later are dropped. window: in the recording's own time,
     which starts at 0: microseconds of N-MNIST, seconds of SHD, frames of an array. sensor: what the events come from;
     part: step parts // steps, so that each part of the sample has inputs of its own, and a time is a place, too.
-    merged: polarities share an input; most: spikes of an input in a sample, None: any number; saccades: the events were
-    made of images by data.events.saccades. rounds: how often a presentation repeats the sample; the last one learns,
-    when a neuron's trace knows the whole sample, so that early events are credited like late ones.
+    merged: polarities share an input; most: spikes of an input in a sample, None: any number; denoise: an event that
+    no other one precedes by at most so long, at its pixel or one of the eight around it, is noise and dropped, None:
+    none is. saccades: the events were made of images by data.events.saccades. rounds: how often a presentation repeats
+    the sample; the last one learns, when a neuron's trace knows the whole sample, so that early events are credited
+    like late ones.
     """
 
     steps: int = Field(ge=4, le=MAX_LEARNING_STEPS)
@@ -26,6 +28,7 @@ class Binning(Strict):
     merged: Flag = False
     downsample: int = Field(default=1, ge=1, le=1 << 20)
     most: int | None = Field(default=None, ge=1, le=MAX_LEARNING_STEPS)
+    denoise: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # in the unit of window
     saccades: Flag = False
     parts: int = Field(default=1, ge=1, le=MAX_LEARNING_STEPS)
     rounds: int = Field(default=2, ge=1, le=MAX_LEARNING_STEPS)

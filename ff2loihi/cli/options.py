@@ -43,7 +43,7 @@ Events = Annotated[
     typer.Option(
         "--events", metavar="NAME=N,...", callback=inputs.events,
         help="how events become spikes: steps=N, window=T, parts=N, rounds=N, downsample=K, most=N, "
-        "merged; saccades, of images [default: what fits the data]",
+        "denoise=T, merged; saccades, of images [default: what fits the data]",
     ),
 ]  # fmt: skip
 Artifact = Annotated[

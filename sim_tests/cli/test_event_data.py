@@ -61,7 +61,7 @@ def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here
     network = api.load(tmp_path / "l.ffl").network
     assert network.events.model_dump() == {
         "steps": 6, "window": 12.0, "sensor": (6, 6, 1), "merged": False, "downsample": 1, "most": None,
-        "saccades": False, "parts": 1, "rounds": 3,
+        "denoise": None, "saccades": False, "parts": 1, "rounds": 3,
     }  # fmt: skip
     assert (network.steps, network.window, network.pixels) == (18, 6, 36)
     assert (network.layers[0].weight != api.load("u.ffl").network.layers[0].weight).mean() > 0.3

@@ -35,7 +35,7 @@ def recorded(seed, count=40, last=50):
 def binned(rows, binning):
     """(steps, height, width, channels) of 0 and 1, event by event."""
     found = np.zeros((binning.steps, *binning.shape), int)
-    for t, x, y, p in rows:
+    for t, x, y, p in supported(rows, binning.denoise) if binning.denoise else rows:
         if t < binning.window:
             step = int(t * binning.steps / binning.window)
             channel = (0 if binning.merged else int(p)) * binning.parts + int(step * binning.parts / binning.steps)
@@ -43,6 +43,15 @@ def binned(rows, binning):
             if binning.most is None or found[(slice(None), *place)].sum() < binning.most or found[(step, *place)]:
                 found[(step, *place)] = 1
     return found
+
+
+def supported(rows, within):
+    """The rows with an earlier one near them, in place and in time."""
+    return [
+        (t, x, y, p)
+        for k, (t, x, y, p) in enumerate(rows)
+        if any(abs(x - i) <= 1 and abs(y - j) <= 1 and t - before <= within for before, i, j, _ in rows[:k])
+    ]
 
 
 def unpacked(data):
@@ -91,6 +100,8 @@ SAMPLES = [recorded(seed) for seed in range(10)]
         "parts=5",
         "window=45",
         "merged,downsample=4,steps=12,most=2",
+        "denoise=2",
+        "denoise=4.5,downsample=2,window=40",
     ],
 )
 def test_rows_are_binned_event_by_event(rows_npz, text):
@@ -102,6 +113,33 @@ def test_rows_are_binned_event_by_event(rows_npz, text):
         assert label in (0, 1)
     tested = load_data(name, "test", events=events_of(data.events))
     assert (unpacked(tested) == [binned(SAMPLES[0][:20], data.events), binned(SAMPLES[0][20:], data.events)]).all()
+
+
+def test_noise_goes_and_what_a_neighbour_supports_stays(rows_npz):
+    """In seconds; at a corner of the sensor, across polarities, and with what is dropped as support."""
+    lone, late = [(0.1, 0, 0, 0)], [(0.5, 4, 5, 1)]
+    pair = [(0.2, 3, 3, 0), (0.25, 4, 4, 1)]
+    far = [(0.3, 0, 5, 0), (0.31, 2, 5, 0)]  # two pixels apart
+    again = [(0.7, 4, 5, 0)]  # 0.2 after `late`, at its pixel
+    name = rows_npz([np.array(lone + pair + far + late + again)] * 10)
+    whole, kept, more = (
+        unpacked(load_data(name, "train", events=parse(f"window=1,steps=20,parts=1{asked}")))[0]
+        for asked in ("", ",denoise=0.1", ",denoise=0.21")
+    )
+    assert whole.sum() == 7
+    assert np.argwhere(kept).tolist() == [[5, 4, 4, 1]]
+    assert np.argwhere(more).tolist() == [[5, 4, 4, 1], [14, 5, 4, 0]]
+
+
+def test_an_artifact_says_how_noise_was_dropped(rows_npz, tmp_path):
+    data = load_data(rows_npz(SAMPLES), "train", events=parse("denoise=3,steps=6"))
+    train("ffa-symmetric", data, epochs=0, widths=(10,)).save(tmp_path / "u.pt")
+    api.save(api.compile(tmp_path / "u.pt", data, LearningOptions()), tmp_path / "u.ffl")
+    binning = api.load(tmp_path / "u.ffl").network.events
+    assert (binning, binning.denoise) == (data.events, 3)
+    again = load_data(data.name, "train", events=events_of(binning))
+    assert (again.images == data.images).all()
+    assert (again.images != load_data(data.name, "train", events=parse("steps=6")).images).any()
 
 
 @pytest.mark.parametrize("kind", ["npz", "h5"])
@@ -195,6 +233,7 @@ def changed(at, column, value):
         (changed(0, 0, -2), {}, "", "an event at the time -2"),
         ([SAMPLES[0], SAMPLES[1][:0], *SAMPLES[2:]], {}, "", "sample 1: no events"),
         (SAMPLES, {}, "window=1e-9", "no event before 1e-09"),
+        (SAMPLES, {}, "denoise=1e-9,window=2", r"no event before 2 that denoise=1e-09 keeps\. Use .* denoise=T"),
         (SAMPLES, {}, "steps=128", r"128 steps in 2 rounds, a trace counts 4\.\.127 in all"),
         (SAMPLES, {}, "saccades", "events already"),
         (SAMPLES, {}, "steps=6,parts=7", "7 parts of 6 steps"),
@@ -229,6 +268,12 @@ def test_what_is_wrong_with_frames_is_one_line(tmp_path, events, said):
     with pytest.raises(DataError, match=said) as failure:
         load_data(str(tmp_path / "x.npz"), "train")
     assert "\n" not in str(failure.value)
+
+
+def test_frames_have_no_times_for_denoise(tmp_path):
+    np.savez(tmp_path / "x.npz", events=np.ones((4, 6, 5), int), labels=np.arange(4) % 2)
+    with pytest.raises(DataError, match="frames, whose events have no times for denoise=2. Leave it out"):
+        load_data(str(tmp_path / "x.npz"), "train", events=parse("denoise=2"))
 
 
 @pytest.mark.parametrize(
@@ -289,6 +334,7 @@ def test_another_sensor_than_the_models_is_refused(rows_npz):
         ("steps=0", "steps=0: must be a whole number"),
         ("window=-1", "window=-1: must be a time above 0"),
         ("window=nan", "window=nan: must be a time above 0"),
+        ("denoise=0", "denoise=0: must be a time above 0"),
     ],
 )
 def test_what_no_option_says_is_refused(text, said):

@@ -8,6 +8,8 @@ import numpy as np
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import Binning
 from ff2loihi.compilers.ir.events import row_bytes
+from ff2loihi.data.events.arrays import Dense
+from ff2loihi.data.events.noise import denoised
 from ff2loihi.data.events.options import EventOptions
 from ff2loihi.data.events.recordings import Recording, Recordings
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
@@ -34,14 +36,22 @@ def binning_for(where: str, source: Recordings, asked: EventOptions) -> Binning:
         )
     if asked.downsample > max(source.sensor[:2]):
         raise DataError(f"{where}: --events downsample={asked.downsample}: more than the sensor's sides")
+    if asked.denoise and isinstance(source, Dense):
+        raise DataError(
+            f"{where}: frames, whose events have no times for denoise={asked.denoise:g}. Leave it out, or give rows "
+            "(t, x, y, p)"
+        )
     return Binning(
         steps=steps, window=float(asked.window or source.span), sensor=source.sensor, merged=asked.merged,
-        downsample=asked.downsample, most=asked.most, saccades=asked.saccades, parts=parts, rounds=rounds,
+        downsample=asked.downsample, most=asked.most, denoise=asked.denoise, saccades=asked.saccades,
+        parts=parts, rounds=rounds,
     )  # fmt: skip
 
 
 def spikes(found: Recording, binning: Binning) -> np.ndarray:
     """(steps, inputs) bool: see Binning."""
+    if binning.denoise:
+        found = denoised(found, binning.sensor, binning.denoise)
     taken = found.t < binning.window
     step = (found.t[taken].astype(np.float64) * (binning.steps / binning.window)).astype(np.int64)
     step = step.clip(0, binning.steps - 1)
@@ -64,9 +74,11 @@ def rows(where: str, source: Recordings, samples: np.ndarray, binning: Binning) 
     for place, sample in enumerate(samples):
         bits = spikes(source.recording(int(sample)), binning)
         if not bits.any():
+            kept = f" that denoise={binning.denoise:g} keeps" if binning.denoise else ""
+            longer = "window=T or denoise=T" if binning.denoise else "window=T"
             raise DataError(
-                f"{where}: sample {int(sample):,} has no event before {binning.window:g}. Use --events window=T with a "
-                "longer time, or leave the sample out"
+                f"{where}: sample {int(sample):,} has no event before {binning.window:g}{kept}. Use --events {longer} "
+                "with a longer time, or leave the sample out"
             )
         packed[place] = np.packbits(bits, axis=1).ravel()
     return packed

@@ -10,7 +10,8 @@ from ff2loihi.compilers.errors import DataError, brief
 if TYPE_CHECKING:
     from ff2loihi.compilers.ir import Binning
 
-NUMBERS, FLAGS = ("steps", "window", "downsample", "most", "parts", "rounds"), ("merged", "saccades")
+NUMBERS, FLAGS = ("steps", "window", "downsample", "most", "denoise", "parts", "rounds"), ("merged", "saccades")
+TIMES = ("window", "denoise")  # in the recordings' own unit
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class EventOptions:
     merged: bool = False
     downsample: int = 1
     most: int | None = None
+    denoise: float | None = None
     saccades: bool = False
     parts: int | None = None
     rounds: int | None = None
@@ -52,14 +54,14 @@ def parse(text: str | None) -> EventOptions | None:
 
 
 def _number(name: str, value: str) -> int | float:
-    if name == "window":
+    if name in TIMES:
         try:
-            window = float(value)
+            time = float(value)
         except ValueError:
-            window = math.nan
-        if 0 < window < math.inf:
-            return window
-        raise DataError(f"--events window={brief(value)}: must be a time above 0, in the recordings' own unit")
+            time = math.nan
+        if 0 < time < math.inf:
+            return time
+        raise DataError(f"--events {name}={brief(value)}: must be a time above 0, in the recordings' own unit")
     if not re.fullmatch("[1-9][0-9]{0,5}", value, re.ASCII):
         raise DataError(f"--events {name}={brief(value)}: must be a whole number of at least 1")
     return int(value)
