@@ -28,7 +28,7 @@ from ff2loihi.compilers.ir import AnyProgram, LearningNetwork, Program, learns
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data import given
 from ff2loihi.data.datasets import Dataset, check_events, check_shape, load_data
-from ff2loihi.data.events.options import EventOptions, events_of
+from ff2loihi.data.events.options import EventOptions, events_of, shared
 from ff2loihi.data.given import Given
 from ff2loihi.learning.controller import Schedule, check_schedule
 from ff2loihi.learning.run import Hooks, Run, check_data, identity
@@ -307,7 +307,8 @@ def report(
     """
     from ff2loihi.page.page import page  # and with it jinja2 and scikit-learn
 
-    return page(models, _data(data, "test"), command, note)
+    events = shared({name: source.network.events for name, source in models.items() if isinstance(source, Program)})
+    return page(models, _data(data, "test", events=events), command, note)
 
 
 def compare(

@@ -15,6 +15,7 @@ from ff2loihi.page.moments import Moment
 WIDTH = 320  # of a figure, in units that are pixels of a narrow screen
 COLOURS = 8  # of populations and classes, told apart by colour-blind people; behind them it starts again
 ROWS = 100  # neurons of a raster
+SPIKES = 5000  # of a sample that are drawn one by one
 LEVELS = 4  # of a weight's or a pixel's magnitude
 CORES = 16  # in a row of a chip, as `map` draws them
 CHIPS = 4  # that are drawn
@@ -95,6 +96,34 @@ def image(pixels: np.ndarray, shape: tuple[int, int, int], what: str) -> Markup:
     return svg(shape[1], shape[0], _levels(grey, "ink"), what, "thumb")
 
 
+def sensor(spikes: np.ndarray, channels: int, what: str) -> Markup:
+    """Spikes (steps, height, width, polarities parts) summed over the steps, a picture a polarity side by side, on one
+    scale; channels: polarities."""
+    _, height, width, _ = spikes.shape
+    sums = spikes.sum(0).reshape(height, width, channels, -1).sum(3)
+    body = []
+    for channel in range(channels):
+        body += [
+            Markup('<g transform="translate({} 0)"><title>polarity {}</title>').format(channel * (width + 1), channel),
+            Markup('<rect class="track" width="{}" height="{}"/>').format(width, height),
+            *_levels(sums[..., channel] / max(sums.max(), 1), "ink"),
+            Markup("</g>"),
+        ]
+    return svg(channels * (width + 1) - 1, height, body, what)
+
+
+def inputs(spikes: np.ndarray, what: str) -> Markup:
+    """A dash a spike of a sample (steps, inputs): steps to the right, an input a row, of very many spikes those of
+    every k-th input."""
+    every = math.ceil(np.count_nonzero(spikes) / SPIKES) or 1
+    shown = spikes[:, ::every]
+    steps, n = shown.shape
+    high = min(160 / n, 8)
+    some = "" if every == 1 else f", 1 of {every} inputs drawn"
+    text = f"{np.count_nonzero(spikes):,} spikes of {spikes.shape[1]:,} inputs in {steps} steps{some}"
+    return svg(WIDTH, 18 + n * high, [_text(0, 11, text, "start"), *_dashes(shown, 14, high)], what)
+
+
 def fields(weights: np.ndarray, names: Sequence[str], what: str) -> Markup:
     """The weights (neurons, height, width) of each neuron over the image: positive and negative in two colours, each
     neuron on its own scale."""
@@ -138,18 +167,27 @@ def raster(moments: Sequence[Moment], firing: Sequence[Sequence[int]], what: str
         assert spikes is not None
         every = math.ceil(len(rows) / ROWS) or 1
         shown = spikes[:, list(rows)[::every]]
-        steps, n = shown.shape
-        wide, high = WIDTH / steps, min(max(1.0, 100 / max(n, 1)), 8)
+        n = shown.shape[1]
+        high = min(max(1.0, 100 / max(n, 1)), 8)
         some = "" if every == 1 else f", 1 of {every} drawn"
         body.append(_text(0, top - 3, f"{moment.layer}: {len(rows)} of {spikes.shape[1]} neurons spike{some}", "start"))
-        body.append(Markup('<rect class="track" y="{}" width="320" height="{}"/>').format(_n(top), _n(n * high)))
-        marks = "".join(
-            f"M{_n(step * wide)} {_n(top + (neuron + 0.5) * high)}h{_n(max(0.8 * wide, 1))}"
-            for step, neuron in np.argwhere(shown).tolist()
-        )
-        body.append(Markup('<path class="spikes" stroke-width="{}" d="{}"/>').format(_n(0.8 * high), marks))
+        body += _dashes(shown, top, high)
         top += n * high + 18
     return svg(WIDTH, top - 14, body, what)
+
+
+def _dashes(spikes: np.ndarray, top: float, high: float) -> list[Markup]:
+    """A dash for each spike of (steps, n), on rows so high."""
+    steps, n = spikes.shape
+    wide = WIDTH / steps
+    marks = "".join(
+        f"M{_n(step * wide)} {_n(top + (row + 0.5) * high)}h{_n(max(0.8 * wide, 1))}"
+        for step, row in np.argwhere(spikes).tolist()
+    )
+    return [
+        Markup('<rect class="track" y="{}" width="320" height="{}"/>').format(_n(top), _n(n * high)),
+        Markup('<path class="spikes" stroke-width="{}" d="{}"/>').format(_n(max(0.8 * high, 0.5)), marks),
+    ]
 
 
 def membrane(moment: Moment, neuron: int, what: str) -> Markup:

@@ -17,7 +17,7 @@ from ff2loihi.compilers.frontend import network as frontend
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import AnyProgram, IntLayer, IntNetwork, LayerLoss, LearningNetwork, Network, Program
 from ff2loihi.compilers.learning.weight_grid import saturated
-from ff2loihi.data.datasets import Dataset, check_shape
+from ff2loihi.data.datasets import Dataset, check_events, check_shape
 from ff2loihi.data.given import GIVEN
 from ff2loihi.deployment.mapping import design
 from ff2loihi.measurement.activity import counts
@@ -25,6 +25,7 @@ from ff2loihi.measurement.estimates import activities, on_board
 from ff2loihi.page.moments import Moment, moments
 from ff2loihi.reports.accuracy import AccuracyReport, accuracy_report
 from ff2loihi.reports.energy import Estimate
+from ff2loihi.reports.events import Counts
 
 SHOWN = 4  # samples whose every step is drawn
 EARLY = 50  # they are looked for among so many, one that a model gets wrong with them
@@ -55,9 +56,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Board:
-    """Where it lies, and what each way to use it costs; broken: why it cannot."""
+    """Where it lies, and what each way to use it counts and costs; broken: why it cannot."""
 
     design: Design
+    counted: dict[str, Counts]
     estimates: dict[str, Estimate]
     broken: tuple[str, ...]
 
@@ -148,12 +150,11 @@ def gather(sources: Mapping[str, Source], data: Dataset, note: Note = lambda tex
 def _network(name: str, source: Source, data: Dataset) -> Network | IntNetwork | LearningNetwork:
     """Raises CompileError or DataError."""
     if isinstance(source, Program):
-        if source.network.events:
-            raise DataError(f"{name}: takes events, of which the page has no pictures yet. Use run and estimate")
+        check_events(data, source)
         if data.name != GIVEN:  # rows of pixels may be among them, whose shape nobody said
             check_shape(data, source)
         network = source.network
-    elif source.spec.neuron is not None:
+    elif source.spec.neuron is not None or data.events:
         raise CompileError(f"{name}: its neurons spike, and have no float net. Compile it, and report the artifact")
     else:
         network = frontend.build(source)
@@ -248,9 +249,10 @@ def _board(program: AnyProgram, data: Dataset) -> Board:
         for violation in violations(found)
         if violation.kind == "limit"
     )
-    mapping, estimates = found.mapping, {}
+    mapping, counted, estimates = found.mapping, {}, {}
     if mapping is not None and mapping.chips <= found.board.count:
         few = replace(data, images=data.images[:ESTIMATED], labels=data.labels[:ESTIMATED])
         _, modes = activities(program, few, Emulator().run(program, few.images), found.form)
-        estimates = {mode: on_board(counts(activity, mapping), found) for mode, activity in modes.items()}
-    return Board(found, estimates, broken)
+        counted = {mode: counts(activity, mapping) for mode, activity in modes.items()}
+        estimates = {mode: on_board(each, found) for mode, each in counted.items()}
+    return Board(found, counted, estimates, broken)

@@ -70,6 +70,8 @@ def page(sources: Mapping[str, Source], data: Dataset, command: str = "", note: 
         axis=_axis(found),
         curves=_curves,
         sha256=_sha256,
+        spikes=_spikes(found),
+        rate=_rate(data),
     )
     return Page(html, _facts(found))
 
@@ -113,6 +115,18 @@ def _axis(found: Gathered) -> float:
     return float(np.clip(np.floor(100 * (2 * worst - 1)) / 100, 0, 0.99))
 
 
+def _spikes(found: Gathered) -> list[np.ndarray]:
+    """Of each sample that is drawn, its inputs' spikes in one round, (steps, inputs); of images none."""
+    events = found.data.events
+    return [events.spikes(found.data.images[index])[: events.steps] for index in found.shown] if events else []
+
+
+def _rate(data: Dataset) -> float | None:
+    """Spikes of a sample in one round, the mean over those whose events are counted; of images None."""
+    events, some = data.events, data.images[:ESTIMATED]
+    return float(np.count_nonzero(events.spikes(some)[: events.steps])) / len(some) if events else None
+
+
 def _curves(model: Model) -> dict[str, list[float | None]]:
     """The lines of its log, those of which anything is known."""
     names = {"online": "online_accuracy", "held out": "held_out_accuracy", "learned": "learned"}
@@ -148,7 +162,7 @@ def _firing(model: Model) -> list[list[int]]:
 
 def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]]:
     """(weights (neurons, height, width), their names) of the first layer's neurons that are most active, of a
-    convolution its first kernels."""
+    convolution its first kernels. Of events of inputs in a row: (neurons, polarities parts, inputs)."""
     first, (height, width, channels) = model.network.layers[0], data.shape
     if first.conv:
         kernels = np.asarray(first.weight)[:FIELDS].mean(1)
@@ -158,7 +172,8 @@ def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]]:
     weight[:, columns] = first.weight[:, columns]
     activity = model.layers[0].activities.mean(0)
     best = np.argsort(-activity, kind="stable")[:FIELDS]
-    shaped = weight[best].reshape(len(best), height, width, channels).mean(3)
+    shaped = weight[best].reshape(len(best), height, width, channels)
+    shaped = shaped[:, 0].swapaxes(1, 2) if data.events and height == 1 else shaped.mean(3)
     return shaped, [f"{first.name}, neuron {neuron}" for neuron in best]
 
 
@@ -178,6 +193,7 @@ def _facts(found: Gathered) -> dict:
         "data": found.data.name,
         "split": found.data.split,
         "samples": len(found.data.labels),
+        "input_spikes": _rate(found.data),
         "shown": list(found.shown),
         "models": {model.name: _model_facts(model) for model in found.models},
     }
@@ -199,5 +215,6 @@ def _model_facts(model: Model) -> dict:
     }
     if model.board:
         estimates = {mode: dataclasses.asdict(one) for mode, one in model.board.estimates.items()}
-        facts |= {"map": mapping_report(model.board.design), "estimates": estimates}
+        counted = {mode: dataclasses.asdict(one) for mode, one in model.board.counted.items()}
+        facts |= {"map": mapping_report(model.board.design), "events": counted, "estimates": estimates}
     return facts

@@ -49,6 +49,24 @@ def test_it_opens_without_an_error_and_fits_the_window(browser, report, width, s
     assert small > 150
 
 
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("name", ["digits", "yin-yang"])
+def test_a_page_of_events_opens_without_an_error(browser, event_pages, tmp_path, name, width):
+    path = tmp_path / "r.html"
+    path.write_text(event_pages[name][0].html, encoding="utf-8")
+    browser.open(path, width, "light")
+    assert browser.told == []
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    rasters = """[...document.querySelectorAll('figure.inputs svg')].filter(
+        (one) => one.getBoundingClientRect().width > 200)"""
+    assert browser.value(f"{rasters}.length") == 1
+    first = browser.value(f"{rasters}[0].outerHTML")
+    browser.value(PICK.format("sample", "2"))
+    assert browser.value(f"{rasters}.length") == 1
+    assert browser.value(f"{rasters}[0].outerHTML") != first
+    assert browser.told == []
+
+
 def test_what_is_picked_is_shown(browser, report):
     browser.open(report, 1280, "light")
     assert set(browser.value(VISIBLE)) == {"0//", "0/true/", "0/true/0"}

@@ -10,9 +10,10 @@ from ff2loihi.cli.shared import check_content, named_data
 from ff2loihi.compilers.errors import DataError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.frontend.content import Checkpoint
-from ff2loihi.compilers.ir import AnyProgram
+from ff2loihi.compilers.ir import AnyProgram, Program
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
+from ff2loihi.data.events import options
 
 
 def report_models(models: list[Path], spec, data, samples, output: Path, data_root) -> dict:
@@ -26,7 +27,8 @@ def report_models(models: list[Path], spec, data, samples, output: Path, data_ro
         names = {path: str(path) for path in found}
     sources = {console.plain(names[path]): source for path, source in found.items()}
     name, sha256 = _data(found, data)
-    images = load_data(name, "test", root=data_root, limit=samples)
+    events = options.shared({key: one.network.events for key, one in sources.items() if isinstance(one, Program)})
+    images = load_data(name, "test", root=data_root, limit=samples, events=events)
     if data is None:
         check_content(images, sha256, "--data")
     command = ["ff2loihi", "report", *map(str, models), *(["--data", data] if data else [])]

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,17 @@ class EventOptions:
 def events_of(binning: "Binning | None") -> EventOptions | None:
     """Those that give the same binning again, or an error."""
     return EventOptions(**binning.model_dump()) if binning else None
+
+
+def shared(named: "Mapping[str, Binning | None]") -> EventOptions | None:
+    """Those of models by name, None where they take images. Raises DataError where they are not all the same."""
+    (first, binning), *others = named.items() or [("", None)]
+    for name, other in others:
+        if other != binning:
+            ours, theirs = ("events" if one else "images" for one in (binning, other))
+            what = f"{theirs} of another binning" if ours == theirs else theirs
+            raise DataError(f"{name}: takes {what}, {first} takes {ours}. Make a report of each")
+    return events_of(binning)
 
 
 def parse(text: str | None) -> EventOptions | None:
