@@ -72,7 +72,7 @@ def _data(
     if isinstance(data, Dataset):
         return data
     if not isinstance(data, str):
-        found = given.dataset(data, split, limit)
+        found = given.dataset(data, split, limit, events)
         if not (found.classes or unlabelled):
             raise DataError(
                 f"{found.name}: no labels. Give a pair of images and labels; without, use ff2loihi.classify"
@@ -111,9 +111,10 @@ def compile(  # the command's name
     """
     choices.check_share("--expect", expect)
     checkpoint = _checkpoint(model, spec)
+    asked = events_of(checkpoint.spec.input.events)
     if isinstance(calibration, str):
-        calibration = calibration_set(calibration, events=events_of(checkpoint.spec.input.events))
-    calibration = _data(calibration, "train", limit=pipeline.CALIBRATION_IMAGES)
+        calibration = calibration_set(calibration, events=asked)
+    calibration = _data(calibration, "train", limit=pipeline.CALIBRATION_IMAGES, events=asked)
     first = checkpoint.spec.layers[0]
     if calibration.channels > 1 and first.conv:
         raise CompileError(

@@ -14,6 +14,7 @@ DataName = Literal[
     "digits", "mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist", "usps", "yin-yang",
 ]  # fmt: skip
 YIN_YANG = "yin-yang"  # events; all others are images
+TONIC = "tonic:"  # before the name of a data set of that package
 Recipe = Literal[
     "ffa-sigmoid", "ffa-sigmoid-sparse", "ffa-symmetric", "ff-mlp", "ff-hinton", "ff-hinton-jittered",
     "hinton-unsupervised", "tosato-ff", "tosato-ff-contrast", "tosato-ff-l1", "tosato-bp-ff", "tosato-bp-ff-hard",
@@ -50,6 +51,9 @@ def data_and_count(text: str, option: str) -> tuple[str, int | None]:
     """The same of a data set, whose name may be a path, with colons of its own. Raises DataError."""
     if os.path.exists(text):
         return text, None
+    if text.startswith(TONIC):
+        name, number = name_and_count(text.removeprefix(TONIC), option)
+        return TONIC + name, number
     path, _, count = text.rpartition(":")
     return (path, _count(count, text, option)) if os.path.exists(path) else name_and_count(text, option)
 
@@ -63,7 +67,7 @@ def _count(count: str, text: str, option: str) -> int:
 def check_data(option: str, name: str) -> None:
     """Raise DataError where it is neither a data set's name nor the path of anything."""
     names = get_args(DataName)
-    if name not in names and not os.path.exists(name):
+    if name not in names and not name.startswith(TONIC) and not os.path.exists(name):
         raise DataError(
             f"{option}: {name!r} is not one of {', '.join(map(repr, names))}, and no such file is there."
             f"{meant(name, names)}".rstrip(".")

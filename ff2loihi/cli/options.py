@@ -29,7 +29,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),
 ]
-DATA_HELP = f"{', '.join(get_args(choices.DataName))}, or your own: an .npz, an .h5 or a folder"
+DATA_HELP = f"{', '.join(get_args(choices.DataName))}, tonic:NAME, or your own: an .npz, an .h5 or a folder"
 Data = Annotated[
     str | None,
     typer.Option(metavar="DATA", callback=inputs.data, help=f"{DATA_HELP} [default: the calibration's data set]"),

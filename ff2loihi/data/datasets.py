@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from ff2loihi.choices import YIN_YANG, DataName, Split
+from ff2loihi.choices import TONIC, YIN_YANG, DataName, Split
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.files import read_bytes
 from ff2loihi.compilers.ir import AnyProgram, Binning
@@ -115,18 +115,19 @@ def load_data(
 ) -> Dataset:  # fmt: skip
     """A split: train, test; fit and validation are train without, and only, its last 10,000 images (tuning).
 
-    name: or the path of one's own set, of which a fifth is held out where it has fewer than 50,000 training images.
+    name: or tonic:NAME, or the path of one's own set; a fifth of those with fewer than 50,000 training images is held
+    out.
     root: torchvision's layout, else data_folder(); a missing set is downloaded into the cache folder alone.
     unlabelled: whether images alone will do. events: how events become spikes, or that images become events first;
     events without it are binned as fits them. Raises DataError.
     """
-    if name not in NAMES and not os.path.exists(name):
+    if name not in NAMES and not name.startswith(TONIC) and not os.path.exists(name):
         raise DataError(f"data set must be one of {', '.join(NAMES)}, or a file or folder, got {name!r}")
     if split not in SPLITS:
         raise DataError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     if limit is not None and limit < 1:
         raise DataError(f"limit must be at least 1, got {limit}")
-    recordings = _recordings(name)
+    recordings = _recordings(name, root, download)
     if recordings:
         if events and events.saccades:
             raise DataError(f"{name}: events already. Leave saccades out of --events")
@@ -154,7 +155,7 @@ def _part(name: str, split: str, samples: int) -> slice:
     return slice(None, -held) if split == "fit" else slice(-held, None)
 
 
-def _recordings(name: str) -> "Found | None":
+def _recordings(name: str, root: Path | None, download: bool) -> "Found | None":
     """The events of that name or path; None where images stand for it."""
     if name == YIN_YANG:
         from ff2loihi.data.events import yin_yang
@@ -162,6 +163,10 @@ def _recordings(name: str) -> "Found | None":
         return yin_yang.found()
     if name in NAMES:
         return None
+    if name.startswith(TONIC) and not os.path.exists(name):
+        from ff2loihi.data.events import tonic_sets
+
+        return tonic_sets.found(name, *_place(root, download))
     from ff2loihi.data.events import files
 
     return files.find(Path(name))
@@ -243,10 +248,15 @@ def _digits_table() -> np.ndarray:
     return np.column_stack(tuple(load_digits(return_X_y=True)))
 
 
+def _place(root: Path | None, download: bool) -> tuple[Path, bool]:
+    """The folder of the data sets, and whether one may be downloaded into it."""
+    folder = Path(root) if root else data_folder()
+    return folder, download and root is None and not os.environ.get("FF2LOIHI_DATA")
+
+
 def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray, int]:
     """A data set in torchvision's layout; torchvision itself, and so torch, for those that are absent or in colour."""
-    folder = Path(root) if root else data_folder()
-    may_download = download and root is None and not os.environ.get("FF2LOIHI_DATA")
+    folder, may_download = _place(root, download)
     try:
         if name in NAMED:
             raw, files = folder / TORCHVISION[name] / "raw", NAMED[name][test]

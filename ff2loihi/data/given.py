@@ -12,8 +12,10 @@ import numpy as np
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.data import own
 from ff2loihi.data.datasets import UNKNOWN, Dataset
+from ff2loihi.data.events.options import EventOptions
 
 GIVEN = "the images given"  # in place of a name
+GIVEN_EVENTS = "the events given"
 WANTED = "Give an array of images, a pair of images and labels, or a torch Dataset or DataLoader of such pairs"
 NORMALIZED = "Of a torch Dataset leave Normalize out: the spec's input says mean and std"
 
@@ -27,12 +29,16 @@ class Samples(Protocol):
 Given: TypeAlias = np.ndarray | Iterable[object] | Samples
 
 
-def dataset(data: Given, split: str, limit: int | None = None) -> Dataset:
+def dataset(data: Given, split: str, limit: int | None = None, events: EventOptions | None = None) -> Dataset:
     """The first images of `data`, in the order in which they come. Raises DataError.
+
+    A data set of tonic has events, which become spikes as `events` says.
 
     Images are (samples, height, width), with 1 or 3 channels behind that or before height, or rows of pixels; bytes,
     or floats in 0..1. Without labels the classes are 0.
     """
+    if hasattr(data, "sensor_size"):
+        return _events(data, split, limit, events or EventOptions())
     pixels, labels = _arrays(data, limit)
     if not pixels.size:
         raise DataError(f"{GIVEN}: none. {WANTED}")
@@ -53,6 +59,17 @@ def dataset(data: Given, split: str, limit: int | None = None) -> Dataset:
     if numbers.min() < 0:
         raise DataError(f"{GIVEN}: a label is {numbers.min()}. Number the classes from 0")
     return Dataset(GIVEN, split, rows, numbers, max(2, int(numbers.max()) + 1), channels, sides)
+
+
+def _events(data, split: str, limit: int | None, asked: EventOptions) -> Dataset:
+    from ff2loihi.data.events import binned, tonic_sets
+
+    source = tonic_sets.Tonic(GIVEN_EVENTS, data, limit)
+    if not source.samples:
+        raise DataError(f"{GIVEN_EVENTS}: none. {WANTED}")
+    binning = binned.binning_for(GIVEN_EVENTS, source, asked)
+    rows = binned.rows(GIVEN_EVENTS, source, np.arange(source.samples), binning)
+    return Dataset(GIVEN, split, rows, source.labels, max(2, int(source.labels.max()) + 1), events=binning)
 
 
 def _arrays(data: Given, limit: int | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -270,6 +270,13 @@ def test_what_is_wrong_with_frames_is_one_line(tmp_path, events, said):
     assert "\n" not in str(failure.value)
 
 
+@pytest.mark.parametrize("suffix", ["aedat", "aedat4"])
+def test_a_recording_in_aedat_is_refused_with_what_to_give(tmp_path, suffix):
+    (tmp_path / f"x.{suffix}").write_bytes(b"#!AER-DAT4.0\r\n")
+    with pytest.raises(DataError, match=rf"x\.{suffix}: AEDAT is not read\. Convert it.* rows of events"):
+        load_data(str(tmp_path / f"x.{suffix}"), "train")
+
+
 def test_frames_have_no_times_for_denoise(tmp_path):
     np.savez(tmp_path / "x.npz", events=np.ones((4, 6, 5), int), labels=np.arange(4) % 2)
     with pytest.raises(DataError, match="frames, whose events have no times for denoise=2. Leave it out"):

@@ -16,6 +16,7 @@ from ff2loihi.data.events.recordings import Found, Recordings
 from ff2loihi.data.folders import Folder
 
 TEST = "test_"
+AEDAT = (".aedat", ".aedat4")
 HEIDELBERG = ("train.h5", "test.h5")  # how the names of SHD's and SSC's files end
 
 
@@ -27,6 +28,8 @@ def find(path: Path) -> Found | None:
         if all(pair):
             return _heidelberg(path, [name for name in pair if name])
         return nmnist.found(path) if nmnist.is_one(path) else None
+    if path.suffix in AEDAT:
+        raise DataError(f"{path}: AEDAT is not read. Convert it, as with dv-processing for .aedat4. Give {arrays.WANTED}")
     if path.suffix in (".h5", ".hdf5"):
         return _hdf5(path)
     data = read_bytes(path, DataError, own.NPZ)

@@ -1,0 +1,108 @@
+"""Data sets of the package tonic, by name or as a program holds them: samples (events, label), events with fields t, x,
+y, p. tonic is under the GPL: it is imported where its name is asked for, and nowhere else."""
+
+import importlib
+import inspect
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ff2loihi.choices import TONIC
+from ff2loihi.compilers.errors import DataError, brief
+from ff2loihi.data import own
+from ff2loihi.data.events.arrays import SIDE_MAX, STEPS
+from ff2loihi.data.events.recordings import Found, Recording, checked
+
+SPLITS = {"train": (True, False), "split": ("train", "test")}  # by the parameter that says which
+WHOLE = "Leave out what makes frames of events: --events bins them"
+
+
+class Samples(Protocol):
+    """A data set of tonic: sensor_size is width, height and polarities."""
+
+    sensor_size: tuple[int, int, int]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> object: ...
+
+
+class Tonic:
+    """Its recordings, times in its own unit, which is microseconds of most."""
+
+    steps, parts = STEPS, 1
+
+    def __init__(self, where: str, data: Samples, limit: int | None = None) -> None:
+        size = np.asarray(data.sensor_size)
+        if size.shape != (3,) or size.dtype.kind not in "iu" or not 1 <= size.min() <= size.max() <= SIDE_MAX:
+            raise DataError(
+                f"{where}: a sensor of {brief(data.sensor_size)}, where width, height and polarities are wanted. Use a "
+                "set of one sensor"
+            )
+        self.where, self.data = where, data
+        self.samples = len(data) if limit is None else min(limit, len(data))
+        width, height, polarities = map(int, size)
+        self.sensor = (height, width, polarities)
+
+    def _sample(self, sample: int) -> tuple[np.ndarray, object]:
+        found = self.data[sample]
+        where = f"{self.where}: sample {sample:,}"
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise DataError(f"{where}: {brief(type(found).__name__)}, no pair of events and a label")
+        events = np.asarray(found[0])
+        if events.ndim != 1 or not {"t", "x"} <= set(events.dtype.names or ()):
+            raise DataError(f"{where}: {brief(events.dtype)} of {events.shape}, no events with t, x, y and p. {WHOLE}")
+        return events, found[1]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        known = getattr(self.data, "targets", ())  # of most sets; others say it with each sample
+        named = len(known) == len(self.data)
+        found = [known[k] if named else self._sample(k)[1] for k in range(self.samples)]
+        return own.class_labels(f"{self.where}: labels", np.asarray(found))
+
+    @cached_property
+    def span(self) -> float:
+        """The latest event's end: read where no window is asked for."""
+        ends = (events["t"].max() for events, _ in map(self._sample, range(self.samples)) if len(events))
+        return 1.0 + max(map(float, ends), default=0)
+
+    def recording(self, sample: int) -> Recording:
+        events = self._sample(sample)[0]
+        events = events[np.argsort(events["t"], kind="stable")]
+        x, nothing = events["x"].astype(np.int64), np.zeros(len(events), np.int64)
+        y = events["y"].astype(np.int64) if "y" in events.dtype.fields else nothing
+        one = self.sensor[2] == 1  # tonic gives those of SHD a polarity of 1
+        p = nothing if one or "p" not in events.dtype.fields else events["p"].astype(np.int64)
+        return checked(f"{self.where}: sample {sample:,}", Recording(events["t"], x, y, p), self.sensor)
+
+
+def found(name: str, folder: Path, download: bool) -> Found:
+    """The set `tonic:NAME`, in that folder as tonic places it; its two splits where it has them. Raises DataError."""
+    kind = name.removeprefix(TONIC)
+    try:
+        sets = importlib.import_module("tonic.datasets")
+    except ImportError:
+        raise DataError(
+            f"{name}: needs the package tonic, which is under the GPL. Install the extra `tonic`, as pip install "
+            "'.[tonic]'"
+        ) from None
+    made = getattr(sets, kind, None)
+    if not inspect.isclass(made):
+        raise DataError(f"{name}: tonic.datasets has no {brief(kind)}. Use a name of its own, as {TONIC}NMNIST")
+    if not (download or os.path.isdir(folder / kind)):
+        raise DataError(f"{name}: not found in {folder}. Use --data-root DIR, the folder that tonic saved {kind} to")
+    taken = inspect.signature(made).parameters
+    key = next((key for key in SPLITS if key in taken), None)
+    try:
+        parts = [made(str(folder), **{key: which}) for which in SPLITS[key]] if key else [made(str(folder))]
+    except Exception as error:  # tonic raises many kinds for one thing: no data
+        raise DataError(
+            f"{name}: not found, or damaged, in {folder} ({brief(' '.join(str(error).split()), 80)}). Let tonic save "
+            "it there again"
+        ) from None
+    train, *test = (Tonic(name, part) for part in parts)
+    return Found(train, test[0] if test else None, own.classes(name, [part.labels for part in (train, *test)]))
