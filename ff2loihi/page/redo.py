@@ -6,6 +6,7 @@ from pathlib import Path
 from ff2loihi.compilers.frontend import network as frontend
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import AnyProgram, learns
+from ff2loihi.data.events.options import text_of
 from ff2loihi.learning.plans import PLANS
 
 
@@ -54,6 +55,8 @@ def _compile(checkpoint: str, output: str, program: AnyProgram) -> list[str]:
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             line += [f"--{option.replace('_', '-')}", text]
+    if program.network.events:  # maybe not as the checkpoint has it
+        line += ["--events", text_of(program.network.events)]
     if calibration.get("data"):
         line += ["--calibrate", f"{calibration['data']}:{calibration['images']}"]
     return [*line, "-o", output]

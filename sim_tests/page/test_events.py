@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from ff2loihi import api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers.errors import DataError
 from ff2loihi.data.datasets import load_data
+from ff2loihi.data.events import options
+from ff2loihi.page import redo
 from ff2loihi.page.drawing import SPIKES, inputs, sensor
 from ff2loihi.page.moments import moments
 from ff2loihi.page.page import page
@@ -46,7 +49,8 @@ def test_the_neurons_spikes_are_those_that_the_goodness_counts(event_pages, name
         assert made.facts["models"][model]["accuracy"] == (trace.predictions == data.labels).mean()
         for index in range(4):
             [moment, *_] = moments(program, data.images[index], index, {"true": int(data.labels[index])})["true"]
-            assert moment.v.shape == (data.events.presented, layer.neurons)
+            phases = 4 if program.network.library else 1  # of a step
+            assert moment.v.shape == (phases * data.events.presented, layer.neurons)
             counts = moment.spikes.sum(0)
             sums = ((counts[layer.positive] ** 2).sum(), (counts[~layer.positive] ** 2).sum())
             assert tuple(trace.sums[index, data.labels[index], 0, 0]) == sums
@@ -75,6 +79,18 @@ def test_its_event_rate_and_synaptic_operations_are_those_of_estimate(
     operations = estimated["events"]["inference"]["synaptic_ops"]
     assert operations[0] > 0
     assert f"{operations[0]:,.0f}" in made.html.partition('id="energy"')[2]
+
+
+@pytest.mark.parametrize("name", ["digits", "yin-yang"])
+def test_its_commands_say_how_events_were_binned(event_pages, name):
+    _, programs, data = event_pages[name]
+    binning = data.events.model_copy(update={"most": 3, "merged": True})
+    for program in programs.values():
+        for events in (data.events, binning):
+            lines = redo.commands("n.ffl", replace(program, network=replace(program.network, events=events)))
+            words = shlex.split(lines[0])
+            asked = options.parse(words[words.index("--events") + 1])
+            assert replace(asked, sensor=events.sensor) == options.events_of(events)
 
 
 def test_polarities_stand_side_by_side_and_too_many_spikes_are_thinned():

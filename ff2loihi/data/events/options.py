@@ -36,6 +36,13 @@ def events_of(binning: "Binning | None") -> EventOptions | None:
     return EventOptions(**binning.model_dump()) if binning else None
 
 
+def text_of(binning: "Binning") -> str:
+    """What `--events` says to bin so; the sensor is the data's own."""
+    found = binning.model_dump()
+    numbers = [f"{name}={found[name]}" for name in NUMBERS if found[name] is not None]
+    return ",".join([*numbers, *(name for name in FLAGS if found[name])])
+
+
 def shared(named: "Mapping[str, Binning | None]") -> EventOptions | None:
     """Those of models by name, None where they take images. Raises DataError where they are not all the same."""
     (first, binning), *others = named.items() or [("", None)]
