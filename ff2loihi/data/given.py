@@ -65,8 +65,6 @@ def _events(data, split: str, limit: int | None, asked: EventOptions) -> Dataset
     from ff2loihi.data.events import binned, tonic_sets
 
     source = tonic_sets.Tonic(GIVEN_EVENTS, data, limit)
-    if not source.samples:
-        raise DataError(f"{GIVEN_EVENTS}: none. {WANTED}")
     binning = binned.binning_for(GIVEN_EVENTS, source, asked)
     rows = binned.rows(GIVEN_EVENTS, source, np.arange(source.samples), binning)
     return Dataset(GIVEN, split, rows, source.labels, max(2, int(source.labels.max()) + 1), events=binning)

@@ -69,6 +69,12 @@ STAND_IN = """
         def __init__(self, save_to):
             super().__init__(save_to, 20)
 
+    class Empty(Base):
+        sensor_size = (7, 6, 2)
+
+        def __init__(self, save_to):
+            super().__init__(save_to, 0)
+
     class Broken(Base):
         def __init__(self, save_to):
             raise RuntimeError("no network\\nat all")
@@ -151,6 +157,7 @@ def test_a_name_may_have_a_count():
     [
         ("Nothing", "tonic.datasets has no Nothing"),
         ("Odd", "a sensor of None, where width, height and polarities are wanted"),
+        ("Empty", "no samples"),
         ("Broken", r"not found, or damaged, in .* \(no network at all\)"),
         ("Frames", r"sample 0: float64 of \(5, 2, 6, 7\), no events with t, x, y and p"),
     ],

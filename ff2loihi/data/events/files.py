@@ -29,7 +29,9 @@ def find(path: Path) -> Found | None:
             return _heidelberg(path, [name for name in pair if name])
         return nmnist.found(path) if nmnist.is_one(path) else None
     if path.suffix in AEDAT:
-        raise DataError(f"{path}: AEDAT is not read. Convert it, as with dv-processing for .aedat4. Give {arrays.WANTED}")
+        raise DataError(
+            f"{path}: AEDAT is not read. Convert it, as with dv-processing for .aedat4. Give {arrays.WANTED}"
+        )
     if path.suffix in (".h5", ".hdf5"):
         return _hdf5(path)
     data = read_bytes(path, DataError, own.NPZ)

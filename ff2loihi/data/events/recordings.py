@@ -27,9 +27,11 @@ class Recordings(Protocol):
 
     sensor: Sensor
     labels: np.ndarray
-    span: float
     steps: int
     parts: int
+
+    @property
+    def span(self) -> float: ...
 
     def recording(self, sample: int) -> Recording:
         """A sample's events. Raises DataError."""

@@ -4,7 +4,7 @@ y, p. tonic is under the GPL: it is imported where its name is asked for, and no
 import importlib
 import inspect
 import os
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +46,9 @@ class Tonic:
         self.samples = len(data) if limit is None else min(limit, len(data))
         width, height, polarities = map(int, size)
         self.sensor = (height, width, polarities)
+        if not self.samples:
+            raise DataError(f"{where}: no samples. Let tonic save the set again, or give some")
+        self.labels = self._labels()
 
     def _sample(self, sample: int) -> tuple[np.ndarray, object]:
         found = self.data[sample]
@@ -57,14 +60,13 @@ class Tonic:
             raise DataError(f"{where}: {brief(events.dtype)} of {events.shape}, no events with t, x, y and p. {WHOLE}")
         return events, found[1]
 
-    @cached_property
-    def labels(self) -> np.ndarray:
+    def _labels(self) -> np.ndarray:
         known = getattr(self.data, "targets", ())  # of most sets; others say it with each sample
         named = len(known) == len(self.data)
         found = [known[k] if named else self._sample(k)[1] for k in range(self.samples)]
         return own.class_labels(f"{self.where}: labels", np.asarray(found))
 
-    @cached_property
+    @property
     def span(self) -> float:
         """The latest event's end: read where no window is asked for."""
         ends = (events["t"].max() for events, _ in map(self._sample, range(self.samples)) if len(events))
@@ -72,11 +74,11 @@ class Tonic:
 
     def recording(self, sample: int) -> Recording:
         events = self._sample(sample)[0]
-        events = events[np.argsort(events["t"], kind="stable")]
+        events, fields = events[np.argsort(events["t"], kind="stable")], events.dtype.names or ()
         x, nothing = events["x"].astype(np.int64), np.zeros(len(events), np.int64)
-        y = events["y"].astype(np.int64) if "y" in events.dtype.fields else nothing
+        y = events["y"].astype(np.int64) if "y" in fields else nothing
         one = self.sensor[2] == 1  # tonic gives those of SHD a polarity of 1
-        p = nothing if one or "p" not in events.dtype.fields else events["p"].astype(np.int64)
+        p = nothing if one or "p" not in fields else events["p"].astype(np.int64)
         return checked(f"{self.where}: sample {sample:,}", Recording(events["t"], x, y, p), self.sensor)
 
 
@@ -90,8 +92,8 @@ def found(name: str, folder: Path, download: bool) -> Found:
             f"{name}: needs the package tonic, which is under the GPL. Install the extra `tonic`, as pip install "
             "'.[tonic]'"
         ) from None
-    made = getattr(sets, kind, None)
-    if not inspect.isclass(made):
+    made: Callable[..., Samples] | None = getattr(sets, kind, None)
+    if made is None or not inspect.isclass(made):
         raise DataError(f"{name}: tonic.datasets has no {brief(kind)}. Use a name of its own, as {TONIC}NMNIST")
     if not (download or os.path.isdir(folder / kind)):
         raise DataError(f"{name}: not found in {folder}. Use --data-root DIR, the folder that tonic saved {kind} to")
