@@ -193,12 +193,3 @@ def test_times_that_are_no_numbers_are_one_line(refused, tmp_path):
     assert code == 2
     assert "a sample ends at a time that is no finite number" in line
     assert not (tmp_path / "m.pt").exists()
-
-
-def test_report_says_that_it_shows_no_events(ff2loihi, refused, tmp_path):
-    assert ff2loihi("train", "--epochs", 0, "--widths", 20, "--events", "saccades", "-o", tmp_path / "m.pt")[0] == 0
-    assert ff2loihi("compile", tmp_path / "m.pt", "--learning", "on", "-o", tmp_path / "m.ffl")[0] == 0
-    code, text = refused("report", tmp_path / "m.ffl", "-o", tmp_path / "r.html")
-    assert code == 2
-    assert "m.ffl: takes events, of which the page has no pictures yet. Use run and estimate" in text
-    assert not (tmp_path / "r.html").exists()
