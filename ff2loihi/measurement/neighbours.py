@@ -1,8 +1,6 @@
 """The presentations of `bench` as people compute them elsewhere, on one core, and whether the weights are the same."""
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +11,7 @@ from ff2loihi.compilers.learning.readout import input_spikes, rates
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.measurement import bindsnet_form, brian2_form
 from ff2loihi.measurement.presented import present, shown
+from ff2loihi.threads import torch_threads
 
 DENSE, EVENTS = 50, 1000  # presentations, at most, that a dense loop and one over events are timed on
 
@@ -39,9 +38,9 @@ def _torch(network: LearningNetwork, data: Dataset) -> Neighbour:
     name, count = "a dense loop in torch", min(DENSE, len(data.labels))
     if network.update.eligibility != "none":
         return Neighbour(name, 0, None, None, "written for no tags")
-    with _one_thread():
-        from ff2loihi.measurement.dense_torch import DenseTorch
+    from ff2loihi.measurement.dense_torch import DenseTorch  # and with it torch, which takes longer than what is timed
 
+    with torch_threads(1):
         present(DenseTorch(network), data, 1)
         speed, weights = present(DenseTorch(network), data, count)
     return Neighbour(name, count, speed, _emulators(network, data, count, weights))
@@ -72,22 +71,12 @@ def _bindsnet(network: LearningNetwork, data: Dataset) -> Neighbour:
     if note := bindsnet_form.missing(network):
         return Neighbour(name, 0, None, None, note)
     spikes = _spikes(network, data, count)
-    with _one_thread():
+    import torch  # noqa: F401  (loaded before its threads are counted)
+
+    with torch_threads(1):
         bindsnet_form.present(network, spikes[:1])
         seconds, _ = bindsnet_form.present(network, spikes)
     return Neighbour(name, count, count / seconds, None)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch  # which takes longer than all that is timed here
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _spikes(network: LearningNetwork, data: Dataset, count: int) -> np.ndarray:

@@ -35,7 +35,7 @@ class FusedNetwork(AbstractProcess):
 class PyFusedNetworkModel(PyAsyncProcessModel):
     """Of a run of so many steps: no other process waits for one of them, so that Lava's runtime need not count them.
 
-    A message of its runtime for each step, as LoihiProtocol has it, takes ten times as long as the step itself.
+    A message of its runtime for each step, as LoihiProtocol has it, takes several times as long as the step itself.
     """
 
     def __init__(self, proc_params) -> None:

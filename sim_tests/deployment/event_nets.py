@@ -1,6 +1,7 @@
 """Events of a sensor of 4 x 3 with two polarities in three classes, and a NIR graph of neurons that takes them."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -16,6 +17,13 @@ def frames(samples: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     found = rng.random((samples, STEPS, *SIDES)) < 0.1
     found[np.arange(samples), :, 0, labels] |= rng.random((samples, STEPS, SIDES[2])) < 0.5
     return found, labels
+
+
+def event_file(folder: Path) -> Path:
+    """An .npz of 150 of them, in the data set's order."""
+    shown, labels = frames(150)
+    np.savez(folder / "e.npz", events=shown, labels=labels)
+    return folder / "e.npz"
 
 
 def lif(n: int, tau: float = 4, kind: str = "LIF", synapse: float = 2, **changes) -> nir.NIRNode:

@@ -14,18 +14,14 @@ from ff2loihi.deployment import folder as deployment
 from ff2loihi.deployment import interchange
 from ff2loihi.ff.recipes import train
 from ff2loihi.verification import golden
-from sim_tests.deployment.event_nets import STEPS, frames, graph, lif
+from sim_tests.deployment.event_nets import STEPS, event_file, frames, graph, lif
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory):
-    """The path of an .npz of events."""
-    path = tmp_path_factory.mktemp("events") / "e.npz"
-    shown, labels = frames(150)
-    np.savez(path, events=shown, labels=labels)
-    return path
+    return event_file(tmp_path_factory.mktemp("events"))
 
 
 def of_learning(path, folder, **options):

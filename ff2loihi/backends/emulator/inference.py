@@ -19,6 +19,7 @@ from ff2loihi.backends.select import emulator_learner
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.inference.integer_forward import Forward, Result, quantized
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Program
+from ff2loihi.threads import torch_threads
 
 # activities of one batch: what a core's cache holds, or what keeps a GPU busy
 BATCH_ELEMENTS = {"cpu": 1 << 17, "loops": 1 << 19, "cuda": 1 << 24}
@@ -99,26 +100,12 @@ def _in_threads(
     The matrix products have no threads of their own: theirs wait for each other, which on a busy machine takes longer
     than the product.
     """
-    with libraries.limit(limits=1, user_api="blas"), _one_torch_thread():
+    with libraries.limit(limits=1, user_api="blas"), torch_threads(1):
         if threads == 1:
             yield from map(run, batches)
         else:
             with ThreadPoolExecutor(threads) as pool:
                 yield from pool.map(run, batches)
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """The same of torch's, where it is loaded."""
-    if (torch := sys.modules.get("torch")) is None:
-        yield
-        return
-    most = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(most)
 
 
 def _in_arrays(network: IntNetwork, states: bool) -> Callable[[np.ndarray], Result]:

@@ -11,7 +11,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckFailed, CheckpointError
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.inference.quantize import Options
-from ff2loihi.compilers.ir import AnyProgram, learns
+from ff2loihi.compilers.ir import AnyProgram, IntNetwork, Program, learns
 from ff2loihi.data.events.options import EventOptions
 from ff2loihi.deployment import interchange
 from ff2loihi.verification import golden
@@ -64,15 +64,7 @@ def compile_spiking(
     asked = replace(asked, parts=asked.parts or 1, rounds=asked.rounds or 1)
     data = api.calibration_set(calibrate, data_root, asked)
     program = interchange.read_spiking(model, api.calibration_of(data), dt)
-    digest = api.save(program, output)
-    show_layers(program)
-    console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, {program.network.steps} steps")
-    return {
-        "artifact": str(output),
-        "sha256": digest,
-        "layers": arithmetic_rules.usage(program.network),
-        "provenance": program.provenance,
-    }
+    return _saved(program, output)
 
 
 def compile_netx(model: Path, options: Options, output: Path) -> dict:
@@ -86,14 +78,18 @@ def compile_netx(model: Path, options: Options, output: Path) -> dict:
         raise CheckpointError(f"{model}: says that a sample has {net.steps} steps. Leave out --steps")
     for remark in remarks:
         console.warn(remark)
-    digest = api.save(program, output)
+    return _saved(program, output) | {"remarks": remarks}
+
+
+def _saved(program: Program[IntNetwork], output: Path) -> dict:
+    """Write the artifact, show its layers, and say what --json holds of it."""
+    digest, net = api.save(program, output), program.network
     show_layers(program)
     console.say(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest[:16]}, {net.steps} steps a sample")
     return {
         "artifact": str(output),
         "sha256": digest,
         "layers": arithmetic_rules.usage(net),
-        "remarks": remarks,
         "provenance": program.provenance,
     }
 
