@@ -31,13 +31,13 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # a fork is ended before its comma
 
 for line in iter(sys.stdin.readline, ""):
     words, folder, environment = json.loads(line)
+    log = os.open(environment["TMPDIR"] + ".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     child = os.fork()
     if not child:
         os.setsid()
         os.chdir(folder)
         os.environ.update(environment)
         tempfile.tempdir = None
-        log = os.open(environment["TMPDIR"] + ".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for handle, stream in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
             os.dup2(handle, stream)
         sys.argv[:] = ["ff2loihi", *words]
@@ -50,6 +50,7 @@ for line in iter(sys.stdin.readline, ""):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)  # without the modules' end, which takes longer than most commands
+    os.close(log)
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
