@@ -8,8 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from ff2loihi import api
+from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError, DataError
 from ff2loihi.data.datasets import load_data
 from ff2loihi.learning.controller import Schedule
@@ -61,7 +63,7 @@ def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here
     network = api.load(tmp_path / "l.ffl").network
     assert network.events.model_dump() == {
         "steps": 6, "window": 12.0, "sensor": (6, 6, 1), "merged": False, "downsample": 1, "most": None,
-        "denoise": None, "saccades": False, "parts": 1, "rounds": 3,
+        "saccades": False, "parts": 1, "rounds": 3,
     }  # fmt: skip
     assert (network.steps, network.window, network.pixels) == (18, 6, 36)
     assert (network.layers[0].weight != api.load("u.ffl").network.layers[0].weight).mean() > 0.3
@@ -70,6 +72,22 @@ def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here
     code, text, _ = ff2loihi("inspect", tmp_path / "l.ffl")
     assert code == 0
     assert "36 inputs of events, 6 steps in 3 rounds" in " ".join(text.replace("│", " ").split())
+
+
+def test_denoise_stands_only_where_it_is_used_and_null_is_read(here, tmp_path):
+    """As artifacts were written before events could be denoised, and for a while after."""
+    program = api.load("u.ffl")
+    plain, tensors = artifact.pack(program)
+    assert "denoise" not in plain["events"]
+    plain["events"]["denoise"] = None
+    plain["sha256"] = artifact.digest(plain, tensors)
+    (tmp_path / "x.ffl").write_bytes(save(tensors, metadata={"manifest": json.dumps(plain)}))
+    assert api.save(api.load(tmp_path / "x.ffl"), tmp_path / "y.ffl") == artifact.read("u.ffl")[1]
+    assert (tmp_path / "y.ffl").read_bytes() == (here / "u.ffl").read_bytes()
+    events = program.network.events.model_copy(update={"denoise": 2.0})
+    changed = dataclasses.replace(program, network=dataclasses.replace(program.network, events=events))
+    api.save(changed, tmp_path / "z.ffl")
+    assert artifact.pack(changed)[0]["events"]["denoise"] == api.load(tmp_path / "z.ffl").network.events.denoise == 2
 
 
 def test_images_that_move_are_learned(ff2loihi, here, tmp_path):
