@@ -16,6 +16,7 @@ from ff2loihi.compilers.ir.counting import SpikingLayer
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 SAME = 1e-6  # of decays a step: what float32 makes of one value
+SHOWN = 3  # neurons that an error names
 
 
 def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
@@ -211,12 +212,27 @@ def _neuron(
     tau = found.get("tau", found.get("tau_mem"))
     if tau is None:
         return gain * dt, 1.0, 0.0
-    if tau.min() * (1 + SAME) < dt or 1 / tau.min() - 1 / tau.max() > SAME / dt:
-        raise CheckpointError(f"{where}: tau must be one value of at least dt {dt:g}, got {tau.min():g}..{tau.max():g}")
+    if tau.min() * (1 + SAME) < dt:
+        raise CheckpointError(f"{where}: tau must be at least dt {dt:g}, a step, got {tau.min():g}")
+    _check_shared(where, "tau" if "tau" in found else "tau_mem", tau, dt)
     gain, decay = gain * (dt / tau.ravel()), max(0.0, float(1 - dt / tau.flat[0]))
     synapse = found.get("tau_syn", np.zeros(1))
     if synapse.max() <= dt * (1 + SAME):  # dt itself, as float32 writes it
         return gain, decay, 0.0
-    if 1 / max(synapse.min(), dt) - 1 / synapse.max() > SAME / dt:
-        raise CheckpointError(f"{where}: tau_syn must be one value, got {synapse.min():g}..{synapse.max():g}")
+    _check_shared(where, "tau_syn", np.maximum(synapse, dt), dt)
     return gain * (dt / synapse.ravel()), decay, float(1 - dt / synapse.flat[0])
+
+
+def _check_shared(where: str, field: str, times: np.ndarray, dt: float) -> None:
+    """Raise CheckpointError where neurons of one layer decay by more than one time; the chip's share du and dv."""
+    times = times.ravel()
+    kinds, counts = np.unique(times, return_counts=True)
+    usual = kinds[counts.argmax()]
+    others = np.flatnonzero(np.abs(dt / times - dt / usual) > SAME)
+    if others.size:
+        found = ", ".join(f"{times[at]:g} of neuron {at}" for at in others[:SHOWN])
+        more = f" and of {others.size - SHOWN:,} more" if others.size > SHOWN else ""
+        raise CheckpointError(
+            f"{where}: {field} must be one value, got {usual:g} and others, {found}{more}: neurons of a layer share "
+            "their decays, on the chip as in Lava's LIF. Train a layer with one tau for all of its neurons"
+        )

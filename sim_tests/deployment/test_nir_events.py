@@ -137,13 +137,19 @@ def cuba(**changes):
 
 
 SPREAD = np.linspace(2, 4, 10) * DT
+ODD = np.array([4] * 7 + [3] + [4] * 2) * DT
 CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
 
 
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (lambda: graph(nir.LIF(SPREAD, np.ones(10), np.zeros(10), np.ones(10))), "tau must be one value"),
+        (
+            lambda: graph(nir.LIF(SPREAD, np.ones(10), np.zeros(10), np.ones(10))),
+            "'fc1': tau must be one value, got 0.002 and others, 0.00222222 of neuron 1, .* and of 6 more: neurons "
+            "of a layer share their decays, .*Train a layer with one tau",
+        ),
+        (lambda: graph(cuba(tau_mem=ODD)), "tau_mem must be one value, got 0.004 and others, 0.003 of neuron 7: "),
         (lambda: graph(cuba(tau_syn=SPREAD)), "tau_syn must be one value"),
         (lambda: graph(cuba(v_reset=np.full(10, 0.5))), "v_reset must be 0"),
         (
