@@ -14,6 +14,8 @@ from ff2loihi import api
 from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError, DataError
 from ff2loihi.data.datasets import load_data
+from ff2loihi.data.events.options import EventOptions
+from ff2loihi.ff.recipes import train
 from ff2loihi.learning.controller import Schedule
 
 
@@ -175,6 +177,20 @@ def test_a_binning_that_does_not_belong_to_the_network_is_refused(here):
     images = load_data("digits", "train", limit=5)
     with pytest.raises(DataError, match="images, the model takes events"):
         api.learn(api.load("u.ffl"), images)
+
+
+def test_samples_to_check_are_binned_as_those_of_calibration(refused, tmp_path, monkeypatch):
+    """As they lie, 200 frames are more than a trace counts."""
+    monkeypatch.chdir(tmp_path)
+    events = np.random.default_rng(0).random((20, 200, 9)) < 0.05
+    np.savez("long.npz", events=events, labels=np.arange(20) % 2)
+    data = load_data("long.npz", "train", events=EventOptions(steps=10))
+    train("ffa-symmetric", data, epochs=0, widths=(8,)).save("m.pt")
+    said = "takes events, which a network that learns takes. Use --learning on"
+    with pytest.raises(CompileError, match=said):
+        api.compile("m.pt", "long.npz", check="long.npz:4")
+    code, line = refused("compile", "m.pt", "--calibrate", "long.npz", "--check", 4)
+    assert (code, said in line) == (2, True), line
 
 
 def test_a_float_network_of_events_compiles_to_what_it_classifies(ff2loihi, here, tmp_path):
