@@ -160,21 +160,24 @@ def _firing(model: Model) -> list[list[int]]:
     return found
 
 
-def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]]:
+def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str], int]:
     """(weights (neurons, height, width), their names) of the first layer's neurons that are most active, of a
-    convolution its first kernels. Of events of inputs in a row: (neurons, polarities parts, inputs)."""
+    convolution its first kernels. Of events of inputs in a row: (neurons, polarities parts, inputs). And how many
+    inputs, or pixels each way, a value is the mean of."""
     first, (height, width, channels) = model.network.layers[0], data.shape
     if first.conv:
         kernels = np.asarray(first.weight)[:FIELDS].mean(1)
-        return kernels, [f"{first.name}, channel {channel}" for channel in range(len(kernels))]
+        return kernels, [f"{first.name}, channel {channel}" for channel in range(len(kernels))], 1
     weight = np.zeros((first.neurons, model.network.pixels))
     columns = _image_columns(model.network)
     weight[:, columns] = first.weight[:, columns]
     activity = model.layers[0].activities.mean(0)
     best = np.argsort(-activity, kind="stable")[:FIELDS]
     shaped = weight[best].reshape(len(best), height, width, channels)
-    shaped = shaped[:, 0].swapaxes(1, 2) if data.events and height == 1 else shaped.mean(3)
-    return shaped, [f"{first.name}, neuron {neuron}" for neuron in best]
+    in_row, size = data.events and height == 1, drawing.block(height, width)
+    shaped = shaped[:, 0].swapaxes(1, 2) if in_row else shaped.mean(3)
+    names = [f"{first.name}, neuron {neuron}" for neuron in best]
+    return drawing.coarser(shaped, 1 if in_row else size, size), names, size
 
 
 def _image_columns(network: Network | IntNetwork | LearningNetwork) -> slice:

@@ -124,12 +124,15 @@ def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refu
     found = json.loads((tmp_path / "r.json").read_text())["accuracy"]
     assert abs(found - (last.argmax(1) == data.labels).mean()) < 0.1
     assert "24 inputs of events" in ff2loihi("inspect", tmp_path / "x.ffl")[1]
-    assert ff2loihi("report", tmp_path / "x.ffl", "-o", tmp_path / "r.html")[0] == 0
+    code, _, err = ff2loihi("report", tmp_path / "x.ffl", "-o", tmp_path / "r.html")
+    assert (code, err) == (0, "")  # no word of a float net beside it, which there is not
     sent = np.array([np.unpackbits(row.reshape(STEPS, -1), axis=1).sum() for row in data.images])
     np.testing.assert_array_equal(activity.input_spikes(program.network, data.images), sent)
     page = (tmp_path / "r.html").read_text()
     assert f"{sent[0]} spikes of 24 inputs in {STEPS} steps" in page
     assert f"A sample has {sent.mean():,.1f} spikes on average" in page
+    assert "fc2: spikes of each class" in page  # and none of fc1, whose neurons are of no class
+    assert "fc1: spikes of each class" not in page
 
 
 def cuba(**changes):
