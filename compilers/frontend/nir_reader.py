@@ -167,17 +167,21 @@ def spiking_layers(path: Path, graph: Graph, dt: float | None) -> tuple[SpikingL
                 f"{', '.join(NEURONS)} behind it. For one of rates give --spec"
             )
         _check_size(path, stage, below, before)
-        if not np.isfinite(weight).all():
-            raise CheckpointError(f"{where}: its weights are not all finite")
         below, before = weight.shape[:1], shortened(stage.name)
         gain, decay, current = _neuron(path, stage.name, stage.neuron, len(weight), dt)
-        bias = np.broadcast_to(np.ravel(np.asarray(getattr(stage.synapse, "bias", 0.0), np.float64)), len(weight))
+        bias = np.ravel(np.asarray(getattr(stage.synapse, "bias", 0.0), np.float64))
+        if bias.size not in (1, len(weight)):
+            raise CheckpointError(f"{where}: {bias.size:,} biases of {len(weight):,} neurons. Write (n,)")
+        with np.errstate(over="ignore"):
+            weight, bias = (weight.T * gain).T, bias * gain
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise CheckpointError(f"{where}: its weights or biases, in thresholds, are not all finite")
         if current and bias.any():
             raise CheckpointError(
                 f"{where}: has biases before a current that keeps some of itself: the chip adds them behind it. Train "
                 "without"
             )
-        found.append(SpikingLayer(stage.name, (weight.T * gain).T, bias * gain, decay, current))
+        found.append(SpikingLayer(stage.name, weight, bias, decay, current))
     return tuple(found)
 
 
@@ -208,7 +212,10 @@ def _neuron(
             f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt'], or say dt in the "
             "spec or with --dt"
         )
-    gain = np.broadcast_to((found["r"] / found["v_threshold"] * found.get("w_in", 1)).ravel(), (rows,))
+    with np.errstate(over="ignore"):
+        gain = np.broadcast_to((found["r"] / found["v_threshold"] * found.get("w_in", 1)).ravel(), (rows,))
+    if not np.isfinite(gain).all():
+        raise CheckpointError(f"{where}: r / v_threshold is beyond a float. Write them in other units")
     tau = found.get("tau", found.get("tau_mem"))
     if tau is None:
         return gain * dt, 1.0, 0.0

@@ -13,7 +13,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckpointError, CompileError, DataError
 from ff2loihi.compilers.inference import arithmetic_rules, spiking_chain
 from ff2loihi.compilers.inference.integer_forward import Forward
-from ff2loihi.compilers.ir import Binning
+from ff2loihi.compilers.ir import Binning, Leak
 from ff2loihi.compilers.ir.counting import SpikingLayer
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import EventOptions
@@ -139,8 +139,9 @@ def cuba(**changes):
     return lif(10, kind="CubaLIF", **changes)
 
 
-SPREAD = np.linspace(2, 4, 10) * DT
 ODD = np.array([4] * 7 + [3] + [4] * 2) * DT
+SPREAD, ONES = np.linspace(2, 4, 10) * DT, np.ones((10, 24))
+ROUND = np.r_[2**32 / (338 * 64 * 0.75), np.zeros(9)]  # a bias that 32 bits take for 0, of thresholds of 338 << 6
 CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
 
 
@@ -161,7 +162,16 @@ CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
         ),
         (lambda: graph(lif(10), neurons=None, last=None), "each with IF, LIF, CubaLIF behind it"),
         (lambda: graph(lif(10), fc1=nir.Linear(np.zeros((10, 24)))), "fc1: its weights are all 0"),
-        (lambda: graph(lif(10), fc1=nir.Linear(np.full((10, 24), np.inf))), "its weights are not all finite"),
+        (lambda: graph(lif(10), fc1=nir.Linear(np.full((10, 24), np.inf))), "its weights or biases.* not all finite"),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, np.full(10, np.nan))), "its weights or biases.* not all finite"),
+        (
+            lambda: graph(lif(10, r=np.full(10, 1e300), v_threshold=np.full(10, 1e-300)), fc1=nir.Linear(ONES * 0)),
+            "neurons behind 'fc1': r / v_threshold is beyond a float",
+        ),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, np.ones(2))), "'fc1': 2 biases of 10 neurons"),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, ROUND)), r"fc1: biases up to 1.99e\+05 thresholds"),
+        (lambda: graph(lif(10), fc1=nir.Linear(ONES * 1e-9)), "fc1: its weights are at most 7.5e-10 thresholds"),
+        (lambda: graph(lif(10), fc1=nir.Linear(ONES * 1e-310)), "fc1: its weights are at most 7.5e-311 thresholds"),
         (lambda: graph(lif(10), fc1=nir.Linear(np.ones((10, 20)))), "'fc1' has weights"),
         (
             lambda: graph(lif(10), input=nir.Input({"input": np.array([2, 3, 4])})),
@@ -215,6 +225,14 @@ def test_a_current_that_keeps_much_needs_a_coarser_scale():
     plain, keeps = (spiking_chain.integers(one_layer(weight, current), events).layers[0] for current in (0.0, 0.95))
     assert keeps.shift > plain.shift
     assert keeps.leak.du == round(4096 * 0.05) - 1
+
+
+def test_a_current_that_forgets_less_than_the_chips_forgets_as_little_as_it_can():
+    events = Binning(steps=30, window=30, sensor=(1, 100, 1), rounds=1)
+    for current in (1 - 1 / 9000, 1 - 1e-12):
+        layer = spiking_chain.integers(one_layer(np.full((5, 100), 0.01), current), events).layers[0]
+        assert layer.leak == Leak(0, 410)
+        assert layer.weight.any()
 
 
 def replaced(events, **changes):
