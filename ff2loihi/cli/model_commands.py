@@ -24,6 +24,7 @@ from ff2loihi.cli.options import (
     Json,
     LogDir,
     Model,
+    Pictures,
     Resume,
     Spec,
     Split,
@@ -335,7 +336,7 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
-    format: Annotated[choices.PictureFormat, typer.Option(help="of the pictures; svg and pdf for print")] = "png",
+    format: Pictures = "png",
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
     ] = None,
@@ -520,6 +521,7 @@ def sweep(
     device: Annotated[
         choices.Device, typer.Option(help="cuda: networks of one shape learn at once on a GPU, with the same bits")
     ] = "cpu",
+    format: Pictures = "png",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
@@ -530,7 +532,7 @@ def sweep(
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.sweep import sweep_space
 
-    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device, cluster), json)
+    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device, cluster, format), json)
 
 
 @commands.command("map")
