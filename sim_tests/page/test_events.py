@@ -49,8 +49,7 @@ def test_the_neurons_spikes_are_those_that_the_goodness_counts(event_pages, name
         assert made.facts["models"][model]["accuracy"] == (trace.predictions == data.labels).mean()
         for index in range(4):
             [moment, *_] = moments(program, data.images[index], index, {"true": int(data.labels[index])})["true"]
-            phases = 4 if program.network.library else 1  # of a step
-            assert moment.v.shape == (phases * data.events.presented, layer.neurons)
+            assert moment.v.shape == (data.events.presented, layer.neurons)  # of library neurons, too: logical steps
             counts = moment.spikes.sum(0)
             sums = ((counts[layer.positive] ** 2).sum(), (counts[~layer.positive] ** 2).sum())
             assert tuple(trace.sums[index, data.labels[index], 0, 0]) == sums
