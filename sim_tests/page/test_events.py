@@ -17,7 +17,7 @@ from ff2loihi.page import redo
 from ff2loihi.page.drawing import SPIKES, inputs, sensor
 from ff2loihi.page.moments import moments
 from ff2loihi.page.page import page
-from sim_tests.page.test_page import Read
+from sim_tests.page.test_page import Read, snapshots
 
 
 def marks(html):
@@ -55,6 +55,20 @@ def test_the_neurons_spikes_are_those_that_the_goodness_counts(event_pages, name
             assert tuple(trace.sums[index, data.labels[index], 0, 0]) == sums
             some += counts.sum()
     assert some > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [("digits", (8, 8), "The mean of polarities and parts."), ("yin-yang", (8, 5), "a row each polarity or part")],
+)
+def test_weights_while_it_learned_say_what_a_picture_is(event_pages, name, shape, said):
+    made = event_pages[name][0]
+    drawn = snapshots(made.html)
+    assert len(drawn) == 8 * 8  # neurons, moments
+    assert {levels.shape for levels in drawn.values()} == {shape}
+    assert sum(np.abs(levels).sum() for levels in drawn.values()) > 100
+    caption = made.html.partition("weights while it learned")[2].partition("</figcaption>")[0]
+    assert said in " ".join(caption.split())
 
 
 @pytest.mark.parametrize("name", ["digits", "yin-yang"])
