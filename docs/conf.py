@@ -13,6 +13,8 @@ ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
 import notebooks  # noqa: E402  the path above comes first
+from docutils import nodes  # noqa: E402
+from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
 from generated import GENERATED  # noqa: E402
 
 from ff2loihi import __version__  # noqa: E402
@@ -21,7 +23,8 @@ project = "ff2loihi"
 author = "the ff2loihi authors"
 copyright = author
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+html_math_renderer = "mathml"  # browsers draw it themselves, where MathJax would be loaded from elsewhere
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["requirements.lock"]
@@ -69,7 +72,13 @@ def _write_notebooks(app, exception: Exception | None) -> None:
         notebooks.write(Path(app.outdir) / "tutorials")
 
 
+def _draw_math(translator, node) -> None:
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
 def setup(app) -> None:
+    app.add_html_math_renderer("mathml", (_draw_math, None), (_draw_math, None))
     app.connect("source-read", _filled)
     app.connect("source-read", _offered)
     app.connect("build-finished", _write_notebooks)

@@ -4,9 +4,19 @@ A number is whole and of 32 bits, or finite: nothing that is computed from one o
 learning_fit look at it.
 """
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer, WrapValidator
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    PlainSerializer,
+    WrapValidator,
+    model_validator,
+)
 
 from ff2loihi.compilers.ir.options import Float, Strict
 from ff2loihi.processes.limits import Int
@@ -45,10 +55,31 @@ class _Schedule(_Open):
     seed: Annotated[int, Field(strict=True)]
 
 
+class _Snapshots(Strict):
+    """Weights of a few neurons of the first layer over the image, at a few moments of a run.
+
+    neurons: which; samples: of the run before each moment; shape: height and width of a picture; weights: int8 in steps
+    of the chip's even grid, (moments, neurons, height, width), in base64.
+    """
+
+    neurons: list[Count] = Field(min_length=1)
+    samples: list[Count] = Field(min_length=1)
+    shape: tuple[Count, Count]
+    weights: Base64Bytes
+
+    @model_validator(mode="after")
+    def _each_has_its_weights(self) -> "_Snapshots":
+        wanted = len(self.samples) * len(self.neurons) * math.prod(self.shape)
+        if not len(self.weights) == wanted > 0:
+            raise ValueError(f"{len(self.weights)} weights, {wanted} are told")
+        return self
+
+
 class _Learned(_Open):
     data: str
     schedule: _Schedule
     log: list[LogEntry]
+    snapshots: _Snapshots | None = None
 
 
 class _Options(_Open):

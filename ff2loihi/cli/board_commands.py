@@ -34,7 +34,7 @@ def export(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Write an artifact for another framework, its learning rule in a file beside it."""
+    """Write an artifact for another framework. Its learning rule goes into a file beside it."""
     file = outputs.check_export(model, format, output, json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.interchange import export_model
@@ -56,7 +56,7 @@ def diff_golden(
     ],
     json: Json = None,
 ) -> None:
-    """Compare a recording with golden vectors; exit 1 with the first state that differs."""
+    """Compare a recording with golden vectors. Exit 1 with the first state that differs."""
     outputs.check((folder, recording), json)
     from ff2loihi.cli.commands.interchange import diff_golden as command
 
@@ -77,7 +77,7 @@ def deploy(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Run an artifact on a Loihi 2 board and hold it to golden vectors; exit 3 where there is no board."""
+    """Run an artifact on a Loihi 2 board. Hold it to golden vectors; exit 3 where there is no board."""
     if dry_run is None:
         target = output or model.with_name(f"{model.stem}-recording.npz")
         outputs.check((model,), json, Output(target, kinds.RECORDING))

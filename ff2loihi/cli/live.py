@@ -11,12 +11,13 @@ from rich.style import Style
 from rich.text import Text
 
 from ff2loihi.data.jitter import Shape
+from ff2loihi.learning.snapshots import averaged, over_inputs
 
 COLUMNS, ROWS = 60, 4  # of the plot; a row has eight heights
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 SIDE = 14  # pixels of a field at most: larger ones are averaged
 MOST = 12  # fields
-ORANGE, BLUE = np.array([230, 159, 0]), np.array([0, 114, 178])  # positive, negative; of Okabe and Ito
+BLUE, ORANGE = np.array([0, 114, 178]), np.array([230, 159, 0])  # positive, negative; of Okabe and Ito
 
 
 class Picture:
@@ -40,16 +41,15 @@ class Picture:
 
     def weights(self, first: np.ndarray) -> None:
         """The first layer's weights, (out, in): neurons evenly spread over it are drawn."""
-        height, width, channels = self._shape
         chosen = np.unique(np.linspace(0, len(first) - 1, MOST).astype(int))
-        images = first[chosen, : math.prod(self._shape)].reshape(len(chosen), height, width, channels).mean(3)
-        self._fields = np.stack([_small(image) for image in images])
+        images = over_inputs(first[chosen, : math.prod(self._shape)], self._shape, in_a_row=False)
+        self._fields = averaged(images, math.ceil(max(self._shape[:2]) / SIDE))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         if self._seen.any():
             yield from self._plot()
         if self._fields.size and console.color_system and not console.no_color:
-            yield Text("the first layer's weights, orange above 0, blue below", overflow="ellipsis", no_wrap=True)
+            yield Text("the first layer's weights, blue above 0, orange below", overflow="ellipsis", no_wrap=True)
             yield from self._images(options.max_width)
 
     def _plot(self) -> Iterator[Text]:
@@ -68,7 +68,7 @@ class Picture:
         fields = self._fields[: max(1, (width + 1) // (self._fields.shape[2] + 1))]
         largest = np.abs(fields).max() or 1
         share = (fields / largest)[..., None]
-        colours = (np.where(share > 0, share * ORANGE, -share * BLUE)).astype(int)
+        colours = (np.where(share > 0, share * BLUE, -share * ORANGE)).astype(int)
         for row in range(0, fields.shape[1], 2):
             line = Text(overflow="crop", no_wrap=True)
             for field in colours:
@@ -81,10 +81,3 @@ class Picture:
 
 def _colour(rgb: np.ndarray) -> Color:
     return Color.from_triplet(ColorTriplet(*rgb.tolist()))
-
-
-def _small(image: np.ndarray) -> np.ndarray:
-    """Means of squares of pixels, so that neither side is longer than SIDE; what is over at the edges is left out."""
-    size = math.ceil(max(image.shape) / SIDE)
-    height, width = (side // size for side in image.shape)
-    return image[: height * size, : width * size].reshape(height, size, width, size).mean((1, 3))

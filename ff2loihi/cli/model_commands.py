@@ -24,6 +24,7 @@ from ff2loihi.cli.options import (
     Json,
     LogDir,
     Model,
+    Pictures,
     Resume,
     Spec,
     Split,
@@ -133,7 +134,7 @@ def compile(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Compile a checkpoint into an artifact for Lava and the emulator."""
+    """Compile a checkpoint to an artifact for emulator and Lava."""
     output = output or model.with_suffix(".ffl")
     outputs.check((model, spec, inputs.rule_beside(model)), json, Output(output, kinds.ARTIFACT))
     from ff2loihi.cli import console
@@ -166,8 +167,8 @@ def spec(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Draft a commented spec.yaml from a checkpoint's tensors, their names and shapes, or a graph's nodes; on a
-    terminal, ask."""
+    """Draft a commented spec.yaml for a checkpoint or a graph. From its tensors' names and shapes, or its nodes; on
+    a terminal, ask."""
     output = outputs.STDOUT if output == Path(outputs.TABLES) else output or model.with_name("spec.yaml")
     if output == outputs.STDOUT and str(json) in (outputs.TABLES, str(outputs.STDOUT)):
         raise FF2LoihiError("--output and --json: both to stdout. Give one of them a file")
@@ -256,7 +257,7 @@ def learn(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Learn a data set with the artifact's rule, one sample at a time, and write the learned artifact."""
+    """Learn a data set with an artifact's rule, sample by sample. Write the learned artifact."""
     artifact = output or model.with_name(f"{model.stem}-learned.ffl")
     files, log = outputs.RunFiles.of(artifact, kinds.ARTIFACT), outputs.learning_log(artifact)
     outputs.check((model,), json, *files.outputs(), log)
@@ -298,7 +299,7 @@ def verify(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Compare every state at every step, emulator against Lava; exit 1 where a bit differs."""
+    """Compare every state at every step, emulator against Lava. Exit 1 where a bit differs."""
     outputs.check((model,), json)
     from ff2loihi.cli.commands.run import verify_model
 
@@ -312,7 +313,7 @@ def inspect(
     ],
     json: Json = None,
 ) -> None:
-    """Show what is inside an artifact, which tensors a checkpoint holds, or a graph's nodes."""
+    """Show what is inside an artifact, a checkpoint or a graph. Of a checkpoint its tensors, of a graph its nodes."""
     outputs.check((model,), json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.run import inspect_file
@@ -335,14 +336,14 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="folder of the pictures [default: MODEL-analysis]")
     ] = None,
-    format: Annotated[choices.PictureFormat, typer.Option(help="of the pictures; svg and pdf for print")] = "png",
+    format: Pictures = "png",
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes for the layers, each of one thread [default: this process]")
     ] = None,
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Measure the layers' latents, each image shown with its true label: float, graded and LIF form side by side."""
+    """Measure the layers' latents: float, graded and LIF form. Each image is shown with its true label."""
     output = output or model.with_name(f"{model.stem}-analysis")
     outputs.check((model, spec), json, folder=output, files=f"*.{format}")
     outputs.check_folder(output)
@@ -373,7 +374,7 @@ def report(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Put models side by side on one HTML page that needs no network: accuracy, layers, spikes, cores, energy."""
+    """Put models side by side on one HTML page. It needs no network: accuracy, layers, spikes, cores, energy."""
     if output == Path(outputs.TABLES):
         raise FF2LoihiError("--output -: a page goes into a file. Name one")
     outputs.check((*models, spec), json, Output(output, kinds.REPORT))
@@ -400,7 +401,7 @@ def compare(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Show float beside integers, layer by layer, on the same images: where the first point is lost."""
+    """Show float beside integers, layer by layer. On the same images: where the first point is lost."""
     if output == Path("-"):
         raise FF2LoihiError("--output -: a picture goes into a file. Name one")
     outputs.check((model, compiled, spec), json, *([Output(output, kinds.PICTURES[_format(output)])] if output else []))
@@ -470,7 +471,7 @@ def reproduce(
     picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="continual: its curves")] = None,
     json: Json = None,
 ) -> None:
-    """Run a paper's experiment, or a protocol, and print its table, a paper's figures beside ours."""
+    """Run a paper's experiment, or a protocol, and print its table. A paper's figures stand beside ours."""
     outputs.check((), json, *([Output(picture, kinds.PNG, "--picture")] if picture else []))
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
@@ -490,7 +491,7 @@ def recipes(json: Json = None) -> None:
 
 @commands.command()
 def experiments(json: Json = None) -> None:
-    """List what `reproduce` can reproduce: each experiment's paper and options."""
+    """List what `reproduce` can reproduce: papers and options."""
     outputs.check((), json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.lists import experiments as command
@@ -520,17 +521,18 @@ def sweep(
     device: Annotated[
         choices.Device, typer.Option(help="cuda: networks of one shape learn at once on a GPU, with the same bits")
     ] = "cpu",
+    format: Pictures = "png",
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Try a space of options on the validation split; the same command goes on where it was ended."""
+    """Try a space of options on the validation split. The same command goes on where it was ended."""
     output = output or space.with_name(f"{space.stem}-sweep")
     outputs.check((space,), json, folder=output)
     outputs.check_folder(output)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.sweep import sweep_space
 
-    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device, cluster), json)
+    console.write_json(sweep_space(space, output, workers, scheduler, part, data_root, device, cluster, format), json)
 
 
 @commands.command("map")
@@ -545,7 +547,7 @@ def map_(
     ] = False,
     json: Json = None,
 ) -> None:
-    """Place a network on a board's cores, and check it against the chip's rules; exit 1 where it cannot run there."""
+    """Place a network on a board's cores, by the chip's rules. Exit 1 where it cannot run there."""
     outputs.check((model, chips), json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands import map as map_command
@@ -568,7 +570,7 @@ def estimate(
     data_root: DataRoot = None,
     json: Json = None,
 ) -> None:
-    """Estimate energy and time of a sample on a board, as bands, from counted events."""
+    """Estimate a sample's energy and time on a board, as bands. From counted events."""
     outputs.check((model, chips), json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.estimate import estimate_model
@@ -579,7 +581,7 @@ def estimate(
 
 @commands.command()
 def doctor(json: Json = None) -> None:
-    """Say what this machine can do: Python, libraries, Lava, CUDA, Loihi boards, data sets."""
+    """Say what this machine can do: libraries, boards, data sets. Python, Lava and CUDA, too."""
     outputs.check((), json)
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.doctor import doctor as command

@@ -25,6 +25,7 @@ Json = Annotated[
         help="also write the result as JSON; - for stdout, with the tables on stderr",
     ),
 ]  # fmt: skip
+Pictures = Annotated[choices.PictureFormat, typer.Option(help="of the pictures; svg and pdf for print")]
 DataRoot = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets, torchvision's layout [default: $FF2LOIHI_DATA, or a cache]"),

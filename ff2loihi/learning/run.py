@@ -17,6 +17,7 @@ from ff2loihi.compilers.errors import DataError
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.weight_grid import held, saturated
 from ff2loihi.data.datasets import Dataset
+from ff2loihi.learning import snapshots
 from ff2loihi.learning import state as run_state
 from ff2loihi.learning.controller import FAR, Controller, Schedule
 
@@ -95,6 +96,9 @@ class Run:
         self.epoch, self.position, self.order = 0, 0, np.zeros(0, np.int64)
         self.due = np.zeros(len(data.labels), np.int64)  # the epoch from which on each image is asked for again
         self.log: list[dict] = []
+        self.moments = snapshots.moments(len(data.labels) * schedule.epochs)  # at which weights are kept
+        first = snapshots.taken(program.network, program.network.layers[0].weight, data.shape)
+        self.snapshots = np.zeros((len(self.moments), *first.shape), np.int8)
         self.unseen = 0  # samples since the last look at neurons and weights
         self.pace = 1  # samples in a call
         self.warned: set[tuple[str, str]] = set()  # (layer, what): once a run
@@ -103,12 +107,13 @@ class Run:
         """Continue from the checkpoint. Raises CheckpointMismatch."""
         if self.file is None:
             raise ValueError("a run without a file has nothing to continue")
-        samples, fresh = len(self.data.labels), self.backend.state()
+        samples, fresh = len(self.data.labels), self._arrays()
         saved, learner = run_state.read(self.file, self.facts, samples, self.schedule.epochs, fresh)
         self.epoch, self.position, self.order, self.log = saved.epoch, saved.position, saved.order, saved.log
         self.controller.rng.bit_generator.state = saved.rng
         self.controller.seen, self.controller.learned, self.controller.right = saved.counts
         self.due = saved.due
+        self.snapshots = learner.pop("snapshots")
         self.backend.restore(learner)
         self.hooks.resumed([json.dumps(entry, sort_keys=True) for entry in self.log])
 
@@ -126,7 +131,11 @@ class Run:
             self.log,
             self.due,
         )
-        run_state.write(self.file, self.facts, state, self.backend.state())
+        run_state.write(self.file, self.facts, state, self._arrays())
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """What is learned, and the snapshots of it so far."""
+        return {**self.backend.state(), "snapshots": self.snapshots}
 
     def go(self) -> Program:
         """Run to the end: the learned program, its weights rounded to the chip's even grid."""
@@ -140,6 +149,7 @@ class Run:
                 c.seen = c.learned = c.right = 0
             while self.position < samples:
                 done = self.epoch * samples + self.position
+                self._keep(done)
                 c.set_rate(done / total)
                 block = self.order[self.position : self.position + self._block(done, total)]
                 began = time.monotonic()
@@ -160,7 +170,14 @@ class Run:
             self.hooks.epoch(entry)
             if self.hooks.weights:
                 self.hooks.weights(self.epoch, self.backend.weights)
+        self._keep(total)
         return self._program()
+
+    def _keep(self, done: int) -> None:
+        """The first layer's weights, where it is one of the moments."""
+        if done in self.moments:
+            found = snapshots.taken(self.program.network, self.backend.weights[0], self.data.shape)
+            self.snapshots[self.moments.index(done)] = found
 
     def _learn(self, block: np.ndarray) -> None:
         """Those images of the block that are asked for in this epoch."""
@@ -173,9 +190,11 @@ class Run:
             self.due[asked] = np.where(leads > FAR * plan.margin, self.epoch + 1 + plan.revisit, 0)
 
     def _block(self, done: int, total: int) -> int:
-        """How many samples are learned in one call: at one rate, and up to the next look at the network's health."""
+        """How many samples are learned in one call: at one rate, and up to the next look at the network's health or
+        snapshot of its weights."""
         part = self.controller.part
-        most = min(self.pace, HEALTH_EVERY - self.unseen, len(self.data.labels) - self.position)
+        kept = next(moment for moment in self.moments if moment > done) - done
+        most = min(self.pace, HEALTH_EVERY - self.unseen, kept, len(self.data.labels) - self.position)
         return next(n for n in range(most, 0, -1) if part((done + n - 1) / total) == part(done / total))
 
     def _finish_epoch(self) -> dict:
@@ -236,6 +255,7 @@ class Run:
             **({"data_sha256": self.data.sha256} if self.data.sha256 else {}),
             "samples": sum(entry["samples"] for entry in self.log),
             "log": self.log,
+            "snapshots": snapshots.facts(self.program.network, self.moments, self.snapshots),
         }
         provenance = {**self.program.provenance, "learned": [*self.program.provenance.get("learned", []), learned]}
         return Program(dataclasses.replace(self.program.network, layers=layers), (), provenance)

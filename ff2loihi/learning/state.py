@@ -15,11 +15,12 @@ from ff2loihi.compilers.ir.options import Strict
 from ff2loihi.processes.limits import TAG_MAX, TAG_MIN, V_LIMIT, WEIGHT_MIN
 from ff2loihi.state_file import CheckpointMismatch
 
-RANGES = {  # of a learner's arrays, by the first part of their names; a learned weight need not be even
+RANGES = {  # of a run's arrays, by the first part of their names; a learned weight need not be even
     "weights": (WEIGHT_MIN, -WEIGHT_MIN - 1),
     "tags": (TAG_MIN, TAG_MAX),
     "gates": (0, V_LIMIT),
     "passed": (0, 1 << 53),
+    "snapshots": (-128, 127),
     "chip": (0, (1 << 64) - 1),
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ff2loihi.compilers.board.placement import Mapping, shares
+from ff2loihi.learning.snapshots import Snapshots
 from ff2loihi.page.moments import Moment
 
 WIDTH = 320  # of a figure, in units that are pixels of a narrow screen
@@ -21,6 +22,7 @@ SIDE = 50  # squares of a picture's longer side: about the pixels that each of t
 CORES = 16  # in a row of a chip, as `map` draws them
 CHIPS = 4  # that are drawn
 BINS = 24
+SIDES = 8  # pictures of weights beside one another at their largest
 
 
 def svg(width: float, height: float, body: Iterable[Markup], what: str, style: str = "figure") -> Markup:
@@ -158,6 +160,55 @@ def fields(weights: np.ndarray, names: Sequence[str], what: str) -> Markup:
         ]
     rows = math.ceil(neurons / across)
     return svg(across * (width + 1) - 1, rows * (height + 1) - 1, body, what)
+
+
+def history(kept: Snapshots, what: str) -> Markup:
+    """A row a neuron, a column a moment, the weights over the image on one scale of both signs, which stands below."""
+    moments, neurons, height, width = kept.weights.shape
+    left, top, most = 34, 16, max(int(np.abs(kept.weights).max()), 1)
+    wide = (WIDTH - left) / moments
+    side = min(wide, WIDTH / SIDES) - 2
+    high = float(np.clip(side * height / width, side / 3, 2 * side))
+    body = [_text(left + (column + 0.5) * wide - 1, 11, _short(count), "middle")
+            for column, count in enumerate(kept.samples)]  # fmt: skip
+    for row, neuron in enumerate(kept.neurons):
+        y = top + row * (high + 2)
+        body.append(_text(left - 4, y + high / 2 + 4, str(neuron), "end"))
+        for column, count in enumerate(kept.samples):
+            body += [
+                Markup('<g transform="translate({} {}) scale({:.4g} {:.4g})"><title>{}</title>').format(
+                    _n(left + (column + 0.5) * wide - side / 2 - 1), _n(y), side / width, high / height,
+                    f"neuron {neuron}, {count:,} samples",
+                ),
+                Markup('<rect class="track" width="{}" height="{}"/>').format(width, height),
+                *_levels(kept.weights[column, row] / most, "plus"),
+                *_levels(-kept.weights[column, row] / most, "minus"),
+                Markup("</g>"),
+            ]  # fmt: skip
+    y = top + neurons * (high + 2) + 6
+    return svg(WIDTH, y + 28, [*body, *_scale(left, y, most)], what)
+
+
+def _scale(left: float, top: float, most: int) -> list[Markup]:
+    """The colours of -most..most."""
+    wide, found = 14, []
+    for place, level in enumerate(range(-LEVELS, LEVELS + 1)):
+        style = "plus" if level > 0 else "minus"
+        found.append(Markup('<rect class="{}" x="{}" y="{}" width="{}" height="10"/>').format(
+            f"{style} l{abs(level)}" if level else "track", left + place * wide, _n(top), wide
+        ))  # fmt: skip
+        if not level % LEVELS:
+            value = most * level // LEVELS
+            found.append(_text(left + (place + 0.5) * wide, top + 22, f"{value:+}" if value else "0", "middle"))
+    return [*found, _text(left + (2 * LEVELS + 1) * wide + 6, top + 9, "weight units", "start")]
+
+
+def _short(count: int) -> str:
+    """A count of samples in five characters."""
+    for unit, name in ((10**6, "M"), (10**3, "k")):
+        if count >= unit:
+            return f"{count / unit:.3g}{name}"
+    return str(count)
 
 
 def _levels(values: np.ndarray, style: str) -> list[Markup]:

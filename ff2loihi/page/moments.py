@@ -11,13 +11,17 @@ from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.emulator.library_learner import LibraryLearner
 from ff2loihi.compilers.ir import AnyProgram, IntNetwork, LearningNetwork
 from ff2loihi.compilers.learning.readout import rates
+from ff2loihi.processes.library_rule import SLOTS
 from ff2loihi.processes.limits import ALIGN
+
+OWN = 2  # of a logical step's time steps of library neurons: B1, the only one in which they spike where none is forced
 
 
 @dataclass(frozen=True)
 class Moment:
     """A layer of one presentation. lif: v (steps, n) [v LSB], spikes (steps, outputs) bool, threshold [v LSB]; the
-    neurons' states before a pool, the spikes behind it. graded: payloads (outputs,), v and spikes None."""
+    neurons' states before a pool, the spikes behind it; of library neurons in logical steps. graded: payloads
+    (outputs,), v and spikes None."""
 
     layer: str
     v: np.ndarray | None
@@ -77,5 +81,5 @@ def _library(network: LearningNetwork, image: np.ndarray, start: np.ndarray, lab
     learner.show(rates(network, image), start)
     learner.present(label, 0)
     [layer] = network.layers
-    v, z = learner.states[:, 0], learner.states[:, 1] > 0
+    v, z = learner.states[OWN::SLOTS, 0], learner.states[OWN::SLOTS, 1] > 0
     return (Moment(layer.name, v, z, layer.neuron.vth << ALIGN),)

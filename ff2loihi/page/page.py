@@ -20,6 +20,7 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, split_input
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.deployment.mapping import report as mapping_report
+from ff2loihi.learning.snapshots import Snapshots, history, over_inputs
 from ff2loihi.page import FIRST_LINES, drawing, redo
 from ff2loihi.page.gather import ESTIMATED, LATENTS, Gathered, Model, Note, Source, gather
 
@@ -69,6 +70,7 @@ def page(sources: Mapping[str, Source], data: Dataset, command: str = "", note: 
         bands=_bands(found),
         axis=_axis(found),
         curves=_curves,
+        history=_history,
         sha256=_sha256,
         spikes=_spikes(found),
         rate=_rate(data),
@@ -92,7 +94,8 @@ def _provenance(model: Model) -> dict[str, str]:
     found = dict(model.source.provenance)
     runs = found.pop("learned", [])
     shown = {name: _plain(value) for name, value in found.items() if value and name != "sweep"}
-    return shown | {f"run {number}": _plain({**run, "log": len(run["log"])}) for number, run in enumerate(runs, 1)}
+    told = [{name: value for name, value in run.items() if name != "snapshots"} for run in runs]
+    return shown | {f"run {number}": _plain({**run, "log": len(run["log"])}) for number, run in enumerate(told, 1)}
 
 
 def _plain(value: object) -> str:
@@ -134,6 +137,11 @@ def _curves(model: Model) -> dict[str, list[float | None]]:
     return {name: line for name, line in found.items() if any(value is not None for value in line)}
 
 
+def _history(model: Model) -> Snapshots | None:
+    """The weights of a few neurons while it learned on the chip."""
+    return None if isinstance(model.source, Checkpoint) else history(model.source.provenance.get("learned", []))
+
+
 def _traced(model: Model) -> list[tuple[int, str, int]]:
     """(layer, its name, neuron): of each layer and sample that is drawn the most active neuron that is not there yet,
     under the true label."""
@@ -164,7 +172,7 @@ def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str], int]:
     """(weights (neurons, height, width), their names) of the first layer's neurons that are most active, of a
     convolution its first kernels. Of events of inputs in a row: (neurons, polarities parts, inputs). And how many
     inputs, or pixels each way, a value is the mean of."""
-    first, (height, width, channels) = model.network.layers[0], data.shape
+    first = model.network.layers[0]
     if first.conv:
         kernels = np.asarray(first.weight)[:FIELDS].mean(1)
         return kernels, [f"{first.name}, channel {channel}" for channel in range(len(kernels))], 1
@@ -173,11 +181,9 @@ def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str], int]:
     weight[:, columns] = first.weight[:, columns]
     activity = model.layers[0].activities.mean(0)
     best = np.argsort(-activity, kind="stable")[:FIELDS]
-    shaped = weight[best].reshape(len(best), height, width, channels)
-    in_row, size = data.events and height == 1, drawing.block(height, width)
-    shaped = shaped[:, 0].swapaxes(1, 2) if in_row else shaped.mean(3)
-    names = [f"{first.name}, neuron {neuron}" for neuron in best]
-    return drawing.coarser(shaped, 1 if in_row else size, size), names, size
+    in_row, size = data.events is not None and data.shape[0] == 1, drawing.block(*data.shape[:2])
+    pictures = drawing.coarser(over_inputs(weight[best], data.shape, in_row), 1 if in_row else size, size)
+    return pictures, [f"{first.name}, neuron {neuron}" for neuron in best], size
 
 
 def _image_columns(network: Network | IntNetwork | LearningNetwork) -> slice:

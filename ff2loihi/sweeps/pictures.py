@@ -1,30 +1,35 @@
-"""The pictures of a sweep, as PNG bytes."""
+"""The pictures of a sweep, as files' bytes."""
 
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ff2loihi.analysis.canvas import canvas, png
+from ff2loihi.analysis.canvas import canvas, image
+from ff2loihi.choices import PictureFormat
 from ff2loihi.sweeps.report import Configuration, Report, front, short_names
 
 SHOWN = 40  # configurations over seeds: the best ones
 CELLS = 12  # values of an option up to which it is an axis of a heat map
 
 
-def pictures(report: Report) -> Iterator[tuple[str, bytes]]:
-    """(file name, PNG): accuracy over the two strongest options, over the seeds, and against what it costs."""
-    found = report.configurations
-    strongest = list(report.strengths)[:2]
+def pictures(report: Report, form: PictureFormat = "png") -> Iterator[tuple[str, bytes]]:
+    """(file name, bytes): accuracy over the two strongest options, over the seeds, and against what it costs."""
+    for name, figure in _figures(report.configurations, list(report.strengths)[:2]):
+        yield f"{name}.{form}", image(figure, form)
+
+
+def _figures(found: tuple[Configuration, ...], strongest: list[str]) -> Iterator[tuple[str, Figure]]:
     if found and strongest:
-        yield "accuracy.png", _accuracy(found, strongest)
+        yield "accuracy", _accuracy(found, strongest)
     if any(one.spread is not None for one in found):
-        yield "seeds.png", _seeds(found)
+        yield "seeds", _seeds(found)
     if any(one.cores is not None for one in found):
-        yield "pareto.png", _pareto([one for one in found if one.cores is not None])
+        yield "pareto", _pareto([one for one in found if one.cores is not None])
 
 
-def _accuracy(found: tuple[Configuration, ...], names: list[str]) -> bytes:
+def _accuracy(found: tuple[Configuration, ...], names: list[str]) -> Figure:
     """Over two options a heat map where both have few values, else points; over one, points."""
     figure = canvas(6, 4.5)
     axes = figure.add_subplot()
@@ -45,7 +50,7 @@ def _accuracy(found: tuple[Configuration, ...], names: list[str]) -> bytes:
     else:
         axes.plot(*places, accuracies, "o")
         axes.set_ylabel("accuracy, %")
-    return png(figure)
+    return figure
 
 
 def _heat(axes, values: list[list], different: list[list], accuracies: np.ndarray) -> None:
@@ -62,7 +67,7 @@ def _heat(axes, values: list[list], different: list[list], accuracies: np.ndarra
         axes.text(column, row, f"{means[row, column]:.1f}", ha="center", va="center", fontsize=8, color=colour)
 
 
-def _seeds(found: tuple[Configuration, ...]) -> bytes:
+def _seeds(found: tuple[Configuration, ...]) -> Figure:
     shown = found[:SHOWN]
     figure = canvas(7, 0.6 + 0.25 * len(shown))
     axes = figure.add_subplot()
@@ -72,10 +77,10 @@ def _seeds(found: tuple[Configuration, ...]) -> bytes:
     axes.set(title="over the seeds: each, mean and standard deviation", xlabel="accuracy, %")
     axes.set_yticks(range(len(shown)), [_label(one) for one in shown], fontsize=7)
     axes.invert_yaxis()
-    return png(figure)
+    return figure
 
 
-def _pareto(found: list[Configuration]) -> bytes:
+def _pareto(found: list[Configuration]) -> Figure:
     figure = canvas(9, 4)
     left, right = figure.subplots(1, 2, sharey=True)
     accuracies = [100 * one.accuracy for one in found]
@@ -94,7 +99,7 @@ def _pareto(found: list[Configuration]) -> bytes:
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="ESTIMATED energy of the chip, mJ a sample, as a band")
     left.legend(fontsize=8)
-    return png(figure)
+    return figure
 
 
 def _label(one: Configuration) -> str:

@@ -11,8 +11,10 @@ import textwrap
 import time
 
 import pytest
+import typer
 
 from ff2loihi.cli import console
+from ff2loihi.cli.app import app
 from ff2loihi.cli.commands import doctor
 from ff2loihi.compilers.errors import BackendError
 
@@ -525,6 +527,23 @@ def test_a_folder_that_cannot_be_searched_is_one_line(refused, networks, tmp_pat
         code, text = refused(*line)
         assert code == 2
         assert "Permission denied" in text
+
+
+def test_no_help_is_cut_at_80_columns(ff2loihi, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = typer.main.get_command(app)
+    code, out, _ = ff2loihi("--help")
+    assert code == 0
+    assert "..." not in out.replace("COMMAND [ARGS]...", "")
+    listed = re.findall(r"^  ([a-z-]+) +(\S.*)$", out.partition("Commands:\n")[2].partition("\n\n")[0], re.MULTILINE)
+    assert [name for name, _ in listed] == list(found.commands)
+    for name, summary in listed:
+        code, out, _ = ff2loihi(name, "--help")
+        assert code == 0
+        said, command = " ".join(out.split()), found.commands[name]
+        assert summary in said
+        for text in (command.help, *(each.help or "" for each in command.params)):
+            assert re.sub(r"\s", "", text) in re.sub(r"\s", "", said), (name, text)
 
 
 def test_the_help_names_the_closed_choices(ff2loihi):

@@ -107,7 +107,12 @@ EPOCH = {
     "halve": 0,
     "saturated": [0],
 }
-LEARNED = {"learned": [{"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1}, "log": [EPOCH]}]}
+SNAPSHOTS = {"neurons": [0, 19], "samples": [0, 60], "shape": [1, 2], "weights": "AAECA/8AgH8="}
+LEARNED = {
+    "learned": [
+        {"data": "ünïcode", "schedule": {"seed": 0, "epochs": 1}, "log": [EPOCH], "samples": 60, "snapshots": SNAPSHOTS}
+    ]
+}
 
 
 @pytest.fixture(scope="session")

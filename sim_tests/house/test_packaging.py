@@ -6,8 +6,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import date
 
 import pytest
+import yaml
+
+from ff2loihi import __version__
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,9 +76,24 @@ def test_a_wheel_holds_every_file_of_the_packages(root, tmp_path):
         shutil.copy(root / name, tree)
     built = python(tree, "-c", f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})")
     assert built.returncode == 0, built.stderr
-    [wheel] = tmp_path.glob("ff2loihi-*.whl")
+    [wheel] = tmp_path.glob(f"ff2loihi-{__version__}-*.whl")
     inside = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert sorted(inside) == sorted(shipped_files(root).values())
+
+
+def test_the_version_stands_in_one_place_and_the_changelog_and_the_citation_agree(root):
+    """A release changes ff2loihi/__init__.py, dates its section of the changelog, and says both in CITATION.cff."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "ff2loihi.__version__"}
+    heading = next(
+        line for line in (root / "CHANGELOG.md").read_text(encoding="utf-8").splitlines() if line[:3] == "## "
+    )
+    found = re.fullmatch(r"## (\d+\.\d+\.\d+), (\d{4}-\d\d-\d\d)", heading)
+    assert found, heading
+    assert found[1] == __version__
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (str(citation["version"]), citation["date-released"]) == (found[1], date.fromisoformat(found[2]))
 
 
 def test_help_imports_neither_torch_nor_lava(root):

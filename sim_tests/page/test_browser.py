@@ -42,6 +42,9 @@ def test_it_opens_without_an_error_and_fits_the_window(browser, report, width, s
     assert browser.value("document.documentElement.scrollWidth") <= width
     assert browser.value("innerWidth") == width
     assert browser.value("document.querySelectorAll('svg').length") > 50
+    kept = "document.querySelector('#learning figure svg').getBoundingClientRect()"
+    assert 200 < browser.value(f"{kept}.width") <= width
+    assert browser.value(f"{kept}.height") > 200
     paper = browser.value("getComputedStyle(document.body).backgroundColor")
     assert (paper == "rgb(255, 255, 255)") is (scheme == "light")
     small = browser.value("""Math.min(...[...document.querySelectorAll('svg.figure')].filter((one) => one.offsetParent

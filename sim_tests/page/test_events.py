@@ -19,7 +19,7 @@ from ff2loihi.page import redo
 from ff2loihi.page.drawing import SPIKES, coarser, inputs, sensor
 from ff2loihi.page.moments import moments
 from ff2loihi.page.page import page
-from sim_tests.page.test_page import Read
+from sim_tests.page.test_page import Read, snapshots
 
 
 def marks(html):
@@ -51,13 +51,26 @@ def test_the_neurons_spikes_are_those_that_the_goodness_counts(event_pages, name
         assert made.facts["models"][model]["accuracy"] == (trace.predictions == data.labels).mean()
         for index in range(4):
             [moment, *_] = moments(program, data.images[index], index, {"true": int(data.labels[index])})["true"]
-            phases = 4 if program.network.library else 1  # of a step
-            assert moment.v.shape == (phases * data.events.presented, layer.neurons)
+            assert moment.v.shape == (data.events.presented, layer.neurons)  # of library neurons, too: logical steps
             counts = moment.spikes.sum(0)
             sums = ((counts[layer.positive] ** 2).sum(), (counts[~layer.positive] ** 2).sum())
             assert tuple(trace.sums[index, data.labels[index], 0, 0]) == sums
             some += counts.sum()
     assert some > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [("digits", (8, 8), "The mean of polarities and parts."), ("yin-yang", (8, 5), "a row each polarity or part")],
+)
+def test_weights_while_it_learned_say_what_a_picture_is(event_pages, name, shape, said):
+    made = event_pages[name][0]
+    drawn = snapshots(made.html)
+    assert len(drawn) == 8 * 8  # neurons, moments
+    assert {levels.shape for levels in drawn.values()} == {shape}
+    assert sum(np.abs(levels).sum() for levels in drawn.values()) > 100
+    caption = made.html.partition("weights while it learned")[2].partition("</figcaption>")[0]
+    assert said in " ".join(caption.split())
 
 
 @pytest.mark.parametrize("name", ["digits", "yin-yang"])

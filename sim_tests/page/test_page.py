@@ -8,6 +8,7 @@ import shlex
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from ff2loihi.compilers.frontend import network as frontend
 from ff2loihi.compilers.inference.quantize import Options
 from ff2loihi.data.datasets import load_data
 from ff2loihi.ff.recipes import train
+from ff2loihi.learning.snapshots import history
 from ff2loihi.page import gather, redo
 from ff2loihi.page.drawing import raster
 from ff2loihi.page.moments import Moment, moments
@@ -223,6 +225,38 @@ def test_a_raster_has_a_dot_for_every_spike():
     [path] = re.findall(r'class="spikes"[^>]* d="([^"]*)"', drawn)
     assert path.count("M") == spikes.sum() > 50
     assert "hidden1: 30 of 30 neurons spike" in drawn
+
+
+PICTURE = re.compile(r'<g transform="[^"]*"><title>neuron (\d+), ([\d,]+) samples</title>(.*?)</g>', re.DOTALL)
+RUN = re.compile(r"M(\d+) (\d+)h(\d+)v1h-\d+z")
+
+
+def snapshots(html):
+    """(neuron, samples) -> levels (height, width) of the weights as they are drawn."""
+    found = {}
+    for neuron, samples, body in PICTURE.findall(html):
+        width, height = re.search(r'width="(\d+)" height="(\d+)"', body).groups()
+        levels = np.zeros((int(height), int(width)), int)
+        for sign, level, path in re.findall(r'class="(plus|minus) l(\d)" d="([^"]*)"', body):
+            for x, y, length in (map(int, run) for run in RUN.findall(path)):
+                levels[y, x : x + length] = int(level) if sign == "plus" else -int(level)
+        found[int(neuron), int(samples.replace(",", ""))] = levels
+    return found
+
+
+def test_weights_while_it_learned_are_drawn_as_the_run_kept_them(made, sources):
+    [run] = sources["learned.ffl"].provenance["learned"]
+    drawn, kept = snapshots(made.html), history([run])
+    assert set(drawn) == {(neuron, count) for neuron in kept.neurons for count in kept.samples}
+    most = np.abs(kept.weights).max()
+    for (row, neuron), (column, count) in product(enumerate(kept.neurons), enumerate(kept.samples)):
+        wanted = np.rint(4 * np.abs(kept.weights[column, row]) / most) * np.sign(kept.weights[column, row])
+        np.testing.assert_array_equal(drawn[neuron, count], wanted)
+    first, last = ([drawn[neuron, kept.samples[place]] for neuron in kept.neurons] for place in (0, -1))
+    assert (np.array(first) != np.array(last)).mean() > 0.05
+    assert f">-{most}<" in made.html
+    assert f">+{most}<" in made.html
+    assert "snapshots" not in Read(made.html).text
 
 
 def test_a_sample_that_a_model_gets_wrong_is_among_those_that_are_drawn(data):

@@ -119,9 +119,11 @@ def test_names_that_are_the_same_behind_the_dot_keep_what_is_before_it():
     ],
 )
 def test_the_pictures_fit_the_space(space, names):
-    drawn = dict(pictures(of(space)))
-    assert set(drawn) == {f"{name}.png" for name in names.split()}
-    assert all(data.startswith(b"\x89PNG") for data in drawn.values())
+    for form, head in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF-")):
+        drawn = dict(pictures(of(space), form))
+        assert set(drawn) == {f"{name}.{form}" for name in names.split()}
+        assert all(data.startswith(head) for data in drawn.values())
+        assert drawn == dict(pictures(of(space), form))  # the same bytes each time
 
 
 def test_without_a_result_nothing_is_drawn():

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from ff2loihi import api
+from ff2loihi.choices import PictureFormat
 from ff2loihi.cli import console, kinds
 from ff2loihi.cli.outputs import Output, check
 from ff2loihi.compilers.errors import FF2LoihiError
@@ -25,6 +26,7 @@ def sweep_space(
     data_root: Path | None,
     device: str,
     cluster: Path | None,
+    form: PictureFormat,
 ) -> dict:
     """Run what is missing, show the best configurations, and draw all of them once no trial is missing."""
 
@@ -40,7 +42,7 @@ def sweep_space(
     if found.errors:
         console.warn(f"{len(found.errors):,} of {found.finished:,} trials could not be trained or compiled")
     _show(found)
-    drawn = _drawn(space, output, found) if found.complete else []
+    drawn = _drawn(space, output, found, form) if found.complete else []
     if not found.complete:
         console.say(f"{found.trials - found.finished:,} of all {found.trials:,} trials are missing: no pictures yet")
     return {**dataclasses.asdict(found), "pictures": drawn}
@@ -81,11 +83,11 @@ def _width(columns: dict[str, list[str]]) -> int:
     return 1 + sum(BORDERS + max(map(len, (head, *cells))) for head, cells in columns.items())
 
 
-def _drawn(space: Path, output: Path, found: Report) -> list[str]:
+def _drawn(space: Path, output: Path, found: Report, form: PictureFormat) -> list[str]:
     from ff2loihi.sweeps.pictures import pictures
 
-    made = list(pictures(found))
-    check((space,), None, *(Output(output / name, kinds.PNG) for name, _ in made))
+    made = list(pictures(found, form))
+    check((space,), None, *(Output(output / name, kinds.PICTURES[form]) for name, _ in made))
     for name, data in made:
         write_atomic(output / name, data, FF2LoihiError)
     console.say(f"pictures: {', '.join(str(output / name) for name, _ in made)}" if made else "no pictures")

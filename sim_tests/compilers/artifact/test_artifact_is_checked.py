@@ -63,6 +63,7 @@ def both(*changes):
 
 
 FIRST = ("layers", 0)
+SNAPSHOTS = ("provenance", "learned", 0, "snapshots")
 INFERENCE = (
     # field, what it becomes, in which network, what is said
     ("steps", put("steps", 10**9), "soft", "steps 1,000,000,000, 2..1,024 are possible"),
@@ -298,6 +299,10 @@ LEARNING = (
     ("provenance", put("provenance", {"learned": [{}]}), "direct", "provenance.learned.0.data"),
     ("provenance", put("provenance", "learned", 0, "log", 0, "learned", "all"), "direct", "log.0.learned"),
     ("provenance", put("provenance", "learned", 0, "schedule", 3), "tag", "learned.0.schedule"),
+    ("provenance", put(*SNAPSHOTS, "weights", "AAECAw=="), "direct", "4 weights, 8 are told"),
+    ("provenance", put(*SNAPSHOTS, "weights", "A"), "tag", "snapshots.weights"),
+    ("provenance", put(*SNAPSHOTS, "shape", [1, 0]), "direct", "8 weights, 0 are told"),
+    ("provenance", put(*SNAPSHOTS, "neurons", []), "tag", "snapshots.neurons"),
     ("provenance", put("provenance", {"options": [1]}), "direct", "provenance.options"),
 )  # fmt: skip
 
