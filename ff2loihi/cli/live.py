@@ -43,7 +43,8 @@ class Picture:
         """The first layer's weights, (out, in): neurons evenly spread over it are drawn."""
         chosen = np.unique(np.linspace(0, len(first) - 1, MOST).astype(int))
         images = over_inputs(first[chosen, : math.prod(self._shape)], self._shape, in_a_row=False)
-        self._fields = averaged(images, math.ceil(max(self._shape[:2]) / SIDE))
+        size = math.ceil(max(self._shape[:2]) / SIDE)
+        self._fields = averaged(images, size, size)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         if self._seen.any():
