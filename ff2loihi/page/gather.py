@@ -96,13 +96,19 @@ class Model:
     @property
     def counts(self) -> bool:
         """Whether it sees no label and counts the spikes of the layers that are read: see ir.counting."""
-        found = self.network
-        return isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1")
+        return self._counted is not None
 
     @property
     def judged(self) -> tuple[int, ...]:
         """The layers whose goodness is one of each class: all, but where spikes are counted those that are read."""
-        return self.network.readout_layers if self.counts else tuple(range(len(self.layers)))
+        return self._counted or tuple(range(len(self.layers)))
+
+    @property
+    def _counted(self) -> tuple[int, ...] | None:
+        """The layers whose spikes it counts."""
+        found = self.network
+        counts = isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1")
+        return found.readout_layers if counts else None
 
     @property
     def probability(self) -> str:
