@@ -74,10 +74,7 @@ def write_atomic(path: Path, data: bytes, error: type[FF2LoihiError]) -> None:
     A symlink's target is replaced, not the link. A device, a pipe and this process's own output are written to.
     """
     try:
-        stream = _stream(path)
-        if stream is not None:
-            with os.fdopen(stream, "wb") as file:
-                file.write(data)
+        if _into_stream(path, data):
             return
     except OSError as failure:
         raise error(f"{path}: not written: {failure.strerror}") from None
@@ -177,12 +174,19 @@ def is_stream(path: Path) -> bool:
     return _own_output(found) is not None or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
 
 
-def _stream(path: Path) -> int | None:
-    """A handle on the stream that `path` is, None where it is a file, a folder or absent."""
+def _into_stream(path: Path, data: bytes) -> bool:
+    """Write to the stream that `path` is, False where it is none. It waits for who reads: a signal ends that."""
     if not is_stream(path):
-        return None
+        return False
     own = _own_output(os.stat(path))
-    return os.open(path, os.O_WRONLY) if own is None else os.dup(own)
+    handle = os.open(path, os.O_WRONLY) if own is None else os.dup(own)
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[os.write(handle, left) :]  # without a buffer, which would wait again when it is closed
+    finally:
+        os.close(handle)
+    return True
 
 
 def _own_output(found: os.stat_result) -> int | None:

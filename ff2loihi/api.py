@@ -128,7 +128,7 @@ def compile(  # the command's name
         if check is not None or expect is not None:
             raise CompileError("--check and --expect have no meaning for a network that learns. See: ff2loihi run")
         return pipeline.compile_learning(checkpoint, images, options, progress)
-    held_out = None if check is None else calibration_of(_data(check, "test"))
+    held_out = None if check is None else calibration_of(_data(check, "test", events=events_of(calibration.events)))
     return pipeline.compile_checkpoint(checkpoint, images, options, progress, held_out, expect)
 
 

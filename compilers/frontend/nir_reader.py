@@ -16,6 +16,7 @@ from ff2loihi.compilers.ir.counting import SpikingLayer
 from ff2loihi.compilers.ir.pooling import MaxPool
 
 SAME = 1e-6  # of decays a step: what float32 makes of one value
+SHOWN = 3  # neurons that an error names
 
 
 def with_geometry(path: Path, graph: Graph, spec: Spec) -> Spec:
@@ -166,17 +167,21 @@ def spiking_layers(path: Path, graph: Graph, dt: float | None) -> tuple[SpikingL
                 f"{', '.join(NEURONS)} behind it. For one of rates give --spec"
             )
         _check_size(path, stage, below, before)
-        if not np.isfinite(weight).all():
-            raise CheckpointError(f"{where}: its weights are not all finite")
         below, before = weight.shape[:1], shortened(stage.name)
         gain, decay, current = _neuron(path, stage.name, stage.neuron, len(weight), dt)
-        bias = np.broadcast_to(np.ravel(np.asarray(getattr(stage.synapse, "bias", 0.0), np.float64)), len(weight))
+        bias = np.ravel(np.asarray(getattr(stage.synapse, "bias", 0.0), np.float64))
+        if bias.size not in (1, len(weight)):
+            raise CheckpointError(f"{where}: {bias.size:,} biases of {len(weight):,} neurons. Write (n,)")
+        with np.errstate(over="ignore"):
+            weight, bias = (weight.T * gain).T, bias * gain
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise CheckpointError(f"{where}: its weights or biases, in thresholds, are not all finite")
         if current and bias.any():
             raise CheckpointError(
                 f"{where}: has biases before a current that keeps some of itself: the chip adds them behind it. Train "
                 "without"
             )
-        found.append(SpikingLayer(stage.name, (weight.T * gain).T, bias * gain, decay, current))
+        found.append(SpikingLayer(stage.name, weight, bias, decay, current))
     return tuple(found)
 
 
@@ -207,16 +212,34 @@ def _neuron(
             f"{where}: the graph's metadata hold no dt, a step's length. Write graph.metadata['dt'], or say dt in the "
             "spec or with --dt"
         )
-    gain = np.broadcast_to((found["r"] / found["v_threshold"] * found.get("w_in", 1)).ravel(), (rows,))
+    with np.errstate(over="ignore"):
+        gain = np.broadcast_to((found["r"] / found["v_threshold"] * found.get("w_in", 1)).ravel(), (rows,))
+    if not np.isfinite(gain).all():
+        raise CheckpointError(f"{where}: r / v_threshold is beyond a float. Write them in other units")
     tau = found.get("tau", found.get("tau_mem"))
     if tau is None:
         return gain * dt, 1.0, 0.0
-    if tau.min() * (1 + SAME) < dt or 1 / tau.min() - 1 / tau.max() > SAME / dt:
-        raise CheckpointError(f"{where}: tau must be one value of at least dt {dt:g}, got {tau.min():g}..{tau.max():g}")
+    if tau.min() * (1 + SAME) < dt:
+        raise CheckpointError(f"{where}: tau must be at least dt {dt:g}, a step, got {tau.min():g}")
+    _check_shared(where, "tau" if "tau" in found else "tau_mem", tau, dt)
     gain, decay = gain * (dt / tau.ravel()), max(0.0, float(1 - dt / tau.flat[0]))
     synapse = found.get("tau_syn", np.zeros(1))
     if synapse.max() <= dt * (1 + SAME):  # dt itself, as float32 writes it
         return gain, decay, 0.0
-    if 1 / max(synapse.min(), dt) - 1 / synapse.max() > SAME / dt:
-        raise CheckpointError(f"{where}: tau_syn must be one value, got {synapse.min():g}..{synapse.max():g}")
+    _check_shared(where, "tau_syn", np.maximum(synapse, dt), dt)
     return gain * (dt / synapse.ravel()), decay, float(1 - dt / synapse.flat[0])
+
+
+def _check_shared(where: str, field: str, times: np.ndarray, dt: float) -> None:
+    """Raise CheckpointError where neurons of one layer decay by more than one time; the chip's share du and dv."""
+    times = times.ravel()
+    kinds, counts = np.unique(times, return_counts=True)
+    usual = kinds[counts.argmax()]
+    others = np.flatnonzero(np.abs(dt / times - dt / usual) > SAME)
+    if others.size:
+        found = ", ".join(f"{times[at]:g} of neuron {at}" for at in others[:SHOWN])
+        more = f" and of {others.size - SHOWN:,} more" if others.size > SHOWN else ""
+        raise CheckpointError(
+            f"{where}: {field} must be one value, got {usual:g} and others, {found}{more}: neurons of a layer share "
+            "their decays, on the chip as in Lava's LIF. Train a layer with one tau for all of its neurons"
+        )

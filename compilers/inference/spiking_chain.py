@@ -27,7 +27,8 @@ def integers(chain: tuple[SpikingLayer, ...], events: Binning) -> IntNetwork:
     """The network that counts the last layer's spikes of events.
 
     A layer's weights are w = 2 round(W vth 2^shift / 2), its threshold vth: the largest with which no weight is beyond
-    254, at the least shift with which the sums, and what a current keeps of them, fit. Raises CompileError.
+    254, at the least shift with which the sums, and what a current keeps of them, fit. A current forgets at least
+    1/4096 of itself in a step. Raises CompileError.
     """
     first, *above = chain
     layers = tuple(_layer(layer, events.presented) for layer in (_channels_last(first, events), *above))
@@ -47,7 +48,7 @@ def _layer(layer: SpikingLayer, steps: int) -> IntLayer:
     largest, n = float(np.abs(layer.weight).max()), len(layer.weight)
     if not largest:
         raise CompileError(f"{layer.name}: its weights are all 0")
-    leak = Leak(round(DECAY_ONE * (1 - layer.current)) - 1, round(DECAY_ONE * (1 - layer.decay)))
+    leak = Leak(max(1, round(DECAY_ONE * (1 - layer.current))) - 1, round(DECAY_ONE * (1 - layer.decay)))
     for shift, vth in _scales(largest):
         weight = 2 * np.rint(layer.weight * (vth * 2.0**shift) / 2).astype(np.int64)
         if _fits(weight, shift, leak, steps):
@@ -57,8 +58,18 @@ def _layer(layer: SpikingLayer, steps: int) -> IntLayer:
             f"{layer.name}: {layer.weight.shape[1]:,} inputs of up to {largest:.2g} thresholds each: their sums are "
             "beyond the chip's at any scale. Train with smaller weights, or fewer inputs"
         )
+    if not weight.any():
+        raise CompileError(
+            f"{layer.name}: its weights are at most {largest:.2g} thresholds, the smallest that the chip holds is "
+            f"{1 / VTH_MAX:.1g}. Train with larger ones"
+        )
     bias = layer.bias * (vth << ALIGN)  # v LSB
     exponent = next((e for e in range(BIAS_EXP_MAX) if np.abs(bias).max() < BIAS_MANT_MAX << e), BIAS_EXP_MAX)
+    if np.abs(bias).max() > BIAS_MANT_MAX << exponent:
+        raise CompileError(
+            f"{layer.name}: biases up to {np.abs(layer.bias).max():.3g} thresholds, beside such weights at most "
+            f"{(BIAS_MANT_MAX << exponent) / (vth << ALIGN):.3g} is possible. Train with smaller ones"
+        )
     return IntLayer(
         layer.name, weight.astype(np.int16), WEIGHT_BITS,
         (np.rint(bias / (1 << exponent)).astype(np.int64) << exponent).astype(np.int32), exponent, shift,
@@ -70,7 +81,7 @@ def _layer(layer: SpikingLayer, steps: int) -> IntLayer:
 def _scales(largest: float) -> Iterator[tuple[int, int]]:
     """(shift, vth), the finest first; largest: magnitude of a weight in thresholds."""
     for shift in range(ACCUMULATOR_BITS):
-        vth = min(VTH_MAX, int(WEIGHT_MAX / (largest * 2**shift)))
+        vth = int(min(VTH_MAX, WEIGHT_MAX / (largest * 2**shift)))
         if vth:
             yield shift, vth
 

@@ -1,7 +1,7 @@
 """How events become the spikes of a network's inputs: a spec and an artifact say it, so that every run bins alike."""
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.ir.options import Flag, Strict
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
@@ -32,6 +32,14 @@ class Binning(Strict):
     saccades: Flag = False
     parts: int = Field(default=1, ge=1, le=MAX_LEARNING_STEPS)
     rounds: int = Field(default=2, ge=1, le=MAX_LEARNING_STEPS)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_denoise(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Readers before events were denoised refuse the key, and read what has none."""
+        plain = dump(self)
+        if self.denoise is None:
+            del plain["denoise"]
+        return plain
 
     @property
     def presented(self) -> int:

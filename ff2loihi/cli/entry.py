@@ -18,6 +18,7 @@ BAD_INPUT = 2
 FORGETFUL = ("weakref", "_weakrefset", "llvmlite", "numba.core.serialize")
 MAKING = ("tempfile", "ff2loihi.compilers.files")  # a file, which none removes until its name is in hand
 STARTING = (("subprocess", "__init__"), ("ff2loihi.backends.lava.child", "__enter__"))  # a process, likewise
+WAITING = ("ff2loihi.compilers.files", "_into_stream")  # makes nothing, and may wait for ever
 RETRY = 0.02  # s until a signal is tried again that came where no exception gets out
 
 
@@ -107,6 +108,8 @@ def _is_deaf(frame: FrameType | None) -> bool:
         return True
     while frame is not None:
         module, function = frame.f_globals.get("__name__", ""), frame.f_code.co_name
+        if (module, function) == WAITING:
+            return False
         if module in FORGETFUL or module.startswith(("llvmlite.", "namedtuple_")) or function == "__del__":
             return True
         if module in MAKING or (module, function) in STARTING:

@@ -18,6 +18,7 @@ COLOURS = 8  # of populations and classes, told apart by colour-blind people; be
 ROWS = 100  # neurons of a raster
 SPIKES = 5000  # of a sample that are drawn one by one
 LEVELS = 4  # of a weight's or a pixel's magnitude
+SIDE = 50  # squares of a picture's longer side: about the pixels that each of those beside one another has
 CORES = 16  # in a row of a chip, as `map` draws them
 CHIPS = 4  # that are drawn
 BINS = 24
@@ -98,17 +99,32 @@ def image(pixels: np.ndarray, shape: tuple[int, int, int], what: str) -> Markup:
     return svg(shape[1], shape[0], _levels(grey, "ink"), what, "thumb")
 
 
+def block(height: int, width: int) -> int:
+    """How many pixels each way are drawn as one square, so that neither side has more than SIDE."""
+    return math.ceil(max(height, width) / SIDE)
+
+
+def coarser(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Means over blocks of so many rows and columns of (..., height, width), those at the ends of what is left."""
+    sums = [values.astype(float), np.ones(values.shape[-2:])]
+    for axis, size in ((-2, rows), (-1, columns)):
+        sums = [np.add.reduceat(part, np.arange(0, part.shape[axis], size), axis) for part in sums]
+    return sums[0] / sums[1]
+
+
 def sensor(spikes: np.ndarray, channels: int, what: str) -> Markup:
     """Spikes (steps, height, width, polarities parts) summed over the steps, a picture a polarity side by side, on one
-    scale; channels: polarities."""
+    scale; channels: polarities. Of a large sensor, `block` pixels each way are one square."""
     _, height, width, _ = spikes.shape
-    sums = spikes.sum(0).reshape(height, width, channels, -1).sum(3)
-    body = []
+    size = block(height, width)
+    each = spikes.sum(0).reshape(height, width, channels, -1).sum(3)
+    sums = coarser(each.transpose(2, 0, 1), size, size).transpose(1, 2, 0)
+    (height, width, _), body = sums.shape, []
     for channel in range(channels):
         body += [
             Markup('<g transform="translate({} 0)"><title>polarity {}</title>').format(channel * (width + 1), channel),
             Markup('<rect class="track" width="{}" height="{}"/>').format(width, height),
-            *_levels(sums[..., channel] / max(sums.max(), 1), "ink"),
+            *_levels(sums[..., channel] / (sums.max() or 1), "ink"),
             Markup("</g>"),
         ]
     return svg(channels * (width + 1) - 1, height, body, what)

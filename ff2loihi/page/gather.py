@@ -94,8 +94,21 @@ class Model:
     board: Board | None
 
     @property
+    def counts(self) -> bool:
+        """Whether it sees no label and counts the spikes of the layers that are read: see ir.counting."""
+        found = self.network
+        return isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1")
+
+    @property
+    def judged(self) -> tuple[int, ...]:
+        """The layers whose goodness is one of each class: all, but where spikes are counted those that are read."""
+        return self.network.readout_layers if self.counts else tuple(range(len(self.layers)))
+
+    @property
     def probability(self) -> str:
         """What its goodness is called."""
+        if self.counts:
+            return "spikes of each class"
         found = self.network.probability
         kind = found if isinstance(found, str) else found.kind
         return "P" if kind == "symmetric" else "goodness"

@@ -168,21 +168,22 @@ def _firing(model: Model) -> list[list[int]]:
     return found
 
 
-def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str]]:
+def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str], int]:
     """(weights (neurons, height, width), their names) of the first layer's neurons that are most active, of a
-    convolution its first kernels. Of events of inputs in a row: (neurons, polarities parts, inputs)."""
+    convolution its first kernels. Of events of inputs in a row: (neurons, polarities parts, inputs). And how many
+    inputs, or pixels each way, a value is the mean of."""
     first = model.network.layers[0]
     if first.conv:
         kernels = np.asarray(first.weight)[:FIELDS].mean(1)
-        return kernels, [f"{first.name}, channel {channel}" for channel in range(len(kernels))]
+        return kernels, [f"{first.name}, channel {channel}" for channel in range(len(kernels))], 1
     weight = np.zeros((first.neurons, model.network.pixels))
     columns = _image_columns(model.network)
     weight[:, columns] = first.weight[:, columns]
     activity = model.layers[0].activities.mean(0)
     best = np.argsort(-activity, kind="stable")[:FIELDS]
-    return over_inputs(weight[best], data.shape, data.events is not None), [
-        f"{first.name}, neuron {neuron}" for neuron in best
-    ]
+    in_row, size = data.events is not None and data.shape[0] == 1, drawing.block(*data.shape[:2])
+    pictures = drawing.coarser(over_inputs(weight[best], data.shape, in_row), 1 if in_row else size, size)
+    return pictures, [f"{first.name}, neuron {neuron}" for neuron in best], size
 
 
 def _image_columns(network: Network | IntNetwork | LearningNetwork) -> slice:

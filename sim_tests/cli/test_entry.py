@@ -1,5 +1,6 @@
 """The last net: whatever ends a command is an exit code and at most one line, and cheap mistakes are told cheaply."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 import typer
@@ -319,7 +321,7 @@ def test_a_signal_while_a_file_is_made_or_removed_leaves_it_whole_or_not_at_all(
     (tmp_path / "t").mkdir()
     ran = child(
         f"""
-        import contextlib, json, os, pathlib, shutil, signal, sys, tempfile, time
+        import contextlib, json, os, pathlib, shutil, signal, sys, tempfile, threading
         from ff2loihi.cli import entry
         from ff2loihi.compilers import files
         import ff2loihi.compilers.errors
@@ -330,7 +332,8 @@ def test_a_signal_while_a_file_is_made_or_removed_leaves_it_whole_or_not_at_all(
             with making:
                 pass
             sys.settrace(None)
-            time.sleep(2 * entry.RETRY)
+            for again in set(threading.enumerate()) - {{threading.main_thread()}}:
+                again.join()  # the signal that was not obeyed at once
             return 0
         def lines(frame, event, _):
             global passed
@@ -365,6 +368,40 @@ def test_a_signal_while_a_file_is_made_or_removed_leaves_it_whole_or_not_at_all(
     codes = json.loads(out)
     assert len(codes) > 60 // stride
     assert {*codes[:-1]} == {128 + signal.SIGTERM}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_command_that_waits_for_who_reads_its_pipe_is_ended_by_a_signal(name, read, tmp_path):
+    """Of a FIFO that nobody opens, and of one whose reader takes a byte of more than it holds."""
+    os.mkfifo(tmp_path / "fifo")
+    ran = child(
+        """
+        import pathlib, sys
+        from ff2loihi.cli import entry
+        from ff2loihi.compilers import files
+        def command():
+            print("begins", flush=True)
+            files.write_atomic(pathlib.Path("fifo"), bytes(1 << 22), ValueError)
+            return 0
+        entry._run = command
+        entry.main()
+        """,
+        stdout=subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    assert ran.stdout
+    assert ran.stdout.readline() == "begins\n"
+    with open(tmp_path / "fifo", "rb", buffering=0) if read else contextlib.nullcontext() as reader:
+        if reader:
+            assert reader.read(read) == b"\0"
+        else:
+            time.sleep(0.2)  # it has begun to wait
+        ran.send_signal(getattr(signal, name))
+        try:
+            assert ran.wait(timeout=20) == 128 + getattr(signal, name)
+        finally:
+            ran.kill()
+            ran.communicate()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])

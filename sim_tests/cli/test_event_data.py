@@ -8,10 +8,14 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from ff2loihi import api
+from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CompileError, DataError
 from ff2loihi.data.datasets import load_data
+from ff2loihi.data.events.options import EventOptions
+from ff2loihi.ff.recipes import train
 from ff2loihi.learning.controller import Schedule
 
 
@@ -61,7 +65,7 @@ def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here
     network = api.load(tmp_path / "l.ffl").network
     assert network.events.model_dump() == {
         "steps": 6, "window": 12.0, "sensor": (6, 6, 1), "merged": False, "downsample": 1, "most": None,
-        "denoise": None, "saccades": False, "parts": 1, "rounds": 3,
+        "saccades": False, "parts": 1, "rounds": 3,
     }  # fmt: skip
     assert (network.steps, network.window, network.pixels) == (18, 6, 36)
     assert (network.layers[0].weight != api.load("u.ffl").network.layers[0].weight).mean() > 0.3
@@ -70,6 +74,22 @@ def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here
     code, text, _ = ff2loihi("inspect", tmp_path / "l.ffl")
     assert code == 0
     assert "36 inputs of events, 6 steps in 3 rounds" in " ".join(text.replace("│", " ").split())
+
+
+def test_denoise_stands_only_where_it_is_used_and_null_is_read(here, tmp_path):
+    """As artifacts were written before events could be denoised, and for a while after."""
+    program = api.load("u.ffl")
+    plain, tensors = artifact.pack(program)
+    assert "denoise" not in plain["events"]
+    plain["events"]["denoise"] = None
+    plain["sha256"] = artifact.digest(plain, tensors)
+    (tmp_path / "x.ffl").write_bytes(save(tensors, metadata={"manifest": json.dumps(plain)}))
+    assert api.save(api.load(tmp_path / "x.ffl"), tmp_path / "y.ffl") == artifact.read("u.ffl")[1]
+    assert (tmp_path / "y.ffl").read_bytes() == (here / "u.ffl").read_bytes()
+    events = program.network.events.model_copy(update={"denoise": 2.0})
+    changed = dataclasses.replace(program, network=dataclasses.replace(program.network, events=events))
+    api.save(changed, tmp_path / "z.ffl")
+    assert artifact.pack(changed)[0]["events"]["denoise"] == api.load(tmp_path / "z.ffl").network.events.denoise == 2
 
 
 def test_images_that_move_are_learned(ff2loihi, here, tmp_path):
@@ -157,6 +177,20 @@ def test_a_binning_that_does_not_belong_to_the_network_is_refused(here):
     images = load_data("digits", "train", limit=5)
     with pytest.raises(DataError, match="images, the model takes events"):
         api.learn(api.load("u.ffl"), images)
+
+
+def test_samples_to_check_are_binned_as_those_of_calibration(refused, tmp_path, monkeypatch):
+    """As they lie, 200 frames are more than a trace counts."""
+    monkeypatch.chdir(tmp_path)
+    events = np.random.default_rng(0).random((20, 200, 9)) < 0.05
+    np.savez("long.npz", events=events, labels=np.arange(20) % 2)
+    data = load_data("long.npz", "train", events=EventOptions(steps=10))
+    train("ffa-symmetric", data, epochs=0, widths=(8,)).save("m.pt")
+    said = "takes events, which a network that learns takes. Use --learning on"
+    with pytest.raises(CompileError, match=said):
+        api.compile("m.pt", "long.npz", check="long.npz:4")
+    code, line = refused("compile", "m.pt", "--calibrate", "long.npz", "--check", 4)
+    assert (code, said in line) == (2, True), line
 
 
 def test_a_float_network_of_events_compiles_to_what_it_classifies(ff2loihi, here, tmp_path):

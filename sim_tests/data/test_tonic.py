@@ -25,7 +25,7 @@ STAND_IN = """
 
         def __init__(self, save_to, samples):
             os.makedirs(os.path.join(save_to, type(self).__name__), exist_ok=True)
-            self.samples, self.targets = samples, []
+            self.samples, self.targets, self.target_transform = samples, [], None
 
         def __len__(self):
             return self.samples
@@ -37,7 +37,7 @@ STAND_IN = """
                 if field in events.dtype.names:
                     events[field] = rng.integers(0, size, 50) if size > 1 else 1
             events["t"] = np.sort(rng.integers(0, 90_000, 50))
-            return events, k % 3
+            return events, (self.target_transform or int)(k % 3)
 
     class NMNIST(Base):
         sensor_size = (7, 6, 2)
@@ -78,6 +78,18 @@ STAND_IN = """
     class Broken(Base):
         def __init__(self, save_to):
             raise RuntimeError("no network\\nat all")
+
+    class Fetched(Base):
+        sensor_size = (7, 6, 2)
+
+        def __init__(self, save_to, train=True):
+            super().__init__(save_to, 30 if train else 9)
+            self.file = os.path.join(save_to, "Fetched", f"{self.samples}.zip")
+            if not os.path.exists(self.file):
+                self.download()
+
+        def download(self):
+            open(self.file, "w").close()
 
     class Frames(Whole):
         def __getitem__(self, k):
@@ -147,6 +159,12 @@ def test_a_set_that_a_program_holds_is_compiled_learned_and_run(sets, tmp_path):
     assert len(api.classify(learned, tested).predictions) == 9
 
 
+def test_labels_are_those_that_a_program_changes_them_to(sets, tmp_path):
+    held = sets.NMNIST(str(tmp_path))
+    held.target_transform = lambda label: 2 - label
+    assert given.dataset(held, "train", 12).labels.tolist() == [2, 1, 0] * 4
+
+
 def test_a_name_may_have_a_count():
     assert data_and_count("tonic:SHD:12", "--calibrate") == ("tonic:SHD", 12)
     assert data_and_count("tonic:SHD", "--calibrate") == ("tonic:SHD", None)
@@ -173,6 +191,14 @@ def test_nothing_is_downloaded_into_a_folder_that_is_named(sets, tmp_path):
         load_data("tonic:SHD", "train", root=tmp_path)
     sets.SHD(str(tmp_path))
     assert len(load_data("tonic:SHD", "train", root=tmp_path).labels) == 30
+    sets.Fetched(str(tmp_path), train=True)
+    with pytest.raises(
+        DataError, match="tonic:Fetched: not found, or damaged, in .*a part of it is missing, and nothing"
+    ):
+        load_data("tonic:Fetched", "train", root=tmp_path)
+    assert [path.name for path in (tmp_path / "Fetched").iterdir()] == ["30.zip"]
+    sets.Fetched(str(tmp_path), train=False)
+    assert len(load_data("tonic:Fetched", "test", root=tmp_path).labels) == 9
 
 
 def test_without_tonic_one_line_says_how_to_install_it(monkeypatch):

@@ -13,7 +13,7 @@ from ff2loihi.compilers import artifact
 from ff2loihi.compilers.errors import CheckpointError, CompileError, DataError
 from ff2loihi.compilers.inference import arithmetic_rules, spiking_chain
 from ff2loihi.compilers.inference.integer_forward import Forward
-from ff2loihi.compilers.ir import Binning
+from ff2loihi.compilers.ir import Binning, Leak
 from ff2loihi.compilers.ir.counting import SpikingLayer
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import EventOptions
@@ -124,26 +124,36 @@ def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refu
     found = json.loads((tmp_path / "r.json").read_text())["accuracy"]
     assert abs(found - (last.argmax(1) == data.labels).mean()) < 0.1
     assert "24 inputs of events" in ff2loihi("inspect", tmp_path / "x.ffl")[1]
-    assert ff2loihi("report", tmp_path / "x.ffl", "-o", tmp_path / "r.html")[0] == 0
+    code, _, err = ff2loihi("report", tmp_path / "x.ffl", "-o", tmp_path / "r.html")
+    assert (code, err) == (0, "")  # no word of a float net beside it, which there is not
     sent = np.array([np.unpackbits(row.reshape(STEPS, -1), axis=1).sum() for row in data.images])
     np.testing.assert_array_equal(activity.input_spikes(program.network, data.images), sent)
     page = (tmp_path / "r.html").read_text()
     assert f"{sent[0]} spikes of 24 inputs in {STEPS} steps" in page
     assert f"A sample has {sent.mean():,.1f} spikes on average" in page
+    assert "fc2: spikes of each class" in page  # and none of fc1, whose neurons are of no class
+    assert "fc1: spikes of each class" not in page
 
 
 def cuba(**changes):
     return lif(10, kind="CubaLIF", **changes)
 
 
-SPREAD = np.linspace(2, 4, 10) * DT
+ODD = np.array([4] * 7 + [3] + [4] * 2) * DT
+SPREAD, ONES = np.linspace(2, 4, 10) * DT, np.ones((10, 24))
+ROUND = np.r_[2**32 / (338 * 64 * 0.75), np.zeros(9)]  # a bias that 32 bits take for 0, of thresholds of 338 << 6
 CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
 
 
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (lambda: graph(nir.LIF(SPREAD, np.ones(10), np.zeros(10), np.ones(10))), "tau must be one value"),
+        (
+            lambda: graph(nir.LIF(SPREAD, np.ones(10), np.zeros(10), np.ones(10))),
+            "'fc1': tau must be one value, got 0.002 and others, 0.00222222 of neuron 1, .* and of 6 more: neurons "
+            "of a layer share their decays, .*Train a layer with one tau",
+        ),
+        (lambda: graph(cuba(tau_mem=ODD)), "tau_mem must be one value, got 0.004 and others, 0.003 of neuron 7: "),
         (lambda: graph(cuba(tau_syn=SPREAD)), "tau_syn must be one value"),
         (lambda: graph(cuba(v_reset=np.full(10, 0.5))), "v_reset must be 0"),
         (
@@ -152,7 +162,16 @@ CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
         ),
         (lambda: graph(lif(10), neurons=None, last=None), "each with IF, LIF, CubaLIF behind it"),
         (lambda: graph(lif(10), fc1=nir.Linear(np.zeros((10, 24)))), "fc1: its weights are all 0"),
-        (lambda: graph(lif(10), fc1=nir.Linear(np.full((10, 24), np.inf))), "its weights are not all finite"),
+        (lambda: graph(lif(10), fc1=nir.Linear(np.full((10, 24), np.inf))), "its weights or biases.* not all finite"),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, np.full(10, np.nan))), "its weights or biases.* not all finite"),
+        (
+            lambda: graph(lif(10, r=np.full(10, 1e300), v_threshold=np.full(10, 1e-300)), fc1=nir.Linear(ONES * 0)),
+            "neurons behind 'fc1': r / v_threshold is beyond a float",
+        ),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, np.ones(2))), "'fc1': 2 biases of 10 neurons"),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, ROUND)), r"fc1: biases up to 1.99e\+05 thresholds"),
+        (lambda: graph(lif(10), fc1=nir.Linear(ONES * 1e-9)), "fc1: its weights are at most 7.5e-10 thresholds"),
+        (lambda: graph(lif(10), fc1=nir.Linear(ONES * 1e-310)), "fc1: its weights are at most 7.5e-311 thresholds"),
         (lambda: graph(lif(10), fc1=nir.Linear(np.ones((10, 20)))), "'fc1' has weights"),
         (
             lambda: graph(lif(10), input=nir.Input({"input": np.array([2, 3, 4])})),
@@ -206,6 +225,14 @@ def test_a_current_that_keeps_much_needs_a_coarser_scale():
     plain, keeps = (spiking_chain.integers(one_layer(weight, current), events).layers[0] for current in (0.0, 0.95))
     assert keeps.shift > plain.shift
     assert keeps.leak.du == round(4096 * 0.05) - 1
+
+
+def test_a_current_that_forgets_less_than_the_chips_forgets_as_little_as_it_can():
+    events = Binning(steps=30, window=30, sensor=(1, 100, 1), rounds=1)
+    for current in (1 - 1 / 9000, 1 - 1e-12):
+        layer = spiking_chain.integers(one_layer(np.full((5, 100), 0.01), current), events).layers[0]
+        assert layer.leak == Leak(0, 410)
+        assert layer.weight.any()
 
 
 def replaced(events, **changes):

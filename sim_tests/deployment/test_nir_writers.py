@@ -165,8 +165,11 @@ REFUSED = {
     "tau infinite": (
         chain(LINEAR, lif(tau=full(np.inf)), dt=DT), {}, "tau must be finite, got inf. A neuron that forgets nothing",
     ),
-    "tau 0": (chain(LINEAR, lif(tau=full(0.0)), dt=DT), {}, "tau must be one value of at least dt 0.001, got 0..0"),
-    "tau a neuron": (chain(LINEAR, lif(tau=np.linspace(0.01, 0.02, N)), dt=DT), {}, "got 0.01..0.02"),
+    "tau 0": (chain(LINEAR, lif(tau=full(0.0)), dt=DT), {}, "tau must be at least dt 0.001, a step, got 0"),
+    "tau a neuron": (
+        chain(LINEAR, lif(tau=np.linspace(0.01, 0.02, N)), dt=DT), {},
+        "got 0.01 and others, 0.012 of neuron 1, 0.014 of neuron 2, 0.016 of neuron 3 and of 2 more",
+    ),
     "a threshold that is no number": (
         chain(LINEAR, lif(v_threshold=full(np.nan)), dt=DT), {}, "v_threshold must be finite, got nan",
     ),

@@ -11,10 +11,12 @@ import pytest
 from ff2loihi import api
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events import options
+from ff2loihi.ff.recipes import train
 from ff2loihi.page import redo
-from ff2loihi.page.drawing import SPIKES, inputs, sensor
+from ff2loihi.page.drawing import SPIKES, coarser, inputs, sensor
 from ff2loihi.page.moments import moments
 from ff2loihi.page.page import page
 from sim_tests.page.test_page import Read, snapshots
@@ -116,6 +118,40 @@ def test_polarities_stand_side_by_side_and_too_many_spikes_are_thinned():
     full = np.ones((20, 2 * SPIKES // 20), bool)
     assert f"{2 * SPIKES:,} spikes of {full.shape[1]} inputs in 20 steps, 1 of 2 inputs drawn" in inputs(full, "spikes")
     assert inputs(full, "spikes").count("h") < 1.1 * SPIKES
+
+
+@pytest.mark.parametrize(
+    ("sides", "asked", "said"),
+    [
+        ((1, 1, 700), "parts=5", ("A column the mean of 14 inputs, a row each polarity or part",)),
+        ((2, 90, 128), "", ("The mean of polarities and parts. A square the mean of 3 x 3 pixels.",
+                            "a picture a polarity, 3 x 3 pixels a square.")),
+        ((2, 34, 34), "parts=3", ("a picture a polarity.", "The mean of polarities and parts.</figcaption>")),
+    ],
+    ids=["SHD", "a large sensor", "N-MNIST"],
+)  # fmt: skip
+def test_a_page_of_large_samples_is_small_and_says_what_a_square_is(tmp_path, sides, asked, said):
+    """As many inputs as recordings have, and as many spikes."""
+    rng = np.random.default_rng(0)
+    events = rng.random((12, 10, *sides)) < 4000 / (10 * np.prod(sides))
+    np.savez(tmp_path / "x.npz", events=events, labels=np.arange(12) % 3)
+    data = load_data(str(tmp_path / "x.npz"), "train", events=options.parse(asked))
+    train("ffa-symmetric", data, epochs=0, widths=(40,)).save(tmp_path / "m.pt")
+    html = page({"m.ffl": api.compile(tmp_path / "m.pt", data, LearningOptions())}, data).html
+    text = re.sub(r"\s+(?=<)|(?<=>)\s+", "", re.sub(r"\s+", " ", html))
+    assert [part for part in said if part not in text] == []
+    assert len(html.encode()) < 1_000_000
+    assert min(marks(html)) > 1000
+
+
+def test_a_coarser_picture_has_the_means_of_its_pixels():
+    values = np.random.default_rng(1).random((3, 7, 5))
+    found = coarser(values, 3, 2)
+    assert found.shape == (3, 3, 3)
+    for y, x in np.ndindex(3, 3):
+        for k in range(3):
+            assert found[k, y, x] == pytest.approx(values[k, 3 * y : 3 * y + 3, 2 * x : 2 * x + 2].mean())
+    assert (coarser(values, 1, 1) == values).all()
 
 
 def test_the_command_bins_as_the_models_do_and_refuses_others(

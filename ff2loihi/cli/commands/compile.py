@@ -70,7 +70,8 @@ def compile_model(
     images = api.calibration_set(calibrate, data_root, events or events_of(checkpoint.spec.input.events))
     if not asked:
         check_content(images, checkpoint.training.get("data_sha256"), "--calibrate")
-    tested = None if check is None else load_data(images.name, "test", root=data_root, limit=check)
+    binned = events_of(images.events)
+    tested = None if check is None else load_data(images.name, "test", root=data_root, limit=check, events=binned)
     program = api.compile(
         checkpoint, images, options, progress=lambda stage, text: console.say(f"{stage:>11}  {text}"),
         check=tested, expect=expect,

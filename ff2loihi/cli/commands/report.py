@@ -15,6 +15,8 @@ from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events import options
 
+INTEGERS = (".nir", ".net")  # graphs of others: the artifact beside one has its integers, and no checkpoint reads it
+
 
 def report_models(models: list[Path], spec, data, samples, output: Path, data_root) -> dict:
     """Run all of them on the same images, show the ladder, and write the page."""
@@ -62,7 +64,7 @@ def _beside(found: dict[Path, Checkpoint | AnyProgram], spec: Path | None) -> di
         facts = {} if isinstance(source, Checkpoint) else source.provenance.get("checkpoint", {})
         name, sha256 = facts.get("name", ""), facts.get("sha256")
         beside = path.with_name(name) if name and Path(name).name == name else path
-        if sha256 in hashes or beside in made or beside in found or not beside.is_file():
+        if sha256 in hashes or beside in made or beside in found or not beside.is_file() or beside.suffix in INTEGERS:
             continue
         try:
             checkpoint = load_checkpoint(beside, spec)

@@ -38,9 +38,8 @@ def events_of(binning: "Binning | None") -> EventOptions | None:
 
 def text_of(binning: "Binning") -> str:
     """What `--events` says to bin so; the sensor is the data's own."""
-    found = binning.model_dump()
-    numbers = [f"{name}={found[name]}" for name in NUMBERS if found[name] is not None]
-    return ",".join([*numbers, *(name for name in FLAGS if found[name])])
+    numbers = [f"{name}={value}" for name in NUMBERS if (value := getattr(binning, name)) is not None]
+    return ",".join([*numbers, *(name for name in FLAGS if getattr(binning, name))])
 
 
 def shared(named: "Mapping[str, Binning | None]") -> EventOptions | None:

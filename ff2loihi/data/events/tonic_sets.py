@@ -62,7 +62,8 @@ class Tonic:
 
     def _labels(self) -> np.ndarray:
         known = getattr(self.data, "targets", ())  # of most sets; others say it with each sample
-        named = len(known) == len(self.data)
+        changed = any(getattr(self.data, name, None) for name in ("target_transform", "transforms"))
+        named = len(known) == len(self.data) and not changed
         found = [known[k] if named else self._sample(k)[1] for k in range(self.samples)]
         return own.class_labels(f"{self.where}: labels", np.asarray(found))
 
@@ -97,6 +98,8 @@ def found(name: str, folder: Path, download: bool) -> Found:
         raise DataError(f"{name}: tonic.datasets has no {brief(kind)}. Use a name of its own, as {TONIC}NMNIST")
     if not (download or os.path.isdir(folder / kind)):
         raise DataError(f"{name}: not found in {folder}. Use --data-root DIR, the folder that tonic saved {kind} to")
+    if not download:  # tonic fetches what of a set is missing, unless it is told
+        made = type(kind, (made,), {"download": _refused})
     taken = inspect.signature(made).parameters
     key = next((key for key in SPLITS if key in taken), None)
     try:
@@ -108,3 +111,7 @@ def found(name: str, folder: Path, download: bool) -> Found:
         ) from None
     train, *test = (Tonic(name, part) for part in parts)
     return Found(train, test[0] if test else None, own.classes(name, [part.labels for part in (train, *test)]))
+
+
+def _refused(_: object) -> None:
+    raise FileNotFoundError("a part of it is missing, and nothing is downloaded into a folder that is named")
