@@ -5,8 +5,8 @@
     python examples/adapt_on_chip.py FOLDER --data mnist           40,000 images, some minutes
 
 Two starts: a network that learned on the chip from scratch, and an analog one trained in PyTorch and compiled. Each
-continues on unshifted and on rotated images; FOLDER gets adapt.png, adapt.json and the networks. Checkpoints and
-artifacts already in FOLDER are used as they are. Accuracies are of the whole test set, on the emulator.
+continues on unshifted and on rotated images; FOLDER gets adapt.png, adapt.svg, adapt.json and the networks.
+Checkpoints and artifacts already in FOLDER are used as they are. Accuracies are of the whole test set, on the emulator.
 """
 
 import argparse
@@ -89,7 +89,8 @@ def draw(stories: dict[str, list[dict]], path: Path) -> None:
         panel.legend()
     figure.supxlabel("samples learned on the chip")
     figure.supylabel("test accuracy, %")
-    figure.savefig(path, dpi=120)
+    for file in (path, path.with_suffix(".svg")):  # to look at, and for print
+        figure.savefig(file, dpi=120)
 
 
 def main() -> None:

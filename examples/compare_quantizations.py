@@ -5,7 +5,7 @@
 
 Prints, for each arithmetic, test accuracy, the share of images classified as the float net does, and the worst layer's
 SQNR: the weights' power over their rounding errors', in decibels. FOLDER gets the checkpoint, an artifact each, and
-quantizations.png.
+quantizations.png and .svg.
 """
 
 import argparse
@@ -45,7 +45,8 @@ def picture(rows: dict[str, dict], path: Path) -> None:
     axes.set_ylabel("test accuracy, %")
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    for file in (path, path.with_suffix(".svg")):  # to look at, and for print
+        figure.savefig(file, dpi=120)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
     python examples/own_data.py FOLDER --images x.npz     yours: `images` (samples, height, width) and `labels`
     python examples/own_data.py FOLDER --small            fewer epochs, a few seconds
 
-FOLDER gets shapes.npz, model.pt, model.ffl and own_data.png, a few test images with the class that each was given.
+FOLDER gets shapes.npz, model.pt, model.ffl, and own_data.png and .svg, a few test images with the class of each.
 """
 
 import argparse
@@ -49,7 +49,8 @@ def picture(test: ff2loihi.Dataset, predictions: np.ndarray, path: Path) -> None
         place.imshow(image.reshape(test.shape).squeeze(), cmap="gray")
         place.set_title(f"{found}" if found == label else f"{found}, is {label}", fontsize=9)
         place.axis("off")
-    figure.savefig(path, dpi=120)
+    for file in (path, path.with_suffix(".svg")):  # to look at, and for print
+        figure.savefig(file, dpi=120)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@
 
 Trials are judged on held-out training images; no test image is read. FOLDER/results.jsonl has a line a trial: started
 again, the script runs only what is missing. Prints the best configurations, and how much of the accuracy's variance
-each option explains; FOLDER gets sweep.png.
+each option explains; FOLDER gets sweep.png and sweep.svg.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def main() -> None:
         place.set(xlabel=name)
     places[0, 0].set_ylabel("held-out accuracy, %")
     figure.tight_layout()
-    figure.savefig(given.folder / "sweep.png", dpi=120)
+    for name in ("sweep.png", "sweep.svg"):  # to look at, and for print
+        figure.savefig(given.folder / name, dpi=120)
 
 
 if __name__ == "__main__":

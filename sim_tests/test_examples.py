@@ -57,8 +57,9 @@ def test_an_example_takes_of_ours_only_what_the_reference_documents(name):
     assert f"(../../examples/{name}.py)" in said
 
 
-def is_png(path: Path) -> bool:
-    return path.read_bytes().startswith(b"\x89PNG")
+def is_drawn(path: Path) -> bool:
+    """As PNG, and as SVG for print."""
+    return path.read_bytes().startswith(b"\x89PNG") and b"<svg" in path.with_suffix(".svg").read_bytes()[:1000]
 
 
 def test_images_of_ones_own_are_trained_compiled_and_run(tmp_path):
@@ -66,7 +67,7 @@ def test_images_of_ones_own_are_trained_compiled_and_run(tmp_path):
     assert "480 training images of 12 x 12 pixels, 3 classes" in text
     assert float(re.search(r"([\d.]+)% of 120 test images", text)[1]) > 90
     assert ff2loihi.run(ff2loihi.load(tmp_path / "model.ffl"), str(tmp_path / "shapes.npz")).accuracy > 0.9
-    assert is_png(tmp_path / "own_data.png")
+    assert is_drawn(tmp_path / "own_data.png")
 
 
 def test_networks_adapt_to_rotated_digits_as_they_learn(tmp_path):
@@ -76,7 +77,7 @@ def test_networks_adapt_to_rotated_digits_as_they_learn(tmp_path):
         points = json.loads((tmp_path / "adapt.json").read_text())["stories"][f"{name}, 30 degrees"]
         assert [point["samples"] for point in points] == [0, 479, 958, 1437]
         assert points[-1]["30 degrees"] > points[0]["30 degrees"] + 0.1
-    assert is_png(tmp_path / "adapt.png")
+    assert is_drawn(tmp_path / "adapt.png")
 
 
 def test_quantizations_are_compared_with_the_float_net(tmp_path):
@@ -85,7 +86,7 @@ def test_quantizations_are_compared_with_the_float_net(tmp_path):
     assert set(rows) == {"graded, 8 bit", "graded, 2 bit", "LIF, 16 steps"}
     assert float(rows["graded, 8 bit"]) > float(rows["graded, 2 bit"]) > 50
     assert len(list(tmp_path.glob("*.ffl"))) == 3
-    assert is_png(tmp_path / "quantizations.png")
+    assert is_drawn(tmp_path / "quantizations.png")
 
 
 def test_a_sweep_says_which_options_learn_best_and_goes_on(tmp_path):
@@ -98,7 +99,7 @@ def test_a_sweep_says_which_options_learn_best_and_goes_on(tmp_path):
     results = (tmp_path / "s" / "results.jsonl").read_bytes()
     assert example("sweep", tmp_path / "s", "--small") == text
     assert (tmp_path / "s" / "results.jsonl").read_bytes() == results
-    assert is_png(tmp_path / "s" / "sweep.png")
+    assert is_drawn(tmp_path / "s" / "sweep.png")
 
 
 def test_a_dry_run_is_held_against_recordings(tmp_path):

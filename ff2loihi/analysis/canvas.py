@@ -24,8 +24,3 @@ def image(figure: Figure, form: PictureFormat) -> bytes:
     with rc_context(STYLE):
         figure.savefig(buffer, format=form, bbox_inches="tight", metadata=SAME_BYTES.get(form))
     return buffer.getvalue()
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file's bytes."""
-    return image(figure, "png")

@@ -404,20 +404,14 @@ def compare(
     """Show float beside integers, layer by layer. On the same images: where the first point is lost."""
     if output == Path("-"):
         raise FF2LoihiError("--output -: a picture goes into a file. Name one")
-    outputs.check((model, compiled, spec), json, *([Output(output, kinds.PICTURES[_format(output)])] if output else []))
+    outputs.check((model, compiled, spec), json, *outputs.picture(output))
     from ff2loihi.cli import console
     from ff2loihi.cli.commands.compare import compare_models
 
     found = compare_models(
-        model, compiled, spec, data, split, limit, dt, output and (output, _format(output)), data_root
+        model, compiled, spec, data, split, limit, dt, output and (output, outputs.picture_format(output)), data_root
     )
     console.write_json(found, json)
-
-
-def _format(picture: Path) -> choices.PictureFormat:
-    """By the file's name; png for other names."""
-    form = picture.suffix[1:].lower()
-    return form if form in get_args(choices.PictureFormat) else "png"  # pyright: ignore[reportReturnType]
 
 
 @commands.command()
@@ -468,11 +462,13 @@ def reproduce(
         int | None, typer.Option(min=1, help="processes for the cells, each of one thread [default: this process]")
     ] = None,
     data_root: DataRoot = None,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="continual: its curves")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="continual: its curves; .svg and .pdf for print")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Run a paper's experiment, or a protocol, and print its table. A paper's figures stand beside ours."""
-    outputs.check((), json, *([Output(picture, kinds.PNG, "--picture")] if picture else []))
+    outputs.check((), json, *outputs.picture(picture, "--picture"))
     from ff2loihi.cli.commands.reproduce import reproduce as command
     from ff2loihi.reproduce.experiment import Request
 

@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-from ff2loihi.choices import EXPORT_SUFFIXES, GOLDEN_FILE
+from ff2loihi.choices import EXPORT_SUFFIXES, GOLDEN_FILE, PictureFormat
 from ff2loihi.cli import kinds
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import check_new_folder, is_stream
@@ -65,6 +65,17 @@ def check_new(path: Path) -> None:
 def predictions(path: Path | None) -> tuple[Output, ...]:
     """The file that `run --predictions` writes."""
     return () if path is None else (Output(path, kinds.PREDICTIONS, "--predictions"),)
+
+
+def picture(path: Path | None, option: str = OUTPUT) -> tuple[Output, ...]:
+    """The file of a picture."""
+    return () if path is None else (Output(path, kinds.PICTURES[picture_format(path)], option),)
+
+
+def picture_format(path: Path) -> PictureFormat:
+    """By the file's name; png for other names."""
+    form = path.suffix[1:].lower()
+    return form if form in get_args(PictureFormat) else "png"  # pyright: ignore[reportReturnType]
 
 
 class RunFiles(NamedTuple):

@@ -10,9 +10,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ff2loihi.analysis.canvas import canvas, png
+from ff2loihi.analysis.canvas import canvas, image
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.select import emulator_learner
+from ff2loihi.choices import PictureFormat
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.ir import LearningNetwork, Program
@@ -184,7 +185,7 @@ def accuracies(program: Program[LearningNetwork], test: Dataset, pairs: list[tup
     return tuple(100 * float(right[(seen.labels >= first) & (seen.labels < end)].mean()) for first, end in pairs)
 
 
-def draw(cells: list[Cell]) -> bytes:
+def draw(cells: list[Cell], form: PictureFormat) -> bytes:
     """Accuracy on all pairs seen so far, and on the first pair, as pairs arrive: mean and standard deviation."""
     figure = canvas(10, 4.2)
     seen, first = figure.subplots(1, 2, sharey=True)
@@ -204,4 +205,4 @@ def draw(cells: list[Cell]) -> bytes:
     seen.set_ylabel("test accuracy, %")
     seen.legend(fontsize=8)
     figure.tight_layout()
-    return png(figure)
+    return image(figure, form)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ff2loihi.choices import PictureFormat
 from ff2loihi.compilers.errors import brief
 from ff2loihi.ff.descent import StepProgress
 from ff2loihi.workers import spread
@@ -39,7 +40,7 @@ class Table:
     """A table about to be filled. A cell is a frozen dataclass, JSON as it stands.
 
     facts: what the JSON says beside the cells; cells: yields each as it is finished; row: a cell, as one string a
-    column; notes: what explains the differences, from all cells; picture: a PNG of them, where the experiment has one.
+    column; notes: what explains the differences, from all cells; picture: a file of them, where the experiment has one.
     """
 
     title: str
@@ -48,7 +49,7 @@ class Table:
     cells: Callable[[StepProgress], Iterator[Any]]
     row: Callable[[Any], tuple[str, ...]]
     notes: Callable[[list], list[str]] = lambda cells: []
-    picture: Callable[[list], bytes] | None = None
+    picture: Callable[[list, PictureFormat], bytes] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from ff2loihi.learning.controller import Schedule
 from ff2loihi.reproduce import continual
 from ff2loihi.reproduce.continual import Cell, few_of_each, learned_curve, pairs_of, shown
 
-PNG = b"\x89PNG\r\n\x1a\n"
-
 
 def silent(done, total, note):
     """Nobody waits for a test's progress."""
@@ -30,12 +28,13 @@ def curve(digits, seed=0, **cell):
 def test_a_table_of_two_rows_shows_what_replay_keeps(ff2loihi, tmp_path, monkeypatch):
     """And its JSON holds each seed's accuracy on every pair seen so far, after each pair."""
     monkeypatch.setattr(continual, "ROWS", (continual.ROWS[1], continual.ROWS[3]))
-    files = tmp_path / "t.json", tmp_path / "c.png"
+    files = tmp_path / "t.json", tmp_path / "c.svg"
     code, out, _ = ff2loihi(
         "reproduce", "continual", "--quick", "--epochs", 4, "--json", files[0], "--picture", files[1]
     )
     assert code == 0
-    assert files[1].read_bytes().startswith(PNG)
+    assert files[1].read_bytes().startswith(b"<?xml")
+    assert b"<svg" in files[1].read_bytes()[:1000]
     report = json.loads(files[0].read_text())
     assert (report["complete"], report["data"], report["epochs"], report["runs"]) == (True, "digits", 4, 3)
     without, kept = report["cells"]

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from ff2loihi.cli import console
-from ff2loihi.cli.outputs import TABLES
+from ff2loihi.cli.outputs import TABLES, picture_format
 from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.files import is_stream, write_atomic
 from ff2loihi.reproduce.experiment import Request, Table
@@ -33,7 +33,7 @@ def reproduce(experiment: str, request: Request, json: str | None) -> None:
     for note in notes:
         console.say(note)
     if request.picture and table.picture:
-        write_atomic(request.picture, table.picture(cells), FF2LoihiError)
+        write_atomic(request.picture, table.picture(cells, picture_format(request.picture)), FF2LoihiError)
     console.write_json(_report(facts, started, cells, notes, complete=True), json)
 
 
