@@ -31,9 +31,13 @@ class Picture:
         self._fields = np.zeros((0, 0, 0))
 
     def score(self, done: int, seen: int, right: int) -> None:
-        """Of `done` samples of the run the last `seen` are of this epoch, `right` of them classified rightly."""
+        """Of `done` samples of the run the last `seen` are of this epoch, `right` of them classified rightly.
+
+        Of a run that goes on, no more is known of the epochs before.
+        """
         before = self._epoch if seen >= self._epoch[0] else (0, 0)
-        first, last = (COLUMNS * (each - 1) // self._total for each in (self._done + 1, done))
+        begin = self._done or done - seen
+        first, last = (COLUMNS * (each - 1) // self._total for each in (begin + 1, done))
         columns = slice(first, last + 1)  # of as many samples as are told at once
         self._seen[columns] += (seen - before[0]) / (last + 1 - first)
         self._right[columns] += (right - before[1]) / (last + 1 - first)

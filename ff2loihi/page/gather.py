@@ -173,6 +173,8 @@ def _network(name: str, source: Source, data: Dataset) -> Network | IntNetwork |
         if data.name != GIVEN:  # rows of pixels may be among them, whose shape nobody said
             check_shape(data, source)
         network = source.network
+    elif data.events and not (source.spec.neuron or source.spec.input.events):
+        raise DataError(f"{name}: takes images, {data.name} holds events. Use --data with what it was trained on")
     elif source.spec.neuron is not None or data.events:
         raise CompileError(f"{name}: its neurons spike, and have no float net. Compile it, and report the artifact")
     else:

@@ -52,6 +52,16 @@ def test_the_plot_shows_each_part_of_the_run_at_its_own_height():
     assert "100.0% at last" in lines[4]
 
 
+def test_of_a_run_that_goes_on_the_epochs_before_are_not_drawn():
+    picture = Picture((8, 8, 1), total=600)
+    picture.score(450, 150, 150)  # the second epoch's, and the first one was learned by another process
+    picture.score(600, 300, 150)
+    half = COLUMNS // 2
+    shown = [line[6:].ljust(COLUMNS) for line in drawn(picture)[1].splitlines()[:4]]
+    assert [line[:half] for line in shown] == [" " * half] * 4
+    assert [line[half : half + half // 2] for line in shown] == ["█" * (half // 2)] * 4
+
+
 def test_a_field_shows_positive_weights_in_blue_and_negative_ones_in_orange():
     picture, weight = Picture((8, 8, 1), 1), np.zeros((20, 164), np.int16)
     weight[0, 0], weight[0, 8], weight[0, 9] = 254, -254, 127

@@ -1,6 +1,7 @@
 """NIR graphs of neurons that others trained on events: what NIR's equations say, on the emulator and on Lava's LIF."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import nir
@@ -19,6 +20,7 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import EventOptions
 from ff2loihi.deployment import interchange
 from ff2loihi.measurement import activity
+from ff2loihi.page import redo
 from sim_tests.deployment.event_nets import CLASSES, DT, SIDES, STEPS, event_file, frames, graph, lif, reference
 
 KINDS = ("LIF", "CubaLIF", "IF")
@@ -107,7 +109,7 @@ def test_events_are_shown_again_in_each_round(compiled, events):
     assert (trace.sums[:, 0, -1, 0] == last).mean() > 0.9
 
 
-def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refused, events, tmp_path):
+def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refused, events, tmp_path, monkeypatch):
     made = graph(neurons("CubaLIF"), dt=None)
     nir.write(tmp_path / "x.nir", made)
     code, line = refused("compile", tmp_path / "x.nir", "--calibrate", events)
@@ -126,6 +128,11 @@ def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refu
     assert "24 inputs of events" in ff2loihi("inspect", tmp_path / "x.ffl")[1]
     code, _, err = ff2loihi("report", tmp_path / "x.ffl", "-o", tmp_path / "r.html")
     assert (code, err) == (0, "")  # no word of a float net beside it, which there is not
+    monkeypatch.chdir(tmp_path)
+    [line] = redo.commands("again.ffl", program)
+    assert line.startswith(f"ff2loihi compile x.nir --dt {DT} --events ")
+    assert ff2loihi(*shlex.split(line)[1:])[0] == 0
+    assert (tmp_path / "again.ffl").read_bytes() == (tmp_path / "x.ffl").read_bytes()
     sent = np.array([np.unpackbits(row.reshape(STEPS, -1), axis=1).sum() for row in data.images])
     np.testing.assert_array_equal(activity.input_spikes(program.network, data.images), sent)
     page = (tmp_path / "r.html").read_text()

@@ -185,3 +185,13 @@ def test_options_of_other_recipes_are_refused(points):
     for option in ({"head": True}, {"bias": True}, {"field": (2,)}):
         with pytest.raises(FF2LoihiError, match=f"--{next(iter(option))}: no meaning with --recipe ff-lif"):
             train("ff-lif", points[0], **option)
+
+
+@pytest.mark.parametrize(("recipe", "widths"), [("bptt-lif", (2, 2, 2, 2)), ("ff-lif", (1,))])
+def test_weights_that_no_spike_reaches_stay_numbers(recipe, widths):
+    """Of a silent layer, and of one neuron on one sample, the drive has no deviation to scale by."""
+    data = load_data("yin-yang", "train", limit=40, events=parse("steps=8,parts=4,rounds=1"))
+    if len(widths) == 1:
+        data = replace(data, images=data.images[:1], labels=data.labels[:1])
+    made = train(recipe, data, epochs=1, widths=widths)
+    assert all(torch.isfinite(layer.weight).all() and layer.weight.any() for layer in made.layers)

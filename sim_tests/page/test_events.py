@@ -162,5 +162,7 @@ def test_the_command_bins_as_the_models_do_and_refuses_others(
     assert (
         "takes events of another binning" in refused("report", "m.ffl", "d.ffl", "--data", "digits", "-o", "r.html")[1]
     )
+    line = refused("report", networks["m.pt"], "--data", "yin-yang", "-o", "r.html")[1]
+    assert "m.pt: takes images, yin-yang holds events. Use --data with what it was trained on" in line
     with pytest.raises(DataError, match="images, the model takes events"):
         page({"m.ffl": programs["lif.ffl"]}, replace(load_data("digits", "test", limit=12), classes=3))
