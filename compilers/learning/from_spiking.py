@@ -36,9 +36,9 @@ def output_trace(neuron: LIF) -> OutputTrace:
     return OutputTrace(neuron.trace, impulse=impulse, keep=keep, top=limits.POST_TRACE_MAX)
 
 
-def integer_neuron(neuron: LIF, layer: Layer) -> Neuron:
-    """The leak, and the threshold on the weights' grid. Raises CompileError where it is beyond vth."""
-    vth = max(1, round(neuron.threshold * grid_scale(layer)))
+def integer_neuron(neuron: LIF, layer: Layer, labels: int = 0) -> Neuron:
+    """The leak, and the threshold on the weights' grid, see grid_scale. Raises CompileError where it is beyond vth."""
+    vth = max(1, round(neuron.threshold * grid_scale(layer, labels)))
     if vth > limits.VTH_MAX:
         raise CompileError(
             f"{layer.name}: threshold {neuron.threshold:g} is {vth:,} where its largest weights are "

@@ -150,10 +150,11 @@ def spiking_network(
     factor = from_spiking.input_factor(neuron)
     curve = options.curve or TRAINED_CURVE
     layers = []
-    for layer in network.layers:
+    for index, layer in enumerate(network.layers):
+        behind = 0 if index else network.label.codes.shape[1]
         third = third_factor(network.probability.kind, len(layer.positive), neuron.trace, curve)
-        lif, trace = from_spiking.integer_neuron(neuron, layer), from_spiking.output_trace(neuron)
-        layers.append(LearningLayer(layer.name, on_grid(layer), layer.positive, lif, trace, third, layer.mask))
+        lif, trace = from_spiking.integer_neuron(neuron, layer, behind), from_spiking.output_trace(neuron)
+        layers.append(LearningLayer(layer.name, on_grid(layer, behind), layer.positive, lif, trace, third, layer.mask))
     net = LearningNetwork(
         pixels=network.pixels,
         input_code="events" if network.events else options.input_code,
