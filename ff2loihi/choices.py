@@ -22,7 +22,7 @@ Recipe = Literal[
     "ff-negatives-mixed", "ff-negatives-hybrid", "ff-negatives-noise", "ff-negatives-masked", "ff-collaboration-0.3",
     "ff-collaboration-0.5", "ff-collaboration-0.7", "ff-collaboration-1", "ff-three-factor-bottom-up",
     "ff-three-factor-top-down", "ff-three-factor-both", "ff-prospective-3", "ff-prospective-5", "pcl-ff", "cwc-ff",
-    "cwc-ff-bn", "ff-lif", "bptt-lif",
+    "cwc-ff-bn", "ff-lif", "ff-lif-decay", "bptt-lif",
 ]  # fmt: skip
 Experiment = Literal["hebbian-ffa", "hinton", "tosato", "negatives", "transfer", "continual"]
 Split = Literal["train", "test", "fit", "validation"]

@@ -69,7 +69,7 @@ def learning_network(
 
     trained: the weights carry something, and thresholds and third factors are measured on calibration images:
     pixels (samples, pixels) uint8, labels (samples,). Else each class gets as many label inputs of its own, and
-    spiking neurons keep their leak.
+    spiking neurons keep their leak and their trace's.
     """
     _check(network)
     if network.events and (trained or options.input_code != "pixels" or options.input_factor):
@@ -93,8 +93,11 @@ def learning_network(
     for layer in network.layers:
         weight = layer.weight / max(layer.existing.std(), 1e-30) * SPREAD
         third = third_factor(probability, len(layer.positive), options.trace, curve)
-        trace = output_trace(options.trace)
-        lif = Neuron(VTH, from_spiking.leak(network.neuron) if network.neuron else LEAK)
+        trace, lif = output_trace(options.trace), Neuron(VTH, LEAK)
+        if network.neuron:
+            lif = replace(lif, dv=from_spiking.leak(network.neuron))
+            if trace.kind != "relu":
+                trace = replace(trace, keep=from_spiking.trace_keep(network.neuron))
         layers.append(LearningLayer(layer.name, to_even_grid(weight), layer.positive, lif, trace, third, layer.mask))
     fresh = LearningNetwork(
         pixels=network.pixels,
@@ -150,10 +153,11 @@ def spiking_network(
     factor = from_spiking.input_factor(neuron)
     curve = options.curve or TRAINED_CURVE
     layers = []
-    for layer in network.layers:
+    for index, layer in enumerate(network.layers):
+        behind = 0 if index else network.label.codes.shape[1]
         third = third_factor(network.probability.kind, len(layer.positive), neuron.trace, curve)
-        lif, trace = from_spiking.integer_neuron(neuron, layer), from_spiking.output_trace(neuron)
-        layers.append(LearningLayer(layer.name, on_grid(layer), layer.positive, lif, trace, third, layer.mask))
+        lif, trace = from_spiking.integer_neuron(neuron, layer, behind), from_spiking.output_trace(neuron)
+        layers.append(LearningLayer(layer.name, on_grid(layer, behind), layer.positive, lif, trace, third, layer.mask))
     net = LearningNetwork(
         pixels=network.pixels,
         input_code="events" if network.events else options.input_code,

@@ -31,9 +31,13 @@ class Picture:
         self._fields = np.zeros((0, 0, 0))
 
     def score(self, done: int, seen: int, right: int) -> None:
-        """Of `done` samples of the run the last `seen` are of this epoch, `right` of them classified rightly."""
+        """Of `done` samples of the run the last `seen` are of this epoch, `right` of them classified rightly.
+
+        Of a run that goes on, no more is known of the epochs before.
+        """
         before = self._epoch if seen >= self._epoch[0] else (0, 0)
-        first, last = (COLUMNS * (each - 1) // self._total for each in (self._done + 1, done))
+        begin = self._done or done - seen
+        first, last = (COLUMNS * (each - 1) // self._total for each in (begin + 1, done))
         columns = slice(first, last + 1)  # of as many samples as are told at once
         self._seen[columns] += (seen - before[0]) / (last + 1 - first)
         self._right[columns] += (right - before[1]) / (last + 1 - first)
@@ -43,7 +47,8 @@ class Picture:
         """The first layer's weights, (out, in): neurons evenly spread over it are drawn."""
         chosen = np.unique(np.linspace(0, len(first) - 1, MOST).astype(int))
         images = over_inputs(first[chosen, : math.prod(self._shape)], self._shape, in_a_row=False)
-        self._fields = averaged(images, math.ceil(max(self._shape[:2]) / SIDE))
+        size = math.ceil(max(self._shape[:2]) / SIDE)
+        self._fields = averaged(images, size, size)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         if self._seen.any():

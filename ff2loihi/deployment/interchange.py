@@ -69,8 +69,9 @@ def read_netx(path: Path, steps: int) -> tuple[Program[IntNetwork], list[str]]:
     """
     network, remarks = netx_reader.read(path, steps)
     sha256 = hashlib.sha256(read_bytes(path, CheckpointError, netx_reader.KIND)).hexdigest()
-    options = {"neuron": network.neuron, "steps": network.steps, "reset": network.reset}
-    provenance = {"checkpoint": {"name": path.name, "sha256": sha256}, "options": options, "remarks": remarks}
+    provenance = {
+        "checkpoint": {"name": path.name, "sha256": sha256}, "options": {"steps": network.steps}, "remarks": remarks
+    }  # fmt: skip
     program = Program(network, (), provenance)
     try:
         artifact.check(program)
@@ -97,8 +98,8 @@ def read_spiking(path: Path, data: Calibration, dt: float | None = None) -> Prog
     except CompileError as error:
         raise CheckpointError(f"{path}: {error}") from None
     sha256 = hashlib.sha256(read_bytes(path, CheckpointError, hdf5_file.KIND)).hexdigest()
-    options = {"neuron": network.neuron, "steps": network.steps, "reset": network.reset}
     checkpoint = {"name": path.name, "sha256": sha256}
+    options = {} if dt is None else {"dt": dt}
     return Program(network, (), {"checkpoint": checkpoint, "options": options, "calibration": data.facts})
 
 

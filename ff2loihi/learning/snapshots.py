@@ -1,7 +1,6 @@
 """What a few neurons of the first layer weigh while a run goes on: their weights over the image, at a few moments."""
 
 import base64
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,20 +37,19 @@ def moments(total: int) -> list[int]:
 def over_inputs(weight: np.ndarray, shape: Shape, in_a_row: bool) -> np.ndarray:
     """Weights (neurons, height width channels) as pictures (neurons, height, width), the means of the channels.
 
-    in_a_row: of events, whose channels are polarities and parts of the sample: where the inputs lie in a row,
-    (neurons, channels, width).
+    in_a_row: of events, whose channels are polarities and parts of the sample, of inputs in a row (height 1): (neurons,
+    channels, width).
     """
     found = weight.reshape(len(weight), *shape)
-    return found[:, 0].swapaxes(1, 2) if in_a_row and shape[0] == 1 else found.mean(3)
+    return found[:, 0].swapaxes(1, 2) if in_a_row else found.mean(3)
 
 
-def averaged(pictures: np.ndarray, size: int) -> np.ndarray:
-    """Means of squares of size x size pixels (pictures, height, width), of fewer where a side is shorter; what is over
-    at the edges is left out."""
-    tall, wide = (min(size, side) for side in pictures.shape[1:])
-    height, width = pictures.shape[1] // tall, pictures.shape[2] // wide
-    parts = pictures[:, : height * tall, : width * wide].reshape(-1, height, tall, width, wide)
-    return parts.mean((2, 4))
+def averaged(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Means over blocks of so many rows and columns of (..., height, width), those at the ends of what is left."""
+    sums = [values.astype(float), np.ones(values.shape[-2:])]
+    for axis, size in ((-2, rows), (-1, columns)):
+        sums = [np.add.reduceat(part, np.arange(0, part.shape[axis], size), axis) for part in sums]
+    return sums[0] / sums[1]
 
 
 def taken(network: LearningNetwork, weight: np.ndarray, shape: Shape) -> np.ndarray:
@@ -60,10 +58,12 @@ def taken(network: LearningNetwork, weight: np.ndarray, shape: Shape) -> np.ndar
     if math.prod(shape) != network.pixels:
         shape = (1, network.pixels, 1)  # nobody said how the pixels lie
     known = held(weight, network.layers[0])[list(chosen(network)), : network.pixels]
-    pictures = over_inputs(known, shape, network.events is not None)
+    in_a_row = network.events is not None and shape[0] == 1
+    pictures = over_inputs(known, shape, in_a_row)
     height, width = pictures.shape[1:]
-    fits = (n for n in itertools.count(1) if (height // min(n, height)) * (width // min(n, width)) <= LARGEST)
-    return np.rint(averaged(pictures, next(fits)) / WEIGHT_STEP).astype(np.int8)
+    sizes = ((1 if in_a_row else n, n) for n in range(1, width + height))
+    size = next((r, c) for r, c in sizes if -(-height // r) * -(-width // c) <= max(LARGEST, height))
+    return np.rint(averaged(pictures, *size) / WEIGHT_STEP).astype(np.int8)
 
 
 def chosen(network: LearningNetwork) -> tuple[int, ...]:

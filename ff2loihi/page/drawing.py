@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ff2loihi.compilers.board.placement import Mapping, shares
-from ff2loihi.learning.snapshots import Snapshots
+from ff2loihi.learning.snapshots import Snapshots, averaged
 from ff2loihi.page.moments import Moment
 
 WIDTH = 320  # of a figure, in units that are pixels of a narrow screen
@@ -104,21 +104,13 @@ def block(height: int, width: int) -> int:
     return math.ceil(max(height, width) / SIDE)
 
 
-def coarser(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Means over blocks of so many rows and columns of (..., height, width), those at the ends of what is left."""
-    sums = [values.astype(float), np.ones(values.shape[-2:])]
-    for axis, size in ((-2, rows), (-1, columns)):
-        sums = [np.add.reduceat(part, np.arange(0, part.shape[axis], size), axis) for part in sums]
-    return sums[0] / sums[1]
-
-
 def sensor(spikes: np.ndarray, channels: int, what: str) -> Markup:
     """Spikes (steps, height, width, polarities parts) summed over the steps, a picture a polarity side by side, on one
     scale; channels: polarities. Of a large sensor, `block` pixels each way are one square."""
     _, height, width, _ = spikes.shape
     size = block(height, width)
     each = spikes.sum(0).reshape(height, width, channels, -1).sum(3)
-    sums = coarser(each.transpose(2, 0, 1), size, size).transpose(1, 2, 0)
+    sums = averaged(each.transpose(2, 0, 1), size, size).transpose(1, 2, 0)
     (height, width, _), body = sums.shape, []
     for channel in range(channels):
         body += [

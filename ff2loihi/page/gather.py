@@ -96,13 +96,20 @@ class Model:
     @property
     def counts(self) -> bool:
         """Whether it sees no label and counts the spikes of the layers that are read: see ir.counting."""
-        found = self.network
-        return isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1")
+        return self._counted is not None
 
     @property
     def judged(self) -> tuple[int, ...]:
         """The layers whose goodness is one of each class: all, but where spikes are counted those that are read."""
-        return self.network.readout_layers if self.counts else tuple(range(len(self.layers)))
+        return self._counted or tuple(range(len(self.layers)))
+
+    @property
+    def _counted(self) -> tuple[int, ...] | None:
+        """The layers whose spikes it counts."""
+        found = self.network
+        if isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1"):
+            return found.readout_layers
+        return None
 
     @property
     def probability(self) -> str:
@@ -167,6 +174,8 @@ def _network(name: str, source: Source, data: Dataset) -> Network | IntNetwork |
         if data.name != GIVEN:  # rows of pixels may be among them, whose shape nobody said
             check_shape(data, source)
         network = source.network
+    elif data.events and not (source.spec.neuron or source.spec.input.events):
+        raise DataError(f"{name}: takes images, {data.name} holds events. Use --data with what it was trained on")
     elif source.spec.neuron is not None or data.events:
         raise CompileError(f"{name}: its neurons spike, and have no float net. Compile it, and report the artifact")
     else:

@@ -20,7 +20,7 @@ from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import IntNetwork, LearningNetwork, Network, split_input
 from ff2loihi.data.datasets import Dataset
 from ff2loihi.deployment.mapping import report as mapping_report
-from ff2loihi.learning.snapshots import Snapshots, history, over_inputs
+from ff2loihi.learning.snapshots import Snapshots, averaged, history, over_inputs
 from ff2loihi.page import FIRST_LINES, drawing, redo
 from ff2loihi.page.gather import ESTIMATED, LATENTS, Gathered, Model, Note, Source, gather
 
@@ -182,7 +182,7 @@ def _fields(model: Model, data: Dataset) -> tuple[np.ndarray, list[str], int]:
     activity = model.layers[0].activities.mean(0)
     best = np.argsort(-activity, kind="stable")[:FIELDS]
     in_row, size = data.events is not None and data.shape[0] == 1, drawing.block(*data.shape[:2])
-    pictures = drawing.coarser(over_inputs(weight[best], data.shape, in_row), 1 if in_row else size, size)
+    pictures = averaged(over_inputs(weight[best], data.shape, in_row), 1 if in_row else size, size)
     return pictures, [f"{first.name}, neuron {neuron}" for neuron in best], size
 
 

@@ -74,9 +74,12 @@ def prepare(request: Request) -> Table:
         raise FF2LoihiError(f"--table must be 1 or 2, got {table}")
     data = request.data or ("digits" if request.quick else "mnist")
     train, test = (load_data(data, split, root=request.root, limit=request.limit) for split in ("train", "test"))
+    pairs = len(pairs_of(train.classes))
+    if pairs < 2:
+        raise FF2LoihiError(f"--data {data}: {train.classes} classes are one pair, none arrives after it. Use another")
     usual = FEW_EPOCHS if table == 2 else EPOCHS if len(train.labels) >= SMALL else SMALL_EPOCHS
     plan = Schedule(epochs=request.epochs or usual, jitter=MOVED.get(data, 0))
-    few, pairs = FEW if table == 2 else None, len(pairs_of(train.classes))
+    few = FEW if table == 2 else None
     samples = f"{few} samples of each class" if few else f"{len(train.labels):,} samples"
     return Table(
         title=f"Continual learning, on {data}: {samples}, {len(test.labels):,} test images, {plan.epochs} epochs",

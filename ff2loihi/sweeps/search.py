@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
-from ff2loihi.compilers.errors import BackendError
+from ff2loihi.compilers.errors import BackendError, FF2LoihiError
 from ff2loihi.sweeps.settings import Settings
 from ff2loihi.sweeps.space import SEED, Drawn, Space
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
+SEED_MAX = (1 << 32) - 1  # that numpy's old generator takes
 BATCH = 10  # points of a round; as many are drawn at random before the first that follows from results
 
 
@@ -24,6 +25,10 @@ def rounds(space: Space, accuracy: Callable[[Settings], float]) -> Generator[tup
     """
     assert space.draw
     space.check()
+    if space.draw.seed > SEED_MAX:
+        raise FF2LoihiError(
+            f"{space.where}: draw.seed: must be at most {SEED_MAX:,} by optuna, got {space.draw.seed:,}"
+        )
     study = _study(space.draw.seed)
     seeds = space.lists.get(SEED, (0,))
     fixed = {key: values[0] for key, values in space.lists.items() if key != SEED}

@@ -66,6 +66,9 @@ def test_where_somebody_looks_each_step_names_the_next(made, tmp_path):
     assert steps == ["compile 'a net.pt' --learning on", "learn 'a net.ffl'", "run 'a net-learned.ffl'"]
     code, text = at_a_terminal(tmp_path, "compile", made / "m.pt", "-o", "g.ffl")
     assert "next: ff2loihi run g.ffl\r\n" in plain(text)
+    line = ["train", "--recipe", "bptt-lif", "--data", "yin-yang", "--epochs", "0", "--widths", "5", "-o", "b.pt"]
+    code, text = at_a_terminal(tmp_path, *line)
+    assert (code, "b.pt" in plain(text), "next:" in plain(text)) == (0, True, False)  # compile would refuse it
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

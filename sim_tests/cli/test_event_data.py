@@ -35,7 +35,8 @@ def moving_bars(samples, seed=0):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder with bars.npz, u.pt, u.ffl (its rule) and g.ffl (of library neurons); s.ffl takes digits that move; f.pt
-    was trained on bars in float, and is f.ffl in integers; b.pt has no compiled form."""
+    was trained on bars in float, and is f.ffl in integers, as d.pt, with a trace that decays, is d.ffl; b.pt has no
+    compiled form."""
     folder = tmp_path_factory.mktemp("events")
     events, labels = moving_bars(400)
     np.savez(folder / "bars.npz", events=events, labels=labels)
@@ -47,6 +48,8 @@ def made(tmp_path_factory):
         "compile s.pt --learning on",
         "train --recipe ff-lif --epochs 3 --widths 24-16 --data bars.npz --events steps=6 -o f.pt",
         "compile f.pt",
+        "train --recipe ff-lif-decay --epochs 1 --widths 24 --data bars.npz --events steps=6 -o d.pt",
+        "compile d.pt",
         "train --recipe bptt-lif --epochs 0 --widths 8 --data bars.npz -o b.pt",
     ):  # fmt: skip
         subprocess.run([sys.executable, "-m", "ff2loihi", *line.split()], cwd=folder, check=True, capture_output=True)
@@ -99,7 +102,7 @@ def test_images_that_move_are_learned(ff2loihi, here, tmp_path):
 
 
 @pytest.mark.needs_lava
-@pytest.mark.parametrize("model", ["u.ffl", "g.ffl", "f.ffl"])
+@pytest.mark.parametrize("model", ["u.ffl", "g.ffl", "f.ffl", "d.ffl"])
 def test_ten_samples_of_events_are_the_same_bits_on_lava(ff2loihi, here, tmp_path, model):
     assert ff2loihi("verify", model, "--samples", 10, "--json", tmp_path / "v.json")[0] == 0
     report = json.loads((tmp_path / "v.json").read_text())
@@ -203,6 +206,23 @@ def test_a_float_network_of_events_compiles_to_what_it_classifies(ff2loihi, here
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["samples"] == 80
     assert abs(report["accuracy"] - reached) <= 2 / 80
+
+
+def test_a_float_network_of_events_is_analysed_in_the_form_that_it_compiles_to(ff2loihi, refused, here, tmp_path):
+    found = []
+    for model in ("f.pt", "f.ffl"):
+        line = ("analyze", model, "--samples", 60, "-o", tmp_path / "a", "--json", tmp_path / "a.json")
+        assert ff2loihi(*line)[0] == 0
+        found.append(json.loads((tmp_path / "a.json").read_text())["forms"])
+    assert found[0] == found[1]
+    assert len(found[0]) == 1
+    assert found[0][0]["accuracy"] > 0.8
+    line = refused("analyze", "b.pt", "-o", tmp_path / "b")[1]
+    assert "label none: a net of spiking neurons compiles where labels spike" in line
+    assert (
+        "u.pt: an untrained net of events, which has no float form"
+        in refused("analyze", "u.pt", "-o", tmp_path / "b")[1]
+    )
 
 
 def test_an_untrained_network_of_spiking_neurons_learns_with_its_own_leak(ff2loihi, here, tmp_path):

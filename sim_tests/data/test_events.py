@@ -1,5 +1,6 @@
 """Events: each form is read event by event and binned as it says; what cannot be used is refused in one line."""
 
+import errno
 import os
 import struct
 import tracemalloc
@@ -218,7 +219,7 @@ def test_the_real_recording_has_its_events():
 
 
 def changed(at, column, value):
-    rows = SAMPLES[0].copy()
+    rows = SAMPLES[0].astype(type(value))
     rows[at, column] = value
     return [rows, *SAMPLES[1:]]
 
@@ -230,7 +231,11 @@ def changed(at, column, value):
         (changed(3, 2, -1), {}, "", r"an event at y = -1, the sensor has 0\.\.5"),
         (changed(3, 3, 2), {}, "", r"an event at p = 2, the sensor has 0\.\.1"),
         (changed(7, 0, 99), {}, "", "times run backwards, from 99 to"),
+        ([rows.astype(np.uint32) for rows in changed(7, 0, 99)], {}, "", "times run backwards, from 99 to"),
         (changed(0, 0, -2), {}, "", "an event at the time -2"),
+        (changed(3, 1, np.nan), {}, "", "an event at x = nan, the sensor has"),
+        (changed(3, 3, np.inf), {}, "", "an event at p = inf, the sensor has"),
+        (SAMPLES, {"sensor": [(1 << 16) - 1] * 3}, "", "bytes have no room in .*. Use --events downsample=K"),
         ([SAMPLES[0], SAMPLES[1][:0], *SAMPLES[2:]], {}, "", "sample 1: no events"),
         (SAMPLES, {}, "window=1e-9", "no event before 1e-09"),
         (SAMPLES, {}, "denoise=1e-9,window=2", r"no event before 2 that denoise=1e-09 keeps\. Use .* denoise=T"),
@@ -342,6 +347,7 @@ def test_another_sensor_than_the_models_is_refused(rows_npz):
         ("window=-1", "window=-1: must be a time above 0"),
         ("window=nan", "window=nan: must be a time above 0"),
         ("denoise=0", "denoise=0: must be a time above 0"),
+        ("steps=4,merged,steps=5", "--events: steps twice"),
     ],
 )
 def test_what_no_option_says_is_refused(text, said):
@@ -454,6 +460,39 @@ def test_a_large_file_of_events_is_read_a_part_at_a_time(frames_in_hdf5, monkeyp
 def test_what_stands_beside_the_events_may_be_anything(frames_in_hdf5):
     kept = np.zeros(3, [("a", np.int32), ("b", np.float32)])
     assert len(load_data(str(frames_in_hdf5(about=kept)), "train").labels) == 16
+
+
+NOTHING = h5py.Empty("f8")
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"events": NOTHING}, "holds labels without images"),
+        ({"spikes/times": NOTHING, "spikes/units": np.zeros((4, 9), int)}, "without spikes/times"),
+        ({"spikes/times": 1.0, "spikes/units": np.zeros((4, 9), int)}, r"\[0, 4\] samples, labels, and trains"),
+        ({"spikes/times": np.ones((4, 9)), "spikes/units": np.full((4, 9), np.inf)}, "an event at x = -9.2"),
+    ],
+)
+def test_data_sets_without_a_shape_or_a_number_are_one_line(tmp_path, held, said):
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        for name, values in {"labels": np.arange(4) % 2, **held}.items():
+            file[name] = values
+    with pytest.raises(DataError, match=said):
+        load_data(str(tmp_path / "e.h5"), "train")
+
+
+def test_a_full_disk_is_one_line_before_anything_is_written(rows_npz, monkeypatch):
+    """What a map of a file writes beyond the disk's end is signal 7, which nobody catches."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "posix_fallocate", full)
+        with pytest.raises(DataError, match="8 samples of .* bytes have no room"):
+            load_data(rows_npz(SAMPLES), "train")
+    assert len(load_data(rows_npz(SAMPLES), "train").labels) == 8
 
 
 def test_events_that_stand_in_another_file_are_refused(tmp_path):

@@ -49,8 +49,8 @@ NO_SPIKING_FORM -= {("tosato-bp", "plain")}
 NOT_SPIKING = "hidden2: a bias behind normalisation '(l1|l2)' has no spiking form"
 # Hard resets lose what spikes lie over the threshold, and what is left of so small a net is little beside its biases.
 TOO_BIASED = (("cwc-ff-bn", "plain", "hard"),)
-# rbm for its sigmoid units; ff-lif and bptt-lif take events, see test_spiking of ff
-NOT_COMPILED = {"rbm", "ff-lif", "bptt-lif"}
+# rbm for its sigmoid units; the others take events, see test_spiking of ff
+NOT_COMPILED = {"rbm", "ff-lif", "ff-lif-decay", "bptt-lif"}
 
 NETS = [*LEARNABLE, *UNLEARNABLE]
 REFUSED = [

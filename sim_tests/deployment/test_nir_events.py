@@ -1,6 +1,7 @@
 """NIR graphs of neurons that others trained on events: what NIR's equations say, on the emulator and on Lava's LIF."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import nir
@@ -19,6 +20,7 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import EventOptions
 from ff2loihi.deployment import interchange
 from ff2loihi.measurement import activity
+from ff2loihi.page import redo
 from sim_tests.deployment.event_nets import CLASSES, DT, SIDES, STEPS, event_file, frames, graph, lif, reference
 
 KINDS = ("LIF", "CubaLIF", "IF")
@@ -107,7 +109,7 @@ def test_events_are_shown_again_in_each_round(compiled, events):
     assert (trace.sums[:, 0, -1, 0] == last).mean() > 0.9
 
 
-def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refused, events, tmp_path):
+def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refused, events, tmp_path, monkeypatch):
     made = graph(neurons("CubaLIF"), dt=None)
     nir.write(tmp_path / "x.nir", made)
     code, line = refused("compile", tmp_path / "x.nir", "--calibrate", events)
@@ -126,6 +128,11 @@ def test_the_commands_compile_run_and_estimate_a_graph_of_neurons(ff2loihi, refu
     assert "24 inputs of events" in ff2loihi("inspect", tmp_path / "x.ffl")[1]
     code, _, err = ff2loihi("report", tmp_path / "x.ffl", "-o", tmp_path / "r.html")
     assert (code, err) == (0, "")  # no word of a float net beside it, which there is not
+    monkeypatch.chdir(tmp_path)
+    [line] = redo.commands("again.ffl", program)
+    assert line.startswith(f"ff2loihi compile x.nir --dt {DT} --events ")
+    assert ff2loihi(*shlex.split(line)[1:])[0] == 0
+    assert (tmp_path / "again.ffl").read_bytes() == (tmp_path / "x.ffl").read_bytes()
     sent = np.array([np.unpackbits(row.reshape(STEPS, -1), axis=1).sum() for row in data.images])
     np.testing.assert_array_equal(activity.input_spikes(program.network, data.images), sent)
     page = (tmp_path / "r.html").read_text()
@@ -142,6 +149,7 @@ def cuba(**changes):
 ODD = np.array([4] * 7 + [3] + [4] * 2) * DT
 SPREAD, ONES = np.linspace(2, 4, 10) * DT, np.ones((10, 24))
 ROUND = np.r_[2**32 / (338 * 64 * 0.75), np.zeros(9)]  # a bias that 32 bits take for 0, of thresholds of 338 << 6
+TEXT = np.full(10, b"a")
 CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
 
 
@@ -168,6 +176,9 @@ CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
             lambda: graph(lif(10, r=np.full(10, 1e300), v_threshold=np.full(10, 1e-300)), fc1=nir.Linear(ONES * 0)),
             "neurons behind 'fc1': r / v_threshold is beyond a float",
         ),
+        (lambda: graph(lif(10), flat=None, fc1=nir.Linear(ONES[:, :3])), "'fc1': takes the last side of its input"),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, TEXT)), r"\('fc1': bias holds .S1, no numbers\)"),
+        (lambda: graph(lif(10, v_threshold=TEXT)), r"\('neurons': v_threshold holds .S1, no numbers\)"),
         (lambda: graph(lif(10), fc1=nir.Affine(ONES, np.ones(2))), "'fc1': 2 biases of 10 neurons"),
         (lambda: graph(lif(10), fc1=nir.Affine(ONES, ROUND)), r"fc1: biases up to 1.99e\+05 thresholds"),
         (lambda: graph(lif(10), fc1=nir.Linear(ONES * 1e-9)), "fc1: its weights are at most 7.5e-10 thresholds"),

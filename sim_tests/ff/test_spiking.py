@@ -105,7 +105,7 @@ def test_a_layer_learns_from_its_own_loss_alone_unless_backprop_goes_through_all
     assert net.layers[1].weight.grad.any()
 
 
-@pytest.mark.parametrize(("recipe", "reached"), [("ff-lif", 0.75), ("bptt-lif", 0.75)])
+@pytest.mark.parametrize(("recipe", "reached"), [("ff-lif", 0.75), ("ff-lif-decay", 0.75), ("bptt-lif", 0.75)])
 def test_a_recipe_learns_points_by_the_times_of_their_spikes(points, recipe, reached):
     fit, held_out = points
     untrained, trained = (train(recipe, fit, epochs=epochs, widths=(60,)) for epochs in (0, 6))
@@ -131,6 +131,27 @@ def test_a_compiled_network_classifies_as_its_float_one(points, trained):
     assert float_accuracy > 0.75
     assert abs((trace.predictions == held_out.labels).mean() - float_accuracy) <= 0.015
     assert (trace.predictions == wanted.argmax(1)).mean() > 0.95
+
+
+def test_a_trace_that_decays_is_the_compiled_networks_too(points, tmp_path):
+    """Its 7 bits hold what the samples' spikes make of it: with an impulse for a spike in every step 15 points go."""
+    net, held_out = train("ff-lif-decay", points[0], epochs=4, widths=(60,)), points[1]
+    net.save(tmp_path / "m.pt")
+    program = api.compile(tmp_path / "m.pt", points[0])
+    [layer] = program.network.layers
+    assert (net.neuron.trace, layer.trace.kind, layer.trace.keep) == ("li", "li", round(256 * net.neuron.trace_decay))
+    trace = Emulator().run(program, held_out.images)
+    wanted = net.scores(tensor_of(held_out.images, held_out.events)).numpy().argmax(1)
+    assert (wanted == held_out.labels).mean() > 0.7
+    assert abs((trace.predictions == held_out.labels).mean() - (wanted == held_out.labels).mean()) <= 0.02
+    assert 60 < np.sqrt(trace.sums.max()) < 127 * np.sqrt(layer.neurons)
+
+
+def test_an_untrained_network_keeps_its_traces_decay(points, tmp_path):
+    net = train("ff-lif-decay", points[0], epochs=0, widths=(60,))
+    net.save(tmp_path / "m.pt")
+    [layer] = api.compile(tmp_path / "m.pt", points[0]).network.layers
+    assert (layer.trace.kind, layer.trace.keep) == ("li", round(256 * net.neuron.trace_decay))
 
 
 def test_the_labels_spike_as_in_the_compiled_network(trained):
@@ -185,3 +206,13 @@ def test_options_of_other_recipes_are_refused(points):
     for option in ({"head": True}, {"bias": True}, {"field": (2,)}):
         with pytest.raises(FF2LoihiError, match=f"--{next(iter(option))}: no meaning with --recipe ff-lif"):
             train("ff-lif", points[0], **option)
+
+
+@pytest.mark.parametrize(("recipe", "widths"), [("bptt-lif", (2, 2, 2, 2)), ("ff-lif", (1,))])
+def test_weights_that_no_spike_reaches_stay_numbers(recipe, widths):
+    """Of a silent layer, and of one neuron on one sample, the drive has no deviation to scale by."""
+    data = load_data("yin-yang", "train", limit=40, events=parse("steps=8,parts=4,rounds=1"))
+    if len(widths) == 1:
+        data = replace(data, images=data.images[:1], labels=data.labels[:1])
+    made = train(recipe, data, epochs=1, widths=widths)
+    assert all(torch.isfinite(layer.weight).all() and layer.weight.any() for layer in made.layers)

@@ -15,7 +15,7 @@ from ff2loihi.data.events import options
 from ff2loihi.ff.recipes import train
 from ff2loihi.learning.controller import Schedule
 from ff2loihi.learning.run import Hooks
-from ff2loihi.learning.snapshots import LARGEST, history, moments
+from ff2loihi.learning.snapshots import LARGEST, averaged, history, moments
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,16 @@ def test_what_is_kept_are_the_weights_of_that_moment(program_for, library):
     assert sum(change > 0.01 for change in changed) > 4
 
 
+def test_an_averaged_picture_has_the_means_of_its_pixels():
+    values = np.random.default_rng(1).random((3, 7, 5))
+    found = averaged(values, 3, 2)
+    assert found.shape == (3, 3, 3)
+    for y, x in np.ndindex(3, 3):
+        for k in range(3):
+            assert found[k, y, x] == pytest.approx(values[k, 3 * y : 3 * y + 3, 2 * x : 2 * x + 2].mean())
+    assert (averaged(values, 1, 1) == values).all()
+
+
 def test_large_images_are_averaged(program_for):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (30, 28 * 20 * 3)).astype(np.uint8)
@@ -102,6 +112,23 @@ def test_events_have_a_mean_of_channels_or_a_row_for_each(program_for, name, eve
     wanted = weight[0].T if shape == (8, 5) else weight.mean(2)
     assert np.abs(kept[0] - wanted).max() <= 1
     assert np.abs(wanted).max() > 10
+
+
+def test_many_inputs_in_a_row_are_averaged_and_their_channels_are_not(program_for):
+    events = options.parse("steps=16,parts=8")
+    few = load_data("yin-yang", "train", limit=30, events=events)
+    binning = few.events.model_copy(update={"sensor": (1, 100, 1)})
+    rows = np.random.default_rng(2).integers(0, 256, (30, 16, 100)).astype(np.uint8)
+    data = replace(few, images=rows.reshape(30, -1), events=binning)
+    assert (data.shape, data.inputs) == ((1, 100, 8), 800)
+    program = program_for(data)
+    [run] = api.learn(program, data, Schedule(epochs=1)).provenance["learned"]
+    kept, weight = pictures(run), program.network.layers[0].weight
+    assert kept.shape[1:] == (8, 8, 34)
+    wanted = weight[0, :800].reshape(100, 8).T
+    assert np.abs(2 * kept[0, 0, :, :33] - wanted[:, :99].reshape(8, 33, 3).mean(2)).max() <= 1
+    assert (2 * kept[0, 0, :, 33] == wanted[:, 99]).all()
+    assert kept[0].std() > 1
 
 
 def test_pixels_in_no_known_order_are_a_row(program_for):

@@ -16,7 +16,7 @@ from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events import options
 from ff2loihi.ff.recipes import train
 from ff2loihi.page import redo
-from ff2loihi.page.drawing import SPIKES, coarser, inputs, sensor
+from ff2loihi.page.drawing import SPIKES, inputs, sensor
 from ff2loihi.page.moments import moments
 from ff2loihi.page.page import page
 from sim_tests.page.test_page import Read, snapshots
@@ -144,16 +144,6 @@ def test_a_page_of_large_samples_is_small_and_says_what_a_square_is(tmp_path, si
     assert min(marks(html)) > 1000
 
 
-def test_a_coarser_picture_has_the_means_of_its_pixels():
-    values = np.random.default_rng(1).random((3, 7, 5))
-    found = coarser(values, 3, 2)
-    assert found.shape == (3, 3, 3)
-    for y, x in np.ndindex(3, 3):
-        for k in range(3):
-            assert found[k, y, x] == pytest.approx(values[k, 3 * y : 3 * y + 3, 2 * x : 2 * x + 2].mean())
-    assert (coarser(values, 1, 1) == values).all()
-
-
 def test_the_command_bins_as_the_models_do_and_refuses_others(
     ff2loihi, refused, event_pages, networks, tmp_path, monkeypatch
 ):
@@ -172,5 +162,7 @@ def test_the_command_bins_as_the_models_do_and_refuses_others(
     assert (
         "takes events of another binning" in refused("report", "m.ffl", "d.ffl", "--data", "digits", "-o", "r.html")[1]
     )
+    line = refused("report", networks["m.pt"], "--data", "yin-yang", "-o", "r.html")[1]
+    assert "m.pt: takes images, yin-yang holds events. Use --data with what it was trained on" in line
     with pytest.raises(DataError, match="images, the model takes events"):
         page({"m.ffl": programs["lif.ffl"]}, replace(load_data("digits", "test", limit=12), classes=3))

@@ -89,6 +89,11 @@ def test_stored_samples_are_shown_as_often_as_a_new_class_has_samples():
     assert shown(labels, 0, 2, stored[:0]).tolist() == list(range(12))
 
 
+def test_of_classes_that_are_one_pair_there_is_nothing_to_learn_after_it(refused):
+    line = refused("reproduce", "continual", "--data", "yin-yang", "--quick")[1]
+    assert "--data yin-yang: 3 classes are one pair, none arrives after it" in line
+
+
 def test_classes_arrive_in_pairs_and_an_odd_one_with_the_last():
     assert pairs_of(10) == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
     assert pairs_of(5) == [(0, 2), (2, 5)]

@@ -160,6 +160,7 @@ def test_a_search_is_not_cut_into_parts(refused, tmp_path):
         ({"draw": {"points": 60_000, "by": "optuna"}, "seed": [0, 1]}, "120,000 trials, at most 100,000 are run"),
         ({"compile": {"learning": "on", "neuron": "lif"}}, "compile.neuron: has no meaning beside the other options"),
         ({"compile": {"learning": "off"}}, "learn: no trial learns"),
+        ({"draw": {**SPACE["draw"], "seed": 1 << 32}}, "draw.seed: must be at most 4,294,967,295 by optuna, got"),
     ],
 )
 def test_a_space_that_has_no_meaning_is_told_before_the_search(changed, said):

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from ff2loihi import api
+from ff2loihi.choices import EXPORT_SUFFIXES
 from ff2loihi.cli import console
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.shared import check_content, named_data
@@ -65,6 +66,8 @@ def _beside(found: dict[Path, Checkpoint | AnyProgram], spec: Path | None) -> di
         name, sha256 = facts.get("name", ""), facts.get("sha256")
         beside = path.with_name(name) if name and Path(name).name == name else path
         if sha256 in hashes or beside in made or beside in found or not beside.is_file() or beside.suffix in INTEGERS:
+            continue
+        if beside.suffix in EXPORT_SUFFIXES.values():  # another framework's graph, which is read for its neurons
             continue
         try:
             checkpoint = load_checkpoint(beside, spec)

@@ -14,6 +14,7 @@ from ff2loihi.data.datasets import Dataset, load_data
 from ff2loihi.data.events.options import EventOptions, events_of
 from ff2loihi.ff.descent import StepLog
 from ff2loihi.ff.networks.checkpoint import Model
+from ff2loihi.ff.networks.spiking import SpikingClassifier
 from ff2loihi.ff.recipes import RECIPES
 from ff2loihi.ff.recipes import train as train_recipe
 from ff2loihi.ff.train import evaluate, measured
@@ -57,7 +58,7 @@ def train(
     shown = "untrained" if accuracy is None else f"{accuracy:.2%}"
     console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, shown)])
     console.say(f"after {source}")
-    if not is_stream(output):
+    if not (is_stream(output) or isinstance(network, SpikingClassifier)):  # which has no compiled form
         on_chip = ("--learning", "on") if epochs == 0 and "field" in RECIPES[recipe].choices else ()
         console.next_step("ff2loihi", "compile", output, *on_chip)
     return report

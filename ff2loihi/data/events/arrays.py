@@ -87,6 +87,4 @@ class Listed:
         return np.asarray(self.events[begin:end])
 
     def recording(self, sample: int) -> Recording:
-        t, x, y, p = self._rows(sample).T
-        places = (values.astype(np.int64) for values in (x, y, p))
-        return checked(f"{self.where}: sample {sample:,}", Recording(t, *places), self.sensor)
+        return checked(f"{self.where}: sample {sample:,}", Recording(*self._rows(sample).T), self.sensor)

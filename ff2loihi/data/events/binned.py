@@ -1,6 +1,8 @@
 """Recordings become rows of packed spikes, a sample at a time: memory holds one recording, a file without a name all
 rows."""
 
+import math
+import os
 import tempfile
 
 import numpy as np
@@ -69,8 +71,16 @@ def spikes(found: Recording, binning: Binning) -> np.ndarray:
 def rows(where: str, source: Recordings, samples: np.ndarray, binning: Binning) -> np.ndarray:
     """Those samples, packed, (samples, steps row_bytes) uint8: a map of a file that goes with it. Raises DataError."""
     shape = (len(samples), binning.steps * row_bytes(binning.inputs))
-    with tempfile.TemporaryFile() as file:  # its name is gone already, its bytes stay as long as the map
-        packed = np.memmap(file, np.uint8, "w+", shape=shape)
+    try:
+        with tempfile.TemporaryFile() as file:  # its name is gone already, its bytes stay as long as the map
+            if hasattr(os, "posix_fallocate"):  # a full disk behind a map ends a process, without a word
+                os.posix_fallocate(file.fileno(), 0, math.prod(shape))
+            packed = np.memmap(file, np.uint8, "w+", shape=shape)
+    except (OSError, ValueError, OverflowError):  # beyond what a disk or a number holds
+        raise DataError(
+            f"{where}: {len(samples):,} samples of {shape[1]:,} bytes have no room in {tempfile.gettempdir()}. Use "
+            "--events downsample=K, or fewer samples"
+        ) from None
     for place, sample in enumerate(samples):
         bits = spikes(source.recording(int(sample)), binning)
         if not bits.any():

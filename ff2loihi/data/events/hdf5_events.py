@@ -24,7 +24,7 @@ def opened(path: Path) -> dict[str, h5py.Dataset]:
     hdf5_file.check_readable(path, DataError, WANTED, large=True)
     try:
         file = h5py.File(path, "r")
-        found = {name.removeprefix("/"): item for name, item in hdf5_file.datasets(file)}
+        found = {name.removeprefix("/"): item for name, item in hdf5_file.datasets(file) if item.shape is not None}
         for name in found:
             if name in (TIMES, UNITS) or name.removeprefix("train_").removeprefix("test_") in arrays.NAMES:
                 hdf5_file.size_of_values(name, found[name], trains=True)
@@ -57,7 +57,7 @@ class Trains:
             raise DataError(f"{path}: without {missing}, which SHD's files hold. Copy it again")
         self.path, self.times, self.units = path, held[TIMES], held[UNITS]
         self.labels = own.class_labels(f"{path}: {LABELS}", np.asarray(held[LABELS][()]))
-        sizes = {len(self.times), len(self.units), len(self.labels)}
+        sizes = {part.shape[0] if part.shape else 0 for part in (self.times, self.units, self.labels)}
         if len(sizes) > 1:
             raise DataError(
                 f"{path}: {sorted(sizes)} samples, labels, and trains of times and units: as many are wanted"
@@ -66,7 +66,8 @@ class Trains:
     def recording(self, sample: int) -> Recording:
         where = f"{self.path}: sample {sample:,}"
         try:
-            t, units = np.asarray(self.times[sample], np.float64), np.asarray(self.units[sample], np.int64)
+            with np.errstate(invalid="ignore"):  # of a unit that is no number, which no sensor has
+                t, units = np.asarray(self.times[sample], np.float64), np.asarray(self.units[sample], np.int64)
         except Exception as failure:  # as above
             raise DataError(f"{where}: damaged ({brief(failure, 150)}). Copy the file again") from None
         if t.ndim != 1 or t.shape != units.shape:

@@ -54,14 +54,15 @@ def checked(where: str, found: Recording, sensor: Sensor) -> Recording:
         raise DataError(f"{where}: no events. Leave the sample out")
     for name, values, size in zip("yxp", (found.y, found.x, found.p), sensor, strict=True):
         least, most = values.min(), values.max()
-        if least < 0 or most >= size:
+        if not 0 <= least <= most < size:  # nor of what is no number
+            odd = most if least >= 0 else least
             raise DataError(
-                f"{where}: an event at {name} = {least if least < 0 else most}, the sensor has 0..{size - 1}. Correct "
-                "the events, or name the sensor they come from"
+                f"{where}: an event at {name} = {odd:g}, the sensor has 0..{size - 1}. Correct the events, or name the "
+                "sensor they come from"
             )
     if not np.isfinite(found.t).all() or found.t[0] < 0:
         raise DataError(f"{where}: an event at the time {found.t[0]:g}. Times are finite, and count from 0")
-    back = np.flatnonzero(np.diff(found.t) < 0)
+    back = np.flatnonzero(found.t[1:] < found.t[:-1])  # no difference, which is never below 0 without a sign
     if len(back):
         k = back[0]
         raise DataError(

@@ -88,9 +88,12 @@ def event_drive(rows: Tensor, weight: Tensor, binning: Binning) -> Tensor:
 def spread(weight: Tensor, drive: Tensor, neuron: LIF) -> Tensor:
     """Scale untrained weights in place, so that their drive (steps, ..., n), summed over the steps, varies by SPREAD.
 
-    Returns the drive that they give then.
+    Returns the drive that they give then. Where it does not vary, as without a spike below, they stay as they are.
     """
-    by = SPREAD * neuron.threshold / drive.sum(0).std()
+    total = drive.sum(0)
+    if total.numel() < 2 or not (deviation := total.std()):
+        return drive
+    by = SPREAD * neuron.threshold / deviation
     weight.mul_(by)
     return by * drive
 

@@ -1,6 +1,7 @@
 """Recipes of events: layers of LIF neurons, each by its own Forward-Forward loss, or all by backpropagation."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ FIRST = 100  # training samples that set the scale of untrained weights
 
 @dataclass(frozen=True)
 class _Recipe:
-    """See recipe.Recipe and SizedRecipe. decay: of the membrane, a step."""
+    """See recipe.Recipe and SizedRecipe. decay: of the membrane, a step; trace, trace_decay: what is read, see LIF."""
 
     source: str
     widths: tuple[int, ...]
@@ -30,6 +31,8 @@ class _Recipe:
     small_epochs: int
     quick: Choice
     decay: float
+    trace: Literal["relu", "li"] = "relu"
+    trace_decay: float = 0.85  # a step, of li
     choices: frozenset[str] = frozenset({"widths", "events"})
 
     @property
@@ -37,8 +40,8 @@ class _Recipe:
         return layout(self.widths)
 
     def neuron(self, events: Binning) -> LIF:
-        """Of presentations of that length; the count of spikes is what is read."""
-        return LIF(kind="lif", decay=self.decay, steps=events.presented)
+        """Of presentations of that length."""
+        return LIF(kind="lif", decay=self.decay, steps=events.presented, trace=self.trace, trace_decay=self.trace_decay)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ SPIKING = {
         source="Forward-Forward on events: LIF layers, each by its own loss with a surrogate gradient",
         widths=(200,), training=Training(epochs=4, batch=100, rate=0.01, hard=1.0), small_epochs=25,
         quick=Choice(epochs=1), decay=0.995,
+    ),
+    "ff-lif-decay": LocalRecipe(
+        source="the same, but a trace decays: a spike counts the less the earlier it was",
+        widths=(200,), training=Training(epochs=4, batch=100, rate=0.01, hard=1.0), small_epochs=25,
+        quick=Choice(epochs=1), decay=0.995, trace="li", trace_decay=0.95,
     ),
     "bptt-lif": ThroughTimeRecipe(
         source="the same LIF layers by backpropagation through time, with a linear read-out: what FF is held against",

@@ -11,7 +11,8 @@ from ff2loihi import api
 from ff2loihi.backends.emulator.learner import Learner
 from ff2loihi.compilers.errors import CheckpointError, CompileError
 from ff2loihi.compilers.inference.quantize import Options
-from ff2loihi.compilers.ir import LearningNetwork, Program
+from ff2loihi.compilers.ir import Layer, LearningNetwork, Program
+from ff2loihi.compilers.learning.from_trained import grid_scale, on_grid
 from ff2loihi.compilers.learning.rule import LearningOptions
 from ff2loihi.data.datasets import load_data
 
@@ -158,6 +159,21 @@ def test_the_integers_are_those_of_the_spec(compiled):
     assert (net.steps, net.window, net.input_factor) == (10, 7, 64)
     assert (net.label_codes == 64 * CODES).all()
     assert np.abs(layer.weight - weight.T * 254 / top)[np.abs(weight.T) < top].max() <= 1.001  # even numbers
+
+
+@pytest.mark.parametrize("heavy", ["labels", "pixels"])
+def test_labels_that_weigh_more_than_many_pixels_are_not_cut(heavy):
+    """A thousandth of all weights may be beyond the grid: those of 10 labels beside 10,000 inputs, all of them."""
+    rng, many, labels = np.random.default_rng(3), 10_000, 10
+    weight = np.concatenate([rng.uniform(-0.1, 0.1, (20, many)), rng.uniform(-3, 3, (20, labels))], axis=1)
+    if heavy == "pixels":
+        weight[:, :many] *= 40
+    layer = Layer("l", weight.astype(np.float32), None, np.ones(20, bool))
+    cut = np.abs(on_grid(layer, labels) - weight * grid_scale(layer, labels)) > 1.001
+    assert cut[:, many:].mean() <= 0.01
+    assert cut.mean() <= 0.001
+    alone = np.abs(on_grid(layer) - weight * grid_scale(layer)) > 1.001
+    assert alone[:, many:].mean() == pytest.approx(0.95 if heavy == "labels" else 0, abs=0.05)
 
 
 def test_it_compiles_without_asking_for_learning_and_learns(compiled):
