@@ -200,6 +200,12 @@ def test_what_has_no_form_is_one_line(compiled, made, said):
         compiled(made())
 
 
+def test_a_graph_that_ff2loihi_exported_is_not_quantized_again(compiled, refused, events, tmp_path):
+    interchange.export(compiled(graph(lif(10))), "nir", tmp_path / "ours.nir")
+    line = refused("compile", tmp_path / "ours.nir", "--calibrate", events)[1]
+    assert "ours.nir: exported by ff2loihi, whose integers it holds: leave out --calibrate" in line
+
+
 def test_words_that_do_not_belong_to_a_graph_of_neurons_are_refused(refused, events, tmp_path):
     nir.write(tmp_path / "x.nir", graph(lif(10)))
     for words, said in (
