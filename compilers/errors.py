@@ -54,15 +54,23 @@ class CheckFailed(FF2LoihiError):
 
 
 def one_line(text: str) -> str:
-    """The text on one line of at most LINE characters; of a longer one the middle is left out."""
+    """The text on one line of at most LINE characters; of a longer one the middle is left out, at words."""
     line = " ".join(text.split())
-    return line if len(line) <= LINE else f"{line[: LINE - LINE_END - 5]} ... {line[-LINE_END:]}"
+    if len(line) <= LINE:
+        return line
+    return f"{_first_words(line, LINE - LINE_END - 5)} ... {_first_words(line[::-1], LINE_END)[::-1]}"
+
+
+def _first_words(text: str, most: int) -> str:
+    """The whole words that a text of more than `most` characters begins with; what has none so short is cut."""
+    words = text[: most + 1].rpartition(" ")[0]
+    return words if len(words) >= most // 2 else text[:most]
 
 
 def brief(value: object, most: int = 60) -> str:
-    """What a file holds, in at most so many characters of a message."""
+    """What a file or a library says, in at most so many characters of a message; a longer one ends behind a word."""
     text = str(value)
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if len(text) <= most else f"{_first_words(text, most - 3)}..."
 
 
 def meant(name: object, known: Iterable[str]) -> str:

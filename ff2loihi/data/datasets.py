@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from ff2loihi.choices import TONIC, YIN_YANG, DataName, Split
-from ff2loihi.compilers.errors import DataError
+from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.compilers.files import read_bytes
 from ff2loihi.compilers.ir import AnyProgram, Binning
 from ff2loihi.data import own
@@ -27,6 +27,12 @@ TORCHVISION = {
     "mnist": "MNIST", "fashion-mnist": "FashionMNIST", "svhn": "SVHN", "cifar10": "CIFAR10", "kmnist": "KMNIST",
     "emnist": "EMNIST", "qmnist": "QMNIST", "usps": "USPS",
 }  # fmt: skip
+BY_TORCHVISION = {  # the files it reads of training and of test images, those not in NAMED
+    "svhn": (("train_32x32.mat",), ("test_32x32.mat",)),
+    "cifar10": (("cifar-10-batches-py",),) * 2,
+    "usps": (("usps.bz2",), ("usps.t.bz2",)),
+}
+ELSEWHERE = "Use --data-root DIR or FF2LOIHI_DATA, a folder in torchvision's layout, or --data digits"
 CLASSES = {"emnist": 47}  # 10 of the others
 SMALL = ("digits", "usps", YIN_YANG)
 NAMES, SPLITS = get_args(DataName), get_args(Split)
@@ -254,23 +260,38 @@ def _place(root: Path | None, download: bool) -> tuple[Path, bool]:
     return folder, download and root is None and not os.environ.get("FF2LOIHI_DATA")
 
 
+def _files(name: str, test: bool, folder: Path) -> list[Path]:
+    """What stands for a split in torchvision's layout."""
+    if name in NAMED:
+        return [folder / TORCHVISION[name] / "raw" / file for file in NAMED[name][test]]
+    return [folder / file for file in BY_TORCHVISION[name][test]]
+
+
+def absent(name: str, test: bool, folder: Path) -> Path | None:
+    """The first file of a split that is not in that folder, None where all are there or the set needs none."""
+    files = _files(name, test, folder) if name in TORCHVISION else ()
+    return next((file.relative_to(folder) for file in files if not os.path.exists(file)), None)
+
+
 def _torchvision(name: str, test: bool, root: Path | None, download: bool) -> tuple[np.ndarray, np.ndarray, int]:
     """A data set in torchvision's layout; torchvision itself, and so torch, for those that are absent or in colour."""
     folder, may_download = _place(root, download)
+    missing = absent(name, test, folder)
+    if missing and not may_download:
+        raise DataError(f"{name}: not in {folder}, which has no {missing}. {ELSEWHERE}")
     try:
         if name in NAMED:
-            raw, files = folder / TORCHVISION[name] / "raw", NAMED[name][test]
-            if may_download and not all((raw / file).is_file() for file in files):
+            if missing:
                 _read_by_torchvision(name, test, folder, download=True)
-            images, labels = (from_idx(file, read_bytes(raw / file, DataError, "an IDX file")) for file in files)
+            images, labels = (
+                from_idx(file.name, read_bytes(file, DataError, "an IDX file")) for file in _files(name, test, folder)
+            )
             labels = labels[:, 0] if name == "qmnist" and labels.ndim == 2 else labels  # behind it: who wrote it, where
         else:
             images, labels = _read_by_torchvision(name, test, folder, may_download)
     except Exception as error:  # torchvision raises RuntimeError, ValueError, URLError, ... for one thing: no data
-        raise DataError(
-            f"{name}: not found, or damaged, in {folder} ({' '.join(str(error).split())[:80]}). "
-            "Use --data-root DIR or FF2LOIHI_DATA, a folder in torchvision's layout, or --data digits"
-        ) from None
+        wrong = f"not in {folder}, and its download failed" if missing else f"damaged in {folder}"
+        raise DataError(f"{name}: {wrong} ({brief(' '.join(str(error).split()), 200)}). {ELSEWHERE}") from None
     if name == "svhn" and images.ndim == 4:
         images = images.transpose(0, 2, 3, 1)
     if len(images) != len(labels) or images.ndim not in (3, 4):

@@ -201,6 +201,21 @@ def test_doctor_lists_the_machine(ff2loihi, tmp_path):
     assert "digits" in out
 
 
+def test_doctor_says_once_what_to_do_about_data_sets_that_are_not_there(ff2loihi, tmp_path, monkeypatch):
+    monkeypatch.setenv("FF2LOIHI_DATA", str(tmp_path))
+    (tmp_path / "usps.t.bz2").write_bytes(b"no archive")
+    code, out, _ = ff2loihi("doctor", "--json", tmp_path / "d.json")
+    assert code == 0
+    found = parsed(tmp_path / "d.json")
+    for name in ("mnist", "fashion-mnist", "svhn", "cifar10", "kmnist", "emnist", "qmnist"):
+        assert found[f"data {name}"] == "not in this folder"
+    assert found["data usps"].startswith(f"usps: damaged in {tmp_path} (")
+    assert found["data digits"] == "360 test samples"
+    told = out[out.rindex("┘") :]
+    assert ("--data-root" in told, "FF2LOIHI_DATA" in told, "downloads it" in told) == (True, True, True)
+    assert out.count("downloads it") == 1
+
+
 @pytest.mark.needs_lava
 @pytest.mark.parametrize("name", ["g.ffl", "l.ffl"])
 def test_verify_agrees_bit_for_bit(ff2loihi, made, tmp_path, name):
@@ -318,7 +333,7 @@ def test_an_absent_data_set_exits_2_and_says_how_to_get_it(refused, made, monkey
     monkeypatch.setenv("FF2LOIHI_DATA", str(tmp_path))
     code, line = refused("run", made / "g.ffl", "--data", "fashion-mnist")
     assert code == 2
-    for words in ("fashion-mnist: not found", str(tmp_path), "--data-root DIR or FF2LOIHI_DATA", "--data digits"):
+    for words in ("fashion-mnist: not in ", str(tmp_path), "--data-root DIR or FF2LOIHI_DATA", "--data digits"):
         assert words in line
 
 

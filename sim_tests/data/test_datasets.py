@@ -3,6 +3,7 @@
 import bz2
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -55,8 +56,28 @@ def test_colour_images_are_rows_of_pixels_with_their_channels_last(folder, name,
 
 @pytest.mark.parametrize("name", ["svhn", "cifar10"])
 def test_a_colour_data_set_that_is_not_there_says_what_to_do(tmp_path, name):
-    with pytest.raises(DataError, match=f"{name}: not found.*FF2LOIHI_DATA"):
+    with pytest.raises(DataError, match=f"{name}: not in {tmp_path}, which has no .*FF2LOIHI_DATA"):
         load_data(name, "test", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["svhn", "cifar10"])
+def test_a_colour_data_set_whose_bytes_are_others_is_damaged(folder, monkeypatch, name):
+    monkeypatch.undo()  # the checksums are asked for
+    with pytest.raises(DataError, match=f"{name}: damaged in {folder} "):
+        load_data(name, "test", root=folder)
+
+
+def test_a_download_that_fails_is_told_in_whole_words_with_the_option_that_mends_it(tmp_path, monkeypatch):
+    def unreachable(self):
+        raise RuntimeError("Error downloading:\nTried https://example.org/" + "a" * 90 + "/ , got:\n" + "no way " * 30)
+
+    monkeypatch.delenv("FF2LOIHI_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", unreachable)
+    words = r"mnist: not in .*, and its download failed \(Error.*--data-root DIR"
+    with pytest.raises(DataError, match=words) as caught:
+        load_data("mnist", "test")
+    assert re.search(r"https://example.org/a{90}/ , got: (no way )+no way\.\.\.\)", str(caught.value))
 
 
 def test_validation_holds_the_last_training_images(folder, monkeypatch):
@@ -128,7 +149,7 @@ def test_a_data_file_that_is_a_pipe_is_refused_and_not_waited_for(grey):
     path = grey / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(DataError, match="not found, or damaged"):
+    with pytest.raises(DataError, match="fashion-mnist: damaged in .*a FIFO"):
         load_data("fashion-mnist", "test", root=grey)
 
 
@@ -197,7 +218,7 @@ def data_class(name):
 
 @pytest.mark.parametrize("name", [*NAMED, "usps"])
 def test_a_relative_that_is_not_there_or_damaged_says_what_to_do(relatives, tmp_path_factory, name):
-    with pytest.raises(DataError, match=f"{name}: not found.*FF2LOIHI_DATA") as caught:
+    with pytest.raises(DataError, match=f"{name}: not in .*, which has no .*FF2LOIHI_DATA") as caught:
         load_data(name, "test", root=tmp_path_factory.mktemp("empty"))
     assert "\n" not in str(caught.value)
     file = relatives / "usps.t.bz2"
@@ -205,7 +226,7 @@ def test_a_relative_that_is_not_there_or_damaged_says_what_to_do(relatives, tmp_
         folder, images_file, _, splits, _ = NAMED[name]
         file = relatives / folder / "raw" / images_file.format(splits[1])
     file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(DataError, match=f"{name}: not found, or damaged"):
+    with pytest.raises(DataError, match=f"{name}: damaged in {relatives} "):
         load_data(name, "test", root=relatives)
 
 

@@ -12,7 +12,7 @@ from ff2loihi.backends.loihi import search as board_search
 from ff2loihi.cli import console
 from ff2loihi.compilers.errors import BackendError, DataError
 from ff2loihi.data.datasets import NAMES as DATA_NAMES
-from ff2loihi.data.datasets import data_folder, load_data
+from ff2loihi.data.datasets import absent, data_folder, load_data
 
 LIBRARIES = (
     "lava-nc",
@@ -29,6 +29,7 @@ LIBRARIES = (
     "h5py",
     "nir",
 )
+ABSENT = "not in this folder"
 
 
 def doctor() -> dict:
@@ -44,6 +45,11 @@ def doctor() -> dict:
         **{f"data {name}": _found(name) for name in DATA_NAMES},
     }
     console.table("this machine", ("what", "found"), list(facts.items()))
+    if ABSENT in facts.values():
+        console.say(
+            f'"{ABSENT}": give a command --data-root FOLDER, or set FF2LOIHI_DATA, to a folder in torchvision\'s '
+            "layout; with neither, the first command that needs the data set downloads it"
+        )
     return facts
 
 
@@ -63,6 +69,8 @@ def _version(name: str) -> str:
 
 
 def _found(name: str) -> str:
+    if absent(name, True, data_folder()):
+        return ABSENT
     try:
         return f"{len(load_data(name, 'test', download=False).labels):,} test samples"
     except DataError as error:
