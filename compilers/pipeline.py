@@ -22,7 +22,7 @@ from ff2loihi.compilers.frontend.checkpoint import (
     peek,
     shapes_of,
 )
-from ff2loihi.compilers.frontend.content import Checkpoint
+from ff2loihi.compilers.frontend.content import CODES, Checkpoint
 from ff2loihi.compilers.frontend.draft import Ask, Choice, Draft, Question, assume, draft, draft_nodes
 from ff2loihi.compilers.frontend.readings import readings
 from ff2loihi.compilers.inference import agreement, arithmetic_rules, quantization_error, quantize, thresholds
@@ -94,7 +94,8 @@ def options_for(checkpoint: Checkpoint, options: Options | LearningOptions) -> O
 def _network(checkpoint: Checkpoint, calibration: Calibration, progress: StageProgress) -> Network:
     net = network.build(checkpoint)
     shape = "-".join(str(n) for n in (net.layers[0].inputs, *(layer.neurons for layer in net.layers)))
-    progress("checkpoint", f"{checkpoint.source}: {len(checkpoint.tensors)} tensors")
+    held = len(checkpoint.tensors.keys() - {CODES})
+    progress("checkpoint", f"{checkpoint.source}: {held} tensor{'s' if held != 1 else ''}")
     most = f" of the {net.top_k} largest" if net.top_k else ""
     judged = "no label input" if net.label.kind == "none" else f"goodness {net.goodness}{most}, {net.probability.kind}"
     progress("network", f"{shape}, {judged}, read-out {net.readout}")

@@ -85,6 +85,7 @@ def draw(stories: dict[str, list[dict]], path: Path) -> None:
             if name != "samples":
                 panel.plot([p["samples"] for p in points], [100 * p[name] for p in points], marker=".", label=name)
         panel.set(title=title)
+        panel.locator_params(axis="x", nbins=4)
         panel.grid(alpha=0.3)
         panel.legend()
     figure.supxlabel("samples learned on the chip")

@@ -167,6 +167,8 @@ def spiking_layers(path: Path, graph: Graph, dt: float | None) -> tuple[SpikingL
                 f"{', '.join(NEURONS)} behind it. For one of rates give --spec"
             )
         _check_size(path, stage, below, before)
+        if weight.shape[1] != math.prod(below):
+            raise CheckpointError(f"{where}: takes the last side of its input alone: put a Flatten before it")
         below, before = weight.shape[:1], shortened(stage.name)
         gain, decay, current = _neuron(path, stage.name, stage.neuron, len(weight), dt)
         bias = np.ravel(np.asarray(getattr(stage.synapse, "bias", 0.0), np.float64))

@@ -18,7 +18,10 @@ def obstacles(network: IntNetwork | LearningNetwork) -> list[str]:
         if fine:
             found.append(f"{', '.join(fine)}: biases finer than the shifted sums: compile with --reset hard")
     if network.norms:
-        found.append("normalisation between layers (Normalize) is ours: train the layers above the first without bias")
+        found.append(
+            "Lava's own neurons cannot normalise in front of a layer with biases, which our process Normalize does: "
+            "train the layers above the first without bias"
+        )
     seeing = [layer.name for layer in network.layers if layer.label]
     if seeing:
         found.append(

@@ -36,6 +36,7 @@ from ff2loihi.processes.limits import ALIGN, DECAY_ONE, DU_NO_MEMORY
 WEIGHTS, NEURONS, POOLS = ("Affine", "Linear", "Conv2d"), ("IF", "LIF", "CubaLIF"), ("AvgPool2d", "SumPool2d")
 SUPPORTED = ("Input", "Output", "Flatten", *WEIGHTS, *NEURONS, *POOLS)
 FIELDS = ("tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset")  # of neurons, an array each
+ARRAYS = {"weight", "bias", "w_in", *FIELDS}
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,10 @@ def _read(path: Path) -> Graph:
             raise ValueError("its nodes are no group")
         kinds = {name: _text(node["type"][()]) for name, node in nodes.items()}
         sizes = {name: _sizes(node) for name, node in nodes.items() if kinds[name] in NEURONS}
+        for name, node in nodes.items():
+            for field in ARRAYS & set(node):
+                if node[field].dtype.kind not in "biuf":
+                    raise ValueError(f"{shortened(name)}: {field} holds {brief(node[field].dtype)}, no numbers")
     unreadable = together(names.unreadable(kinds))
     if unreadable:
         raise CheckpointError(f"{path}: its nodes: {unreadable}. Rename them")

@@ -50,7 +50,12 @@ def forms(checkpoint: Checkpoint, calibration: Dataset) -> tuple[Sequence[Networ
 
     A checkpoint that was trained as it spikes has one form, the network that learns. Raises FF2LoihiError.
     """
-    images = Calibration(calibration.images, calibration.labels)
+    images = Calibration(calibration.images, calibration.labels, events=calibration.events)
+    if checkpoint.spec.input.events and checkpoint.spec.neuron is None:
+        raise CompileError(
+            f"{checkpoint.source}: an untrained net of events, which has no float form. Compile it, learn, and analyze "
+            "the artifact"
+        )
     if checkpoint.spec.neuron is not None:
         options = options_for(checkpoint.spec.neuron, LearningOptions())
         return [pipeline.compile_learning(checkpoint, images, options)], []

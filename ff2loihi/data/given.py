@@ -56,9 +56,7 @@ def dataset(data: Given, split: str, limit: int | None = None, events: EventOpti
     numbers = own.class_labels(f"{GIVEN}: labels", labels)
     if len(numbers) != samples:
         raise DataError(f"{GIVEN}: {samples:,} images and {len(numbers):,} labels. Give each image one label")
-    if numbers.min() < 0:
-        raise DataError(f"{GIVEN}: a label is {numbers.min()}. Number the classes from 0")
-    return Dataset(GIVEN, split, rows, numbers, max(2, int(numbers.max()) + 1), channels, sides)
+    return Dataset(GIVEN, split, rows, numbers, _classes(GIVEN, numbers), channels, sides)
 
 
 def _events(data, split: str, limit: int | None, asked: EventOptions) -> Dataset:
@@ -67,7 +65,13 @@ def _events(data, split: str, limit: int | None, asked: EventOptions) -> Dataset
     source = tonic_sets.Tonic(GIVEN_EVENTS, data, limit)
     binning = binned.binning_for(GIVEN_EVENTS, source, asked)
     rows = binned.rows(GIVEN_EVENTS, source, np.arange(source.samples), binning)
-    return Dataset(GIVEN, split, rows, source.labels, max(2, int(source.labels.max()) + 1), events=binning)
+    return Dataset(GIVEN, split, rows, source.labels, _classes(GIVEN_EVENTS, source.labels), events=binning)
+
+
+def _classes(where: str, labels: np.ndarray) -> int:
+    if labels.min() < 0:
+        raise DataError(f"{where}: a label is {labels.min()}. Number the classes from 0")
+    return max(2, int(labels.max()) + 1)
 
 
 def _arrays(data: Given, limit: int | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -78,7 +78,7 @@ def write(path: Path, program: AnyProgram, data: Dataset, progress: SampleProgre
             (folder / RULE).write_bytes(rule)
         files = sorted(file.name for file in folder.iterdir())
         (folder / "README.md").write_text(readme(program, digest, data, wrong, remarks, files), encoding="utf-8")
-    return wrong + remarks
+    return [f"no script is written: {reason}" for reason in wrong] + remarks
 
 
 def _broken(mapping: dict) -> list[str]:

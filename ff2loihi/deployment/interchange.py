@@ -87,6 +87,8 @@ def read_spiking(path: Path, data: Calibration, dt: float | None = None) -> Prog
     CheckpointError.
     """
     graph = nir.read(path)
+    if graph.manifest is not None or graph.tensors:
+        raise CheckpointError(f"{path}: exported by ff2loihi, whose integers it holds: leave out --calibrate")
     if data.events is None:
         raise CheckpointError(
             f"{path}: without a spec its input is events, {data.data or 'the data'} holds images. Use --calibrate with "

@@ -107,8 +107,9 @@ class Model:
     def _counted(self) -> tuple[int, ...] | None:
         """The layers whose spikes it counts."""
         found = self.network
-        counts = isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1")
-        return found.readout_layers if counts else None
+        if isinstance(found, IntNetwork) and (found.readout, found.goodness) == ("channels", "l1"):
+            return found.readout_layers
+        return None
 
     @property
     def probability(self) -> str:

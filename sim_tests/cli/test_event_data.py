@@ -212,6 +212,23 @@ def test_a_float_network_of_events_compiles_to_what_it_classifies(ff2loihi, here
     assert abs(report["accuracy"] - reached) <= 2 / 80
 
 
+def test_a_float_network_of_events_is_analysed_in_the_form_that_it_compiles_to(ff2loihi, refused, here, tmp_path):
+    found = []
+    for model in ("f.pt", "f.ffl"):
+        line = ("analyze", model, "--samples", 60, "-o", tmp_path / "a", "--json", tmp_path / "a.json")
+        assert ff2loihi(*line)[0] == 0
+        found.append(json.loads((tmp_path / "a.json").read_text())["forms"])
+    assert found[0] == found[1]
+    assert len(found[0]) == 1
+    assert found[0][0]["accuracy"] > 0.8
+    line = refused("analyze", "b.pt", "-o", tmp_path / "b")[1]
+    assert "label none: a net of spiking neurons compiles where labels spike" in line
+    assert (
+        "u.pt: an untrained net of events, which has no float form"
+        in refused("analyze", "u.pt", "-o", tmp_path / "b")[1]
+    )
+
+
 def test_an_untrained_network_of_spiking_neurons_learns_with_its_own_leak(ff2loihi, here, tmp_path):
     line = "train --recipe ff-lif --epochs 0 --widths 40 --data bars.npz --events steps=6"
     assert ff2loihi(*line.split(), "-o", tmp_path / "u.pt")[0] == 0

@@ -41,6 +41,14 @@ def test_compile_without_a_spec_names_the_command_whose_draft_compiles(ff2loihi,
     assert "64-30-25, goodness mean_squares" in out
 
 
+def test_compile_counts_the_files_tensors_as_inspect_does(ff2loihi, here):
+    assert ff2loihi("spec", "bare.pt")[0] == 0
+    told = ff2loihi("compile", "bare.pt", "--spec", "spec.yaml", "--calibrate", "digits:60")[1]
+    assert ff2loihi("inspect", "bare.pt", "--json", "inspect.json")[0] == 0
+    assert len(json.loads((here / "inspect.json").read_text())["tensors"]) == 4
+    assert "bare.pt: 4 tensors\n" in told
+
+
 def test_a_spec_that_is_there_is_not_overwritten(refused, ff2loihi, here):
     (here / "spec.yaml").write_text("pixels: 64  # mine\n")
     code, text = refused("spec", "bare.pt")

@@ -347,6 +347,7 @@ def test_another_sensor_than_the_models_is_refused(rows_npz):
         ("window=-1", "window=-1: must be a time above 0"),
         ("window=nan", "window=nan: must be a time above 0"),
         ("denoise=0", "denoise=0: must be a time above 0"),
+        ("steps=4,merged,steps=5", "--events: steps twice"),
     ],
 )
 def test_what_no_option_says_is_refused(text, said):

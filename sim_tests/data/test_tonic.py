@@ -163,6 +163,9 @@ def test_labels_are_those_that_a_program_changes_them_to(sets, tmp_path):
     held = sets.NMNIST(str(tmp_path))
     held.target_transform = lambda label: 2 - label
     assert given.dataset(held, "train", 12).labels.tolist() == [2, 1, 0] * 4
+    held.target_transform = lambda label: label - 1
+    with pytest.raises(DataError, match="the events given: a label is -1. Number the classes from 0"):
+        given.dataset(held, "train", 12)
 
 
 def test_a_name_may_have_a_count():

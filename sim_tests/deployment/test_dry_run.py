@@ -77,6 +77,9 @@ def test_what_library_processes_cannot_run_gets_no_script_but_what_a_board_must_
     program, said = artifacts["ff-mlp", "bias", "graded"], "Normalize"
     remarks = deployment.write(tmp_path / "d", program, load_data("digits", "test", limit=1))
     assert any(said in remark for remark in remarks)
+    [told] = [remark for remark in remarks if remark.startswith("no script is written: ")]
+    assert "cannot normalise in front of a layer with biases" in told
+    assert "train the layers above the first without bias" in told
     files = {file.name for file in (tmp_path / "d").iterdir()}
     assert files == {"README.md", "golden.npz", "mapping.json", "network.net"}
     assert said in (tmp_path / "d" / "README.md").read_text()

@@ -149,6 +149,7 @@ def cuba(**changes):
 ODD = np.array([4] * 7 + [3] + [4] * 2) * DT
 SPREAD, ONES = np.linspace(2, 4, 10) * DT, np.ones((10, 24))
 ROUND = np.r_[2**32 / (338 * 64 * 0.75), np.zeros(9)]  # a bias that 32 bits take for 0, of thresholds of 338 << 6
+TEXT = np.full(10, b"a")
 CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
 
 
@@ -175,6 +176,9 @@ CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
             lambda: graph(lif(10, r=np.full(10, 1e300), v_threshold=np.full(10, 1e-300)), fc1=nir.Linear(ONES * 0)),
             "neurons behind 'fc1': r / v_threshold is beyond a float",
         ),
+        (lambda: graph(lif(10), flat=None, fc1=nir.Linear(ONES[:, :3])), "'fc1': takes the last side of its input"),
+        (lambda: graph(lif(10), fc1=nir.Affine(ONES, TEXT)), r"\('fc1': bias holds .S1, no numbers\)"),
+        (lambda: graph(lif(10, v_threshold=TEXT)), r"\('neurons': v_threshold holds .S1, no numbers\)"),
         (lambda: graph(lif(10), fc1=nir.Affine(ONES, np.ones(2))), "'fc1': 2 biases of 10 neurons"),
         (lambda: graph(lif(10), fc1=nir.Affine(ONES, ROUND)), r"fc1: biases up to 1.99e\+05 thresholds"),
         (lambda: graph(lif(10), fc1=nir.Linear(ONES * 1e-9)), "fc1: its weights are at most 7.5e-10 thresholds"),
@@ -194,6 +198,12 @@ CONV = nir.Conv2d((4, 3), np.ones((1, 2, 1, 1)), 1, 0, 1, 1, np.zeros(1))
 def test_what_has_no_form_is_one_line(compiled, made, said):
     with pytest.raises(CheckpointError, match=said):
         compiled(made())
+
+
+def test_a_graph_that_ff2loihi_exported_is_not_quantized_again(compiled, refused, events, tmp_path):
+    interchange.export(compiled(graph(lif(10))), "nir", tmp_path / "ours.nir")
+    line = refused("compile", tmp_path / "ours.nir", "--calibrate", events)[1]
+    assert "ours.nir: exported by ff2loihi, whose integers it holds: leave out --calibrate" in line
 
 
 def test_words_that_do_not_belong_to_a_graph_of_neurons_are_refused(refused, events, tmp_path):

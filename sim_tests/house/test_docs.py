@@ -204,7 +204,7 @@ def test_a_tutorials_notebook_has_a_cell_for_each_block_that_runs_and_all_of_its
         pictures = re.findall(r"\]\(attachment:([^)]+)\)", words)
         assert pictures == [name for cell in made["cells"] for name in cell.get("attachments", {})]
         attached += pictures
-    assert {"adapt.png", "events.svg"} <= set(attached)
+    assert {"adapt.svg", "events.svg"} <= set(attached)
 
 
 def test_every_rule_of_map_says_what_it_looks_at():

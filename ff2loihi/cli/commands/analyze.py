@@ -14,7 +14,6 @@ from ff2loihi.cli.outputs import Output, check
 from ff2loihi.cli.shared import check_content, named_data
 from ff2loihi.compilers.errors import CheckpointError, DataError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
-from ff2loihi.compilers.ir import Program
 from ff2loihi.compilers.pipeline import load_checkpoint
 from ff2loihi.data.datasets import load_data
 from ff2loihi.data.events.options import events_of
@@ -31,20 +30,19 @@ def analyze_model(
         if spec or calibrate:
             raise FF2LoihiError("--spec and --calibrate are for a checkpoint: an artifact is analysed as it is")
         source = api.load(model)
-        default, sha256 = named_data(source)
+        events, (default, sha256) = events_of(source.network.events), named_data(source)
     else:
         source = load_checkpoint(model, spec)
-        default, sha256 = named_data(source)
+        events, (default, sha256) = events_of(source.spec.input.events), named_data(source)
         asked, calibrate = calibrate, calibrate or default or data
         if calibrate is None:
             raise CheckpointError(f"{model}: the file does not say what it was trained on. Use --data NAME")
-        calibration = api.calibration_set(calibrate, data_root)
+        calibration = api.calibration_set(calibrate, data_root, events)
         if not asked:
             check_content(calibration, sha256, "--calibrate")
     name = data or default
     if name is None:
         raise DataError(f"{model}: the file does not name a data set. Use --data NAME")
-    events = events_of(source.network.events) if isinstance(source, Program) else None
     images = load_data(name, split, root=data_root, limit=samples, events=events)
     if data is None:
         check_content(images, sha256, "--data")

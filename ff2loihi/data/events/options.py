@@ -57,9 +57,12 @@ def parse(text: str | None) -> EventOptions | None:
     """What `--events` says, NAME=N and flags joined by commas, as load_data takes it. Raises DataError."""
     if text is None:
         return None
-    found = EventOptions()
+    found, said = EventOptions(), set()
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
+        if name in said:
+            raise DataError(f"--events: {brief(name)} twice. Say it once")
+        said.add(name)
         if name in FLAGS and not equals:
             found = replace(found, **{name: True})
         elif name in NUMBERS and equals:

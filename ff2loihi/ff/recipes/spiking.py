@@ -95,7 +95,7 @@ SPIKING = {
         quick=Choice(epochs=1), decay=0.995,
     ),
     "ff-lif-decay": LocalRecipe(
-        source="the same, but a trace decays: a spike counts the less the earlier it was",
+        source="as ff-lif, with traces that decay: a spike counts the less the earlier it was",
         widths=(200,), training=Training(epochs=4, batch=100, rate=0.01, hard=1.0), small_epochs=25,
         quick=Choice(epochs=1), decay=0.995, trace="li", trace_decay=0.95,
     ),
