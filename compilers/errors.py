@@ -12,6 +12,7 @@ CheckFailed                 exit 1: the run went well and its result is "no"
 import reprlib
 from collections.abc import Iterable, Mapping
 
+WORD = 60  # characters of a word, as of a URL, at whose end a long text may end
 LINE, LINE_END = 500, 200  # characters of an error at most, and of its end, which says how to mend it
 
 
@@ -62,9 +63,9 @@ def one_line(text: str) -> str:
 
 
 def _first_words(text: str, most: int) -> str:
-    """The whole words that a text of more than `most` characters begins with; what has none so short is cut."""
+    """The whole words that a text of more than `most` characters begins with; one that would leave much out is cut."""
     words = text[: most + 1].rpartition(" ")[0]
-    return words if len(words) >= most // 2 else text[:most]
+    return words if len(words) >= max(most // 2, most - WORD) else text[:most]
 
 
 def brief(value: object, most: int = 60) -> str:
