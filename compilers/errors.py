@@ -75,7 +75,9 @@ def brief(value: object, most: int = 60) -> str:
 
 
 def in_words(value: object) -> str:
-    """Facts as `name value, name value`: a flag as its name alone, and nothing of what is absent."""
+    """Facts as `name value, name value`: a flag as its name alone, nothing of what is absent, a `;` between lists."""
+    if isinstance(value, list | tuple):
+        return "; ".join(map(in_words, value))
     if not isinstance(value, Mapping):
         return _word(value)
     there = ((name.replace("_", " "), one) for name, one in value.items() if one is not None and one is not False)
@@ -86,8 +88,10 @@ def _word(value: object) -> str:
     if isinstance(value, Mapping):
         return f"({in_words(value)})"
     if isinstance(value, list | tuple):
-        return f"({', '.join(map(_word, value))})"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+        return f"({', '.join(map(_word, value))})" if len(value) != 1 else _word(value[0])
+    if isinstance(value, float):
+        return f"{value:.12g}" if value.is_integer() else f"{value:.6g}"
+    return str(value)
 
 
 def meant(name: object, known: Iterable[str]) -> str:
