@@ -66,10 +66,12 @@ class Tonic:
         return events, found[1]
 
     def _labels(self) -> np.ndarray:
-        known = getattr(self.data, "targets", None)  # of most sets; others say it with each sample
         changed = any(getattr(self.data, name, None) for name in ("target_transform", "transforms"))
-        named = known is not None and len(known) == len(self.data) and not changed
-        found = [known[k] if named else self._sample(k)[1] for k in range(self.samples)]
+        known = None if changed else getattr(self.data, "targets", None)
+        if known is not None and len(known) == len(self.data):  # as of most sets; others say it with each sample
+            found = [known[k] for k in range(self.samples)]
+        else:
+            found = [self._sample(k)[1] for k in range(self.samples)]
         return own.class_labels(f"{self.where}: labels", np.asarray(found))
 
     @property
