@@ -91,6 +91,33 @@ STAND_IN = """
         def download(self):
             open(self.file, "w").close()
 
+    class Late(Whole):
+        targets = None
+        fields = [("x", float), ("y", float), ("t", float), ("p", float)]
+
+        def __init__(self, save_to):
+            self.samples, self.target_transform = 20, None
+
+        def __getitem__(self, k):
+            events, label = super().__getitem__(k)
+            events[self.odd][3] = self.value
+            return events, label
+
+        odd, value = "t", np.inf
+
+    class Nowhere(Late):
+        odd, value = "x", np.nan
+
+    class Words(Late):
+        fields = [("x", int), ("y", int), ("t", "S3"), ("p", int)]
+
+        def __getitem__(self, k):
+            return np.zeros(5, self.fields), k % 3
+
+    class Lost(Late):
+        def __getitem__(self, k):
+            return open("/nowhere/at all")
+
     class Frames(Whole):
         def __getitem__(self, k):
             return np.zeros((5, 2, 6, 7)), 0
@@ -180,12 +207,16 @@ def test_a_name_may_have_a_count():
         ("Odd", "a sensor of None, where width, height and polarities are wanted"),
         ("Empty", "no samples"),
         ("Broken", r"not found, or damaged, in .* \(no network at all\)"),
+        ("Late", "a sample ends at a time that is no finite number"),
+        ("Nowhere", r"sample \d+: an event at x = nan, the sensor has 0\.\.6"),
+        ("Words", r"sample 0: .*S3.* of \(5,\), no events with t, x, y and p"),
+        ("Lost", r"sample 0: cannot be read \(FileNotFoundError: .*/nowhere/at all'\). Let tonic save"),
         ("Frames", r"sample 0: float64 of \(5, 2, 6, 7\), no events with t, x, y and p"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(sets, name, said):
     with pytest.raises(DataError, match=f"^tonic:{name}: {said}") as failure:
-        load_data(f"tonic:{name}", "train")
+        load_data(f"tonic:{name}", "test")
     assert "\n" not in str(failure.value)
 
 
