@@ -10,7 +10,7 @@ CheckFailed                 exit 1: the run went well and its result is "no"
 """
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 LINE, LINE_END = 500, 200  # characters of an error at most, and of its end, which says how to mend it
 
@@ -71,6 +71,22 @@ def brief(value: object, most: int = 60) -> str:
     """What a file or a library says, in at most so many characters of a message; a longer one ends behind a word."""
     text = str(value)
     return text if len(text) <= most else f"{_first_words(text, most - 3)}..."
+
+
+def in_words(value: object) -> str:
+    """Facts as `name value, name value`: a flag as its name alone, and nothing of what is absent."""
+    if not isinstance(value, Mapping):
+        return _word(value)
+    there = ((name.replace("_", " "), one) for name, one in value.items() if one is not None and one is not False)
+    return ", ".join(name if one is True else f"{name} {_word(one)}" for name, one in there)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"({in_words(value)})"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_word, value))})"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def meant(name: object, known: Iterable[str]) -> str:

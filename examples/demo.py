@@ -3,6 +3,8 @@
 Run it with `make demo`, or `python examples/demo.py [FOLDER]`; the checkpoint and the artifacts stay in FOLDER.
 """
 
+import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -26,11 +28,13 @@ LEARNING_EPOCHS = 10
 
 def demo(folder: Path) -> bool:
     """Train once, compile in three ways; one row each. Returns whether every bit agreed with Lava."""
+    console.say(f"about a minute; each network is told as it is made, its file goes to {folder}")
     images, test = load_data("digits", "train"), load_data("digits", "test")
     with console.progress("train ffa-symmetric on digits") as show:
         network = train("ffa-symmetric", images, seed=0, progress=show)
     network.save(folder / "model.pt")
     rows = [("float (PyTorch)", f"{evaluate(network, test):.2%}", "", "", "")]
+    tell("model.pt", *rows[0])
     same = True
     for title, options in (
         ("graded, 8 bit", Options()),
@@ -38,9 +42,11 @@ def demo(folder: Path) -> bool:
         ("LIF, 16 steps", Options(neuron="lif", steps=16)),
     ):
         program = api.compile(folder / "model.pt", images, options)
-        api.save(program, folder / f"{title.replace(', ', '-').replace(' ', '-')}.ffl")
+        name = f"{title.replace(', ', '-').replace(' ', '-')}.ffl"
+        api.save(program, folder / name)
         report = api.run(program, test, Emulator())
         row = (title, f"{report.accuracy:.2%}", f"{report.samples_per_second:,.0f}")
+        tell(name, *row)
         if not lava_child.available():
             rows.append((*row, "not installed", "not checked"))
             continue
@@ -54,8 +60,21 @@ def demo(folder: Path) -> bool:
     rows.append(row)
     same &= agreed
     columns = ("network", "test accuracy", "emulator samples/s", "on Lava", "values compared")
-    console.table(f"digits, {len(test.labels)} test images, {folder}", columns, rows)
+    console.table(f"digits, {len(test.labels)} test images", columns, rows)
+    console.say(f"files: {folder}", f"next: {looks_at(folder)}")
     return same
+
+
+def tell(file: str, network: str, accuracy: str, *_: str) -> None:
+    """A line as a network is made, before Lava runs it."""
+    console.say(f"{file}: {network}, test accuracy {accuracy}")
+
+
+def looks_at(folder: Path) -> str:
+    """The command that puts what was made on one page."""
+    command = "ff2loihi" if shutil.which("ff2loihi") else Path(sys.executable).with_name("ff2loihi")
+    models = (folder / name for name in ("model.pt", "graded-8-bit.ffl", "LIF-16-steps.ffl", "learned.ffl"))
+    return shlex.join(map(str, (command, "report", *models, "-o", folder / "report.html")))
 
 
 def learned(folder: Path, images: Dataset, test: Dataset) -> tuple[tuple, bool]:
@@ -67,6 +86,7 @@ def learned(folder: Path, images: Dataset, test: Dataset) -> tuple[tuple, bool]:
     api.save(program, folder / "learned.ffl")
     report = api.run(program, test, Emulator())
     row = ("learned on the chip", f"{report.accuracy:.2%}", f"{report.samples_per_second:,.0f}")
+    tell("learned.ffl", *row)
     if not lava_child.available():
         return (*row, "not installed", "not checked"), True
     with console.progress("Lava: learning, every state recorded") as show:

@@ -33,8 +33,19 @@ def start(arguments: list[str], folder: Path) -> str:
 
 
 @pytest.mark.needs_lava
-def test_the_demo_prints_its_table(tmp_path):
-    assert "float (PyTorch)" in start([str(ROOT / "examples" / "demo.py"), str(tmp_path)], tmp_path)
+def test_the_demo_tells_each_network_prints_its_table_and_says_what_to_look_at(tmp_path):
+    text = start([str(ROOT / "examples" / "demo.py"), str(tmp_path)], tmp_path)
+    before, table, after = re.fullmatch("(.*?)(digits, 360 test images.*┘)\n(.*)", text, re.DOTALL).groups()
+    made = re.findall(r"^(\S+): .*, test accuracy [\d.]+%$", before, re.MULTILINE)
+    assert len(made) == 5
+    assert table.count(" equal ") == 4
+    files, following = after.splitlines()
+    assert files == f"files: {tmp_path}"
+    assert {path.name for path in tmp_path.iterdir()} == {*made, "untrained.pt"}
+    command, *models = re.fullmatch(r"next: \S*ff2loihi (report) (.*) -o \S+/report.html", following)[0].split()[2:-2]
+    assert command == "report"
+    assert len(models) == 4
+    assert all(Path(model).is_file() for model in models)
 
 
 def example(name: str, folder: Path, *arguments: str) -> str:

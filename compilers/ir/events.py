@@ -3,6 +3,7 @@
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from ff2loihi.compilers.errors import in_words
 from ff2loihi.compilers.ir.options import Flag, Strict
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
@@ -40,6 +41,9 @@ class Binning(Strict):
         if self.denoise is None:
             del plain["denoise"]
         return plain
+
+    def __str__(self) -> str:
+        return in_words(dict(self))
 
     @property
     def presented(self) -> int:

@@ -15,6 +15,14 @@ from ff2loihi.compilers.errors import FF2LoihiError
 from ff2loihi.compilers.interchange import rule_file
 from ff2loihi.data.events import options
 
+NO_NETWORKS = {
+    kinds.RULE, kinds.LOG, kinds.HISTORY, kinds.LOCK, kinds.PREDICTIONS, kinds.JSON, kinds.REPORT,
+    *kinds.PICTURES.values(),
+}  # fmt: skip
+NETWORKS = (
+    "a torch checkpoint (.pt), safetensors, numpy arrays (.npz), an ONNX model, a NIR graph (.nir), a netx network "
+    "(.net) or an artifact (.ffl)"
+)
 COMPILE_IT = {kinds.CHECKPOINT, kinds.NIR, kinds.NETX, kinds.SAFETENSORS, kinds.ARRAYS}
 
 
@@ -33,6 +41,16 @@ def model(path: Path) -> Path:
     found = _kind(path, "a checkpoint (.pt) or a graph (.nir)", "Make one with: ff2loihi train -o MODEL.pt")
     if found == kinds.ARTIFACT:
         raise FF2LoihiError(f"{path}: {found}, so compiled already, not a torch checkpoint. Use: ff2loihi run {path}")
+    return path
+
+
+def network(path: Path) -> Path:
+    """A network in any form. Raises FF2LoihiError for what is plainly none."""
+    found = _kind(path, "a file", "Name one that is there")
+    if found == kinds.OTHER and kinds.is_text(path):
+        found = "text"
+    if found == "text" or found in NO_NETWORKS:
+        raise FF2LoihiError(f"{path}: {found}, not {NETWORKS}")
     return path
 
 

@@ -1,5 +1,6 @@
 """What kind of file this is, by its content: no name is believed, and nothing heavy is imported."""
 
+import codecs
 import contextlib
 import os
 import re
@@ -68,6 +69,17 @@ def kind(path: Path) -> str | None:
     if re.match(rb'\s*\{\s*["}]', head):
         return RULE if f'"format": "{rule_file.FORMAT}"'.encode() in head[:200] else JSON
     return OTHER
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file of another kind begins with text alone. Raises OSError."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # whose last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter.isspace() for letter in text)
 
 
 def _safetensors(header: bytes) -> str:

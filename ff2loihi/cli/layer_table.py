@@ -1,8 +1,13 @@
-"""What a person sees of an inference network: a row for each layer."""
+"""What a person sees of an inference network, a row for each layer, and how events enter any network."""
 
 from ff2loihi.cli import console
 from ff2loihi.compilers.inference import arithmetic_rules
-from ff2loihi.compilers.ir import IntNetwork, Program
+from ff2loihi.compilers.ir import Binning, IntNetwork, Program
+
+
+def binned(events: Binning | None) -> dict[str, str]:
+    """The row that says how events become spikes; none where the network takes images."""
+    return {} if events is None else {"events": str(events)}
 
 
 def show_layers(program: Program[IntNetwork]) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ff2loihi.cli import console
-from ff2loihi.compilers.errors import CheckFailed
+from ff2loihi.cli.layer_table import binned
+from ff2loihi.compilers.errors import CheckFailed, in_words
 from ff2loihi.compilers.ir import LearningNetwork, Program
 from ff2loihi.compilers.learning.fit import describe
 from ff2loihi.compilers.learning.weight_grid import saturated
@@ -16,12 +17,13 @@ def show_rule(model: Path, program: Program[LearningNetwork]) -> dict:
     net = program.network
     code = f"{net.input_code}, factor {net.input_factor}/256"
     if net.events:
-        code = f"events, {net.events.steps} steps in {net.events.rounds} rounds, binned as {net.events}"
+        code = f"events, {net.events.steps} steps in {net.events.rounds} rounds"
     facts = {
         "kind": "learns on the chip",
         "input": f"{net.pixels} inputs of {code}, {net.label_codes.shape[1]} label inputs",
         "schedule": f"{net.steps} steps a presentation, the last {net.window} learn; period {net.period}",
-        **{key: str(value) for key, value in program.provenance.items() if key != "learned" and value},
+        **binned(net.events),
+        **{key: in_words(value) for key, value in program.provenance.items() if key != "learned" and value},
     }
     layers = [
         (layer.name, f"{layer.weight.shape[1]} -> {layer.weight.shape[0]}", f"{layer.existing.std():.1f}",

@@ -309,7 +309,8 @@ def verify(
 @commands.command()
 def inspect(
     model: Annotated[
-        Path, typer.Argument(metavar="FILE", callback=inputs.file, help="an artifact, a checkpoint, a .nir or a .net")
+        Path,
+        typer.Argument(metavar="FILE", callback=inputs.network, help="an artifact, a checkpoint, a .nir or a .net"),
     ],
     json: Json = None,
 ) -> None:

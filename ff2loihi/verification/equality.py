@@ -23,13 +23,14 @@ class Variable:
 
 @dataclass(frozen=True)
 class EqualityReport:
-    """equal: every value of every variable agrees."""
+    """equal: every value of every variable agrees. presentations: of the samples, to a network that learns."""
 
     left: str
     right: str
     samples: int
     equal: bool
     variables: tuple[Variable, ...]
+    presentations: int | None = None
 
     @property
     def first_divergence(self) -> str | None:

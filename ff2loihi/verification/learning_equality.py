@@ -46,9 +46,10 @@ def learning_equality(
     return EqualityReport(
         left="emulator",
         right=f"lava, {simulated.form}",
-        samples=len(presentations),
+        samples=sum(one.phase >= 0 for one in presentations),  # a negative one shows a sample again
         equal=not any(v.differing for v in found.values()),
         variables=tuple(found.values()),
+        presentations=len(presentations),
     )
 
 

@@ -111,6 +111,14 @@ def test_train_says_what_it_follows(ff2loihi, tmp_path):
     assert parsed(tmp_path / "m.json")["source"] == source
 
 
+@pytest.mark.parametrize("events", [(), ("--events", "saccades,steps=9")])
+def test_a_net_that_is_not_trained_is_called_so_whatever_it_takes(ff2loihi, tmp_path, events):
+    code, out, _ = ff2loihi("train", "--epochs", 0, "--widths", 8, *events, "-o", tmp_path / "m.pt")
+    assert code == 0
+    assert "untrained" in out
+    assert "%" not in out
+
+
 def test_recipes_and_experiments_list_all_that_there_are(ff2loihi, tmp_path):
     from ff2loihi import choices
 
@@ -186,6 +194,9 @@ def test_inspect_shows_an_artifact_and_a_checkpoint(ff2loihi, made, tmp_path):
     code, out, _ = ff2loihi("inspect", made / "g.ffl", "--json", tmp_path / "a.json")
     assert code == 0
     assert "hidden2" in out
+    assert "{" not in out
+    assert "None" not in out
+    assert "data digits, images 1000, shape (8, 8, 1)" in " ".join(out.replace("│", " ").split())
     assert parsed(tmp_path / "a.json")["layers"] == parsed(made / "g.json")["layers"]
     assert parsed(tmp_path / "a.json")["losses"] == parsed(made / "g.json")["losses"]
     assert ff2loihi("inspect", made / "m.pt", "--json", tmp_path / "c.json")[0] == 0
@@ -292,7 +303,9 @@ BAD = [
     (2, "compile g.nir --expect 0.9", "have no float net: leave out --check and --expect"),
     (2, "inspect absent.pt", "No such file"),
     (2, "inspect absent.ffl", "No such file"),
-    (2, "inspect text.pt", "not a torch checkpoint"),
+    (2, "inspect text.pt", "text.pt: text, not a torch checkpoint (.pt), safetensors, numpy arrays (.npz), an ONNX"),
+    (2, "inspect text.pt", "a NIR graph (.nir), a netx network (.net) or an artifact (.ffl)"),
+    (2, "inspect report.json", "report.json: a JSON report, not a torch checkpoint (.pt)"),
     (2, "train --recipe backprop", "'backprop' is not one of"),
     (2, "train --recipe ffa-symetric", "'bptt-lif'. Did you mean ffa-symmetric? See: ff2loihi train --help"),
     (2, "run g.ffl --data mnst", "and no such file is there. Did you mean mnist?"),
@@ -312,6 +325,7 @@ def test_bad_input_is_one_line_and_its_exit_code(refused, made, monkeypatch, tmp
         (tmp_path / name).symlink_to(made / name)
     (tmp_path / "text.pt").write_text("Dear sir, this is no checkpoint\n")
     (tmp_path / "g.nir").write_text("Dear sir, this is no graph\n")
+    (tmp_path / "report.json").write_text('{"accuracy": 0.9}\n')
     torch.save(torch.ones(3, 4), tmp_path / "bare.pt")
     monkeypatch.chdir(tmp_path)
     found, text = refused(*line.split())

@@ -76,7 +76,11 @@ def test_events_are_learned_and_the_artifact_bins_as_it_was_asked(ff2loihi, here
     assert json.loads((tmp_path / "r.json").read_text())["accuracy"] > 0.8
     code, text, _ = ff2loihi("inspect", tmp_path / "l.ffl")
     assert code == 0
-    assert "36 inputs of events, 6 steps in 3 rounds" in " ".join(text.replace("│", " ").split())
+    text = " ".join(text.replace("│", " ").split())
+    assert "36 inputs of events, 6 steps in 3 rounds" in text
+    assert "steps 6, window 12, sensor (6, 6, 1), downsample 1, parts 1, rounds 3" in text
+    assert "{" not in text
+    assert "None" not in text
 
 
 def test_denoise_stands_only_where_it_is_used_and_null_is_read(here, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ff2loihi.compilers.errors import LINE, FF2LoihiError, brief
+from ff2loihi.compilers.errors import LINE, FF2LoihiError, brief, in_words
 
 WORDS = [f"word{number}" for number in range(300)]
 
@@ -17,6 +17,15 @@ def test_a_brief_text_ends_behind_a_word_and_is_no_longer_than_it_may_be(most):
 def test_a_text_without_room_for_a_word_is_cut():
     assert brief("of " + "a" * 100, 40) == "of " + "a" * 34 + "..."
     assert brief("a" * 60) == "a" * 60
+
+
+def test_facts_are_plain_words_and_what_is_absent_is_left_out():
+    facts = {"curve": None, "input_code": "pixels", "merged": False, "saccades": True, "rounds": 0, "window": 300.0}
+    assert in_words(facts) == "input code pixels, saccades, rounds 0, window 300"
+    assert in_words({"shape": (8, 8, 1), "test": {"images": 50, "chance": 0.1}}) == (
+        "shape (8, 8, 1), test (images 50, chance 0.1)"
+    )
+    assert (in_words("x.nir"), in_words([1, [2.5]]), in_words({"field": None})) == ("x.nir", "(1, (2.5))", "")
 
 
 @pytest.mark.parametrize("shift", range(7))

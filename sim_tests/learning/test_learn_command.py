@@ -383,8 +383,12 @@ def test_lava_learns_the_same_bytes_also_after_a_cut(made, tmp_path, monkeypatch
 @pytest.mark.needs_lava
 def test_verify_run_and_bench_of_a_rule(ff2loihi, made, tmp_path):
     for form in ("graph", "one_process"):
-        code, text, _ = ff2loihi("verify", made / "t.ffl", "--samples", 1, "--form", form)
+        line = ("--samples", 1, "--form", form, "--json", tmp_path / "v.json")
+        code, text, _ = ff2loihi("verify", made / "t.ffl", *line)
         assert code == 0
+        assert "1 sample in 2 presentations" in text
+        report = json.loads((tmp_path / "v.json").read_text())
+        assert (report["samples"], report["presentations"]) == (1, 2)
         assert "every bit agrees" in text
         assert "hidden1.tags" in text
     ff2loihi("run", made / "u.ffl", "--limit", 2, "--backend", "lava", "--json", tmp_path / "lava.json")

@@ -122,6 +122,16 @@ def test_without_a_script_it_shows_one_sample_under_its_true_label(read):
     assert {attributes.get("data-neuron") for attributes in visible} == {None, "0"}
 
 
+def test_the_best_wrong_label_is_named_where_the_model_did_not_take_it(made, data):
+    said = re.findall(r'<p class="note">Called (\d+), which is (\w+)([^<]*)</p>', made.html)
+    assert {kind for _, kind, _ in said} == {"right", "wrong"}
+    for called, kind, more in said:
+        named = re.fullmatch(r"; the best wrong label is (\d+)\.", more)
+        assert (kind == "right") == bool(named)
+        assert named or more == "."
+        assert not named or named[1] != called
+
+
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_its_accuracy_confusion_and_goodness_are_those_of_run(made, read, sources, data, name):
     found, facts = api.run(sources[f"{name}.ffl"], data), made.facts["models"][f"{name}.ffl"]

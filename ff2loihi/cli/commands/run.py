@@ -8,11 +8,11 @@ from ff2loihi.backends.base import Trace
 from ff2loihi.cli import console, kinds
 from ff2loihi.cli.inputs import is_artifact
 from ff2loihi.cli.kinds import PREDICTIONS_HEAD
-from ff2loihi.cli.layer_table import show_layers
+from ff2loihi.cli.layer_table import binned, show_layers
 from ff2loihi.cli.learning_tables import limit_line, show_rule, show_speed
 from ff2loihi.cli.shared import dataset, waits_for
 from ff2loihi.compilers import artifact
-from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError
+from ff2loihi.compilers.errors import CheckFailed, FF2LoihiError, in_words
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.inference import arithmetic_rules
 from ff2loihi.compilers.ir import AnyProgram, learns
@@ -82,8 +82,11 @@ def verify_model(model, data, samples, form, data_root, json, workers) -> None:
     images = dataset(program, data, "test", samples, data_root)
     with console.progress("Lava, every state recorded", waits=waits_for(program, "lava")) as show:
         report = api.verify(program, images, show, form, workers)
+    shown = f"{report.samples} sample{'s' * (report.samples != 1)}"
+    if report.presentations:
+        shown += f" in {report.presentations} presentations"
     console.table(
-        f"{model}: {report.left} against {report.right}, {report.samples} samples",
+        f"{model}: {report.left} against {report.right}, {shown}",
         ("variable", "values", "active", "differing"),
         [(v.name, v.values, v.active, v.differing) for v in report.variables],
     )
@@ -110,17 +113,18 @@ def inspect_file(model: Path) -> dict:
     most = f" of the {net.top_k} largest" if net.top_k else ""
     cells = f" in {net.pooled.grid} x {net.pooled.grid} cells" if net.pooled else ""
     seeing = [layer.name for layer in net.layers if layer.label]
+    about = in_words(net.probability.model_dump(exclude={"kind"}))
+    probability = f", {about}" if about else ""
     facts = {
         "neuron": net.neuron if net.neuron == "graded" else f"lif, {net.reset} reset, {net.steps} steps",
-        "input": f"{net.pixels} inputs of events, binned as {net.events}"
-        if net.events
-        else f"{net.pixels} pixels of {net.input_bits} bits",
+        "input": f"{net.pixels} inputs of events" if net.events else f"{net.pixels} pixels of {net.input_bits} bits",
+        **binned(net.events),
         "label": f"{net.label_kind}, {net.label_codes.shape[1]} inputs, {net.classes} classes, "
         f"{len(net.pass_labels)} passes" + (f"; enters {', '.join(seeing)}, too" if seeing else ""),
-        "goodness": f"{net.goodness}{most}, {net.probability.model_dump()}",
+        "goodness": f"{net.goodness}{most}, {net.probability.kind}{probability}",
         "normalisation": f"{net.normalization}{' at the read-out' if net.deferred else ''}",
         "read-out": f"{net.readout}{cells}, layers {', '.join(net.layers[i].name for i in net.readout_layers)}",
-        **{key: str(value) for key, value in program.provenance.items() if value},
+        **{key: in_words(value) for key, value in program.provenance.items() if value},
     }
     console.table(model, ("what", "value"), list(facts.items()))
     show_layers(program)

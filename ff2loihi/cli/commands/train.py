@@ -34,8 +34,8 @@ def train(
     sizes = _widths(widths)
     if epochs is not None and epochs < 0:
         raise FF2LoihiError(f"--epochs must be at least 0, got {epochs}")
-    limit = FEW if epochs == 0 and not head else None
-    images = load_data(data, "train", root=data_root, limit=limit, events=events_as)
+    untrained = epochs == 0 and not head
+    images = load_data(data, "train", root=data_root, limit=FEW if untrained else None, events=events_as)
     test = None  # of events that a float net without spikes cannot take
     if not images.events or "events" in RECIPES[recipe].choices:
         test = load_data(data, "test", root=data_root, events=events_of(images.events))
@@ -55,7 +55,7 @@ def train(
         "recipe": recipe, "source": source, "data": data, "seed": seed, "checkpoint": str(output),
         "test_accuracy": accuracy,
     }  # fmt: skip
-    shown = "untrained" if accuracy is None else f"{accuracy:.2%}"
+    shown = "untrained" if untrained or accuracy is None else f"{accuracy:.2%}"
     console.table(output, ("recipe", "data", "seed", "test accuracy"), [(recipe, data, seed, shown)])
     console.say(f"after {source}")
     if not (is_stream(output) or isinstance(network, SpikingClassifier)):  # which has no compiled form
