@@ -12,6 +12,7 @@ CheckFailed                 exit 1: the run went well and its result is "no"
 import reprlib
 from collections.abc import Iterable, Mapping
 
+WORD = 60  # characters of a word, as of a URL, at whose end a long text may end
 LINE, LINE_END = 500, 200  # characters of an error at most, and of its end, which says how to mend it
 
 
@@ -62,9 +63,9 @@ def one_line(text: str) -> str:
 
 
 def _first_words(text: str, most: int) -> str:
-    """The whole words that a text of more than `most` characters begins with; what has none so short is cut."""
+    """The whole words that a text of more than `most` characters begins with; one that would leave much out is cut."""
     words = text[: most + 1].rpartition(" ")[0]
-    return words if len(words) >= most // 2 else text[:most]
+    return words if len(words) >= max(most // 2, most - WORD) else text[:most]
 
 
 def brief(value: object, most: int = 60) -> str:
@@ -74,7 +75,9 @@ def brief(value: object, most: int = 60) -> str:
 
 
 def in_words(value: object) -> str:
-    """Facts as `name value, name value`: a flag as its name alone, and nothing of what is absent."""
+    """Facts as `name value, name value`: a flag as its name alone, nothing of what is absent, a `;` between lists."""
+    if isinstance(value, list | tuple):
+        return "; ".join(map(in_words, value))
     if not isinstance(value, Mapping):
         return _word(value)
     there = ((name.replace("_", " "), one) for name, one in value.items() if one is not None and one is not False)
@@ -85,8 +88,10 @@ def _word(value: object) -> str:
     if isinstance(value, Mapping):
         return f"({in_words(value)})"
     if isinstance(value, list | tuple):
-        return f"({', '.join(map(_word, value))})"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+        return f"({', '.join(map(_word, value))})" if len(value) != 1 else _word(value[0])
+    if isinstance(value, float):
+        return f"{value:.12g}" if value.is_integer() else f"{value:.6g}"
+    return str(value)
 
 
 def meant(name: object, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from typing import get_args
 import pytest
 import torch
 
+from ff2loihi import __version__
 from ff2loihi.backends.emulator.inference import Emulator
 from ff2loihi.backends.lava.session import members
 from ff2loihi.cli import console
@@ -139,7 +140,8 @@ def test_the_version_is_the_packages(ff2loihi):
     code, out, _ = ff2loihi("--version")
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert code == 0
-    assert f'version = "{out.split()[1]}"' in project
+    assert out.split()[1] == __version__
+    assert 'version = { attr = "ff2loihi.__version__" }' in project
 
 
 def test_train_and_compile_say_what_they_wrote(made):

@@ -25,7 +25,9 @@ def test_facts_are_plain_words_and_what_is_absent_is_left_out():
     assert in_words({"shape": (8, 8, 1), "test": {"images": 50, "chance": 0.1}}) == (
         "shape (8, 8, 1), test (images 50, chance 0.1)"
     )
-    assert (in_words("x.nir"), in_words([1, [2.5]]), in_words({"field": None})) == ("x.nir", "(1, (2.5))", "")
+    tried = [{"layer": "hidden1", "vth": [418], "fidelity": 0.998127756587}, {"layer": "hidden1", "vth": [5, 7]}]
+    assert in_words(tried) == "layer hidden1, vth 418, fidelity 0.998128; layer hidden1, vth (5, 7)"
+    assert (in_words("x.nir"), in_words({"field": None}), in_words([])) == ("x.nir", "", "")
 
 
 @pytest.mark.parametrize("shift", range(7))
