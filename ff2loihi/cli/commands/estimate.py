@@ -42,7 +42,7 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
     for mode, one in estimates.items():
         _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one, sums[mode])
     rate = images.spikes(len(images.labels))
-    if rate is not None:
+    if images.events:
         console.say(f"a sample of {images.name} has {rate:,.1f} spikes in {images.events.steps} steps, shown once")
     if images.name == MNIST_NAME:
         _show_published(program.network, estimates, f"{100 * accuracy:.1f} ({len(images.labels):,} images)")
