@@ -76,7 +76,7 @@ def _picture(folder: Folder, name: str) -> np.ndarray:
                 upright = ImageOps.exif_transpose(picture)  # as a camera was held, if the picture says so
                 found = np.asarray(upright.convert("L" if _is_grey(upright) else "RGB"))
     except Exception as error:  # pillow raises many kinds for damaged bytes, and each means the same
-        said = "" if isinstance(error, UnidentifiedImageError) else brief(error)
+        said = "" if isinstance(error, UnidentifiedImageError) else brief(error, 100)
         raise DataError(
             f"{folder.path / name}: not a PNG, JPEG or BMP that can be read ({said or type(error).__name__}). "
             "Save it again, with 8 bits a value, or move it elsewhere"
