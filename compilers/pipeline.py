@@ -189,7 +189,7 @@ def compile_learning(
     for what, _, chip in learning_fit.describe(integers):
         progress(what, chip)
     provenance = {
-        "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
+        **checkpoint.origin,
         "options": {
             "learning": "library" if integers.library else "on",
             "start": "trained" if trained else "untrained",
@@ -238,7 +238,7 @@ def compile_checkpoint(
         progress("warning", line)
     checked = _check(checkpoint, own, integers, calibration, held_out, expected, progress)
     provenance = {
-        "checkpoint": {"name": Path(checkpoint.source).name, "sha256": checkpoint.sha256},
+        **checkpoint.origin,
         "options": {
             "neuron": options.neuron,
             "weight_bits": options.weight_bits,

@@ -82,6 +82,14 @@ class _Learned(_Open):
     snapshots: _Snapshots | None = None
 
 
+class _File(_Open):
+    name: str
+    sha256: str
+
+
+_NO_FILE = _File(name="", sha256="")
+
+
 class _Options(_Open):
     start: str | None = None
 
@@ -93,6 +101,8 @@ class _Calibration(_Open):
 
 
 class _Provenance(_Open):
+    checkpoint: _File = _NO_FILE
+    spec: _File = _NO_FILE
     calibration: _Calibration = _Calibration()
     options: _Options = _Options()
     learned: list[_Learned] = []

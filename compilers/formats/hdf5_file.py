@@ -30,7 +30,7 @@ TRAINS = 64  # of a data set's rows of any length, at a time
 PR_SET_PDEATHSIG = 1  # of Linux
 OBJECTS, DEPTH = 10_000, 20  # groups and datasets of a file, and groups in each other; a node has about ten
 TEXTS = 10_000  # of a dataset of texts, of which several may be the same bytes of the file
-BYTES = 1 << 30  # of all values
+BYTES = 1 << 30  # of all values, and of a chunk of a large data set's
 SHRUNK = 1100  # times that gzip makes zeros smaller, and a little
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
@@ -142,6 +142,10 @@ def size_of_values(name: str, item: h5py.Dataset, trains: bool = False) -> int:
     stored = item.id.get_storage_size()
     if item.size and max(item.nbytes, chunk) > SHRUNK * (stored + 1):
         raise ValueError(f"{shortened(name)} claims {max(item.nbytes, chunk):,} bytes, the file holds {stored:,} of it")
+    if chunk > BYTES:  # the library unpacks a chunk as a whole, however little of it is read
+        raise Untaken(
+            f"{shortened(name)} is stored in chunks of {chunk:,} bytes. Write it in chunks of at most {BYTES:,}"
+        )
     if text and text.length is None:
         if (item.size or 0) > TEXTS:
             raise ValueError(f"{shortened(name)} holds {item.size:,} texts, {TEXTS:,} are read")

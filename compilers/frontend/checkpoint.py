@@ -72,11 +72,12 @@ def _apart(
     path: Path, data: bytes, arrays: dict[str, np.ndarray], spec: GivenSpec, folder: Path, training: dict | None = None
 ) -> Checkpoint:
     """The checkpoint with a spec that somebody gave; label codes lie beside its file, or in `folder`."""
+    file = {}
     if isinstance(spec, dict):
         parsed = parse_spec(spec, "spec")
     else:
-        parsed, folder = read_spec(Path(spec)), Path(spec).parent
-    return replace(checkpoint_of(path, data, arrays, parsed, folder, training or {}), spec_apart=True)
+        parsed, file, folder = read_spec(Path(spec)), spec_file(Path(spec)), Path(spec).parent
+    return replace(checkpoint_of(path, data, arrays, parsed, folder, training or {}), spec_apart=True, spec_file=file)
 
 
 def _shapes(arrays: dict[str, np.ndarray]) -> str:
@@ -92,6 +93,16 @@ def checkpoint_of(
     for name, array in (tensors | {CODES: codes}).items():
         _finite(path, name, array)
     return Checkpoint(tensors | {CODES: codes}, spec, str(path), hashlib.sha256(data).hexdigest(), training)
+
+
+def spec_file(path: Path) -> dict[str, str]:
+    """Its name and sha256, by which it is known again. Raises CheckpointError."""
+    return {"name": path.name, "sha256": file_sha256(path)}
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a checkpoint's file, or of its spec's. Raises CheckpointError."""
+    return hashlib.sha256(read_bytes(path, CheckpointError, "a checkpoint or its spec")).hexdigest()
 
 
 def peek(path: Path) -> list[dict]:

@@ -56,12 +56,13 @@ def assume(question: Question) -> Choice:
 @dataclass(frozen=True)
 class Draft:
     """text: the spec.yaml; questions: those whose answers it took; missing: what it lacks before it compiles; unplaced:
-    tensors that it does not use."""
+    tensors that it does not use; layer_norms: what of these looks like a LayerNorm, the first part of its keys."""
 
     text: str
     questions: tuple[Question, ...]
     missing: tuple[str, ...]
     unplaced: tuple[str, ...]
+    layer_norms: tuple[str, ...] = ()
 
     @property
     def values(self) -> dict:
@@ -172,6 +173,8 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
     if found.rest:
         rest = (f"{_plain(name)} {shapes[name]}" for name in found.rest)
         writer.say(f"# Tensors without a place: {together(rest, 300)}")
+    if found.layer_norms:
+        writer.say(f"# {together(map(_plain, found.layer_norms), 100)}: like a LayerNorm, which is not compiled.")
     geometry = None
     if found.parts[0].dense:
         label = _dense_input(writer, found, form, shapes)
@@ -189,10 +192,10 @@ def draft(source: str, shapes: Shapes, ask: Ask = assume) -> Draft:
     beside = ("prepend" if kind == "prepend" else "append") if found.beside else None
     _layers(writer, found.parts, geometry, polarity, beside)
     if len(found.parts) > 1:
-        asks = "How does a layer's output enter the next one?"
-        writer.line("normalization", asks, _from(form.normalization, NORMS))
+        _between(writer, form)
     _readout(writer, found, form, kind)
-    return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing), found.rest)
+    text = "\n".join(writer.lines) + "\n"
+    return Draft(text, tuple(writer.questions), tuple(writer.missing), found.rest, found.layer_norms)
 
 
 @dataclass(frozen=True)
@@ -238,8 +241,7 @@ def draft_nodes(source: str, nodes: Nodes, ask: Ask = assume) -> Draft:
     _layers(writer, parts, None, polarity, None)
     if not nodes.spikes:
         if len(parts) > 1:
-            asks = "How does a layer's output enter the next one?"
-            writer.line("normalization", asks, _from(form.normalization, NORMS))
+            _between(writer, form)
         _readout(writer, found, form, kind)
     return Draft("\n".join(writer.lines) + "\n", tuple(writer.questions), tuple(writer.missing), ())
 
@@ -329,6 +331,9 @@ def _dense_input(writer: _Writer, found: Guess, form: Form, shapes: Shapes) -> s
     if form is not SPIKING:
         _pixels_to_inputs(writer, form, pixels)
     writer.options("label", label, [_with_pixels(other, options[other], pixels) for other in options])
+    beside = yaml.safe_load(label.value)["kind"] in ("append", "prepend")
+    if beside and form not in (OURS, SPIKING):
+        writer.say(f"# label: {label.value[:-1]}, value: 3}}", "where a 1 has the value 3")
     if "labels.npy" in label.value:
         writer.lack(f"labels.npy beside this file, the label codes as a ({classes}, {inputs - pixels}) array")
     return label.value
@@ -513,6 +518,13 @@ def _layers(
         size = f"{part.shape[1]} to {part.shape[0]}"
         kernel = "" if part.dense else f" channels, {part.shape[2]} x {part.shape[3]}"
         writer.say(f"  - {_flow(keys)}", size + kernel)
+
+
+def _between(writer: _Writer, form: Form) -> None:
+    """What stands between two layers."""
+    asks = "How does a layer's output enter the next one? (A LayerNorm is none of these.)"
+    writer.line("normalization", asks, _from(form.normalization, NORMS))
+    writer.say("# F.layer_norm, which takes the mean off first, is none of these, and leaves no trace in a file.")
 
 
 def _readout(writer: _Writer, found: Guess, form: Form, kind: str) -> None:

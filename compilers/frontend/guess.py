@@ -11,6 +11,7 @@ from ff2loihi.processes.limits import MAX_CLASSES
 Shapes = Mapping[str, tuple[int, ...]]
 
 MEAN = ".running_mean"  # the end of a batch norm's key
+SCALE, SHIFT = ".weight", ".bias"  # the ends of a LayerNorm's
 IMAGES = {  # pixels -> (channels, side) of well-known images, the most frequent first
     784: (1, 28), 3072: (3, 32), 64: (1, 8), 1024: (1, 32), 256: (1, 16), 2352: (3, 28), 4096: (1, 64), 12288: (3, 64),
 }  # fmt: skip
@@ -77,13 +78,15 @@ class Head:
 @dataclass(frozen=True)
 class Guess:
     """parts: the layers, from the image upwards; codes: a tensor of label codes; rest: what has no place; labels: label
-    inputs that stand beside what comes into each layer above the first, or have a matrix of their own at each."""
+    inputs that stand beside what comes into each layer above the first, or have a matrix of their own at each;
+    layer_norms: what of the rest looks like a LayerNorm, the first part of its keys."""
 
     parts: tuple[Part, ...]
     head: Head | None
     codes: str | None
     rest: tuple[str, ...]
     labels: int = 0
+    layer_norms: tuple[str, ...] = ()
 
     @property
     def beside(self) -> bool:
@@ -128,9 +131,18 @@ def guess(source: str, shapes: Shapes) -> Guess:
     parts = _with_norms(parts, norms, shapes)
     used = {name for part in parts for name in (part.weight, part.bias, part.label, part.label_bias, codes) if name}
     used |= {*head.weights, *head.biases} if head else set()
-    rest = (name for name, shape in left.items() if name not in used)
+    rest = {name: shape for name, shape in left.items() if name not in used}
+    widths = {shape for part in parts if part.dense for shape in (part.shape[:1], part.shape[1:])}
+    layer_norms = tuple(name.removesuffix(SCALE) for name in rest if _is_layer_norm(name, rest, widths))
     lost = (norm + MEAN for norm in norms if norm not in {part.norm for part in parts})
-    return Guess(tuple(parts), head, codes, (*rest, *lost, *copies), labels)
+    return Guess(tuple(parts), head, codes, (*rest, *lost, *copies), labels, layer_norms)
+
+
+def _is_layer_norm(name: str, rest: Shapes, widths: set[tuple[int, ...]]) -> bool:
+    """Whether it is a weight, with a bias of its own, of one value for each neuron or input of a dense layer."""
+    if not name.endswith(SCALE) or rest[name] not in widths:
+        return False
+    return rest.get(name.removesuffix(SCALE) + SHIFT) == rest[name]
 
 
 def _one_copy(shapes: Shapes) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ff2loihi.compilers.errors import CheckpointError, brief, shortened, together
 from ff2loihi.compilers.formats import yaml_file
@@ -20,6 +20,19 @@ MAX_SIDE = 1 << 20  # pixels, sides, strides, ...: as many as a chip has neurons
 MAX_VALUES = 5000  # of a spec
 BESIDE = ("append", "prepend")  # where a label stands that has inputs of its own: behind the others, or before them
 
+NO_LAYER_NORM = (
+    "LayerNorm, which takes the mean off first, is not compiled. Train with h / ||h|| (l2), or with h / sqrt(mean h^2) "
+    "(rms, LayerNorm without the mean), without weight and bias"
+)
+
+
+def _no_layer_norm(value: object) -> object:
+    if isinstance(value, str) and value.lower().replace("_", "").replace("-", "") in ("layernorm", "layer", "ln"):
+        raise ValueError(NO_LAYER_NORM)
+    return value
+
+
+NotLayerNorm = BeforeValidator(_no_layer_norm)
 Name = Annotated[str, Field(min_length=1)]  # of a tensor
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
@@ -76,7 +89,7 @@ class InputSpec(Strict):
 
     mean: Values = 0.0
     std: Values = 1.0
-    norm: Literal["none", "l2", "rms"] = "none"
+    norm: Annotated[Literal["none", "l2", "rms"], NotLayerNorm] = "none"
     events: Binning | None = None
 
     @model_validator(mode="after")
@@ -111,7 +124,7 @@ class HeadSpec(Strict):
 
     weights: tuple[Name, ...]
     bias: Name | tuple[Name, ...] | None = None  # several are summed
-    activities: HeadActivities = "l2"
+    activities: Annotated[HeadActivities, NotLayerNorm] = "l2"
     grid: Side = 1
 
     @property
@@ -163,7 +176,7 @@ class Spec(Strict):
     goodness: Goodness = "sum_squares"
     top_k: Side | None = None  # of the k largest activities alone; of all where absent
     probability: Probability
-    normalization: Literal["none", "l2", "l1", "rms"] = "none"  # between layers
+    normalization: Annotated[Literal["none", "l2", "l1", "rms"], NotLayerNorm] = "none"  # between layers
     dt: float | None = Field(default=None, gt=0)  # of a NIR graph whose metadata hold none: a step's length
     readout: ReadoutSpec = ReadoutSpec()
 
@@ -231,7 +244,8 @@ def parse_spec(data: object, where: str) -> Spec:
         return Spec.model_validate(data)
     except ValidationError as error:
         found = (
-            f"{brief('.'.join(map(str, item['loc'])) or 'the whole spec')}: {brief(item['msg'], 250)}"
+            f"{brief('.'.join(map(str, item['loc'])) or 'the whole spec')}: "
+            f"{brief(item['msg'].removeprefix('Value error, '), 250)}"
             + ("" if item["type"] in ("missing", "value_error") else f" (got {shortened(item['input'])})")
             for item in error.errors()
         )

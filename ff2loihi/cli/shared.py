@@ -1,8 +1,10 @@
 """What several commands need: the data set that a model stands for."""
 
+import contextlib
 from pathlib import Path
 
-from ff2loihi.compilers.errors import DataError, brief
+from ff2loihi.compilers.errors import CheckpointError, DataError, brief
+from ff2loihi.compilers.frontend.checkpoint import file_sha256
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import AnyProgram, learns
 from ff2loihi.data.datasets import Dataset, check_events, check_shape, load_data
@@ -36,6 +38,27 @@ def named_data(source: Checkpoint | AnyProgram) -> tuple[str | None, str | None]
         return source.training.get("data"), source.training.get("data_sha256")
     facts = source.provenance.get("calibration", {})
     return facts.get("data"), facts.get("sha256")
+
+
+def was_made_of(program: AnyProgram, model: Path) -> bool:
+    """Whether the program was compiled from the file as it is now. Raises CheckpointError where that is not read."""
+    return program.provenance.get("checkpoint", {}).get("sha256") == file_sha256(model)
+
+
+def spec_of(program: AnyProgram, compiled: Path, model: Path) -> Path | None:
+    """The spec that the program, of the file `compiled`, was compiled with: as it was, beside that file or the model.
+
+    None where the program was not made of the model with one, or another lies there.
+    """
+    facts = program.provenance.get("spec", {})
+    name = facts.get("name")
+    if not name or Path(name).name != name or not was_made_of(program, model):
+        return None
+    for beside in (compiled.with_name(name), model.with_name(name)):
+        with contextlib.suppress(CheckpointError):
+            if file_sha256(beside) == facts["sha256"]:
+                return beside
+    return None
 
 
 def check_content(data: Dataset, sha256: str | None, option: str) -> None:

@@ -76,6 +76,11 @@ class Dataset:
         side = math.isqrt(self.images.shape[1] // self.channels)
         return (*(self.sides or (side, side)), self.channels)
 
+    def spikes(self, most: int) -> float | None:
+        """Of a sample of events, in one round: the mean over the first ones, `most` at most; of images None."""
+        events, some = self.events, self.images[:most]
+        return float(np.count_nonzero(events.spikes(some)[: events.steps])) / len(some) if events else None
+
     @property
     def content(self) -> str:
         """Which images and labels they are, whatever file they came from."""

@@ -1,5 +1,6 @@
 """Artifacts for other frameworks and their graphs for the compiler: netx, NIR, and the rule beside them."""
 
+import dataclasses
 import hashlib
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ from ff2loihi.compilers.errors import ArtifactError, CheckpointError, CompileErr
 from ff2loihi.compilers.files import read_bytes, write_atomic
 from ff2loihi.compilers.formats import hdf5_file
 from ff2loihi.compilers.frontend import nir_reader
-from ff2loihi.compilers.frontend.checkpoint import checkpoint_of
+from ff2loihi.compilers.frontend.checkpoint import checkpoint_of, spec_file
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.frontend.spec import read_spec
 from ff2loihi.compilers.inference import spiking_chain
@@ -132,4 +133,6 @@ def load_graph(path: Path, spec_path: Path, dt: float | None = None) -> Checkpoi
         neuron = spec.neuron or LIF(kind="lif")
         spec = spec.model_copy(update={"neuron": neuron.model_copy(update={"decay": decay, "threshold": 1.0})})
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return checkpoint_of(path, read_bytes(path, CheckpointError, hdf5_file.KIND), tensors, spec, spec_path.parent, {})
+    data = read_bytes(path, CheckpointError, hdf5_file.KIND)
+    made = checkpoint_of(path, data, tensors, spec, spec_path.parent, {})
+    return dataclasses.replace(made, spec_apart=True, spec_file=spec_file(spec_path))

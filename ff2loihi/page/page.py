@@ -73,7 +73,7 @@ def page(sources: Mapping[str, Source], data: Dataset, command: str = "", note: 
         history=_history,
         sha256=_sha256,
         spikes=_spikes(found),
-        rate=_rate(data),
+        rate=data.spikes(ESTIMATED),
     )
     return Page(html, _facts(found))
 
@@ -122,12 +122,6 @@ def _spikes(found: Gathered) -> list[np.ndarray]:
     """Of each sample that is drawn, its inputs' spikes in one round, (steps, inputs); of images none."""
     events = found.data.events
     return [events.spikes(found.data.images[index])[: events.steps] for index in found.shown] if events else []
-
-
-def _rate(data: Dataset) -> float | None:
-    """Spikes of a sample in one round, the mean over those whose events are counted; of images None."""
-    events, some = data.events, data.images[:ESTIMATED]
-    return float(np.count_nonzero(events.spikes(some)[: events.steps])) / len(some) if events else None
 
 
 def _curves(model: Model) -> dict[str, list[float | None]]:
@@ -202,7 +196,7 @@ def _facts(found: Gathered) -> dict:
         "data": found.data.name,
         "split": found.data.split,
         "samples": len(found.data.labels),
-        "input_spikes": _rate(found.data),
+        "input_spikes": found.data.spikes(ESTIMATED),
         "shown": list(found.shown),
         "models": {model.name: _model_facts(model) for model in found.models},
     }

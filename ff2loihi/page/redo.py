@@ -49,6 +49,8 @@ def _train(name: str, checkpoint: Checkpoint) -> list[str]:
 def _compile(checkpoint: str, output: str, program: AnyProgram) -> list[str]:
     options, calibration = dict(program.provenance.get("options", {})), program.provenance.get("calibration", {})
     line = ["ff2loihi", "compile", checkpoint]
+    if "spec" in program.provenance:
+        line += ["--spec", program.provenance["spec"]["name"]]
     if learns(program):
         options.pop("start", None)  # the checkpoint's own
     for option, value in options.items():

@@ -85,6 +85,20 @@ def test_a_tensor_without_a_place_is_a_warning(ff2loihi, here):
     assert "# Tensors without a place: norm.gain (40,); act.weight (1,)" in (here / "spec.yaml").read_text()
 
 
+def test_a_layer_norm_is_a_warning_with_what_to_train_instead(ff2loihi, here):
+    net = torch.nn.Sequential(
+        torch.nn.Linear(784, 40), torch.nn.LayerNorm(40), torch.nn.ReLU(), torch.nn.Linear(40, 30), torch.nn.PReLU()
+    )
+    torch.save(net.state_dict(), "norm.pt")
+    code, _, err = ff2loihi("spec", "norm.pt")
+    assert code == 0
+    about, other = err.splitlines()
+    assert about.startswith("warning: spec.yaml: the tensors of 1 look like a LayerNorm's. LayerNorm, which takes the")
+    assert about.endswith("Train with h / ||h|| (l2), or with h / sqrt(mean h^2) (rms, LayerNorm without the mean), "
+                          "without weight and bias")  # fmt: skip
+    assert other == "warning: spec.yaml: no place found for 4.weight. Does the net need them?"
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [("m.pt", "its spec is inside. Use: ff2loihi compile"), ("g.ffl", "so compiled already"),

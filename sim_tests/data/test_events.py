@@ -457,6 +457,19 @@ def test_a_large_file_of_events_is_read_a_part_at_a_time(frames_in_hdf5, monkeyp
     assert len(load_data(str(path), "train").labels) == 16
 
 
+def test_events_in_chunks_larger_than_what_is_read_at_most_are_refused(tmp_path, monkeypatch):
+    """However little of it is wanted, HDF5 unpacks a chunk as a whole."""
+    for name, chunks in (("one", (20, 6, 8)), ("many", (4, 6, 8))):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            frames = np.random.default_rng(0).random((20, 6, 8)) < 0.3
+            file.create_dataset("events", data=frames, chunks=chunks, compression="gzip")
+            file["labels"] = np.arange(20) % 2
+    monkeypatch.setattr(hdf5_file, "BYTES", 500)
+    with pytest.raises(DataError, match="'events' is stored in chunks of 960 bytes. Write it in chunks of at most 500"):
+        load_data(str(tmp_path / "one.h5"), "train")
+    assert len(load_data(str(tmp_path / "many.h5"), "train").labels) == 16
+
+
 def test_what_stands_beside_the_events_may_be_anything(frames_in_hdf5):
     kept = np.zeros(3, [("a", np.int32), ("b", np.float32)])
     assert len(load_data(str(frames_in_hdf5(about=kept)), "train").labels) == 16

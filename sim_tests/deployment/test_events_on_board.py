@@ -102,8 +102,14 @@ def test_map_estimate_and_analyze_know_networks_of_events(ff2loihi, events, tmp_
     api.save(program, tmp_path / "m.ffl")
     code, out, _ = ff2loihi("map", tmp_path / "m.ffl")
     assert (code, "rules of oheo-gulch hold" in out) == (0, True)
-    assert ff2loihi("estimate", tmp_path / "m.ffl", "--limit", 2, "--json", tmp_path / "e.json")[0] == 0
-    found = json.loads((tmp_path / "e.json").read_text())
+    code, out, _ = ff2loihi("estimate", tmp_path / "m.ffl", "--limit", 2, "--json", tmp_path / "e.json")
+    found, data = json.loads((tmp_path / "e.json").read_text()), load_data(str(events), "test", limit=2)
+    assert code == 0
+    assert found["input_spikes"] == np.unpackbits(data.images).sum() / 2 > 1
+    assert f"has {found['input_spikes']:,.1f} spikes in {STEPS} steps, shown once" in out
+    for mode in found["events"].values():
+        least, most = mode["synaptic_ops"]
+        assert f"counted: {mode['spikes']:,.0f} spikes, {least:,.0f} to {most:,.0f} synaptic operations" in out
     assert all(min(mode["spikes"], *mode["synaptic_ops"]) > 0 for mode in found["events"].values())
     code, _, err = ff2loihi("analyze", tmp_path / "m.ffl", "-o", tmp_path / "a")
     assert (code, err) == (0, "")

@@ -161,7 +161,11 @@ def test_a_foreign_graph_without_neurons_compiles_like_a_checkpoint(ff2loihi, tm
     spec.write_text(yaml.safe_dump(content))
     code, _, err = ff2loihi("compile", tmp_path / "foreign.nir", "--spec", spec, "--calibrate", "digits:50")
     assert (code, err) == (0, "")
-    assert api.load(tmp_path / "foreign.ffl").network.layers[0].bias.any()
+    program = api.load(tmp_path / "foreign.ffl")
+    assert program.network.layers[0].bias.any()
+    assert program.provenance["spec"]["name"] == spec.name
+    line = ("compare", tmp_path / "foreign.nir", tmp_path / "foreign.ffl", "--limit", 10)
+    assert [ff2loihi(*line, *given)[0] for given in ((), ("--spec", spec))] == [0, 0]
 
 
 WEIGHT = np.ones((N, N))

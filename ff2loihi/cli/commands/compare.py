@@ -6,7 +6,7 @@ from pathlib import Path
 from ff2loihi import api
 from ff2loihi.choices import PictureFormat
 from ff2loihi.cli import console
-from ff2loihi.cli.shared import dataset
+from ff2loihi.cli.shared import dataset, spec_of
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.frontend.content import Checkpoint
@@ -20,7 +20,8 @@ def compare_models(
     drawn: tuple[Path, PictureFormat] | None, data_root: Path | None,
 ) -> dict:  # fmt: skip
     """Compare, show one table, and draw it where a file is named."""
-    program, checkpoint = api.load(compiled), _checkpoint(model, spec, dt)
+    program = api.load(compiled)
+    checkpoint = _checkpoint(model, spec or spec_of(program, compiled, model), dt)
     if program.provenance.get("checkpoint", {}).get("sha256") not in (None, checkpoint.sha256):
         console.warn(f"{compiled} was not compiled from {model} as it is now")
     images = dataset(program, data, split, limit, data_root)

@@ -45,7 +45,7 @@ def compile_model(
         from ff2loihi.deployment import interchange
 
         if spec is None and (check is not None or expect is not None):
-            raise CheckpointError(f"{model}: a graph without --spec has no float net: leave out --check and --expect")
+            raise CheckpointError(f"{model}: graphs without --spec have no float net: leave out --check and --expect")
         if spec is None and calibrate is not None:
             return compile_spiking(model, options, calibrate, dt, output, data_root, events)
         if spec is None:

@@ -16,6 +16,7 @@ from ff2loihi.measurement.activity import counts
 from ff2loihi.measurement.estimates import activities, on_board
 from ff2loihi.reports.accuracy import accuracy_report
 from ff2loihi.reports.energy import Estimate
+from ff2loihi.reports.events import Counts
 from ff2loihi.reports.neurobench import neurobench
 from ff2loihi.reports.published import MNIST, TABLE_SOURCE
 
@@ -39,7 +40,10 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
     sums = {mode: counts(activity, found.mapping) for mode, activity in modes.items()}
     estimates = {mode: on_board(each, found) for mode, each in sums.items()}
     for mode, one in estimates.items():
-        _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one)
+        _show(f"{model} on {found.board.name}, {mode}: ESTIMATED, a sample of {images.name}", one, sums[mode])
+    rate = images.spikes(len(images.labels))
+    if images.events:
+        console.say(f"a sample of {images.name} has {rate:,.1f} spikes in {images.events.steps} steps, shown once")
     if images.name == MNIST_NAME:
         _show_published(program.network, estimates, f"{100 * accuracy:.1f} ({len(images.labels):,} images)")
     return {
@@ -47,6 +51,7 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
         "data": images.name,
         "split": split,
         "samples": len(images.labels),
+        **({} if rate is None else {"input_spikes": rate}),
         "board": found.board.name,
         "form": found.form,
         "reason": found.reason,
@@ -59,11 +64,16 @@ def estimate_model(model: Path, data, split, limit, board, chips, form: BoardFor
     }
 
 
-def _show(title: str, one: Estimate) -> None:
+def _show(title: str, one: Estimate, counted: Counts) -> None:
     rows = [
         (row.what, row.part, row.kind, f"{row.low:.3g}", f"{row.high:.3g}", row.unit, row.certainty) for row in one.rows
     ]
     console.table(title, ("what", "of", "kind", "low", "high", "unit", "certainty"), rows)
+    least, most = counted.synaptic_ops  # without and with the weights that are 0
+    console.say(
+        f"counted: {counted.spikes:,.0f} spikes, {least:,.0f} to {most:,.0f} synaptic operations and "
+        f"{counted.neuron_updates:,.0f} neuron updates in {counted.steps:,.0f} steps"
+    )
     low, high = one.step_us
     console.say(f"a step takes {low:.3g} to {high:.3g} us; traffic with the host is not counted")
 

@@ -1,14 +1,15 @@
 """The command `report`: models side by side on one page."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from ff2loihi import api
 from ff2loihi.choices import EXPORT_SUFFIXES
 from ff2loihi.cli import console
 from ff2loihi.cli.inputs import is_artifact
-from ff2loihi.cli.shared import check_content, named_data
-from ff2loihi.compilers.errors import DataError, FF2LoihiError
+from ff2loihi.cli.shared import check_content, named_data, spec_of, was_made_of
+from ff2loihi.compilers.errors import CheckpointError, DataError, FF2LoihiError, brief, together
 from ff2loihi.compilers.files import write_atomic
 from ff2loihi.compilers.frontend.content import Checkpoint
 from ff2loihi.compilers.ir import AnyProgram, Program
@@ -21,7 +22,11 @@ INTEGERS = (".nir", ".net")  # graphs of others: the artifact beside one has its
 
 def report_models(models: list[Path], spec, data, samples, output: Path, data_root) -> dict:
     """Run all of them on the same images, show the ladder, and write the page."""
-    found = {path: api.load(path) if is_artifact(path) else load_checkpoint(path, spec) for path in models}
+    programs = {path: api.load(path) for path in models if is_artifact(path)}
+    found = {
+        path: programs[path] if path in programs else load_checkpoint(path, spec or _spec(path, programs))
+        for path in models
+    }
     if spec and not any(isinstance(source, Checkpoint) for source in found.values()):
         console.warn(f"--spec {spec}: is for the checkpoints among the models, and for those beside an artifact")
     found = {**_beside(found, spec), **found}
@@ -57,24 +62,47 @@ def report_models(models: list[Path], spec, data, samples, output: Path, data_ro
     return {**page.facts, "page": str(output)}
 
 
+def _spec(model: Path, found: Mapping[Path, Checkpoint | AnyProgram]) -> Path | None:
+    """The spec that the artifacts were compiled with from the model. Raises CheckpointError where it is not there, or
+    not one for all of them."""
+    programs = {path: source for path, source in found.items() if not isinstance(source, Checkpoint)}
+    made = {path: program for path, program in programs.items() if was_made_of(program, model)}
+    kept = [program.provenance.get("spec") for program in made.values()]
+    if any(facts != kept[0] for facts in kept):
+        raise CheckpointError(f"{model}: {together(map(str, made))} were compiled with different specs. Use --spec")
+    if not kept or not kept[0]:
+        return None
+    for path, program in made.items():
+        if spec := spec_of(program, path, model):
+            return spec
+    wanted = f"{brief(kept[0]['name'])}, which {next(iter(made))} was compiled with"
+    raise CheckpointError(f"{model}: {wanted}, is not beside it as it was. Use --spec")
+
+
 def _beside(found: dict[Path, Checkpoint | AnyProgram], spec: Path | None) -> dict[Path, Checkpoint]:
     """The checkpoints that artifacts were compiled from, where they lie beside them as they were."""
     hashes = {source.sha256 for source in found.values() if isinstance(source, Checkpoint)}
     made: dict[Path, Checkpoint] = {}
-    for path, source in found.items():
-        facts = {} if isinstance(source, Checkpoint) else source.provenance.get("checkpoint", {})
+    seen = set(found)
+    for path, program in found.items():
+        if isinstance(program, Checkpoint):
+            continue
+        facts = program.provenance.get("checkpoint", {})
         name, sha256 = facts.get("name", ""), facts.get("sha256")
         beside = path.with_name(name) if name and Path(name).name == name else path
-        if sha256 in hashes or beside in made or beside in found or not beside.is_file() or beside.suffix in INTEGERS:
+        if sha256 in hashes or beside in seen or not beside.is_file() or beside.suffix in INTEGERS:
             continue
         if beside.suffix in EXPORT_SUFFIXES.values():  # another framework's graph, which is read for its neurons
             continue
         try:
-            checkpoint = load_checkpoint(beside, spec)
+            if not was_made_of(program, beside):
+                continue
+            seen.add(beside)
+            checkpoint = load_checkpoint(beside, spec or _spec(beside, found))
         except FF2LoihiError as error:
             console.warn(f"{beside}: its float net is left out: {error}")
             continue
-        if checkpoint.sha256 == sha256 and checkpoint.training.get("epochs") != 0 and checkpoint.spec.neuron is None:
+        if checkpoint.training.get("epochs") != 0 and checkpoint.spec.neuron is None:
             made[beside] = checkpoint
             hashes.add(checkpoint.sha256)
     return made

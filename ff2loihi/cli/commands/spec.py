@@ -8,6 +8,8 @@ from ff2loihi.cli import console, outputs
 from ff2loihi.compilers import pipeline
 from ff2loihi.compilers.errors import CheckpointError, FF2LoihiError, brief, together
 from ff2loihi.compilers.files import is_stream, write_atomic
+from ff2loihi.compilers.frontend.guess import SCALE, SHIFT
+from ff2loihi.compilers.frontend.spec import NO_LAYER_NORM
 from ff2loihi.compilers.pipeline import Choice, Question, assume
 
 
@@ -22,8 +24,12 @@ def draft_spec(model: Path, output: Path) -> dict:
         console.table("assumed, for names and shapes do not tell it", ("key", "value", "means"), rows)
     for lacking in draft.missing:
         console.warn(f"{output}: to fill in: {lacking}")
-    if draft.unplaced:
-        console.warn(f"{output}: no place found for {together(map(brief, draft.unplaced))}. Does the net need them?")
+    if draft.layer_norms:
+        names = together(map(brief, draft.layer_norms), 200)
+        console.warn(f"{output}: the tensors of {names} look like a LayerNorm's. {NO_LAYER_NORM}")
+    norms = {name + end for name in draft.layer_norms for end in (SCALE, SHIFT)}
+    if unplaced := [name for name in draft.unplaced if name not in norms]:
+        console.warn(f"{output}: no place found for {together(map(brief, unplaced))}. Does the net need them?")
     if not is_stream(output):
         console.say(f"{output}  then: ff2loihi compile {model} --spec {output} --calibrate DATA")
     questions = [dataclasses.asdict(question) for question in draft.questions]

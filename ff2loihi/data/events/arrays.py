@@ -33,6 +33,13 @@ class Array(Protocol):
     def __getitem__(self, index, /): ...
 
 
+def span_of(where: str, ends: list[float]) -> float:
+    """Of samples that end at these times. Raises DataError."""
+    if not np.isfinite(ends).all():
+        raise DataError(f"{where}: a sample ends at a time that is no finite number. Correct it, or leave it out")
+    return 1.0 + max(ends, default=0)
+
+
 class Dense:
     """Frames of bits or counts: a count is one event."""
 
@@ -78,9 +85,7 @@ class Listed:
         height, width, polarities = map(int, sensor)
         self.sensor, self.steps, self.parts = (height, width, polarities), STEPS, 1
         ends = [float(self._rows(k)[-1, 0]) for k in range(len(offsets) - 1) if len(self._rows(k))]
-        if not np.isfinite(ends).all():
-            raise DataError(f"{where}: a sample ends at a time that is no finite number. Correct it, or leave it out")
-        self.span = 1.0 + max(ends, default=0)
+        self.span = span_of(where, ends)
 
     def _rows(self, sample: int) -> np.ndarray:
         begin, end = self.offsets[sample : sample + 2]

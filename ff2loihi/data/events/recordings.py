@@ -55,7 +55,7 @@ def checked(where: str, found: Recording, sensor: Sensor) -> Recording:
     for name, values, size in zip("yxp", (found.y, found.x, found.p), sensor, strict=True):
         least, most = values.min(), values.max()
         if not 0 <= least <= most < size:  # nor of what is no number
-            odd = most if least >= 0 else least
+            odd = float(most if least >= 0 else least)
             raise DataError(
                 f"{where}: an event at {name} = {odd:g}, the sensor has 0..{size - 1}. Correct the events, or name the "
                 "sensor they come from"

@@ -13,7 +13,7 @@ import numpy as np
 from ff2loihi.choices import TONIC
 from ff2loihi.compilers.errors import DataError, brief
 from ff2loihi.data import own
-from ff2loihi.data.events.arrays import SIDE_MAX, STEPS
+from ff2loihi.data.events.arrays import SIDE_MAX, STEPS, span_of
 from ff2loihi.data.events.recordings import Found, Recording, checked
 
 SPLITS = {"train": (True, False), "split": ("train", "test")}  # by the parameter that says which
@@ -51,36 +51,43 @@ class Tonic:
         self.labels = self._labels()
 
     def _sample(self, sample: int) -> tuple[np.ndarray, object]:
-        found = self.data[sample]
         where = f"{self.where}: sample {sample:,}"
+        try:
+            found = self.data[sample]
+        except Exception as error:  # of any kind, as below
+            said = brief(" ".join(f"{type(error).__name__}: {error}".split()), 120)
+            raise DataError(f"{where}: cannot be read ({said}). Let tonic save the set again") from error
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise DataError(f"{where}: {brief(type(found).__name__)}, no pair of events and a label")
         events = np.asarray(found[0])
-        if events.ndim != 1 or not {"t", "x"} <= set(events.dtype.names or ()):
+        fields = {name: events.dtype[name].kind for name in events.dtype.names or ()}
+        if events.ndim != 1 or not all(fields.get(name) in ("b", "i", "u", "f") for name in ("t", "x", *fields)):
             raise DataError(f"{where}: {brief(events.dtype)} of {events.shape}, no events with t, x, y and p. {WHOLE}")
         return events, found[1]
 
     def _labels(self) -> np.ndarray:
-        known = getattr(self.data, "targets", ())  # of most sets; others say it with each sample
         changed = any(getattr(self.data, name, None) for name in ("target_transform", "transforms"))
-        named = len(known) == len(self.data) and not changed
-        found = [known[k] if named else self._sample(k)[1] for k in range(self.samples)]
+        known = None if changed else getattr(self.data, "targets", None)
+        if known is not None and len(known) == len(self.data):  # as of most sets; others say it with each sample
+            found = [known[k] for k in range(self.samples)]
+        else:
+            found = [self._sample(k)[1] for k in range(self.samples)]
         return own.class_labels(f"{self.where}: labels", np.asarray(found))
 
     @property
     def span(self) -> float:
         """The latest event's end: read where no window is asked for."""
-        ends = (events["t"].max() for events, _ in map(self._sample, range(self.samples)) if len(events))
-        return 1.0 + max(map(float, ends), default=0)
+        ends = [float(events["t"].max()) for events, _ in map(self._sample, range(self.samples)) if len(events)]
+        return span_of(self.where, ends)
 
     def recording(self, sample: int) -> Recording:
         events = self._sample(sample)[0]
         events, fields = events[np.argsort(events["t"], kind="stable")], events.dtype.names or ()
-        x, nothing = events["x"].astype(np.int64), np.zeros(len(events), np.int64)
-        y = events["y"].astype(np.int64) if "y" in fields else nothing
+        nothing = np.zeros(len(events), np.int64)
+        y = events["y"] if "y" in fields else nothing
         one = self.sensor[2] == 1  # tonic gives those of SHD a polarity of 1
-        p = nothing if one or "p" not in fields else events["p"].astype(np.int64)
-        return checked(f"{self.where}: sample {sample:,}", Recording(events["t"], x, y, p), self.sensor)
+        p = nothing if one or "p" not in fields else events["p"]
+        return checked(f"{self.where}: sample {sample:,}", Recording(events["t"], events["x"], y, p), self.sensor)
 
 
 def found(name: str, folder: Path, download: bool) -> Found:

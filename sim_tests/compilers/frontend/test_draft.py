@@ -111,6 +111,19 @@ def test_a_label_that_stands_before_the_pixels_is_assumed_to_stand_before_the_ot
     assert (found["label"]["kind"], found["layers"][1]["label"]) == ("prepend", "prepend")
 
 
+@pytest.mark.parametrize("place", ["append", "prepend"])
+def test_a_label_beside_the_pixels_is_said_to_have_other_values_too(place):
+    def ask(question: Question) -> Choice:
+        return next((one for one in question.choices if place in one.value), question.choices[0])
+
+    text = draft("net.pt", chain("fc", 794, 50, 40), ask).text
+    [line] = [line for line in text.splitlines() if "value: 3" in line]
+    assert line == f"# label: {{kind: {place}, classes: 10, value: 3}}  # where a 1 has the value 3"
+    spec = parse_spec(yaml.safe_load(text) | yaml.safe_load(line.removeprefix("# ")), "the draft")
+    assert (spec.label.kind, spec.label.value) == (place, 3)
+    assert "value: 3" not in draft("net.pt", chain("fc", 784, 50, 40)).text
+
+
 def test_a_matrix_of_the_labels_own_at_each_layer_is_told_by_its_name_and_size():
     shapes = chain("fc.", 784, 60, 50)
     for index, n in enumerate((60, 50)):
@@ -398,6 +411,41 @@ def test_a_batch_norm_goes_to_the_layer_of_its_name():
     first, second = draft("net.pt", widths | norm).values["layers"][:2]
     assert "batch_norm" not in first
     assert second["batch_norm"] == "bn2"
+
+
+def layer_norm(name: str, *shape: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": shape, f"{name}.bias": shape}
+
+
+def test_a_layer_norm_of_a_layers_width_is_told_and_has_no_place():
+    shapes = chain("fc", 784, 50, 40) | layer_norm("norms.a", 50) | layer_norm("0", 784)
+    made = draft("net.pt", shapes)
+    assert set(made.layer_norms) == {"norms.a", "0"}
+    assert set(made.unplaced) == {f"{name}.{end}" for name in made.layer_norms for end in ("weight", "bias")}
+    assert "# norms.a; 0: like a LayerNorm, which is not compiled." in made.text
+    assert [layer["bias"] for layer in made.values["layers"]] == ["fc0.bias", "fc1.bias"]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"ln.weight": (50,)}, layer_norm("ln", 49), {"ln.weight": (50,), "ln.bias": (40,)}, layer_norm("ln", 50, 1),
+        {f"bn.{name}": (50,) for name in ("weight", "bias", "running_mean", "running_var")},
+    ],
+)  # fmt: skip
+def test_what_is_no_weight_and_bias_of_a_layers_width_is_not_taken_for_a_layer_norm(beside):
+    assert draft("net.pt", chain("fc", 784, 50, 40) | beside).layer_norms == ()
+
+
+def test_the_norm_of_a_convolutions_channels_is_not_called_a_layer_norm():
+    made = draft("net.pt", CONVOLUTIONS | layer_norm("gn", 64))
+    assert (made.layer_norms, set(made.unplaced)) == ((), {"gn.weight", "gn.bias"})
+
+
+def test_a_draft_says_of_each_net_of_several_layers_that_layer_norm_is_no_normalisation():
+    said = "# F.layer_norm, which takes the mean off first, is none of these, and leaves no trace in a file."
+    for shapes, times in ((chain("", 784, 50, 40), 1), (CONVOLUTIONS, 1), (chain("", 784, 50), 0)):
+        assert draft("net.pt", shapes).text.count(said) == times
 
 
 def test_layers_that_are_taken_for_copies_are_named():

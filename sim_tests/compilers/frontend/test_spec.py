@@ -53,6 +53,24 @@ def test_a_wrong_value_or_key_is_named(files, spec, changes, words):
     assert words in refusal(*files(spec=spec(**changes)))
 
 
+@pytest.mark.parametrize("name", ["layer_norm", "LayerNorm", "layer-norm", "ln"])
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("normalization", lambda name: {"normalization": name}),
+        ("input.norm", lambda name: {"input": {"norm": name}}),
+        (
+            "readout.head.activities",
+            lambda name: {"readout": {"kind": "head", "head": {"weights": ["a.weight"], "activities": name}}},
+        ),
+    ],
+)
+def test_a_layer_norm_is_refused_with_what_to_train_instead(files, spec, key, changes, name):
+    text = refusal(*files(spec=spec(**changes(name))))
+    assert f"{key}: LayerNorm, which takes the mean off first, is not compiled. Train with h / ||h|| (l2)" in text
+    assert text.endswith("(rms, LayerNorm without the mean), without weight and bias")
+
+
 def test_all_violations_of_a_spec_are_reported_at_once(files, spec):
     text = refusal(*files(spec=without(spec(pixel=6, goodness="sum", normalization="batch"), "probability")))
     assert all(key in text for key in ("pixel:", "goodness:", "normalization:", "probability:"))
