@@ -54,10 +54,13 @@ def _outcomes(client: "Client", place: Place, tasks: Sequence[str]) -> Generator
 
     futures = client.map(_run, tasks, pure=False)
     try:
-        finished = as_completed(futures)
+        finished = as_completed(futures, with_results=True)  # to ask for one may wait: its worker may be lost by then
         while not finished.is_empty():
             if finished.has_ready():
-                yield next(finished).result()
+                _, outcome = next(finished)
+                if isinstance(outcome, CancelledError):
+                    raise outcome
+                yield outcome
             else:
                 place.check()
                 time.sleep(POLL)

@@ -1,5 +1,6 @@
 """Sweeps on a scheduler of dask.distributed: the lines of one worker here, also where a worker is lost."""
 
+import asyncio
 import importlib.util
 import subprocess
 import sys
@@ -153,3 +154,34 @@ def test_what_a_trial_raises_on_a_worker_is_told_in_one_line(monkeypatch, task, 
         pytest.raises(error, match=words),
     ):
         outcomes(task, scheduler.Place(cluster.scheduler_address, "here"))
+
+
+def _echo(task):
+    return task
+
+
+@needs_dask
+@pytest.mark.filterwarnings("ignore")  # of dask's own sockets
+def test_while_an_outcome_is_fetched_from_a_worker_that_was_lost_the_place_is_looked_at(monkeypatch):
+    """A worker may be killed when its trial is done and its outcome is not yet here: nobody sends it any more."""
+    from distributed import Client, LocalCluster
+
+    asked = []
+
+    async def lost(*_, **__):
+        asked.append(True)
+        await asyncio.sleep(5)
+        raise OSError("waited for")
+
+    def look():
+        if asked:
+            raise BackendError("all jobs have ended")
+
+    monkeypatch.setattr(scheduler, "_run", _echo)
+    monkeypatch.setattr(Client, "_gather", lost)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(BackendError, match="^all jobs have ended$"),
+    ):
+        outcomes("a task", scheduler.Place(cluster.scheduler_address, "here", look))
+    assert asked
