@@ -1,14 +1,14 @@
 """The artifact's form of an IntNetwork."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import Binning, IntHead, IntLayer, IntNetwork, LayerLoss, NormTable, PooledHead, Program
-from ff2loihi.compilers.ir.options import Flag, Float, Goodness, HeadActivities, Probability, Readout
+from ff2loihi.compilers.ir.options import WHERE_USED, Flag, Float, Goodness, HeadActivities, Probability, Readout
 from ff2loihi.processes.limits import Int
 
 
@@ -35,14 +35,12 @@ class InferenceManifest(Header):
     losses: tuple[LayerLoss, ...]
     top_k: Int | None = None
     grid: Int | None = None  # of a classifier of pooled goodness
-    events: Binning | None = None
+    events: Annotated[Binning | None, WHERE_USED] = None
 
     @model_serializer(mode="wrap")
     def _without_absent_parts(self, dump: SerializerFunctionWrapHandler) -> dict:
-        """Readers before layers had labels, or leaks, or networks events, refuse the key, and read what has none."""
+        """Readers before layers had labels, or leaks, refuse the key, and read what has none."""
         plain = dump(self)
-        if self.events is None:
-            del plain["events"]
         for layer in plain["layers"]:
             for part in ("label", "leak"):
                 if layer[part] is None:

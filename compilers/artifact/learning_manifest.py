@@ -1,13 +1,12 @@
 """The artifact's form of a LearningNetwork."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ff2loihi.compilers.artifact.manifest import Header
 from ff2loihi.compilers.ir import Binning, LearningLayer, LearningNetwork, Program, UpdateRule
-from ff2loihi.compilers.ir.options import Strict
+from ff2loihi.compilers.ir.options import WHERE_USED, Strict
 from ff2loihi.processes.learning_rule import Neuron, OutputTrace, ThirdFactor
 from ff2loihi.processes.library_rule import GateFactor
 from ff2loihi.processes.limits import Int
@@ -19,15 +18,8 @@ class _Layer(Strict):
     trace: OutputTrace
     factor: ThirdFactor | None = None
     gates: GateFactor | None = None  # in place of factor where the update is "gate"
-    synapses: Int = 0  # those that exist, where a mask says so: a bit a synapse, rows of whole bytes; 0: all of them
-
-    @model_serializer(mode="wrap")
-    def _without_absent_mask(self, dump: SerializerFunctionWrapHandler) -> dict:
-        """Readers before layers had masks refuse the key, and read what has none."""
-        plain = dump(self)
-        if not self.synapses:
-            del plain["synapses"]
-        return plain
+    # Those that exist, where a mask says so: a bit a synapse, rows of whole bytes; 0: all of them.
+    synapses: Annotated[Int, WHERE_USED] = 0
 
 
 class LearningManifest(Header):
@@ -41,15 +33,7 @@ class LearningManifest(Header):
     window: Int
     layers: tuple[_Layer, ...]
     update: UpdateRule
-    events: Binning | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_absent_events(self, dump: SerializerFunctionWrapHandler) -> dict:
-        """Readers before networks took events refuse the key, and read what has none."""
-        plain = dump(self)
-        if self.events is None:
-            del plain["events"]
-        return plain
+    events: Annotated[Binning | None, WHERE_USED] = None
 
 
 _SCALARS = ("pixels", "input_code", "input_factor", "steps", "window", "events")

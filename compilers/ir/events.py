@@ -1,10 +1,12 @@
 """How events become the spikes of a network's inputs: a spec and an artifact say it, so that every run bins alike."""
 
+from typing import Annotated
+
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from ff2loihi.compilers.errors import in_words
-from ff2loihi.compilers.ir.options import Flag, Strict
+from ff2loihi.compilers.ir.options import WHERE_USED, Flag, Strict
 from ff2loihi.processes.limits import MAX_LEARNING_STEPS
 
 Sensor = tuple[int, int, int]  # height, width, polarities
@@ -29,18 +31,10 @@ class Binning(Strict):
     merged: Flag = False
     downsample: int = Field(default=1, ge=1, le=1 << 20)
     most: int | None = Field(default=None, ge=1, le=MAX_LEARNING_STEPS)
-    denoise: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # in the unit of window
+    denoise: Annotated[float | None, WHERE_USED] = Field(default=None, gt=0, allow_inf_nan=False)  # in window's unit
     saccades: Flag = False
     parts: int = Field(default=1, ge=1, le=MAX_LEARNING_STEPS)
     rounds: int = Field(default=2, ge=1, le=MAX_LEARNING_STEPS)
-
-    @model_serializer(mode="wrap")
-    def _without_absent_denoise(self, dump: SerializerFunctionWrapHandler) -> dict:
-        """Readers before events were denoised refuse the key, and read what has none."""
-        plain = dump(self)
-        if self.denoise is None:
-            del plain["denoise"]
-        return plain
 
     def __str__(self) -> str:
         return in_words(dict(self))

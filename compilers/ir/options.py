@@ -11,6 +11,7 @@ Goodness = Literal["sum_squares", "mean_squares", "l2", "rms", "l1"]  # rms: the
 HeadActivities = Literal["l2", "rms", "raw"]  # h / ||h||_2, h / sqrt(mean h^2), h
 Flag = Annotated[bool, Field(strict=True)]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # as an artifact holds it
+WHERE_USED = Field(exclude_if=lambda value: not value)  # of a key that older readers refuse: written where it says more
 
 
 class Strict(BaseModel):
