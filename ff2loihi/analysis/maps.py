@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 PERPLEXITY = 30  # scikit-learn's default, less where there are few samples
 
@@ -24,4 +25,5 @@ def tsne(latents: np.ndarray, seed: int = 0) -> np.ndarray:
     scale = float(latents.max()) or 1.0
     perplexity = min(PERPLEXITY, (len(latents) - 1) / 3)
     start = "pca" if latents.std() > 0 and min(latents.shape) >= 2 else "random"
-    return TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(latents / scale)
+    with threadpool_limits(1):  # beside another program its threads wait for each other, nine times as long
+        return TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(latents / scale)

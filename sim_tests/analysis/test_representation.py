@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.cross_decomposition import CCA
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ff2loihi.analysis.ensembles import (
     ensembles,
@@ -189,3 +190,18 @@ def test_tsne_keeps_far_clusters_apart_and_takes_few_samples(rng):
     assert tsne(np.zeros((5, 3))).shape == (5, 2)
     with pytest.raises(ValueError, match="at least 4"):
         tsne(np.ones((3, 3)))
+
+
+def test_tsne_takes_one_thread(monkeypatch):
+    """Two that wait for each other, on cores that others use, took nine times as long."""
+    seen = []
+
+    def fit(_, latents):
+        seen.extend(library["num_threads"] for library in threadpool_info())
+        return np.zeros((len(latents), 2))
+
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", fit)
+    with threadpool_limits(2):
+        assert tsne(np.eye(8)).shape == (8, 2)
+        assert 2 in {library["num_threads"] for library in threadpool_info()}
+    assert set(seen) == {1}
