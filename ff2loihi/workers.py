@@ -1,7 +1,8 @@
 """Independent parts of a command in processes on this machine: a lost worker's part is given to another.
 
-A worker reads its parts from standard input, and ends when that is closed: with its parent, whatever ended that. Parts
-and what they give are pickled, as all these processes are of one program.
+A worker reads its parts from standard input, and ends when that is closed: with its parent, whatever ended that. It is
+ended at any moment, so its temporary files are in a folder that goes with it. Parts and what they give are pickled, as
+all these processes are of one program.
 """
 
 import importlib
@@ -9,11 +10,13 @@ import os
 import pickle
 import queue
 import selectors
+import shutil
 import signal
 import struct
 import subprocess
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
@@ -25,18 +28,20 @@ from ff2loihi.compilers.errors import BackendError, CheckFailed, FF2LoihiError, 
 TRIES = 3  # workers that one part may be lost with: more, and it is the part that ends them
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 ERRORS = {error.exit_code: error for error in (FF2LoihiError, BackendError, CheckFailed)}
+PATIENCE = 5.0  # s for what a worker has started to end with it, before its folder is left
 LENGTH = struct.Struct(">Q")  # bytes of the pickle that follows
 
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 
-def work(function: str) -> None:
-    """A worker, from inside: what module:function gives of each part that comes."""
+def work(function: str, folder: str) -> None:
+    """A worker, from inside: what module:function gives of each part that comes. folder: of its temporary files."""
+    tempfile.tempdir = folder  # or Python would look for another one where this one has gone
     with os.fdopen(os.dup(1), "wb") as replies:
         os.dup2(2, 1)  # what a library prints is no reply
         parts: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=_listen, args=(parts,), daemon=True).start()
+        threading.Thread(target=_listen, args=(parts, folder), daemon=True).start()
         module, _, name = function.partition(":")
         found = getattr(importlib.import_module(module), name)
         while True:
@@ -48,11 +53,20 @@ def work(function: str) -> None:
             _write(replies, pickle.dumps(reply))
 
 
-def _listen(parts: "queue.Queue[bytes]") -> None:
+def _listen(parts: "queue.Queue[bytes]", folder: str) -> None:
     with open(0, "rb", buffering=0, closefd=False) as stdin:  # Python ends by signal 6 where a buffer is locked
         while (part := _read(stdin)) is not None:
             parts.put(part)
+    _remove(folder)  # our parent was killed, and removes nothing
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _remove(folder: str) -> None:
+    """Remove what others may still write to: they end as soon as they miss the worker that has started them."""
+    deadline = time.monotonic() + PATIENCE
+    while os.path.lexists(folder) and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.01)
 
 
 def _write(stream: IO[bytes], data: bytes) -> None:
@@ -83,18 +97,27 @@ class _Worker:
         self.function, self.place, self.tries = function, 0, 0
 
     def __enter__(self) -> "_Worker":
-        self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            children.command(f"from ff2loihi import workers\nworkers.work({self.function!r})"),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-            start_new_session=True, env=children.environment(**ONE_THREAD),
-        )  # fmt: skip
+        with ExitStack() as stack:
+            self.log = stack.enter_context(tempfile.TemporaryFile())
+            folder = tempfile.mkdtemp(prefix="ff2l-")  # a short name, as the paths of Lava's sockets must be
+            stack.callback(_remove, folder)
+            code = "import sys\nfrom ff2loihi import workers\nworkers.work(*sys.argv[1:])"
+            self.process = subprocess.Popen(
+                children.command(code, self.function, folder),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                start_new_session=True, env=children.environment(**ONE_THREAD, TMPDIR=folder),
+            )  # fmt: skip
+            stack.callback(self._end)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _end(self) -> None:
         self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.log):
+        for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 with suppress(BrokenPipeError):  # what it never read
                     stream.close()

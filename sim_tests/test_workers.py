@@ -1,7 +1,13 @@
 """Worker processes: a lost one's part is tried again, what a part raises is told, and none outlives the pool."""
 
 import importlib
+import os
 import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -125,3 +131,56 @@ def test_an_early_end_ends_the_workers(children):
     assert len(children()) == 2
     running.close()
     assert children() == []
+
+
+MAKES = "import os, tempfile; path = tempfile.mkdtemp(); open(path + '/file', 'w').close(); found = path"
+
+
+@pytest.fixture
+def temporary(monkeypatch, tmp_path):
+    """The folder of temporary files, this process's and those that it starts."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_what_a_worker_left_goes_with_it(temporary):
+    running = outcomes(MAKES, f"{MAKES}; import time; time.sleep(1e6)", count=2)
+    path = Path(next(running))
+    assert path.is_relative_to(temporary)
+    assert (path / "file").exists()
+    running.close()
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_lost_worker_left_goes_with_the_pool(temporary, tmp_path):
+    place = tmp_path / "place"
+    lost = f"{MAKES}; open({str(place)!r}, 'a').write(path + '\\n'); os.kill(os.getpid(), 9)"
+    with pytest.raises(BackendError, match="3 workers were lost"):
+        list(outcomes(lost, count=1))
+    paths = place.read_text().split()
+    assert len(set(paths)) == 3
+    assert all(Path(path).is_relative_to(temporary) for path in paths)
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_worker_left_goes_when_its_parent_is_killed(temporary, tmp_path):
+    place = tmp_path / "place"
+    part = f"{MAKES}; open({str(place)!r}, 'w').write(path); import time; time.sleep(1e6)"
+    code = (
+        f"from ff2loihi import workers\nwith workers.Pool('tiny_parts:run', 1, repr) as p: list(p.outcomes([{part!r}]))"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(temporary)}
+    ) as parent:
+        deadline = time.monotonic() + 60
+        while not (place.exists() and place.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert Path(place.read_text()).is_relative_to(temporary)
+        assert (Path(place.read_text()) / "file").exists()
+        parent.kill()
+    while list(temporary.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(temporary.iterdir()) == []

@@ -17,7 +17,10 @@ INTERRUPTED = "interrupted; nothing was half-written"
 BAD_INPUT = 2
 FORGETFUL = ("weakref", "_weakrefset", "llvmlite", "numba.core.serialize")
 MAKING = ("tempfile", "ff2loihi.compilers.files")  # a file, which none removes until its name is in hand
-STARTING = (("subprocess", "__init__"), ("ff2loihi.backends.lava.child", "__enter__"))  # a process, likewise
+HOLDING = (  # a process and its folder, likewise; or ending them
+    ("subprocess", "__init__"), ("ff2loihi.backends.lava.child", "__enter__"),
+    ("ff2loihi.workers", "__enter__"), ("ff2loihi.workers", "__exit__"),
+)  # fmt: skip
 WAITING = ("ff2loihi.compilers.files", "_into_stream")  # makes nothing, and may wait for ever
 RETRY = 0.02  # s until a signal is tried again that came where no exception gets out
 
@@ -112,7 +115,7 @@ def _is_deaf(frame: FrameType | None) -> bool:
             return False
         if module in FORGETFUL or module.startswith(("llvmlite.", "namedtuple_")) or function == "__del__":
             return True
-        if module in MAKING or (module, function) in STARTING:
+        if module in MAKING or (module, function) in HOLDING:
             return True
         frame = frame.f_back
     return False

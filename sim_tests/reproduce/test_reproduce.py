@@ -91,4 +91,4 @@ def test_a_quick_table_is_filled(ff2loihi, tmp_path, line, rows):
 def test_a_data_set_that_is_not_there_is_refused_before_anything_is_trained(refused, tmp_path):
     code, line = refused("reproduce", "tosato", "--data", "svhn", "--data-root", tmp_path)
     assert code == 2
-    assert "svhn: not found" in line
+    assert f"svhn: not in {tmp_path}, which has no test_32x32.mat" in line
