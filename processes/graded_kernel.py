@@ -7,10 +7,12 @@ less than 2^24 units of its last bit (compilers.inference.integer_forward decide
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.compiled import IN_PLACE, in_place
+
 ANY_ORDER = {"contract", "reassoc"}
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def list_nonzero(x, values, idx, found):
     """The places of x (n,) uint8 with a value that is not 0, in order, and those values; returns how many.
 
@@ -33,7 +35,7 @@ def list_nonzero(x, values, idx, found):
     return count
 
 
-@njit(cache=True, nogil=True, fastmath=ANY_ORDER)
+@njit(cache=True, nogil=True, fastmath=ANY_ORDER, **IN_PLACE)
 def add_products(w, idx, x, n, out):
     """out += the rows idx[:n] of w, each times its x, eight rows at a time: out is passed once for them."""
     k = 0
@@ -52,7 +54,7 @@ def add_products(w, idx, x, n, out):
         k += 1
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def activate(a, more, top, h):
     """h (n,) uint8 = min(max(floor(a + more), 0), top); more (n,): the bias, and what the label adds."""
     zero = np.float32(0)
@@ -91,7 +93,7 @@ def sparse_layer(payloads, w, more, top, h):
             activate(a, more[label if more.shape[0] > 1 else 0], top, h[sample, label])
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def dense_layer(a, more, top, h):
     """The same of sums a (samples, labels, n) that a matrix product gave."""
     for sample in range(h.shape[0]):
@@ -111,7 +113,7 @@ def byte_layer(a, offset, unit, more, top, h):
             activate(scaled, more[label if more.shape[0] > 1 else 0], top, h[sample, label])
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def power_sums(h, inside, sums, active):
     """Of activities h (samples, labels, n): how many are not 0, and the sums of h and of h^2 over two parts.
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning_rule import (
     BALANCE_MAX,
     SIGMOID_ONE,
@@ -74,7 +75,7 @@ def synapse_mask(exists: np.ndarray | None) -> np.ndarray:
     return np.zeros((0, 0), np.int16) if exists is None else np.array(-exists.T.astype(np.int16), order="C")
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def clear_absent(matrix, mask, idx, n):
     """Weights or tags that an update of the rows that spiked gave to synapses that do not exist are 0 again."""
     for k in range(n):
@@ -83,7 +84,7 @@ def clear_absent(matrix, mask, idx, n):
             row[j] &= exists[j]
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def add_rows(w, idx, n, out):
     """out (int32) += the rows of w that spike, eight at a time: their sum fits in int16, and out is passed once."""
     k = 0
@@ -127,7 +128,7 @@ def trace_step(r, spike, hard, impulse, keep, top):
     return np.int32(min(top, np.int32(kept + np.int32(impulse * spike))))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def integrate(v, r, a, z, neuron):
     """A step of neurons v, r from the drive a, all int32: their spikes z."""
     left, threshold = neuron.left, neuron.threshold
@@ -141,7 +142,7 @@ def integrate(v, r, a, z, neuron):
         r[j] = trace_step(r[j], z[j], hard, impulse, keep, top)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def sums(r, signs):
     """(G+, G-) of traces r (n,) int32: the sum of all squares fits in int32, see compilers.learning.fit."""
     plus, total = np.int32(0), np.int32(0)
@@ -152,7 +153,7 @@ def sums(r, signs):
     return np.int64(plus), np.int64(total - plus)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def modulation(plus, minus, phase, factor, table):
     sigmoid, gain, theta, target, shift = factor
     total = plus + minus
@@ -172,7 +173,7 @@ def modulation(plus, minus, phase, factor, table):
     return sign_plus * m_plus, sign_minus * m_minus
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def post_traces(r, signs, m_plus, m_minus, trace_shift, y):
     """y (n,) int32: min(127, (r |m| + 32) >> 6) >> trace_shift, negative where m is; |m| has 24 bits at most."""
     plus, minus = np.int32(m_plus), np.int32(m_minus)
@@ -186,7 +187,7 @@ def post_traces(r, signs, m_plus, m_minus, trace_shift, y):
             y[j] = size if y[j] > 0 else -size
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def update_rows(w, idx, n, shared):
     """w of the rows that spiked, one rounding draw for all: shared (n,) is the rounded update."""
     for k in range(n):
@@ -195,12 +196,12 @@ def update_rows(w, idx, n, shared):
             row[j] = np.int16(min(np.int16(W_HIGH), max(np.int16(W_LOW), np.int16(row[j] + shared[j]))))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _clip16(acc):
     return np.int32(min(CLIP_HIGH, max(CLIP_LOW, acc)))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def apply_tags(w, tag, active, exponent, u):
     """Without a branch in the inner loop, so that it runs on vectors: a tag of 0 moves nothing, since u < 128.
 
@@ -221,10 +222,10 @@ def apply_tags(w, tag, active, exponent, u):
                 row[j] = min(W_HIGH, max(W_LOW, moved))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def update_tags(tag, active, spiked, y, exponent, decay, u):
     """A row whose input did not spike decays, in 16 bits: the lowest tag alone clips what is summed on the way."""
-    up, fall, raised = np.int32(UP - u), np.int32(1 << (BITS - decay)), (y << (BITS - exponent)).astype(np.int32)
+    up, fall, scale = np.int32(UP - u), np.int32(1 << (BITS - decay)), np.int32(1 << (BITS - exponent))
     kept = np.int16((1 << BITS) - fall)
     for i in range(tag.shape[0]):
         if not (active[i] or spiked[i]):
@@ -241,7 +242,7 @@ def update_tags(tag, active, spiked, y, exponent, decay, u):
             x0 = np.int32(-1 if spiked[i] else 0)  # as a mask
             for j in range(row.shape[0]):
                 old = np.int32(row[j])
-                acc = _clip16(np.int32(old << BITS) + np.int32(x0 & raised[j]))
+                acc = _clip16(np.int32(old << BITS) + np.int32(x0 & np.int32(y[j] * scale)))
                 acc = _clip16(np.int32(acc - np.int32(old * fall)))
                 t = np.int16(min(T_HIGH, max(T_LOW, np.int32(acc + up) >> BITS)))
                 row[j] = t
@@ -249,7 +250,7 @@ def update_tags(tag, active, spiked, y, exponent, decay, u):
         active[i] = left != 0
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def decay_post_traces(y, draw):
     """Signed post traces (n,) as LearningDense holds them: any of them loses one unit now and then.
 
@@ -262,7 +263,7 @@ def decay_post_traces(y, draw):
             y[j] -= 1 if y[j] > 0 else -1
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def round_step(y, exponent, u, shared):
     """y (n,) int32 becomes the update in 2^-7 LSB, `shared` (n,) int16 the same rounded with u, for all rows alike."""
     scale, up = np.int32(1 << (UPDATE_BITS - exponent)), np.int32(UP - u)
@@ -271,7 +272,7 @@ def round_step(y, exponent, u, shared):
         shared[j] = np.int32(y[j] + up) >> BITS
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phase, m_plus, m_minus, trace_shift):
     """A step's spikes z, from the drive a, the control and the modulation of the step before: the next (m+, m-)."""
     plus, minus = sums(r, signs)
@@ -288,7 +289,7 @@ def send_spikes(a, v, r, y2, y3, g, z, signs, neuron, factor, table, reset, phas
     return modulation(plus, minus, phase, factor, table)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def list_inputs(spikes, idx):
     """idx becomes the inputs that spike, of spikes (inputs,) of any type: how many."""
     count = 0
@@ -299,7 +300,7 @@ def list_inputs(spikes, idx):
     return count
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def receive_spikes(
     w, mask, tag, active, spikes, idx, a, y2, y3, y, shared, exponent, tags, tag_exponent, tag_decay, u, draw
 ):

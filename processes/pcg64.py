@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.compiled import in_place
+
 MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 ONE = 1 << 128
 WORD = (1 << 64) - 1
@@ -82,20 +84,20 @@ def unit(bits):
     return np.float64(bits >> MANTISSA) * UNIT
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def leap(state, by):
     """Pass the draws of a leap."""
     state[0], state[1] = leapt(state[0], state[1], by)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def bits64(stream):
     """The next 64 bits."""
     leap(stream.state, stream.step)
     return output(stream.state[0], stream.state[1])
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def bits32(stream):
     """The next 32 bits, a half of 64: the lower one first."""
     if stream.spare[0]:
@@ -106,7 +108,7 @@ def bits32(stream):
     return both & LOW
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def below(stream, count):
     """integers(count) of a count up to 2^32 - 1, after Lemire; of one it draws nothing."""
     if count == 1:
@@ -120,7 +122,7 @@ def below(stream, count):
     return np.int64(product >> HALF)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def uniform(stream):
     """random(): in [0, 1)."""
     return unit(bits64(stream))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning_kernels import add_rows, list_inputs
 from ff2loihi.processes.learning_rule import RATE_ONE
 
@@ -26,7 +27,7 @@ class Events(NamedTuple):
         return cls(np.zeros((*labels, steps, inputs), np.int32), np.zeros((*labels, steps), np.int32))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def encode(q, phases, full, events):
     """The spikes of inputs at rate q / full, whose accumulators start at phases 0..full - 1.
 

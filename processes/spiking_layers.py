@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.graded_kernel import list_nonzero
 from ff2loihi.processes.learning_kernels import add_rows
 from ff2loihi.processes.limits import ALIGN, V_LIMIT
@@ -27,7 +28,7 @@ class Lif(NamedTuple):
     soft: np.int32
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def integrate_step(a, more, lif, v, count, spikes):
     """v += ((a + more) >> shift << 6) + bias, a spike where v > threshold, then the reset; all (n,)."""
     left = lif.threshold if lif.soft else ZERO

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from ff2loihi.backends.emulator.events import drives, list_spikes, mark
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning_kernels import NeuronConstants, integrate, sums, trace_step
 from ff2loihi.processes.limits import ALIGN, POST_TRACE_MAX, V_LIMIT
 from ff2loihi.processes.rate_kernel import Events
@@ -57,7 +58,7 @@ def lowest_drive(neuron: NeuronConstants, steps: int) -> int:
     return -int(most / reach / (1 << ALIGN))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def refresh(w, labels):
     """Form the drives that are stale."""
     for label in range(labels.stale.shape[0]):
@@ -68,7 +69,7 @@ def refresh(w, labels):
             labels.stale[label] = 0
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def smallest(drive, low):
     """low (n,): of drive (steps, n)."""
     low[:] = HIGH
@@ -86,7 +87,7 @@ def _leak(v, a, half):
     return np.int32(kept + np.int32(a << DRIVE))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _in_pairs(base, drive, neuron, v, r):
     """The traces r (n,) under one label, from the drives of pixels and label; and SPIKED where a neuron did."""
     half, threshold, one = np.int32(neuron.left // 2), neuron.threshold, np.int32(1)
@@ -120,7 +121,7 @@ def _in_pairs(base, drive, neuron, v, r):
                 r[j] = kept | (r[j] & SPIKED) | np.int32(spike << TRACE_BITS)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _every_step(base, drive, layer, v, r, a):
     """The same a step at a time, for every neuron and trace; a (n,): space for its drive."""
     v[:], r[:] = 0, 0
@@ -132,7 +133,7 @@ def _every_step(base, drive, layer, v, r, a):
     mark(layer.spikes, layer.fired)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _lowest(one, other):
     low = one[0] + other[0]
     for j in range(one.shape[0]):
@@ -140,7 +141,7 @@ def _lowest(one, other):
     return low
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def first_layer(layer, base, labels, begin, goodness, spikes):
     """(G+, G-) under the labels begin.. in goodness (classes, 2), from the pixels' drives base (steps, n).
 
@@ -148,7 +149,7 @@ def first_layer(layer, base, labels, begin, goodness, spikes):
     """
     n = base.shape[1]
     refresh(layer.w, labels)
-    low, v, r, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros((1, n), np.int32), np.zeros(n, np.int32)
+    low, v, a, r = layer.state[0], layer.state[1], layer.state[2], layer.state[3:4]
     smallest(base, low)
     kept = spikes.counts.shape[1] > 0
     for label in range(begin, labels.stale.shape[0]):

@@ -1,8 +1,8 @@
 """More of processes.rate_kernel: events of recorded spikes, and what they drive."""
 
 import numpy as np
-from numba import njit
 
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning_kernels import add_rows
 from ff2loihi.processes.learning_rule import RATE_ONE
 from ff2loihi.processes.rate_kernel import encode
@@ -10,7 +10,7 @@ from ff2loihi.processes.rate_kernel import encode
 NO_BYTE = np.int16(0)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def take(q, phases, events):
     """A sample's input spikes: of rates q (pixels,), accumulators starting at phases; without phases q is the spikes.
 
@@ -24,8 +24,9 @@ def take(q, phases, events):
     once = q.shape[0] // row
     for step in range(events.counts.shape[0]):
         if step >= once:
-            count = events.counts[step - once]
-            events.idx[step, :count], events.counts[step] = events.idx[step - once, :count], count
+            events.counts[step] = events.counts[step - once]
+            for k in range(events.counts[step]):
+                events.idx[step, k] = events.idx[step - once, k]
             continue
         count, found = 0, events.idx[step]
         for place in range(row):
@@ -39,7 +40,7 @@ def take(q, phases, events):
         events.counts[step] = count
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def list_spikes(spikes, events):
     """Spikes (steps, n) int32 0/1 as events."""
     for step in range(spikes.shape[0]):
@@ -50,7 +51,7 @@ def list_spikes(spikes, events):
         events.counts[step] = count
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def mark(spikes, fired):
     """fired (n,) int32 becomes other than 0 where one of spikes (steps, n) is."""
     for step in range(spikes.shape[0]):
@@ -59,7 +60,7 @@ def mark(spikes, fired):
             fired[j] |= z[j]
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def copy_spikes(spikes, first, events):
     """Spikes (steps, inputs) bool as they are; first: the index of their first input."""
     events.counts[:] = 0
@@ -70,17 +71,19 @@ def copy_spikes(spikes, first, events):
                 events.counts[step] += 1
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def merge(events, more, out):
     """The events of two groups of inputs in one list."""
     for step in range(events.counts.shape[0]):
-        n, m = events.counts[step], more.counts[step]
-        out.idx[step, :n] = events.idx[step, :n]
-        out.idx[step, n : n + m] = more.idx[step, :m]
+        n, m, found = events.counts[step], more.counts[step], out.idx[step]
+        for k in range(n):
+            found[k] = events.idx[step, k]
+        for k in range(m):
+            found[n + k] = more.idx[step, k]
         out.counts[step] = n + m
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def drives(w, events, steps, out):
     """out[:steps] (steps, n) int32: the sum of the rows that spike in each of the first steps."""
     for step in range(steps):

@@ -47,6 +47,9 @@ def _layer(layer: LearningLayer, steps: int, tags: bool) -> Layer:
         fired=np.zeros(n, np.int32),
         spikes=np.zeros((steps, n), np.int32),
         listed=Events.of(steps, n),
+        state=np.zeros((5, n), np.int32),
+        shared=np.zeros(n, np.int16),
+        spiked=np.zeros(inputs if tags else 1, np.uint8),
     )
 
 

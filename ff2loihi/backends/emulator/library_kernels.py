@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning_kernels import BITS, CLIP_HIGH, UP, V_TOP, W_HIGH, W_LOW, add_rows, sums
 from ff2loihi.processes.limits import UPDATE_BITS, V_LIMIT
 
@@ -28,7 +29,7 @@ class Layer(NamedTuple):
     mask: which synapses exist, see learning_kernels.synapse_mask.
     neuron: (1 - dv / 4096, vth << 6, a gate's force << 6). factor: (shift, E, gain, gate's vth << 6). pairs (GROUPS, 2)
     int64: the thermometers' weights; thresholds (GROUPS, K). gate (n,) float64: the gates' v, which lives on. fired
-    (n,) int64 becomes other than 0 where a neuron spikes by itself.
+    (n,) int64 becomes other than 0 where a neuron spikes by itself. space: of a presentation.
     """
 
     w: np.ndarray
@@ -40,6 +41,30 @@ class Layer(NamedTuple):
     thresholds: np.ndarray
     gate: np.ndarray
     fired: np.ndarray
+    space: "Space"
+
+
+class Space(NamedTuple):
+    """What a presentation works in. v (n,) float64, a (n,) int32; neurons (9, n) int64, of which the last row stays 0.
+
+    t (GROUPS, K) float64, groups (3, GROUPS) int64: of the thermometers; off (GROUPS,) uint8 stays 0.
+    """
+
+    v: np.ndarray
+    a: np.ndarray
+    neurons: np.ndarray
+    t: np.ndarray
+    groups: np.ndarray
+    off: np.ndarray
+
+    @classmethod
+    def of(cls, n: int, thresholds: np.ndarray) -> "Space":
+        """For n neurons and thermometers of those thresholds (GROUPS, K)."""
+        groups = len(thresholds)
+        return cls(
+            np.zeros(n), np.zeros(n, np.int32), np.zeros((9, n), np.int64), np.zeros(thresholds.shape),
+            np.zeros((3, groups), np.int64), np.zeros(groups, np.uint8),
+        )  # fmt: skip
 
 
 class Record(NamedTuple):
@@ -64,7 +89,7 @@ def _current(a):
     return u
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _force(v, gates, share, threshold, force, z):
     """A time step whose only input is the gates' spikes: z, the spikes that they force."""
     for j in range(v.shape[0]):
@@ -77,14 +102,14 @@ def _force(v, gates, share, threshold, force, z):
         v[j] = x
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _decay(v, share, times):
     for _ in range(times):
         for j in range(v.shape[0]):
             v[j] = np.trunc(v[j] * share)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _integrate(v, a, share, threshold, z):
     """Slot B1: the drive of the inputs, and the neurons' own spikes."""
     for j in range(v.shape[0]):
@@ -93,7 +118,7 @@ def _integrate(v, a, share, threshold, z):
         v[j] = 0.0 if z[j] else x
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _active(r):
     found = 0
     for j in range(r.shape[0]):
@@ -101,7 +126,7 @@ def _active(r):
     return found
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _products(r, spikes, signs):
     """How many products r m are not 0; spikes (groups,): of the thermometers, m by the neurons' signs."""
     found = 0
@@ -110,7 +135,7 @@ def _products(r, spikes, signs):
     return found
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _thermometers(t, goodness, enabled, weights, shift, thresholds, enable, spikes):
     """A time step of all units, t (groups, K) their v; spikes (groups,): how many of each group spike."""
     for group in range(t.shape[0]):
@@ -127,7 +152,7 @@ def _thermometers(t, goodness, enabled, weights, shift, thresholds, enable, spik
             t[group, k] = x
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _gather(gate, r, m_plus, m_minus, signs, gain, threshold, fired):
     """A time step of the gates: v += (gain r m) << 6, a spike above the threshold, then 0."""
     for j in range(gate.shape[0]):
@@ -136,7 +161,7 @@ def _gather(gate, r, m_plus, m_minus, signs, gain, threshold, fired):
         gate[j] = 0.0 if fired[j] else x
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _teach(w, mask, idx, n, grow, fall, u):
     """dw = 2^1 x0 y0 - 2^-2 y0 x1: w + 2 of neurons that grow; of those that fall w + 2, clipped in 16 bits of 2^-7
     LSB, then - 4, which leaves a weight of 254 or 255 a fraction to be rounded by u = floor(128 draw). Returns how many
@@ -157,14 +182,21 @@ def _teach(w, mask, idx, n, grow, fall, u):
     return taught
 
 
-@njit(cache=True, nogil=True)
+@in_place
+def _copy(of, to):
+    for i in range(of.shape[0]):
+        for j in range(of.shape[1]):
+            to[i, j] = of[i, j]
+
+
+@in_place
 def _record_states(states, t, v, z, r, gate, a):
     for j in range(v.shape[0]):
         states[t, 0, j], states[t, 1, j], states[t, 2, j], states[t, 3, j] = v[j], z[j], r[j], gate[j]
         states[t, 4, j] = a[j]
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _quiet_step(v, a, b, share, threshold, z):
     """The four slots of a step that no gate forces anything in, from the drive a + b of inputs and label: spikes z."""
     for j in range(v.shape[0]):
@@ -175,19 +207,19 @@ def _quiet_step(v, a, b, share, threshold, z):
         v[j] = 0.0 if spike else np.trunc(x * share)
 
 
-@njit(cache=True, nogil=True)
-def counts(pixels, label, neuron, r):
+@in_place
+def counts(pixels, label, layer, r):
     """r (n,) int64: the spikes of each neuron in a presentation that teaches nothing, from drives (steps, n)."""
-    share, threshold, _ = neuron
-    v, z = np.zeros(r.shape[0]), np.zeros(r.shape[0], np.int64)
-    r[:] = 0
+    share, threshold, _ = layer.neuron
+    v, z = layer.space.v, layer.space.neurons[0]
+    v[:], r[:] = 0, 0
     for i in range(pixels.shape[0]):
         _quiet_step(v, pixels[i], label[i], share, threshold, z)
         for j in range(r.shape[0]):
             r[j] += z[j]
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
     """One presentation with all its gates: (G+, G-) at its end.
 
@@ -198,24 +230,23 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
     that are not quiet, see NEURON.
     """
     w, signs, weights, thresholds, gate = layer.w, layer.signs, layer.pairs, layer.thresholds, layer.gate
-    steps, n, groups = pixels.counts.shape[0], w.shape[1], weights.shape[0]
+    steps, n = pixels.counts.shape[0], w.shape[1]
     share, threshold, force = layer.neuron
     shift, enable, gain, gate_threshold = layer.factor
-    v, a, r = np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.int64)
-    grow, fall, own = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)  # forced in A1, in A2; in B1
-    nothing, off = np.zeros(n, np.int64), np.zeros(groups, np.uint8)
-    grown, fallen = np.zeros(n, np.int64), np.zeros(n, np.int64)  # gates that spiked for A1, for A2
-    t, late, early, spikes = (
-        np.zeros(thresholds.shape), np.zeros(groups, np.int64), np.zeros(groups, np.int64), np.zeros(groups, np.int64),
-    )  # fmt: skip
+    v, a, t, neurons = layer.space.v, layer.space.a, layer.space.t, layer.space.neurons
+    r, nothing = neurons[0], neurons[8]
+    grow, fall, own = neurons[1], neurons[2], neurons[3]  # forced in A1, in A2; in B1
+    grown, fallen = neurons[4], neurons[5]  # gates that spiked for A1, for A2
+    late_r, early_r = neurons[6], neurons[7]
+    late, early, spikes = layer.space.groups[0], layer.space.groups[1], layer.space.groups[2]
+    v[:], t[:], neurons[:], layer.space.groups[:] = 0, 0, 0, 0
     before_b1, before_b2 = (0, 0), (0, 0)  # goodness of the counts in B1 and B2 of the step before
-    late_r = np.zeros(n, np.int64)
     for i in range(quiet):
         a[:] = 0
         add_rows(w, label.idx[i], label.counts[i], a)
         _quiet_step(v, base[i], a, share, threshold, own)
         for goodness in (before_b1, before_b2, before_b2, before_b2):
-            _thermometers(t, goodness, off, weights, shift, thresholds, enable, spikes)
+            _thermometers(t, goodness, layer.space.off, weights, shift, thresholds, enable, spikes)
         for j in range(n):
             r[j] += own[j]
             layer.fired[j] |= own[j]
@@ -225,7 +256,7 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
         _force(v, grown, share, threshold, force, grow)
         for j in range(n):
             r[j] -= grown[j]
-        _thermometers(t, before_b1, off, weights, shift, thresholds, enable, spikes)
+        _thermometers(t, before_b1, layer.space.off, weights, shift, thresholds, enable, spikes)
         _gather(gate, late_r, late[0] + late[2], late[1] + late[3], signs, gain, gate_threshold, fallen)
         in_a1 = sums(r, signs)
         if sent is not None:
@@ -233,7 +264,7 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
             sent[PRODUCT] += _products(late_r, late, signs)
         if record.on:
             _record_states(record.states, 4 * i, v, grow, r, gate, nothing)
-            record.units[4 * i] = t
+            _copy(t, record.units[4 * i])
         # A2: the input's drive, from weights that this step has not taught yet; what the gates teach
         _force(v, fallen, share, threshold, force, fall)
         for j in range(n):
@@ -249,28 +280,29 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
         if sent is not None:
             sent[COUNT] += _active(r)
             sent[PRODUCT] += _products(r, early, signs)
-        early_r = r.copy()
+        for j in range(n):
+            early_r[j] = r[j]
         if record.on:
             _record_states(record.states, 4 * i + 1, v, fall, r, gate, a)
-            record.units[4 * i + 1] = t
+            _copy(t, record.units[4 * i + 1])
         # B1: own spikes
         _integrate(v, a, share, threshold, own)
         for j in range(n):
             r[j] += fall[j]
+            late_r[j] = r[j]
             layer.fired[j] |= own[j]
         _thermometers(t, in_a1, enabled[i, 1], weights, shift, thresholds, enable, late)
-        late_r[:] = r
         if sent is not None:
             sent[COUNT] += _active(r)
         before_b1 = sums(r, signs)
         if record.on:
             _record_states(record.states, 4 * i + 2, v, own, r, gate, nothing)
-            record.units[4 * i + 2] = t
+            _copy(t, record.units[4 * i + 2])
         # B2: they are counted, the early gates gather
         _decay(v, share, 1)
         for j in range(n):
             r[j] += own[j]
-        _thermometers(t, in_a2, off, weights, shift, thresholds, enable, spikes)
+        _thermometers(t, in_a2, layer.space.off, weights, shift, thresholds, enable, spikes)
         _gather(gate, early_r, early[0] + early[2], early[1] + early[3], signs, gain, gate_threshold, grown)
         before_b2 = sums(r, signs)
         if sent is not None:
@@ -281,8 +313,8 @@ def present(layer, pixels, label, base, quiet, enabled, u, sent, record):
             sent[TAUGHT] += taught
         if record.on:
             _record_states(record.states, 4 * i + 3, v, nothing, r, gate, nothing)
-            record.units[4 * i + 3] = t
-            record.matrices[i] = w
+            _copy(t, record.units[4 * i + 3])
+            _copy(w, record.matrices[i])
     if sent is not None:
         sent[COUNT] += _active(r)  # in the time step before they are cleared
     return before_b2

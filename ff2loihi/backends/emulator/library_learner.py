@@ -8,7 +8,7 @@ from ff2loihi.backends.base import Learned, Plan, Samples
 from ff2loihi.backends.emulator import library_loop, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels
 from ff2loihi.backends.emulator.learner import label_events, reached
-from ff2loihi.backends.emulator.library_kernels import TAUGHT, Layer, Record, counts
+from ff2loihi.backends.emulator.library_kernels import TAUGHT, Layer, Record, Space, counts
 from ff2loihi.compilers.ir import LearningLayer, LearningNetwork
 from ff2loihi.processes.learning_kernels import synapse_mask
 from ff2loihi.processes.library_rule import ENABLE, ENABLE_EXP, FORCE, FORCE_EXP, GROUPS, SLOTS, GateFactor, controls
@@ -92,7 +92,7 @@ class LibraryLearner:
         r = np.zeros(self.w.shape[1], np.int64)
         library_loop.know(self._net, self.network.steps)
         library_loop.refresh(self.w, self._net.labels)
-        counts(self._net.base, self._net.labels.drive[label], self.layer.neuron, r)
+        counts(self._net.base, self._net.labels.drive[label], self.layer, r)
         return [r]
 
     @property
@@ -133,6 +133,7 @@ def _layer(layer: LearningLayer) -> Layer:
         thresholds=np.array(factor.thresholds, np.int64),
         gate=np.zeros(layer.neurons),
         fired=np.zeros(layer.neurons, np.int64),
+        space=Space.of(layer.neurons, np.array(factor.thresholds)),
     )
 
 

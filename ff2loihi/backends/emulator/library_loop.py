@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ff2loihi.backends.emulator import library_kernels, sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, refresh
 from ff2loihi.backends.emulator.events import drives, take
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import sums
 from ff2loihi.processes.library_rule import SLOTS, T_EPOCH
@@ -65,7 +65,7 @@ class Draws(NamedTuple):
         return cls(np.zeros(steps, np.int64), Stream.of(bits), epochs, over, np.array([passed]))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def draw(draws):
     """The draws of the next presentation."""
     for epoch in range(draws.epochs):
@@ -76,7 +76,7 @@ def draw(draws):
     draws.passed[0] += 1
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def draw_nothing(draws, presentations):
     """Pass the draws of presentations that need none."""
     for _ in range(presentations):
@@ -84,14 +84,14 @@ def draw_nothing(draws, presentations):
     draws.passed[0] += presentations
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def show(net, q, phases):
     """Take a sample."""
     take(q, phases, net.pixels)
     net.known[0] = 0
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def know(net, steps):
     """Form the pixels' drives of the first steps."""
     if net.known[0] < steps:
@@ -99,22 +99,22 @@ def know(net, steps):
         net.known[0] = steps
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def ask(net, rule, draws, goodness):
     """The image under every label, nothing learned: goodness (classes, 1, 2). Passes a presentation for each label."""
     layer, labels = net.layer, net.labels
     know(net, net.base.shape[0])
     refresh(layer.w, labels)
-    r = np.zeros(layer.w.shape[1], np.int64)
+    r = layer.space.neurons[1]
     for label in range(goodness.shape[0]):
-        library_kernels.counts(net.base, labels.drive[label], layer.neuron, r)
+        library_kernels.counts(net.base, labels.drive[label], layer, r)
         goodness[label, 0, 0], goodness[label, 0, 1] = sums(r, layer.signs)
         for j in range(r.shape[0]):
             layer.fired[j] |= r[j]
     draw_nothing(draws, goodness.shape[0])
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def show_label(net, label, phase, rule, draws):
     """The image with a label, with the draws that were drawn: (G+, G-)."""
     quiet = NOTHING if net.sent is not None or net.record.on else rule.quiet[phase]
@@ -131,7 +131,7 @@ def show_label(net, label, phase, rule, draws):
     )
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def teach(net, label, phase, rule, draws, goodness):
     """The next presentation: goodness (layers, 2)."""
     draw(draws)

@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ff2loihi.backends.emulator import sample_loop
 from ff2loihi.backends.emulator.candidates import Labels, first_layer
 from ff2loihi.backends.emulator.events import drives, list_spikes, take
 from ff2loihi.backends.emulator.presentation import DIRECT, TAG, Draws, draw, draw_nothing, present
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.rate_kernel import Events
 
 NOTHING = np.int64(0)  # as numpy's: numba compiles a function anew for each literal that it is called with
@@ -31,14 +31,14 @@ class Network(NamedTuple):
     record: tuple  # a Record for each layer
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def show(net, q, phases):
     """Take a sample."""
     take(q, phases, net.pixels)
     net.known[0] = 0
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def show_label(net, label, phase, rule, draws, goodness):
     """The image with a label, all layers, with the draws that were drawn: goodness (layers, 2)."""
     steps, first = net.pixels.counts.shape[0], net.layers[0]
@@ -68,7 +68,7 @@ def show_label(net, label, phase, rule, draws, goodness):
             net.labels.stale[:] = 1
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _tagged(layers):
     found = False
     for index in range(len(layers)):
@@ -76,7 +76,7 @@ def _tagged(layers):
     return found
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def ask(net, rule, draws, goodness):
     """The image under every label, nothing learned: goodness (classes, layers, 2). Passes a period for each label."""
     classes, begin, steps = goodness.shape[0], 0, net.pixels.counts.shape[0]
@@ -108,7 +108,7 @@ def ask(net, rule, draws, goodness):
             below = layer.listed
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def teach(net, label, phase, rule, draws, goodness):
     """The next presentation: goodness (layers, 2)."""
     draw(draws)

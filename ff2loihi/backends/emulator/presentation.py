@@ -6,9 +6,9 @@ The arithmetic is that of processes.learning_kernels.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ff2loihi.backends.emulator.events import mark
+from ff2loihi.processes.compiled import in_place
 from ff2loihi.processes.learning.fused_layer import ENGINE_SEED
 from ff2loihi.processes.learning_kernels import (
     NeuronConstants,
@@ -37,7 +37,8 @@ class Layer(NamedTuple):
     mask: which synapses exist, see learning_kernels.synapse_mask.
     tag (inputs, n) int16 and active (inputs,) uint8, the inputs that hold one; of one element without the tag rule.
     fired (n,) int32 becomes other than 0 where a neuron spikes. spikes (steps, n) int32: of the last presentation;
-    listed: the same as events for the layer above, which asks for them.
+    listed: the same as events for the layer above, which asks for them. state (5, n) int32, shared (n,) int16, spiked
+    (inputs,) uint8, the last of one element without the tag rule: space for a presentation; spiked is 0 between two.
     """
 
     w: np.ndarray
@@ -51,6 +52,9 @@ class Layer(NamedTuple):
     fired: np.ndarray
     spikes: np.ndarray
     listed: Events
+    state: np.ndarray
+    shared: np.ndarray
+    spiked: np.ndarray
 
 
 class Rule(NamedTuple):
@@ -98,7 +102,7 @@ class Draws(NamedTuple):
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def draw(draws):
     """The draws of the next presentation."""
     for step in range(draws.u.shape[0]):
@@ -108,7 +112,7 @@ def draw(draws):
     draws.passed[0] += draws.u.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def draw_nothing(draws, presentations):
     """Pass the draws of presentations that need none."""
     for _ in range(presentations):
@@ -129,14 +133,14 @@ class Record(NamedTuple):
     matrices: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _bits(state):
     """7 random bits of a 64-bit linear congruential generator (Knuth, MMIX); state (1,) uint64."""
     state[0] = state[0] * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
     return np.int64(state[0] >> np.uint64(57))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _update_rows_on_chip(w, idx, n, delta, state):
     """w on the even 8-bit grid, a rounding draw for each synapse: delta (n,) in 2^-7 LSB."""
     for k in range(n):
@@ -148,7 +152,7 @@ def _update_rows_on_chip(w, idx, n, delta, state):
                 row[j] = min(WEIGHT_MAX, max(WEIGHT_MIN, moved))
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _record_weights(record, step, layer):
     tags = layer.tag.shape[0] == layer.w.shape[0]
     for i in range(layer.w.shape[0]):
@@ -158,7 +162,7 @@ def _record_weights(record, step, layer):
                 record.matrices[1, step, i, j] = layer.tag[i, j]
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _idle(layer, rule, draws, record, spiked, y, first, end):
     """Steps without input, y = 0: tags move weights and decay."""
     for step in range(first, end):
@@ -169,7 +173,7 @@ def _idle(layer, rule, draws, record, spiked, y, first, end):
             _record_weights(record, step, layer)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def present(layer, late, below, label, base, known, rule, phase, draws, record):
     """One presentation, one layer: (G+, G-) at its end.
 
@@ -178,10 +182,11 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
     """
     w, signs, n = layer.w, layer.signs, layer.w.shape[1]
     steps, end = below.counts.shape[0], draws.u.shape[0]
-    v, r, z, a = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
-    y, shared = np.zeros(n, np.int32), np.zeros(n, np.int16)
+    v, r, z, a, y = layer.state[0], layer.state[1], layer.state[2], layer.state[3], layer.state[4]
+    shared, spiked = layer.shared, layer.spiked
+    for j in range(n):
+        v[j], r[j], a[j], y[j] = 0, 0, 0, 0
     tagged, some_absent = rule.kind == TAG and end > 0, layer.mask.shape[0] > 0
-    spiked = np.zeros(w.shape[0] if tagged else 1, np.uint8)
     older, old = (0, 0), (0, 0)  # goodness of the traces two steps and one step ago
     _idle(layer, rule, draws, record, spiked, y, 0, late)
     for i in range(steps + 1):

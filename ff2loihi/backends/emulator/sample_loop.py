@@ -6,11 +6,11 @@
 from typing import NoReturn
 
 import numpy as np
-from numba import njit
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 
 from ff2loihi.backends.base import Learned, Samples
+from ff2loihi.processes.compiled import IN_PLACE, in_place
 
 # As numpy's integers: numba compiles a function anew for each literal that it is called with.
 POSITIVE, NEGATIVE = np.int64(1), np.int64(-1)
@@ -37,15 +37,15 @@ def serve(kind: type, shows: Dispatcher, asks: Dispatcher, teaches: Dispatcher) 
     def of_kind(net, function):
         return function.py_func if net.instance_class is kind else None
 
-    @overload(show)
+    @overload(show, jit_options=IN_PLACE)
     def _show(net, q, phases):
         return of_kind(net, shows)
 
-    @overload(ask)
+    @overload(ask, jit_options=IN_PLACE)
     def _ask(net, rule, draws, goodness):
         return of_kind(net, asks)
 
-    @overload(teach)
+    @overload(teach, jit_options=IN_PLACE)
     def _teach(net, label, phase, rule, draws, goodness):
         return of_kind(net, teaches)
 
@@ -56,7 +56,7 @@ def narrow(samples: Samples) -> Samples:
     return samples._replace(rates=rates, phases=phases)
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def _scores(goodness, sigmoid, found):
     """compilers.learning.readout.scores: found (classes,)."""
     layers = goodness.shape[1]
@@ -68,7 +68,7 @@ def _scores(goodness, sigmoid, found):
         found[label] = total / layers
 
 
-@njit(cache=True, nogil=True)
+@in_place
 def best_wrong(found, label):
     """The label of the highest score (classes,) but for `label`: the first of several."""
     best = 1 if label == 0 else 0
@@ -78,14 +78,10 @@ def best_wrong(found, label):
     return best
 
 
-@njit(cache=True, nogil=True)
-def learn(net, samples, plan, rule, draws, goodness):
-    """SampleLearner.learn.
-
-    goodness (classes, layers, 2) int64: space for G+ and G-.
-    """
-    found = np.zeros(goodness.shape[0])
-    taught, right, leads = 0, 0, np.zeros(samples.labels.shape[0])
+@in_place
+def _learn(net, samples, plan, rule, draws, goodness, found, leads):
+    """(taught, right) of Learned; found (classes,): space for the scores, leads (samples,): of Learned."""
+    taught, right = 0, 0
     for k in range(samples.labels.shape[0]):
         show(net, samples.rates[k], samples.phases[k])
         label, wrong = samples.labels[k], samples.wrong[k]
@@ -106,4 +102,14 @@ def learn(net, samples, plan, rule, draws, goodness):
             teach(net, label, POSITIVE, rule, draws, goodness[label])
         if negative:
             teach(net, wrong, NEGATIVE, rule, draws, goodness[wrong])
+    return taught, right
+
+
+def learn(net, samples, plan, rule, draws, goodness) -> Learned:
+    """SampleLearner.learn.
+
+    goodness (classes, layers, 2) int64: space for G+ and G-.
+    """
+    leads = np.zeros(len(samples.labels))
+    taught, right = _learn(net, samples, plan, rule, draws, goodness, np.zeros(len(goodness)), leads)
     return Learned(taught, right, leads)
