@@ -62,11 +62,12 @@ def _listen(parts: "queue.Queue[bytes]", folder: str) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove what others may still write to: they end as soon as they miss the worker that has started them."""
+    """Remove what others may still write to: what a worker has started ends when it misses the worker."""
     deadline = time.monotonic() + PATIENCE
+    shutil.rmtree(folder, ignore_errors=True)
     while os.path.lexists(folder) and time.monotonic() < deadline:
-        shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.01)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(stream: IO[bytes], data: bytes) -> None:

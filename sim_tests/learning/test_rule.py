@@ -146,6 +146,27 @@ def test_candidates_are_every_label_presented_without_learning(generate_learning
             assert (rows["tag"][-1, -1] == learner.layers[late].tag.T).all(), late
 
 
+def test_what_is_recorded_does_not_depend_on_whether_scores_were_asked_for(generate_learning):
+    """The layers' space is used for both, and begins anew."""
+    spikes = 0
+    for seed in SEEDS:
+        net, [one, *_] = generate_learning(seed)
+        asked, shown = Learner(net, record=True), Learner(net, record=True)
+        for learner in (asked, shown):
+            show(learner, one)
+            if learner is asked:
+                learner.candidates()
+            else:
+                for label in range(net.classes):
+                    learner.present(label, 0)
+            learner.present(one.label, 1)
+        for found, expected in zip(asked.states, shown.states, strict=True):
+            assert (found == expected).all(), seed
+            assert not found[0, :3].any()  # v, z and r of the first step
+            spikes += found[:, 1].sum()
+    assert spikes
+
+
 @pytest.mark.parametrize("seed", [1, 6, 11, 24])
 @pytest.mark.parametrize("on_chip", [False, True])
 def test_a_restored_learner_goes_on_with_the_same_bits(generate_learning, seed, on_chip):

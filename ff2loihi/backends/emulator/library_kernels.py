@@ -209,7 +209,10 @@ def _quiet_step(v, a, b, share, threshold, z):
 
 @in_place
 def counts(pixels, label, layer, r):
-    """r (n,) int64: the spikes of each neuron in a presentation that teaches nothing, from drives (steps, n)."""
+    """r (n,) int64: the spikes of each neuron in a presentation that teaches nothing, from drives (steps, n).
+
+    Works in layer.space: in its v and the first of its neurons' rows.
+    """
     share, threshold, _ = layer.neuron
     v, z = layer.space.v, layer.space.neurons[0]
     v[:], r[:] = 0, 0

@@ -184,8 +184,7 @@ def present(layer, late, below, label, base, known, rule, phase, draws, record):
     steps, end = below.counts.shape[0], draws.u.shape[0]
     v, r, z, a, y = layer.state[0], layer.state[1], layer.state[2], layer.state[3], layer.state[4]
     shared, spiked = layer.shared, layer.spiked
-    for j in range(n):
-        v[j], r[j], a[j], y[j] = 0, 0, 0, 0
+    layer.state[:] = 0
     tagged, some_absent = rule.kind == TAG and end > 0, layer.mask.shape[0] > 0
     older, old = (0, 0), (0, 0)  # goodness of the traces two steps and one step ago
     _idle(layer, rule, draws, record, spiked, y, 0, late)
